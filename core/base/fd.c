@@ -1,0 +1,341 @@
+#include "core/base/fd.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include "core/base/str.h"
+
+struct err *fd_open(int dir, const char *path, int flags, mode_t mode, int *ret_fd)
+{
+	int fd;
+
+	do
+		fd = openat(dir, path, flags | O_CLOEXEC, mode);
+	while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		return err_new(errno, "opening %s", path);
+	*ret_fd = fd;
+	return NULL;
+}
+
+struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd)
+{
+	struct open_how how = {
+		.flags = (unsigned)flags | O_CLOEXEC,
+		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd;
+
+	do
+		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	while (fd < 0 && (errno == EINTR || errno == EAGAIN)); /* EAGAIN: raced with a rename */
+	if (fd < 0)
+		return err_new(errno, "opening %s", path);
+	*ret_fd = fd;
+	return NULL;
+}
+
+struct err *fd_mkdir_p(int root, const char *path, mode_t mode, int *ret_fd)
+{
+	_cleanup_free_ char *copy = xstrdup(path);
+	_cleanup_close_ int at = -1;
+	struct err *e;
+	char *part, *rest = copy;
+
+	e = fd_open_in_root(root, ".", O_PATH | O_DIRECTORY, 0, &at);
+	if (e)
+		return e;
+	while ((part = strsep(&rest, "/")) != NULL) {
+		_cleanup_free_ char *so_far = NULL;
+		int next = -1;
+
+		if (!*part || !strcmp(part, "."))
+			continue;
+		so_far = xstrndup(path, (size_t)(part - copy) + strlen(part));
+		/* resolved from the root each time, so that "a/link/../b" means what a chroot would say */
+		e = fd_open_in_root(root, so_far, O_PATH | O_DIRECTORY, 0, &next);
+		if (err_is(e, ENOENT)) {
+			err_free(e);
+			if (mkdirat(at, part, mode) < 0 && errno != EEXIST)
+				return err_new(errno, "creating directory %s", so_far);
+			e = fd_open_in_root(root, so_far, O_PATH | O_DIRECTORY, 0, &next);
+		}
+		if (e)
+			return e;
+		close(at);
+		at = next;
+	}
+	if (ret_fd)
+		*ret_fd = TAKE_FD(at);
+	return NULL;
+}
+
+struct err *fd_read_all(int fd, const char *what, size_t max, char **ret_text, size_t *ret_len)
+{
+	_cleanup_str_ struct str s = { 0 };
+	struct stat st;
+	size_t room = 4096;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+		room = (size_t)st.st_size + 1;
+	if (room > max + 1)
+		room = max + 1;
+	for (;;) {
+		ssize_t n;
+
+		if (s.cap < s.len + room + 1)
+			s.s = xrealloc(s.s, s.cap = s.len + room + 1);
+		n = read(fd, s.s + s.len, s.cap - s.len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_new(errno, "reading %s", what);
+		s.len += (size_t)n;
+		s.s[s.len] = '\0';
+		if (s.len > max)
+			return err_new(EFBIG, "reading %s", what);
+		if (n == 0)
+			break;
+		room = s.len < 4096 ? 4096 : s.len;
+	}
+	if (ret_len)
+		*ret_len = s.len;
+	*ret_text = str_take(&s);
+	return NULL;
+}
+
+struct err *fd_read_file(int dir, const char *path, size_t max, char **ret_text, size_t *ret_len)
+{
+	_cleanup_close_ int fd = -1;
+	struct err *e = fd_open(dir, path, O_RDONLY | O_NOCTTY, 0, &fd);
+
+	return e ?: fd_read_all(fd, path, max, ret_text, ret_len);
+}
+
+struct err *fd_write_all(int fd, const char *what, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_new(errno, "writing %s", what);
+		p += n;
+		len -= (size_t)n;
+	}
+	return NULL;
+}
+
+struct err *fd_write_atomic(int dir, const char *name, const void *data, size_t len, mode_t mode,
+			    bool sync)
+{
+	static unsigned serial;
+	_cleanup_free_ char *aside = xasprintf(".%s.%d.%u", name, getpid(), serial++);
+	_cleanup_close_ int fd = -1;
+	struct err *e;
+
+	e = fd_open(dir, aside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode, &fd);
+	e = e ?: fd_write_all(fd, name, data, len);
+	if (!e && sync && fdatasync(fd) < 0)
+		e = err_new(errno, "flushing %s", name);
+	if (!e && renameat(dir, aside, dir, name) < 0)
+		e = err_new(errno, "renaming %s into place", name);
+	if (e) {
+		unlinkat(dir, aside, 0);
+		return e;
+	}
+	if (sync && fsync(dir) < 0 && errno != EINVAL)
+		return err_new(errno, "flushing the directory of %s", name);
+	return NULL;
+}
+
+static struct err *rm_contents(int dir, dev_t dev, unsigned depth)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	struct dirent *de;
+	int dup;
+
+	dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dup < 0 && errno == EACCES && fchmodat(dir, ".", 0700, 0) == 0)
+		dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dup < 0)
+		return err_new(errno, "opening a directory to remove it");
+	d = fdopendir(dup);
+	while ((de = readdir(d)) != NULL) {
+		_cleanup_close_ int sub = -1;
+		struct err *e;
+		struct stat st;
+
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			continue;
+		if (de->d_type != DT_DIR && unlinkat(dir, de->d_name, 0) == 0)
+			continue;
+		sub = openat(dir, de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (sub < 0 && errno == EACCES &&
+		    fchmodat(dir, de->d_name, 0700, 0) == 0) /* 000: overlay's work/work */
+			sub = openat(dir, de->d_name,
+				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (sub < 0) {
+			if (errno != ENOENT && unlinkat(dir, de->d_name, 0) < 0 && errno != ENOENT)
+				return err_new(errno, "removing %s", de->d_name);
+			continue;
+		}
+		if (fstat(sub, &st) < 0 || st.st_dev != dev)
+			return err_new(EBUSY, "removing %s: it is a mount point", de->d_name);
+		if (depth > 4000)
+			return err_new(ELOOP, "removing %s: nested too deeply", de->d_name);
+		e = rm_contents(sub, dev, depth + 1);
+		if (e)
+			return err_wrap(e, "%s", de->d_name);
+		if (unlinkat(dir, de->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+			if (errno == EACCES || errno == EPERM)
+				fchmod(dir, 0700);
+			if (unlinkat(dir, de->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+				return err_new(errno, "removing directory %s", de->d_name);
+		}
+	}
+	return NULL;
+}
+
+struct err *fd_rm_tree(int dir, const char *name)
+{
+	_cleanup_close_ int sub = -1;
+	struct stat st;
+	struct err *e;
+
+	sub = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (sub < 0) {
+		if (errno == ENOENT)
+			return NULL;
+		if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+			return NULL;
+		return err_new(errno, "removing %s", name);
+	}
+	if (fstat(sub, &st) < 0)
+		return err_new(errno, "looking at %s", name);
+	e = rm_contents(sub, st.st_dev, 0);
+	if (e)
+		return err_wrap(e, "removing %s", name);
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_new(errno, "removing directory %s", name);
+	return NULL;
+}
+
+uint64_t fd_tree_size(int dir, const char *name)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	struct dirent *de;
+	struct stat st;
+	uint64_t sum;
+	int sub;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	sum = (uint64_t)st.st_blocks * 512;
+	if (!S_ISDIR(st.st_mode))
+		return sum;
+	sub = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (sub < 0)
+		return sum;
+	d = fdopendir(sub);
+	while (d && (de = readdir(d)) != NULL)
+		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
+			sum += fd_tree_size(dirfd(d), de->d_name);
+	return sum;
+}
+
+struct err *fd_nonblock(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) < 0)
+		return err_new(errno, "changing the blocking mode of a descriptor");
+	return NULL;
+}
+
+struct err *fd_socketpair(int type, int ret_fds[2])
+{
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ret_fds) < 0)
+		return err_new(errno, "making a socket pair");
+	return NULL;
+}
+
+struct err *fd_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int) * FD_PASS_MAX)];
+		struct cmsghdr align;
+	} ctl;
+	struct iovec iov = { (void *)(uintptr_t)data, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (n_fds) {
+		struct cmsghdr *c = &ctl.align;
+
+		memset(&ctl, 0, sizeof(ctl));
+		msg.msg_control = ctl.buf;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	}
+	do
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_new(errno, "sending a message between processes");
+	return NULL;
+}
+
+struct err *fd_recv(int sock, void *buf, size_t size, size_t *ret_len, int *fds, size_t *n_fds)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int) * FD_PASS_MAX)];
+		struct cmsghdr align;
+	} ctl;
+	struct iovec iov = { buf, size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+			      .msg_controllen = sizeof(ctl.buf) };
+	size_t room = n_fds ? *n_fds : 0, got = 0;
+	ssize_t n;
+
+	do
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_new(errno, "receiving a message between processes");
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		int got_fds[FD_PASS_MAX];
+		size_t count;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(got_fds, CMSG_DATA(c), count * sizeof(int));
+		for (size_t i = 0; i < count; i++) {
+			if (got < room)
+				fds[got++] = got_fds[i];
+			else
+				close(got_fds[i]);
+		}
+	}
+	if (n_fds)
+		*n_fds = got;
+	*ret_len = (size_t)n;
+	return NULL;
+}
+
+void fd_sun(int dir, const char *name, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", dir, name);
+}

@@ -1,0 +1,269 @@
+#include "core/base/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <yajl/yajl_gen.h>
+#include <yajl/yajl_tree.h>
+
+enum { DEPTH_MAX = 64 };
+
+/* yajl_tree_free() recurses per level: refuse deep nesting before the tree is built. */
+static bool too_deep(const char *text, size_t len)
+{
+	unsigned depth = 0;
+	bool in_string = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (in_string) {
+			if (text[i] == '\\')
+				i++;
+			else if (text[i] == '"')
+				in_string = false;
+		} else if (text[i] == '"') {
+			in_string = true;
+		} else if (text[i] == '{' || text[i] == '[') {
+			if (++depth > DEPTH_MAX)
+				return true;
+		} else if ((text[i] == '}' || text[i] == ']') && depth) {
+			depth--;
+		}
+	}
+	return false;
+}
+
+struct err *json_parse(const char *text, size_t len, const char *what, json **ret)
+{
+	char reason[256] = "";
+	_cleanup_free_ char *copy = NULL;
+
+	if (memchr(text, '\0', len))
+		return err_new(0, "%s: malformed JSON: a NUL byte", what);
+	if (too_deep(text, len))
+		return err_new(0, "%s: malformed JSON: nested more than %d levels", what, DEPTH_MAX);
+	copy = xstrndup(text, len);
+	*ret = yajl_tree_parse(copy, reason, sizeof(reason));
+	if (!*ret) {
+		size_t n = strcspn(reason, "\n");
+
+		return err_new(0, "%s: malformed JSON: %.*s", what, (int)n,
+			       n ? reason : "the text is empty or cut off");
+	}
+	return NULL;
+}
+
+void json_free(json *j)
+{
+	yajl_tree_free((yajl_val)(uintptr_t)j);
+}
+
+json *json_get(json *obj, const char *key)
+{
+	if (!YAJL_IS_OBJECT(obj))
+		return NULL;
+	for (size_t i = 0; i < obj->u.object.len; i++)
+		if (!strcmp(obj->u.object.keys[i], key))
+			return obj->u.object.values[i];
+	return NULL;
+}
+
+const char *json_text(json *value)
+{
+	return YAJL_IS_STRING(value) ? value->u.string : NULL;
+}
+
+const char *json_str(json *obj, const char *key)
+{
+	return json_text(json_get(obj, key));
+}
+
+int64_t json_int(json *obj, const char *key, int64_t dflt)
+{
+	json *v = json_get(obj, key);
+
+	return YAJL_IS_INTEGER(v) ? YAJL_GET_INTEGER(v) : dflt;
+}
+
+bool json_is_bool(json *value, bool *ret)
+{
+	if (!YAJL_IS_TRUE(value) && !YAJL_IS_FALSE(value))
+		return false;
+	*ret = YAJL_IS_TRUE(value);
+	return true;
+}
+
+bool json_bool(json *obj, const char *key, bool dflt)
+{
+	json_is_bool(json_get(obj, key), &dflt);
+	return dflt;
+}
+
+size_t json_len(json *v)
+{
+	if (YAJL_IS_ARRAY(v))
+		return v->u.array.len;
+	return YAJL_IS_OBJECT(v) ? v->u.object.len : 0;
+}
+
+json *json_at(json *array, size_t i)
+{
+	return YAJL_IS_ARRAY(array) && i < array->u.array.len ? array->u.array.values[i] : NULL;
+}
+
+const char *json_key_at(json *object, size_t i, json **ret_value)
+{
+	if (!YAJL_IS_OBJECT(object) || i >= object->u.object.len)
+		return NULL;
+	if (ret_value)
+		*ret_value = object->u.object.values[i];
+	return object->u.object.keys[i];
+}
+
+bool json_is_object(json *value)
+{
+	return YAJL_IS_OBJECT(value);
+}
+
+bool json_is_array(json *value)
+{
+	return YAJL_IS_ARRAY(value);
+}
+
+bool json_is_null(json *value)
+{
+	return !value || YAJL_IS_NULL(value);
+}
+
+bool json_is_number(json *value, const char **ret_digits)
+{
+	if (!YAJL_IS_NUMBER(value))
+		return false;
+	if (ret_digits)
+		*ret_digits = value->u.number.r;
+	return true;
+}
+
+void json_strv(json *obj, const char *key, struct strv *l)
+{
+	json *a = json_get(obj, key);
+
+	for (size_t i = 0; i < json_len(a); i++)
+		if (json_text(json_at(a, i)))
+			strv_add(l, json_text(json_at(a, i)));
+}
+
+void json_out_init(struct json_out *o, bool pretty)
+{
+	o->gen = yajl_gen_alloc(NULL);
+	if (!o->gen)
+		abort();
+	yajl_gen_config(o->gen, yajl_gen_beautify, (int)pretty);
+	yajl_gen_config(o->gen, yajl_gen_indent_string, "    ");
+}
+
+static void put_key(struct json_out *o, const char *key)
+{
+	if (key)
+		yajl_gen_string(o->gen, (const unsigned char *)key, strlen(key));
+}
+
+void json_open(struct json_out *o, const char *key, char bracket)
+{
+	put_key(o, key);
+	if (bracket == '{')
+		yajl_gen_map_open(o->gen);
+	else
+		yajl_gen_array_open(o->gen);
+}
+
+void json_close(struct json_out *o, char bracket)
+{
+	if (bracket == '}')
+		yajl_gen_map_close(o->gen);
+	else
+		yajl_gen_array_close(o->gen);
+}
+
+void json_put_strn(struct json_out *o, const char *key, const char *value, size_t len)
+{
+	put_key(o, key);
+	yajl_gen_string(o->gen, (const unsigned char *)value, len);
+}
+
+void json_put_str(struct json_out *o, const char *key, const char *value)
+{
+	if (value)
+		json_put_strn(o, key, value, strlen(value));
+	else
+		json_put_null(o, key);
+}
+
+void json_put_int(struct json_out *o, const char *key, int64_t value)
+{
+	put_key(o, key);
+	yajl_gen_integer(o->gen, value);
+}
+
+void json_put_bool(struct json_out *o, const char *key, bool value)
+{
+	put_key(o, key);
+	yajl_gen_bool(o->gen, value);
+}
+
+void json_put_null(struct json_out *o, const char *key)
+{
+	put_key(o, key);
+	yajl_gen_null(o->gen);
+}
+
+void json_put_strv(struct json_out *o, const char *key, const struct strv *l)
+{
+	json_open(o, key, '[');
+	for (size_t i = 0; i < l->n; i++)
+		json_put_str(o, NULL, l->v[i]);
+	json_close(o, ']');
+}
+
+void json_put(struct json_out *o, const char *key, json *v)
+{
+	if (json_is_null(v)) {
+		json_put_null(o, key);
+	} else if (YAJL_IS_STRING(v)) {
+		json_put_str(o, key, v->u.string);
+	} else if (YAJL_IS_NUMBER(v)) {
+		put_key(o, key);
+		yajl_gen_number(o->gen, v->u.number.r, strlen(v->u.number.r));
+	} else if (YAJL_IS_ARRAY(v)) {
+		json_open(o, key, '[');
+		for (size_t i = 0; i < v->u.array.len; i++)
+			json_put(o, NULL, v->u.array.values[i]);
+		json_close(o, ']');
+	} else if (YAJL_IS_OBJECT(v)) {
+		json_open(o, key, '{');
+		for (size_t i = 0; i < v->u.object.len; i++)
+			json_put(o, v->u.object.keys[i], v->u.object.values[i]);
+		json_close(o, '}');
+	} else {
+		json_put_bool(o, key, YAJL_IS_TRUE(v));
+	}
+}
+
+char *json_out_take(struct json_out *o, size_t *ret_len)
+{
+	const unsigned char *buf = NULL;
+	size_t len = 0;
+	char *text;
+
+	yajl_gen_get_buf(o->gen, &buf, &len);
+	text = xstrndup(buf ? (const char *)buf : "", len);
+	if (ret_len)
+		*ret_len = len;
+	json_out_done(o);
+	return text;
+}
+
+void json_out_done(struct json_out *o)
+{
+	if (o->gen)
+		yajl_gen_free(o->gen);
+	o->gen = NULL;
+}

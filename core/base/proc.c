@@ -1,0 +1,284 @@
+#include "core/base/proc.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "core/base/fd.h"
+#include "core/base/str.h"
+
+int pidfd_open(pid_t pid, unsigned flags)
+{
+	return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+int pidfd_signal(int pidfd, int sig)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+}
+
+static struct err *wait_for(idtype_t type, id_t id, int *ret_status)
+{
+	siginfo_t si = { 0 };
+
+	while (waitid(type, id, &si, WEXITED) < 0)
+		if (errno != EINTR)
+			return err_new(errno, "waiting for a child process");
+	*ret_status = si.si_code == CLD_EXITED ? si.si_status : 128 + si.si_status;
+	return NULL;
+}
+
+struct err *proc_wait(int pidfd, int *ret_status)
+{
+	return wait_for(P_PIDFD, (id_t)pidfd, ret_status);
+}
+
+struct err *proc_wait_pid(pid_t pid, int *ret_status)
+{
+	return wait_for(P_PID, (id_t)pid, ret_status);
+}
+
+void proc_kill_and_reap(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+uint64_t proc_start_time(pid_t pid)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[32];
+	const char *p;
+	struct err *e;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	e = fd_read_file(AT_FDCWD, path, 4096, &text, NULL);
+	if (e) {
+		err_free(e); /* gone: that is an answer */
+		return 0;
+	}
+	p = strrchr(text, ')'); /* the name in field 2 may hold anything */
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	return p ? strtoull(p + 1, NULL, 10) : 0;
+}
+
+const char *proc_boot_id(void)
+{
+	static char id[64];
+
+	if (!*id) {
+		_cleanup_free_ char *text = NULL;
+		struct err *e = fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id",
+					     sizeof(id) - 1, &text, NULL);
+
+		if (e) {
+			err_free(e); /* a hidden /proc/sys: the start time alone must do */
+			text = xstrdup("unknown");
+		}
+		text[strcspn(text, "\n")] = '\0';
+		memcpy(id, text, strlen(text) + 1);
+	}
+	return id;
+}
+
+bool proc_is(pid_t pid, uint64_t start_time, const char *boot_id)
+{
+	return pid > 0 && start_time && str_eq(boot_id, proc_boot_id()) &&
+	       proc_start_time(pid) == start_time;
+}
+
+static const struct {
+	int sig;
+	const char *name;
+} signals[] = {
+	{ SIGHUP, "SIGHUP" },	    { SIGINT, "SIGINT" },	{ SIGQUIT, "SIGQUIT" },
+	{ SIGILL, "SIGILL" },	    { SIGTRAP, "SIGTRAP" },	{ SIGABRT, "SIGABRT" },
+	{ SIGBUS, "SIGBUS" },	    { SIGFPE, "SIGFPE" },	{ SIGKILL, "SIGKILL" },
+	{ SIGUSR1, "SIGUSR1" },	    { SIGSEGV, "SIGSEGV" },	{ SIGUSR2, "SIGUSR2" },
+	{ SIGPIPE, "SIGPIPE" },	    { SIGALRM, "SIGALRM" },	{ SIGTERM, "SIGTERM" },
+	{ SIGSTKFLT, "SIGSTKFLT" }, { SIGCHLD, "SIGCHLD" },	{ SIGCONT, "SIGCONT" },
+	{ SIGSTOP, "SIGSTOP" },	    { SIGTSTP, "SIGTSTP" },	{ SIGTTIN, "SIGTTIN" },
+	{ SIGTTOU, "SIGTTOU" },	    { SIGURG, "SIGURG" },	{ SIGXCPU, "SIGXCPU" },
+	{ SIGXFSZ, "SIGXFSZ" },	    { SIGVTALRM, "SIGVTALRM" }, { SIGPROF, "SIGPROF" },
+	{ SIGWINCH, "SIGWINCH" },   { SIGIO, "SIGIO" },		{ SIGPWR, "SIGPWR" },
+	{ SIGSYS, "SIGSYS" },
+};
+
+struct err *sig_parse(const char *s, int *ret_sig)
+{
+	const char *name = !strncasecmp(s, "SIG", 3) ? s + 3 : s;
+	uint64_t n;
+	struct err *e;
+
+	e = str_to_u64(s, 1, 64, &n);
+	if (!e) {
+		*ret_sig = (int)n;
+		return NULL;
+	}
+	err_free(e); /* not a number: a name */
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		if (!strcasecmp(name, signals[i].name + 3)) {
+			*ret_sig = signals[i].sig;
+			return NULL;
+		}
+	/* as the kernel and Docker count them: glibc's SIGRTMIN hides the first two */
+	if (!strncasecmp(name, "RTMIN", 5) || !strncasecmp(name, "RTMAX", 5)) {
+		int base = strncasecmp(name, "RTMIN", 5) ? 64 : 34;
+		char op = name[5];
+
+		n = 0;
+		e = op ? str_to_u64(name + 6, 0, 30, &n) : NULL;
+		if (!e && (!op || op == (base == 34 ? '+' : '-'))) {
+			*ret_sig = base == 34 ? base + (int)n : base - (int)n;
+			return NULL;
+		}
+		err_free(e);
+	}
+	return err_new(0, "'%s' is not a signal", s);
+}
+
+const char *sig_name(int sig)
+{
+	static char other[16];
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		if (signals[i].sig == sig)
+			return signals[i].name;
+	snprintf(other, sizeof(other), "SIG%d", sig);
+	return other;
+}
+
+int64_t time_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int64_t time_mono_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void time_format(int64_t ns, char *buf)
+{
+	time_t s = (time_t)(ns / 1000000000);
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&s, &tm);
+	n = strftime(buf, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n, TIME_TEXT_MAX - n, ".%09uZ", (unsigned)(ns % 1000000000) % 1000000000u);
+}
+
+/* digits of a fraction after "." -> nanoseconds; moves *P behind them */
+static int64_t fraction_ns(const char **p)
+{
+	int64_t ns = 0, unit = 100000000;
+
+	for (; **p >= '0' && **p <= '9'; (*p)++, unit /= 10)
+		ns += unit * (**p - '0');
+	return ns;
+}
+
+struct err *duration_parse(const char *s, int64_t *ret_ns)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = { { "ns", 1 },    { "us", 1e3 },	 { "ms", 1e6 },
+		      { "s", 1e9 },   { "m", 60e9 },	 { "h", 3600e9 } };
+	double sum = 0;
+	const char *p = s;
+
+	if (!strcmp(s, "0")) {
+		*ret_ns = 0;
+		return NULL;
+	}
+	while (*p) {
+		char *end;
+		double v;
+		size_t i, len;
+
+		if (*p < '0' || *p > '9')
+			break;
+		v = strtod(p, &end);
+		len = strspn(end, "numsh");
+		for (i = 0; i < ARRAY_LEN(units); i++)
+			if (strlen(units[i].name) == len && !strncmp(end, units[i].name, len))
+				break;
+		if (i == ARRAY_LEN(units))
+			break;
+		sum += v * units[i].ns;
+		p = end + len;
+	}
+	if (p == s || *p || sum > 9e18)
+		return err_hint(err_new(0, "'%s' is not a duration", s), "durations look like 10s or 1h30m");
+	*ret_ns = (int64_t)sum;
+	return NULL;
+}
+
+struct err *time_parse(const char *s, int64_t now_ns, int64_t *ret_ns)
+{
+	struct tm tm = { 0 };
+	const char *p;
+	int64_t ns = 0, dur;
+	char *end;
+	struct err *e;
+
+	e = duration_parse(s, &dur);
+	if (!e && strcmp(s, "0")) {
+		*ret_ns = now_ns - dur;
+		return NULL;
+	}
+	err_free(e); /* not a duration: the other forms follow */
+	p = strptime(s, "%Y-%m-%d", &tm);
+	if (p) {
+		const char *t = *p == 'T' || *p == ' ' ? strptime(p + 1, "%H:%M:%S", &tm) : NULL;
+
+		if (!t && (*p == 'T' || *p == ' '))
+			t = strptime(p + 1, "%H:%M", &tm);
+		p = t ? t : p;
+		if (*p == '.') {
+			p++;
+			ns = fraction_ns(&p);
+		}
+		if ((*p == '+' || *p == '-') && strlen(p) == 6 && p[3] == ':') {
+			int64_t min = strtol(p + 1, NULL, 10) * 60 + strtol(p + 4, NULL, 10);
+
+			ns -= (*p == '+' ? min : -min) * 60 * 1000000000;
+			p += 6;
+		} else if (*p == 'Z') {
+			p++;
+		}
+		if (!*p) {
+			*ret_ns = (int64_t)timegm(&tm) * 1000000000 + ns;
+			return NULL;
+		}
+	} else if (*s >= '0' && *s <= '9') {
+		int64_t sec = strtoll(s, &end, 10);
+
+		p = end;
+		if (*p == '.') {
+			p++;
+			ns = fraction_ns(&p);
+		}
+		if (!*p && sec < 9000000000) {
+			*ret_ns = sec * 1000000000 + ns;
+			return NULL;
+		}
+	}
+	return err_hint(err_new(0, "'%s' is not a time", s),
+			"times look like 2026-11-21T03:45:00, 10m (ago) or unix seconds");
+}

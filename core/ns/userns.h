@@ -1,0 +1,51 @@
+/* core/ns/userns.h -- who we are inside: the user namespace mapping, and running code as its root.
+ * Every change of owner or identity that devbox makes goes through this module.
+ *
+ * With subordinate ids (subuid(5)): 0 -> the user, 1... -> the ranges, written by newuidmap and newgidmap.
+ * As the host's root: 0... -> root's ranges in /etc/subuid, or 100000..165535 (DEFAULT_ROOT_BASE) if there are none;
+ * never the host's uid 0.  Otherwise ("single"): only the user's own id is mapped, to 0.
+ * Source: user_namespaces(7); NSS is not asked, /etc/subuid and /etc/passwd are read directly. */
+#ifndef CORE_NS_USERNS_H
+#define CORE_NS_USERNS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/base/str.h"
+
+enum { USERNS_RANGES_MAX = 8 };
+struct id_range {
+	uint32_t inside, outside, count;
+};
+struct userns_ids {
+	bool single; /* only the own id is mapped: no chown, no setuid to others */
+	bool direct; /* we may write the maps ourselves (root), no helper needed */
+	size_t n_uid, n_gid;
+	struct id_range uid[USERNS_RANGES_MAX], gid[USERNS_RANGES_MAX];
+	uid_t root_uid; /* host ids behind the inner root: owner of everything in the store */
+	gid_t root_gid;
+	char *why_single; /* one phrase for the user when single, else NULL */
+};
+
+/* Decide the mapping for the calling user.  Never fails: without subordinate ids the result is "single". */
+void userns_ids_load(struct userns_ids *ret);
+void userns_ids_done(struct userns_ids *ids);
+/* Is the inner id ID mapped? */
+bool userns_has_uid(const struct userns_ids *ids, uint32_t id);
+bool userns_has_gid(const struct userns_ids *ids, uint32_t id);
+
+/* Write the maps of PID, a child that has its own user namespace and waits.  Runs newuidmap and newgidmap side by
+ * side where needed.  Errors name the helper and what to do. */
+struct err *userns_map(pid_t pid, const struct userns_ids *ids) MUST_CHECK;
+
+/* Fork; in the child enter a fresh user namespace with the mapping, become its root, call FN(ARG, result); give its
+ * error and the bytes it put into RESULT (at most 64 KiB) back in the parent.  The child keeps all descriptors and the
+ * host's other namespaces; it is killed if the parent dies.  Descriptors to directories must be opened before: as the
+ * host's root, the child cannot walk through root's private directories. */
+struct err *userns_call(const struct userns_ids *ids, struct err *(*fn)(void *arg, struct str *result),
+			void *arg, struct str *ret_result) MUST_CHECK;
+
+/* Are unprivileged user namespaces allowed here?  Errors say what forbids them and the mend. */
+struct err *userns_check(void) MUST_CHECK;
+
+#endif

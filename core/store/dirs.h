@@ -1,0 +1,38 @@
+/* core/store/dirs.h -- the per-user storage: one folder, $XDG_DATA_HOME/devbox (default ~/.local/share/devbox).
+ *
+ *   oci-layout index.json blobs/sha256/<hex>   OCI image layout, readable by other tools
+ *   layers/<hex of the diff id>/               a layer unpacked once, in the owners of the user namespace
+ *   containers/<64 hex>/                       one container: records, log, lock, control socket, upper, work
+ *   names/<name> -> <64 hex>                   a name is claimed by one symlink(2)
+ *   volumes/<name>/                            volume.json, data/
+ *   cache/                                     what can be computed again (compiled seccomp filters)
+ *   tmp/                                       staging areas; each is locked while it is in use
+ *   lock                                       flock: exclusive while names, index.json or counts change
+ *
+ * Nothing is written elsewhere; removing the folder removes all.  Everything belongs to the inner root of the user
+ * namespace: the user himself, or the first mapped id when devbox is run by the host's root. */
+#ifndef CORE_STORE_DIRS_H
+#define CORE_STORE_DIRS_H
+
+#include "core/base/err.h"
+#include "core/ns/userns.h"
+
+struct store {
+	char *path; /* absolute, for messages and for bind mounts of the host's view */
+	int root, blobs, layers, containers, names, volumes, cache, tmp; /* O_PATH or O_RDONLY directories */
+	struct userns_ids ids;
+};
+
+/* Open the store, creating what is missing (mode 0700). */
+struct err *store_open(struct store **ret) MUST_CHECK;
+void store_free(struct store *st);
+/* The store's lock; close *ret_fd to release. */
+struct err *store_lock(struct store *st, int *ret_fd) MUST_CHECK;
+
+/* A private staging directory tmp/<PREFIX>.<random>, flocked while *ret_dir is open; *ret_name is
+ * relative to st->tmp and owned by the caller. */
+struct err *store_stage(struct store *st, const char *prefix, char **ret_name, int *ret_dir) MUST_CHECK;
+/* Remove staging areas whose holder is gone. */
+void store_sweep(struct store *st);
+
+#endif
