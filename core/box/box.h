@@ -1,0 +1,92 @@
+/* core/box/box.h -- containers as objects: what the verbs call.  Structured results, no output.
+ *
+ * A container is containers/<id>/ in the store: config.json (struct spec, immutable), state.json (struct state, written
+ * by the monitor), log, lock (flock held by the living monitor), ctl (the monitor's socket), upper/ work/. */
+#ifndef CORE_BOX_BOX_H
+#define CORE_BOX_BOX_H
+
+#include "core/box/spec.h"
+#include "core/store/dirs.h"
+
+enum box_status { BOX_CREATED, BOX_RUNNING, BOX_EXITED, BOX_REMOVING, BOX_DEAD, BOX_STATUS_MAX };
+extern const char *const box_status_names[]; /* "created", "running", "exited", "removing", "dead" */
+
+struct state {
+	enum box_status status;
+	pid_t pid; /* init, in the host's pid namespace; 0 unless running */
+	uint64_t pid_start; /* its start time, see proc_is() */
+	pid_t monitor_pid;
+	char boot_id[64];
+	int exit_code;
+	int64_t started_ns, finished_ns; /* 0: never */
+	char *error; /* why it did not start, or NULL */
+	bool ready; /* the recipe's server answered */
+	struct ports published; /* where the ports really are */
+	char *ip; /* the container's IPv4 address, NULL with host/none network */
+};
+
+struct box {
+	struct store *st;
+	struct spec spec;
+	struct state state; /* already corrected: never "running" without a living monitor */
+	int dir; /* containers/<id> */
+};
+void box_free(struct box *b);
+
+/* Make the container (directory, name, volumes).  REQ's name is checked; without one a name is made up.  Errors: name in use as
+ * Docker words it. */
+struct err *box_create(struct store *st, const struct run_request *req, const struct image *img,
+		       struct box **ret) MUST_CHECK;
+/* By full id, unique prefix of the id, or name.  Errors: "No such container: X", ambiguous prefix. */
+struct err *box_find(struct store *st, const char *text, struct box **ret) MUST_CHECK;
+/* All, newest first.  Records that cannot be read are skipped (a crash's garbage, removed by prune). */
+struct err *box_list(struct store *st, struct box ***ret, size_t *ret_n) MUST_CHECK;
+
+/* Start a created or exited container: forks its monitor and waits until the image's process was executed, or failed:
+ * status 126/127 as Docker.  With ATTACH, *ret_conn is a connection for attach_run() that was there before the
+ * first byte of output; else pass NULL.  Published addresses are in b->state.published afterwards. */
+struct err *box_start(struct box *b, bool attach_stdin, int *ret_conn) MUST_CHECK;
+
+/* SIGTERM or the stop signal, TIMEOUT_S seconds (-1: the container's own, 10 by default), SIGKILL; returns when it has ended.
+ * A container that does not run is success. */
+struct err *box_stop(struct box *b, int timeout_s) MUST_CHECK;
+struct err *box_kill(struct box *b, int sig) MUST_CHECK; /* error if not running, as Docker words it */
+/* FORCE: kill first.  VOLUMES: anonymous volumes too. */
+struct err *box_rm(struct box *b, bool force, bool volumes) MUST_CHECK;
+/* Wait until it has ended; the exit code.  Returns at once if it does not run. */
+struct err *box_wait(struct box *b, int *ret_code) MUST_CHECK;
+/* Wait until the recipe's server answers.  TIMEOUT_S 0: no limit.  Errors: no recipe, ended before, timed out. */
+struct err *box_wait_ready(struct box *b, unsigned timeout_s) MUST_CHECK;
+/* Read state.json again. */
+struct err *box_refresh(struct box *b) MUST_CHECK;
+
+struct exec_request {
+	struct strv argv;
+	struct strv env; /* added to the container's */
+	const char *user, *workdir; /* NULL: the container's */
+	bool tty, open_stdin, detach;
+};
+/* Run a command in a running container; *ret_status is its exit status (0 when detached).  Errors: not running
+ * ("container X is not running"), 126, 127.  IN/OUT/ERR are the caller's descriptors for the streams. */
+struct err *box_exec(struct box *b, const struct exec_request *req, const int stdio[3],
+		     const char *detach_keys, int *ret_status) MUST_CHECK;
+
+/* Open a connection to a running container for attach_run(). */
+struct err *box_attach(struct box *b, bool with_stdin, int *ret_conn) MUST_CHECK;
+
+enum attach_end { ATTACH_EXITED, ATTACH_DETACHED, ATTACH_LOST };
+struct attach_opts {
+	int stdio[3]; /* the caller's stdin, stdout, stderr */
+	bool with_stdin, tty; /* tty: stdio[0] is put into raw mode while attached, sizes follow SIGWINCH */
+	bool sig_proxy; /* forward the signals we get */
+	const char *detach_keys; /* NULL: "ctrl-p,ctrl-q" */
+	void (*on_ready)(void *arg); /* the recipe's server answers (called once); may be NULL */
+	void (*on_interrupt)(void *arg, unsigned count); /* Ctrl-C without tty, before it is forwarded; may be NULL */
+	void *arg;
+};
+/* Relay between the terminal and the container until it ends or the user detaches.  Always restores the terminal.
+ * *ret_code is the exit code when *ret_end is ATTACH_EXITED. */
+struct err *attach_run(struct box *b, int conn, const struct attach_opts *opts, enum attach_end *ret_end,
+		       int *ret_code) MUST_CHECK;
+
+#endif

@@ -1,0 +1,41 @@
+/* core/box/logfile.h -- a container's output on disk: containers/<id>/log.
+ *
+ * Framed so that any byte may occur, a tail is found from the end, and a torn last record (kill -9, power loss) is recognised:
+ *	u32 magic-and-stream  u32 len  i64 time_ns  data[len]  u32 len      (little endian)
+ * One record is one line with its newline, or up to LOG_LINE_MAX bytes of one ("partial", no newline at its end), or a chunk of terminal output. */
+#ifndef CORE_BOX_LOGFILE_H
+#define CORE_BOX_LOGFILE_H
+
+#include <stdint.h>
+
+#include "core/base/str.h"
+
+enum { LOG_LINE_MAX = 16384 };
+enum log_stream { LOG_STDOUT = 1, LOG_STDERR = 2 };
+
+/* Writer: collects lines per stream and appends whole records.  A record is on its way to the file when log_write() returns (one writev a call). */
+struct logfile;
+struct err *logfile_open(int dir, const char *name, bool tty, struct logfile **ret) MUST_CHECK;
+struct err *logfile_write(struct logfile *l, enum log_stream stream, const void *data, size_t len,
+			  int64_t now_ns) MUST_CHECK;
+/* An incomplete last line becomes a record; call at the stream's end. */
+struct err *logfile_flush(struct logfile *l, int64_t now_ns) MUST_CHECK;
+void logfile_free(struct logfile *l);
+
+/* Reader. */
+struct log_record {
+	enum log_stream stream;
+	int64_t time_ns;
+	const char *data; /* valid until the next call */
+	size_t len;
+};
+struct logreader;
+/* TAIL: start that many lines before the end; UINT64_MAX: from the beginning.  SINCE_NS/UNTIL_NS: 0 no bound. */
+struct err *logreader_open(int dir, const char *name, uint64_t tail, int64_t since_ns, int64_t until_ns,
+			   struct logreader **ret) MUST_CHECK;
+/* The next record; *ret_more is false at the present end (call again after more was written, for -f). */
+struct err *logreader_next(struct logreader *r, struct log_record *ret, bool *ret_more) MUST_CHECK;
+int logreader_fd(struct logreader *r); /* for inotify/poll users */
+void logreader_free(struct logreader *r);
+
+#endif

@@ -1,0 +1,88 @@
+/* core/box/spec.h -- what to run, resolved: the immutable half of a container (containers/<id>/config.json).
+ * cmd/ fills a struct run_request from flags; spec_resolve() joins it with the image's configuration. */
+#ifndef CORE_BOX_SPEC_H
+#define CORE_BOX_SPEC_H
+
+#include "core/base/json.h"
+#include "registry/image.h"
+#include "slirp/port.h"
+
+enum net_mode { NET_DEFAULT, NET_NONE, NET_HOST, NET_MODE_MAX };
+extern const char *const net_mode_names[]; /* "default", "none", "host" */
+
+enum mount_type { MOUNT_BIND, MOUNT_VOLUME, MOUNT_TMPFS, MOUNT_TYPE_MAX };
+extern const char *const mount_type_names[]; /* "bind", "volume", "tmpfs" */
+
+struct mount_spec {
+	enum mount_type type;
+	char *source; /* absolute host path, volume name ("" until one is made for an anonymous one), NULL for tmpfs */
+	char *target; /* absolute, inside */
+	char *options; /* tmpfs: "size=64m,mode=1777"; else NULL */
+	bool read_only;
+	bool anonymous; /* volume made for this container: goes with rm -v and --rm */
+	bool no_copy; /* do not fill an empty volume from the image */
+};
+
+struct mounts {
+	struct mount_spec *v;
+	size_t n, cap;
+};
+struct mount_spec *mounts_add(struct mounts *m);
+void mounts_done(struct mounts *m);
+
+/* "-v" as Docker reads it: "/host:/ctr[:ro]", "name:/ctr", "/ctr", relative host paths with ./ (made absolute
+ * against CWD).  Pure; existence of the host path is checked at start.  Errors name the offending text. */
+struct err *mount_parse_volume(const char *text, const char *cwd, struct mounts *to) MUST_CHECK;
+struct err *mount_parse_tmpfs(const char *text, struct mounts *to) MUST_CHECK;
+
+struct spec {
+	char *id; /* 64 hex digits */
+	char *name;
+	char *image; /* as the user typed it */
+	char *image_ref; /* full reference, or NULL when run by id */
+	char *image_id; /* "sha256:..." */
+	struct strv layers; /* diff ids, bottom first */
+	struct strv entrypoint, cmd; /* argv = entrypoint followed by cmd */
+	struct strv env; /* KEY=VALUE, complete */
+	char *workdir; /* absolute */
+	char *user; /* as configured: "", "mysql", "999:999" */
+	char *hostname;
+	bool tty, open_stdin, auto_remove, use_init, read_only, detached_start;
+	enum net_mode net;
+	struct ports ports; /* to publish, as asked for (-p, -P resolved against exposed) */
+	struct strv exposed; /* "3306/tcp" */
+	struct mounts mounts;
+	struct strv labels; /* key=value */
+	struct strv add_hosts; /* name:ip, name:host-gateway */
+	int stop_signal;
+	unsigned stop_timeout_s;
+	char *recipe; /* engine name of core/box/recipe.h, or NULL */
+	char *platform; /* "linux/amd64" */
+	int64_t created_ns;
+};
+void spec_done(struct spec *s);
+char *spec_to_json(const struct spec *s, size_t *ret_len);
+struct err *spec_from_json(const char *text, size_t len, struct spec *ret) MUST_CHECK;
+
+/* What the user asked for; unset members mean "the image's". */
+struct run_request {
+	const char *image; /* as typed */
+	struct strv args; /* COMMAND [ARG...] */
+	const char *entrypoint; /* --entrypoint; "" resets */
+	bool entrypoint_set;
+	struct strv env; /* -e in order ("K=V"; "K" was resolved by the caller); --env-file first */
+	const char *workdir, *user, *hostname, *name;
+	bool tty, open_stdin, auto_remove, use_init, read_only, publish_all;
+	enum net_mode net;
+	struct ports ports;
+	struct strv exposed;
+	struct mounts mounts; /* -v and --tmpfs in order */
+	struct strv labels, add_hosts;
+	const char *stop_signal; /* --stop-signal */
+	int stop_timeout_s; /* -1: default (10) */
+};
+
+/* Join REQ with the image.  Fills a database recipe's missing password.  Takes nothing from REQ (copies). */
+struct err *spec_resolve(const struct run_request *req, const struct image *img, struct spec *ret) MUST_CHECK;
+
+#endif
