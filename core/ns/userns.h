@@ -38,6 +38,10 @@ bool userns_has_gid(const struct userns_ids *ids, uint32_t id);
  * side where needed.  Errors name the helper and what to do. */
 struct err *userns_map(pid_t pid, const struct userns_ids *ids) MUST_CHECK;
 
+/* In a process that has just got its maps: drop supplementary groups (not possible when SINGLE) and become uid and
+ * gid 0 of the namespace. */
+struct err *userns_become_root(bool single) MUST_CHECK;
+
 /* Fork; in the child enter a fresh user namespace with the mapping, become its root, call FN(ARG, result); give its
  * error and the bytes it put into RESULT (at most 64 KiB) back in the parent.  The child keeps all descriptors and the
  * host's other namespaces; it is killed if the parent dies.  Descriptors to directories must be opened before: as the

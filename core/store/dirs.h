@@ -32,6 +32,8 @@ struct err *store_lock(struct store *st, int *ret_fd) MUST_CHECK;
 /* A private staging directory tmp/<PREFIX>.<random>, flocked while *ret_dir is open; *ret_name is
  * relative to st->tmp and owned by the caller. */
 struct err *store_stage(struct store *st, const char *prefix, char **ret_name, int *ret_dir) MUST_CHECK;
+/* rm -rf of NAME in DIR, as the namespace's root where files belong to mapped users. */
+struct err *store_rm_tree(struct store *st, int dir, const char *name) MUST_CHECK;
 /* Remove staging areas whose holder is gone. */
 void store_sweep(struct store *st);
 

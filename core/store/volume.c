@@ -1,0 +1,112 @@
+#include "core/store/volume.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "core/base/fd.h"
+#include "core/base/json.h"
+#include "core/base/proc.h"
+#include "core/store/names.h"
+
+struct err *volume_check_name(const char *name)
+{
+	bool good = isalnum((unsigned char)*name) && name[1] && strlen(name) <= 200;
+
+	for (const char *p = name; *p && good; p++)
+		good = isalnum((unsigned char)*p) || strchr("_.-", *p);
+	if (!good)
+		return err_hint(err_new(0, "\"%s\" includes invalid characters for a local volume name, only "
+					   "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed", name),
+				"to mount a directory of the host, give an absolute path");
+	return NULL;
+}
+
+char *volume_make_name(void)
+{
+	char id[ID_LEN + 1];
+
+	id_make(id);
+	return xstrdup(id);
+}
+
+struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bool *ret_created)
+{
+	_cleanup_free_ char *stage = NULL, *text = NULL;
+	_cleanup_close_ int dir = -1;
+	struct json_out out;
+	char created[TIME_TEXT_MAX];
+	size_t len;
+	struct err *e;
+
+	*ret_created = false;
+	if (faccessat(st->volumes, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return NULL;
+	e = volume_check_name(name);
+	e = e ?: store_stage(st, "volume", &stage, &dir);
+	if (e)
+		return e;
+	time_format(time_now_ns(), created);
+	json_out_init(&out, false);
+	json_open(&out, NULL, '{');
+	json_put_str(&out, "Name", name);
+	json_put_str(&out, "CreatedAt", created);
+	json_put_bool(&out, "Anonymous", anonymous);
+	json_close(&out, '}');
+	text = json_out_take(&out, &len);
+	e = fd_write_atomic(dir, "volume.json", text, len, 0600, false);
+	if (!e && mkdirat(dir, "data", 0755) < 0)
+		e = err_new(errno, "creating its data directory");
+	if (!e && st->ids.direct &&
+	    fchownat(dir, "data", st->ids.root_uid, st->ids.root_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		e = err_new(errno, "giving its data to uid %u", st->ids.root_uid);
+	if (!e) {
+		*ret_created = renameat2(st->tmp, stage, st->volumes, name, RENAME_NOREPLACE) == 0;
+		if (*ret_created)
+			return NULL;
+		if (errno != EEXIST)
+			e = err_new(errno, "putting it into place");
+	}
+	e = err_also(e, store_rm_tree(st, st->tmp, stage)); /* failed, or somebody else made it meanwhile */
+	return err_wrap(e, "creating volume %s", name);
+}
+
+struct err *volume_remove(struct store *st, const char *name)
+{
+	_cleanup_free_ char *gone = xasprintf("rm.%s", name);
+	struct err *e = volume_check_name(name);
+
+	if (e)
+		return e;
+	/* out of sight in one step, then taken apart */
+	if (renameat(st->volumes, name, st->tmp, gone) < 0)
+		return errno == ENOENT ? NULL : err_new(errno, "removing volume %s", name);
+	return err_wrap(store_rm_tree(st, st->tmp, gone), "removing volume %s", name);
+}
+
+struct err *volume_list(struct store *st, struct strv *ret)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	struct dirent *de;
+	int dup = openat(st->volumes, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	d = dup < 0 ? NULL : fdopendir(dup);
+	if (!d)
+		return err_new(errno, "listing volumes");
+	while ((de = readdir(d)) != NULL)
+		if (*de->d_name != '.')
+			strv_add(ret, de->d_name);
+	return NULL;
+}
+
+bool volume_is_anonymous(struct store *st, const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("%s/volume.json", name), *text = NULL;
+	_cleanup_json_ json *j = NULL;
+	size_t len;
+	struct err *e = fd_read_file(st->volumes, path, 65536, &text, &len);
+
+	e = e ?: json_parse(text, len, path, &j);
+	err_free(e); /* unreadable: treated as named, which is never removed by itself */
+	return json_bool(j, "Anonymous", false);
+}
