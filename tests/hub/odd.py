@@ -1,0 +1,2 @@
+def make(b, source):
+    return []
