@@ -353,9 +353,9 @@ $P: $O/devbox.sym
 # The flags file changes with the compiler's flags and the libraries, the list file with the set of sources.
 $O/%.o: %.c $O/flags
 	@mkdir -p $(@D); echo "  CC  $<"
-	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	@$(CC) $(CPPFLAGS) $(VERSION) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(VERSIONED:%.c=$O/%.o): CPPFLAGS += -include $O/version.h
+$(VERSIONED:%.c=$O/%.o): VERSION := -include $O/version.h
 
 $O/devbox.sym: $(OBJS) $O/list
 	@echo "  LD  $@"
@@ -423,7 +423,8 @@ prepare() {
 verb_build() {	# [FILE.c...]: the program ./devbox, or only these objects
 	prepare
 	if [[ $# -gt 0 ]]; then
-		compile "${@/#/$OUT/}" --jobs="$JOBS"
+		set -- "${@/#/$OUT/}"
+		compile "${@/%.c/.o}"
 		return
 	fi
 	compile "$PROGRAM"

@@ -19,6 +19,12 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+/* What libc itself loads modules with (iconv's converters are the only user left); no header declares them. */
+void *__libc_dlopen_mode(const char *file, int mode);
+void *__libc_dlsym(void *handle, const char *name);
+void *__libc_dlvsym(void *handle, const char *name, const char *version);
+int __libc_dlclose(void *handle);
+
 /* Hosts. */
 
 int getaddrinfo(const char *restrict node, const char *restrict service,
@@ -209,4 +215,27 @@ char *dlerror(void)
 	static char text[] = "not in a static program";
 
 	return text;
+}
+
+/* iconv() keeps the conversions compiled into libc (ASCII, UTF-8, UTF-16, UCS-4); others are "not available". */
+
+void *__libc_dlopen_mode(const char *file, int mode)
+{
+	return dlopen(file, mode);
+}
+
+void *__libc_dlsym(void *handle, const char *name)
+{
+	return dlsym(handle, name);
+}
+
+void *__libc_dlvsym(void *handle, const char *name, const char *version)
+{
+	(void)version;
+	return dlsym(handle, name);
+}
+
+int __libc_dlclose(void *handle)
+{
+	return dlclose(handle);
 }
