@@ -1,0 +1,34 @@
+/* slirp/netns.h -- the container's side of the network, made from inside its fresh network namespace.
+ *
+ * The caller is single-threaded, in the container's user and network namespaces with all capabilities there, and still
+ * sees the host's /dev and /proc (before pivot_root).  Done here, in this order:
+ *   1 eth0: a tap (/dev/net/tun), or where that cannot be opened a veth pair whose far end lies in a network namespace of
+ *     its own, hidden from the container, and is read through a packet socket
+ *   2 one batch of netlink: lo and eth0 up, addresses (no duplicate detection: nobody else is there), default routes,
+ *     and for the relay (slirp/relay.h): marked packets are delivered locally whatever their address
+ *   3 sysctls: the mark is inherited by accepted connections, ping and low ports for everybody as Docker has it
+ * The packet descriptor goes to the process that runs the stack (slirp/stack.h); struct netns is flat, so both can be
+ * sent in one message (fd_send).  Frames on it carry a struct virtio_net_hdr of 10 bytes. */
+#ifndef SLIRP_NETNS_H
+#define SLIRP_NETNS_H
+
+#include "core/base/err.h"
+#include "slirp/addrs.h"
+
+enum packet_kind { PACKET_TAP, PACKET_SOCKET, PACKET_KIND_MAX };
+extern const char *const packet_kind_names[]; /* "tap", "packet socket" */
+
+enum { NETNS_MARK = 0xdb, NETNS_TABLE = 0xdb }; /* fwmark and routing table of the relay, in the container's namespace */
+
+struct netns {
+	int packet_fd; /* non-blocking, close-on-exec; the caller's */
+	enum packet_kind kind;
+	bool transparent; /* the relay may use foreign source addresses */
+	bool ipv6; /* IPv6 is there */
+};
+
+struct err *netns_setup(const struct net_addrs *a, struct netns *ret) MUST_CHECK;
+/* "--network none": lo only. */
+struct err *netns_setup_lo(void) MUST_CHECK;
+
+#endif

@@ -1,0 +1,39 @@
+/* slirp/relay.h -- published ports: from listeners on the host to the container, past the user-mode stack.
+ *
+ * The process is single-threaded and has entered the container's user and network namespaces (setns); the listeners
+ * were opened before in the host's (slirp/publish.h), and still accept there.  The caller owns the loop and may add
+ * sources of its own (a readiness probe, a control socket):
+ *
+ *	relay_new(&loop, &cfg, &r);
+ *	for each listener: relay_add_listener(r, &l);
+ *	loop_run(&loop);
+ *
+ * TCP: each accepted connection gets an inner connection to the container's address whose source is the real peer
+ * (IP_TRANSPARENT; peers on the host's loopback appear as the gateway).  Half-close, resets and back-pressure pass through;
+ * a refused inner connection resets the outer one.  Without descriptors left, accepting pauses until some are free.
+ * UDP: one inner socket a peer, the same way; forgotten after RELAY_UDP_IDLE_MS without traffic.
+ * Buffers are held by connections with data in flight only. */
+#ifndef SLIRP_RELAY_H
+#define SLIRP_RELAY_H
+
+#include "core/base/loop.h"
+#include "slirp/addrs.h"
+#include "slirp/publish.h"
+
+enum { RELAY_UDP_IDLE_MS = 60000 };
+
+struct relay_cfg {
+	struct net_addrs addrs;
+	bool transparent; /* struct netns: the namespace is prepared for it */
+	bool ipv6;
+};
+
+struct relay;
+/* Raises the soft limit of open descriptors to the hard one. */
+struct err *relay_new(struct loop *loop, const struct relay_cfg *cfg, struct relay **ret) MUST_CHECK;
+/* Takes over L->fd in every case. */
+struct err *relay_add_listener(struct relay *r, const struct listener *l) MUST_CHECK;
+/* Ends all connections (reset) and listeners. */
+void relay_free(struct relay *r);
+
+#endif

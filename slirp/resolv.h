@@ -1,0 +1,21 @@
+/* slirp/resolv.h -- text of /etc/resolv.conf and /etc/hosts for a container.  Pure, no I/O.
+ * Source: resolv.conf(5), hosts(5). */
+#ifndef SLIRP_RESOLV_H
+#define SLIRP_RESOLV_H
+
+#include "core/base/str.h"
+#include "slirp/addrs.h"
+
+/* The stack's name servers plus the host's search list and harmless options, from the text of the host's resolv.conf
+ * (NULL: none).  The caller frees it. */
+char *resolv_conf_text(const char *host_text, const struct net_addrs *a, bool ipv6);
+
+/* ADD_HOSTS are "name:address" or "name:host-gateway" entries (the address may be IPv6, with or without brackets), already
+ * checked by hosts_check().  A is NULL when the container has no address of its own (network none). */
+char *hosts_text(const char *hostname, const struct net_addrs *a, bool ipv6, const struct strv *add_hosts);
+/* Is TEXT a valid --add-host?  Errors as Docker words them. */
+struct err *hosts_check(const char *text) MUST_CHECK;
+/* Does an entry ask for host-gateway?  Then the stack needs host_loopback. */
+bool hosts_want_gateway(const struct strv *add_hosts);
+
+#endif
