@@ -375,7 +375,7 @@ $O/fuzz_%: $O/tests/fuzz/fuzz_%.o $O/libdevbox.a
 	@echo "  LD  $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $O/libdevbox.a $(LIBS)
 
--include $(shell find $O -name '*.d' 2>/dev/null)
+-include $(shell find $O \( -path $O/asan -o -path $O/fuzz \) -prune -o -name '*.d' -print 2>/dev/null)
 END
 }
 
@@ -418,6 +418,89 @@ prepare() {
 	SRCS=$(sources)
 }
 
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+# shellcheck source=tests/lint.sh
+. tests/lint.sh
+
+PASSED=0 FAILED=0
+
+# result STATUS NAME START -- one line per file or check; START is $EPOCHREALTIME.
+result() {
+	local ms=$(((${EPOCHREALTIME/./} - ${3/./}) / 1000))
+
+	if [[ $1 == 0 ]]; then PASSED=$((PASSED + 1)); else FAILED=$((FAILED + 1)); fi
+	printf '%s %s (%d.%02d s)\n' "$([[ $1 == 0 ]] && echo ok || echo 'not ok')" "$2" $((ms / 1000)) $((ms / 10 % 100))
+}
+
+summary() {
+	printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
+	[[ $FAILED == 0 ]]
+}
+
+run_lint() {	# [PATTERN]
+	local check start findings
+
+	for check in arrows output poison text shell format; do
+		[[ $check == *${1-}* ]] || continue
+		start=$EPOCHREALTIME
+		findings=$("lint_$check")
+		[[ -z $findings ]] || sed 's/^/# /' <<<"$findings"
+		result "$([[ -z $findings ]]; echo $?)" "lint/$check" "$start"
+	done
+}
+
+run_unit() {	# [PATTERN]
+	local -a tests=()
+	local file name log start status
+
+	for file in tests/unit/test_*"${1-}"*.c; do
+		[[ -f $file ]] || continue
+		name=${file##*/}
+		tests+=("${name%.c}")
+	done
+	[[ ${#tests[@]} -gt 0 ]] || return 0
+	compile "${tests[@]/#/$OUT/}"
+	mkdir -p "$OUT/log"
+	for name in "${tests[@]}"; do
+		log=$OUT/log/$name start=$EPOCHREALTIME status=0
+		timeout 120 "$OUT/$name" </dev/null >"$log" 2>&1 || status=$?
+		# No plan: it ended early, whatever it returned.
+		grep -q '^1\.\.' "$log" || status=1
+		[[ $status == 0 ]] || { grep -vE '^ok ' "$log" | tail -n 40 | sed 's/^/# /' || true; }
+		result "$status" "tests/unit/$name" "$start"
+	done
+}
+
+# The runner's own last line is taken into ours.
+run_e2e() {	# [PATTERN]
+	local counts=$OUT/e2e-counts passed failed
+
+	[[ -x tests/lib/run ]] || return 0
+	rm -f "$counts"
+	DEVBOX=$(readlink -f "$PROGRAM") tests/lib/run tests/e2e "$@" </dev/null |
+		awk -v counts="$counts" '
+			/^[0-9]+ passed, [0-9]+ failed$/ { print $1, $3 >counts; next }
+			{ print; fflush() }' || true
+	if ! read -r passed failed 2>/dev/null <"$counts"; then
+		passed=0 failed=1
+		echo "not ok tests/e2e: the runner ended early"
+	fi
+	PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
+}
+
+# Unit tests and fuzz targets under a sanitizer: dynamic, because the sanitizers' runtimes are; so libc's own functions
+# again instead of core/base/nss.c, and the distribution's shared libraries beside ours.
+sanitizer_flavour() {	# NAME FLAGS
+	OUT=$OUT/$1
+	PROGRAM=$OUT/devbox
+	CFLAGS="-std=gnu11 -O1 -g -fno-omit-frame-pointer $WARNINGS $2"
+	LDFLAGS="-no-pie"
+	LIBS="$OUR_LIBS ${SYSTEM_LIBS/-lyajl_s/-lyajl}"
+	SRCS=$(sources | grep -vx core/base/nss.c)
+	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+}
+
 # --- verbs ------------------------------------------------------------------------------------------------------------
 
 verb_build() {	# [FILE.c...]: the program ./devbox, or only these objects
@@ -428,6 +511,84 @@ verb_build() {	# [FILE.c...]: the program ./devbox, or only these objects
 		return
 	fi
 	compile "$PROGRAM"
+}
+
+verb_test() {	# [lint|unit|e2e [PATTERN]]: builds, then all checks and tests
+	local what=${1-all}
+
+	[[ $# == 0 ]] || shift
+	case $what in
+	all | lint | unit | e2e) ;;
+	*) die "test takes lint, unit or e2e, not '$what'" ;;
+	esac
+	case $what in
+	all | e2e) verb_build ;;
+	unit) prepare ;;
+	esac
+	[[ $what != all && $what != lint ]] || run_lint "$@"
+	[[ $what != all && $what != unit ]] || run_unit "$@"
+	[[ $what != all && $what != e2e ]] || run_e2e "$@"
+	summary
+}
+
+verb_lint() {	# [CHECK]: layers, output, poisoned functions, text, shell, layout
+	run_lint "$@"
+	summary
+}
+
+verb_fmt() {	# [FILE...]: lay the C files out as .clang-format says
+	need clang-format
+	# shellcheck disable=SC2046,SC2068
+	clang-format -i ${@:-$(c_files)}
+}
+
+verb_asan() {	# [PATTERN]: unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	prepare
+	sanitizer_flavour asan "-fsanitize=address,undefined -fno-sanitize-recover=all"
+	run_unit "$@"
+	summary
+}
+
+verb_fuzz() {	# [PATTERN]: every fuzz target for FUZZ_SECONDS (10) seconds
+	local file name start status
+	local -a seeds
+
+	prepare
+	command -v clang >/dev/null || need clang
+	[[ -f $(clang -print-file-name="libclang_rt.fuzzer-$(uname -m).a") ||
+		-f $(clang -print-runtime-dir)/libclang_rt.fuzzer-$(uname -m).a ]] ||
+		need "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
+	CC=clang
+	sanitizer_flavour fuzz "-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all"
+	LDFLAGS="$LDFLAGS -fsanitize=fuzzer"
+	for file in tests/fuzz/fuzz_*"${1-}"*.c; do
+		[[ -f $file ]] || continue
+		name=${file##*/} name=${name%.c}
+		compile "$OUT/$name"
+		mkdir -p "$OUT/corpus/$name" "$OUT/log"
+		seeds=() start=$EPOCHREALTIME status=0
+		[[ ! -d tests/fixtures/$name ]] || seeds=("tests/fixtures/$name")
+		# Seeds are read from the checkout, what is found stays in the build folder.
+		"$OUT/$name" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=10 -rss_limit_mb=1024 \
+			-artifact_prefix="$OUT/corpus/$name-" "$OUT/corpus/$name" \
+			"${seeds[@]}" </dev/null >"$OUT/log/$name" 2>&1 || status=$?
+		[[ $status == 0 ]] || tail -n 30 "$OUT/log/$name" | sed 's/^/# /'
+		result "$status" "tests/fuzz/$name" "$start"
+	done
+	summary
+}
+
+verb_bench() {	# [ROW...]: medians of run, exec, ps, inspect, stop, pull in the test world (root; RUNS=30)
+	verb_build
+	export DEVBOX=$PWD/devbox DEVBOX_TEST_WORLD=${DEVBOX_TEST_WORLD:-/var/tmp/devbox-bench-world}
+	tests/lib/world up >&2
+	trap 'tests/lib/world down >&2' EXIT
+	tests/lib/world exec dbx1 env RUNS="${RUNS:-30}" bash -s -- "$@" <tests/bench/bench.sh
+}
+
+verb_demo() {	# a MySQL that answered a query and a Django migration, on this machine
+	verb_build
+	exec examples/django-mysql/demo.sh "$@"
 }
 
 verb_deps() {	# packages and the libraries in .deps, nothing of ours
