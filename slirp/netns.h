@@ -18,7 +18,10 @@
 enum packet_kind { PACKET_TAP, PACKET_SOCKET, PACKET_KIND_MAX };
 extern const char *const packet_kind_names[]; /* "tap", "packet socket" */
 
-enum { NETNS_MARK = 0xdb, NETNS_TABLE = 0xdb }; /* fwmark and routing table of the relay, in the container's namespace */
+enum {
+	NETNS_MARK = 0xdb,
+	NETNS_TABLE = 0xdb
+}; /* fwmark and routing table of the relay, in the container's namespace */
 
 struct netns {
 	int packet_fd; /* non-blocking, close-on-exec; the caller's */

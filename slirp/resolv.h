@@ -12,7 +12,8 @@ char *resolv_conf_text(const char *host_text, const struct net_addrs *a, bool ip
 
 /* ADD_HOSTS are "name:address" or "name:host-gateway" entries (the address may be IPv6, with or without brackets), already
  * checked by hosts_check().  A is NULL when the container has no address of its own (network none). */
-char *hosts_text(const char *hostname, const struct net_addrs *a, bool ipv6, const struct strv *add_hosts);
+char *hosts_text(const char *hostname, const struct net_addrs *a, bool ipv6,
+		 const struct strv *add_hosts);
 /* Is TEXT a valid --add-host?  Errors as Docker words them. */
 struct err *hosts_check(const char *text) MUST_CHECK;
 /* Does an entry ask for host-gateway?  Then the stack needs host_loopback. */

@@ -26,8 +26,8 @@ struct stack;
 struct err *stack_new(struct loop *loop, const struct stack_cfg *cfg, struct stack **ret) MUST_CHECK;
 /* Attach a container's packet descriptor; takes ownership of it in every case.  MAC is the container's. */
 struct stack_port;
-struct err *stack_attach(struct stack *st, int packet_fd, enum packet_kind kind, const uint8_t mac[NET_MAC_LEN],
-			 struct stack_port **ret) MUST_CHECK;
+struct err *stack_attach(struct stack *st, int packet_fd, enum packet_kind kind,
+			 const uint8_t mac[NET_MAC_LEN], struct stack_port **ret) MUST_CHECK;
 /* The container has ended: forget it.  Returns the descriptor; closing a tap takes milliseconds (the kernel
  * unregisters a device), so the caller closes it when nobody waits any more. */
 int stack_detach(struct stack_port *p);

@@ -1,0 +1,80 @@
+#include "slirp/resolv.h"
+
+#include "tests/lib/tap.h"
+
+static const struct {
+	const char *what, *in, *out; /* OUT: after the nameserver lines */
+} confs[] = {
+	{ "no file", NULL, "" },
+	{ "servers are replaced", "nameserver 192.168.1.1\nnameserver fe80::1%eth0\n", "" },
+	{ "search is kept", "search a.example  b.example\t.\n", "search a.example b.example .\n" },
+	{ "the last search counts", "search a\ndomain b", "search b\n" },
+	{ "options of how to ask", "options ndots:2 timeout:1 edns0\noptions rotate\n",
+	  "options ndots:2 timeout:1 edns0 rotate\n" },
+	{ "options of trust and output are dropped",
+	  "options trust-ad debug inet6 ndots:x ndots: ndots:99999\n", "" },
+	{ "comments", "# search x\n; options rotate\nsearch y # z\n", "search y z\n" },
+	{ "unknown words", "sortlist 1.2.3.4\nlookup file bind\n\n\nbogus", "" },
+	{ "carriage returns", "search a\r\noptions rotate\r\n", "search a\noptions rotate\n" },
+};
+
+static void test_resolv(void)
+{
+	_cleanup_free_ char *six = NULL, *longest = NULL;
+	struct net_addrs a;
+	struct str big = { 0 };
+
+	net_addrs_default(&a);
+	for (size_t i = 0; i < ARRAY_LEN(confs); i++) {
+		_cleanup_free_ char *got = resolv_conf_text(confs[i].in, &a, false);
+		_cleanup_free_ char *want = xasprintf("nameserver 10.0.2.3\n%s", confs[i].out);
+
+		is_str(got, want, "%s", confs[i].what);
+	}
+	six = resolv_conf_text("", &a, true);
+	is_str(six, "nameserver 10.0.2.3\nnameserver fd00::3\n", "with IPv6");
+	str_add(&big, "search");
+	for (int i = 0; i < 1000; i++)
+		str_add(&big, " example.org");
+	longest = resolv_conf_text(big.s, &a, false);
+	ok(strlen(longest) < 1200, "a search list has an end");
+	str_done(&big);
+}
+
+static void test_hosts(void)
+{
+	_cleanup_strv_ struct strv add = { 0 };
+	struct net_addrs a;
+	char *text;
+
+	net_addrs_default(&a);
+	text = hosts_text("web", NULL, false, &add);
+	ok(str_ends(text, "ff02::2\tip6-allrouters\n127.0.0.1\tweb\n"), "no network");
+	free(text);
+	ok(!hosts_want_gateway(&add), "the host's loopback was not asked for");
+	strv_add(&add, "db:192.168.1.7");
+	strv_add(&add, "six:[2001:db8::1]");
+	strv_add(&add, "host.docker.internal:host-gateway");
+	text = hosts_text("web", &a, true, &add);
+	ok(str_ends(text, "ff02::2\tip6-allrouters\n192.168.1.7\tdb\n2001:db8::1\tsix\n"
+			  "10.0.2.2\thost.docker.internal\n10.0.2.100\tweb\nfd00::100\tweb\n"),
+	   "added hosts, own name");
+	free(text);
+	ok(hosts_want_gateway(&add), "the host's loopback was asked for");
+	is_err(hosts_check("a:1.2.3.4"), NULL, "IPv4");
+	is_err(hosts_check("a:::1"), NULL, "IPv6");
+	is_err(hosts_check("a=[::1]"), NULL, "IPv6 with =");
+	is_err(hosts_check("a:host-gateway"), NULL, "the gateway");
+	is_err(hosts_check("a"), "bad format for add-host: \"a\"", "no address");
+	is_err(hosts_check(":1.2.3.4"), "bad format for add-host: \":1.2.3.4\"", "no name");
+	is_err(hosts_check("a b:1.2.3.4"), "bad format*", "blank in the name");
+	is_err(hosts_check("a\nb:1.2.3.4"), "bad format*", "newline in the name");
+	is_err(hosts_check("a:1.2.3"), "invalid IP address in add-host: \"1.2.3\"", "half an address");
+}
+
+int main(void)
+{
+	test_resolv();
+	test_hosts();
+	return done_testing();
+}
