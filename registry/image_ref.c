@@ -127,7 +127,7 @@ struct err *image_ref_parse(const char *text, struct image_ref *ret)
 	size_t len = strlen(text), name_end, repo_at = 0, host_len;
 	const char *at = strchr(text, '@'), *slash, *colon;
 	struct image_ref ref = { 0 };
-	const char *library = "";
+	const char *library = "", *official;
 	struct err *e;
 
 	if (!len)
@@ -168,10 +168,10 @@ struct err *image_ref_parse(const char *text, struct image_ref *ret)
 	}
 	if (str_eq(ref.host, HUB_HOST) && !memchr(text + repo_at, '/', name_end - repo_at))
 		library = "library/";
-	if (!e && *library && name_end - repo_at == DIGEST_HEX_LEN &&
-	    str_is_hex(text + repo_at, DIGEST_HEX_LEN))
-		e = bad("64 hex digits are an id, not a name,", repo_at);
 	ref.repo = xasprintf("%s%.*s", library, (int)(name_end - repo_at), text + repo_at);
+	official = str_eq(ref.host, HUB_HOST) ? str_after(ref.repo, "library/") : NULL;
+	if (!e && official && strlen(official) == DIGEST_HEX_LEN && str_is_hex(official, DIGEST_HEX_LEN))
+		e = bad("64 hex digits are an id, not a name,", repo_at);
 	if (!e && strlen(ref.repo) > REF_REPO_MAX)
 		e = bad("repository name longer than 255 bytes", repo_at);
 	if (at)
