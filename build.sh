@@ -256,7 +256,9 @@ recipe_isal() {
 	case $(uname -m) in x86_64 | aarch64) ;; *) arch=noarch ;; esac
 	make -C "$src" -j"$JOBS" -f Makefile.unx lib units="igzip crc" arch=$arch
 	install -D -m 644 "$src/bin/isa-l.a" "$PREFIX/lib/libisal.a"
-	install -D -m 644 -t "$PREFIX/include/isa-l" "$src"/include/{igzip_lib,crc,types}.h
+	# 2.30 includes types.h, 2.31 has none.
+	find "$src/include" \( -name igzip_lib.h -o -name crc.h -o -name types.h \) \
+		-exec install -D -m 644 -t "$PREFIX/include/isa-l" {} +
 	rm -rf "$src"
 }
 
