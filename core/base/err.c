@@ -95,22 +95,29 @@ void err_free(struct err *e)
 }
 
 /* Wire form: errnum and status as two ints, then text and hint, each ended by a NUL. */
-void err_send(int fd, const struct err *e)
+size_t err_pack(const struct err *e, char buf[ERR_WIRE_MAX])
 {
-	char buf[ERR_WIRE_MAX];
 	int head[2] = { e->errnum, e->status };
 	size_t hint = e->hint ? strnlen(e->hint, 1000) : 0;
-	size_t text = strnlen(e->text, sizeof(buf) - sizeof(head) - hint - 2);
+	size_t text = strnlen(e->text, ERR_WIRE_MAX - sizeof(head) - hint - 2);
 	char *at = buf;
-	ssize_t n;
 
 	at = mempcpy(at, head, sizeof(head));
 	at = mempcpy(at, e->text, text);
 	*at++ = '\0';
 	at = mempcpy(at, e->hint ?: "", hint);
 	*at++ = '\0';
+	return (size_t)(at - buf);
+}
+
+void err_send(int fd, const struct err *e)
+{
+	char buf[ERR_WIRE_MAX];
+	size_t len = err_pack(e, buf);
+	ssize_t n;
+
 	do
-		n = write(fd, buf, (size_t)(at - buf));
+		n = write(fd, buf, len);
 	while (n < 0 && errno == EINTR);
 }
 

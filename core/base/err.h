@@ -38,6 +38,7 @@ void err_free(struct err *e);
 /* Errors between a child and its parent over a socket or pipe.  err_send() writes one message of at most
  * ERR_WIRE_MAX bytes (longer texts are cut); err_recv() rebuilds it from LEN bytes of BUF. */
 enum { ERR_WIRE_MAX = 4096 };
+size_t err_pack(const struct err *e, char buf[ERR_WIRE_MAX]); /* the length */
 void err_send(int fd, const struct err *e);
 struct err *err_recv(const char *buf, size_t len) MUST_CHECK;
 

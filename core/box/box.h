@@ -30,6 +30,7 @@ struct box {
 	struct spec spec;
 	struct state state; /* already corrected: never "running" without a living monitor */
 	int dir; /* containers/<id> */
+	struct strv notes; /* sentences for the user, filled by box_start(): ports that moved */
 };
 void box_free(struct box *b);
 
@@ -43,9 +44,10 @@ struct err *box_find(struct store *st, const char *text, struct box **ret) MUST_
 struct err *box_list(struct store *st, struct box ***ret, size_t *ret_n) MUST_CHECK;
 
 /* Start a created or exited container: forks its monitor and waits until the image's process was executed, or failed:
- * status 126/127 as Docker.  With ATTACH, *ret_conn is a connection for attach_run() that was there before the
- * first byte of output; else pass NULL.  Published addresses are in b->state.published afterwards. */
-struct err *box_start(struct box *b, bool attach_stdin, int *ret_conn) MUST_CHECK;
+ * status 126/127 as Docker.  With RET_CONN, *ret_conn is a connection for attach_run() that was there before the
+ * first byte of output; pass NULL to start it in the background.  Published addresses are in b->state.published afterwards, unless
+ * it has ended already. */
+struct err *box_start(struct box *b, int *ret_conn) MUST_CHECK;
 
 /* SIGTERM or the stop signal, TIMEOUT_S seconds (-1: the container's own, 10 by default), SIGKILL; returns when it has ended.
  * A container that does not run is success. */
@@ -72,7 +74,7 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 		     const char *detach_keys, int *ret_status) MUST_CHECK;
 
 /* Open a connection to a running container for attach_run(). */
-struct err *box_attach(struct box *b, bool with_stdin, int *ret_conn) MUST_CHECK;
+struct err *box_attach(struct box *b, int *ret_conn) MUST_CHECK;
 
 enum attach_end { ATTACH_EXITED, ATTACH_DETACHED, ATTACH_LOST };
 struct attach_opts {

@@ -283,19 +283,10 @@ NORETURN static void call_child(int sock, const struct userns_ids *ids,
 	if (!e && result.len > RESULT_MAX)
 		e = err_new(EMSGSIZE, "returning a result");
 	if (e) {
-		char buf[1 + ERR_WIRE_MAX];
-		int pipe_fds[2];
-		ssize_t n;
+		char buf[1 + ERR_WIRE_MAX] = { MSG_FAILED };
+		size_t len = 1 + err_pack(e, buf + 1);
 
-		/* err_send() writes one message; the leading byte tells it from a result */
-		buf[0] = MSG_FAILED;
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pipe_fds) == 0) {
-			err_send(pipe_fds[0], e);
-			n = read(pipe_fds[1], buf + 1, sizeof(buf) - 1);
-			if (n > 0 && send(sock, buf, (size_t)n + 1, MSG_NOSIGNAL) < 0)
-				_exit(2);
-		}
-		_exit(1);
+		_exit(send(sock, buf, len, MSG_NOSIGNAL) < 0 ? 2 : 1);
 	}
 	{
 		_cleanup_free_ char *msg = xmalloc(result.len + 1);

@@ -1,0 +1,125 @@
+#include "core/base/copy.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "core/base/fd.h"
+#include "core/base/str.h"
+
+static struct err *copy_data(int src, int dst, off_t size)
+{
+	if (ioctl(dst, FICLONE, src) == 0)
+		return NULL;
+	for (off_t done = 0; done < size;) {
+		ssize_t n = copy_file_range(src, NULL, dst, NULL, (size_t)(size - done), 0);
+
+		if (n < 0 && errno != EINTR)
+			return err_new(errno, "copying data");
+		if (n == 0)
+			break; /* it became shorter meanwhile */
+		done += n > 0 ? n : 0;
+	}
+	return NULL;
+}
+
+/* Best effort: attributes of security modules and overlayfs' own do not belong to the copy. */
+static void copy_xattrs(int src, int dst)
+{
+	char names[4096], value[4096];
+	ssize_t n = flistxattr(src, names, sizeof(names));
+
+	for (char *name = names; n > 0 && name < names + n; name += strlen(name) + 1) {
+		ssize_t len = str_starts(name, "user.overlay.") ? -1 : fgetxattr(src, name, value, sizeof(value));
+
+		if (len >= 0 && fsetxattr(dst, name, value, (size_t)len, 0) < 0)
+			continue;
+	}
+}
+
+static struct err *copy_owner(int dst, const char *name, const struct stat *st)
+{
+	struct timespec times[2] = { st->st_atim, st->st_mtim };
+
+	/* EINVAL: an id the namespace does not map; the copy then stays with the namespace's root */
+	if (fchownat(dst, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0 &&
+	    errno != EINVAL && errno != EPERM)
+		return err_new(errno, "setting the owner of %s", name);
+	if (!S_ISLNK(st->st_mode) && fchmodat(dst, *name ? name : ".", st->st_mode & 07777, 0) < 0)
+		return err_new(errno, "setting the mode of %s", name);
+	utimensat(dst, *name ? name : ".", times, AT_SYMLINK_NOFOLLOW);
+	return NULL;
+}
+
+static struct err *copy_entry(int src, int dst, const char *name, unsigned depth);
+
+static struct err *copy_content(int src, int dst, unsigned depth)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	struct dirent *de;
+	int dup = openat(src, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	d = dup < 0 ? NULL : fdopendir(dup);
+	if (!d)
+		return err_new(errno, "reading a directory");
+	while ((de = readdir(d)) != NULL)
+		if (strcmp(de->d_name, ".") && strcmp(de->d_name, "..")) {
+			struct err *e = copy_entry(src, dst, de->d_name, depth);
+
+			if (e)
+				return err_wrap(e, "copying %s", de->d_name);
+		}
+	return NULL;
+}
+
+static struct err *copy_entry(int src, int dst, const char *name, unsigned depth)
+{
+	_cleanup_close_ int in = -1, out = -1;
+	struct stat st;
+	struct err *e = NULL;
+
+	if (depth > 1000)
+		return err_new(ELOOP, "nested too deeply");
+	if (fstatat(src, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_new(errno, "looking at it");
+	if (S_ISLNK(st.st_mode)) {
+		_cleanup_free_ char *target = xcalloc(1, PATH_MAX);
+
+		if (readlinkat(src, name, target, PATH_MAX - 1) < 0 ||
+		    (symlinkat(target, dst, name) < 0 && errno != EEXIST))
+			return err_new(errno, "copying a symbolic link");
+	} else if (S_ISREG(st.st_mode)) {
+		e = fd_open(src, name, O_RDONLY | O_NOFOLLOW, 0, &in);
+		e = e ?: fd_open(dst, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &out);
+		e = e ?: copy_data(in, out, st.st_size);
+		if (!e)
+			copy_xattrs(in, out);
+	} else if (S_ISDIR(st.st_mode)) {
+		if (mkdirat(dst, name, 0700) < 0 && errno != EEXIST)
+			return err_new(errno, "making a directory");
+		e = fd_open(src, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &in);
+		e = e ?: fd_open(dst, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &out);
+		e = e ?: copy_content(in, out, depth + 1);
+		if (!e)
+			copy_xattrs(in, out);
+	} else if (!S_ISFIFO(st.st_mode) || mkfifoat(dst, name, 0600) < 0) {
+		return NULL; /* devices and sockets mean nothing in a copy */
+	}
+	return e ?: copy_owner(dst, name, &st);
+}
+
+struct err *copy_tree(int src, int dst)
+{
+	struct stat st;
+	struct err *e = copy_content(src, dst, 0);
+
+	if (e)
+		return e;
+	if (fstat(src, &st) < 0)
+		return err_new(errno, "looking at a directory");
+	copy_xattrs(src, dst);
+	return copy_owner(dst, "", &st);
+}

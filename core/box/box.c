@@ -1,0 +1,506 @@
+#include "core/box/box.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "core/base/fd.h"
+#include "core/base/lock.h"
+#include "core/base/proc.h"
+#include "core/box/control.h"
+#include "core/box/monitor.h"
+#include "core/box/state.h"
+#include "core/store/names.h"
+#include "core/store/volume.h"
+
+enum {
+	RECORD_MAX = 4 << 20,
+	LOCK_WAIT_MS = 30000, /* a monitor of an earlier run may still be unmounting */
+	LOCK_STEP_MS = 2,
+	NAME_TRIES = 20,
+};
+
+void box_free(struct box *b)
+{
+	if (!b)
+		return;
+	spec_done(&b->spec);
+	state_done(&b->state);
+	strv_done(&b->notes);
+	if (b->dir >= 0)
+		close(b->dir);
+	free(b);
+}
+
+/* -- making ---------------------------------------------------------------------------------------------------- */
+
+static struct err *own_subdir(const struct store *st, int dir, const char *name)
+{
+	/* upper's mode and owner are those of the container's "/" */
+	if (mkdirat(dir, name, 0755) < 0 || (st->ids.direct && fchownat(dir, name, st->ids.root_uid, st->ids.root_gid, 0) < 0))
+		return err_new(errno, "making the container's directory %s", name);
+	return NULL;
+}
+
+/* A missing bind source becomes a directory, as Docker's -v has it. */
+static struct err *make_source(const char *path)
+{
+	_cleanup_close_ int root = -1;
+	struct err *e;
+
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		return NULL; /* what is wrong with it shows at start, with the right words */
+	e = fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0, &root);
+	e = e ?: fd_mkdir_p(root, path, 0755, NULL);
+	return err_hint(err_wrap(e, "making the bind mount's source"),
+			"use a named volume instead of a directory you may not write");
+}
+
+static struct err *make_mounts(struct store *st, struct spec *s)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < s->mounts.n && !e; i++) {
+		struct mount_spec *m = &s->mounts.v[i];
+		bool created;
+
+		if (m->type == MOUNT_BIND)
+			e = make_source(m->source);
+		if (m->type != MOUNT_VOLUME)
+			continue;
+		if (!m->source || !*m->source) {
+			free(m->source);
+			m->source = volume_make_name();
+			m->anonymous = true;
+		}
+		e = volume_ensure(st, m->source, m->anonymous, &created);
+	}
+	return e;
+}
+
+static void drop_mounts(struct store *st, const struct spec *s)
+{
+	for (size_t i = 0; i < s->mounts.n; i++)
+		if (s->mounts.v[i].anonymous && s->mounts.v[i].source && *s->mounts.v[i].source)
+			err_free(volume_remove(st, s->mounts.v[i].source)); /* the first error counts */
+}
+
+/* Name and directory appear together, under the store's lock. */
+static struct err *put_in_place(struct store *st, struct spec *s, const char *stage, bool name_given)
+{
+	_cleanup_close_ int lock = -1;
+	struct err *e = store_lock(st, &lock);
+
+	if (e)
+		return e;
+	for (int i = 0; !name_given && i < NAME_TRIES && faccessat(st->names, s->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0; i++) {
+		free(s->name);
+		s->name = name_make();
+	}
+	e = name_claim(st, s->name, s->id);
+	if (!e && renameat(st->tmp, stage, st->containers, s->id) < 0) {
+		e = err_new(errno, "putting the container into place");
+		name_release(st, s->name, s->id);
+	}
+	return e;
+}
+
+struct err *box_create(struct store *st, const struct run_request *req, const struct image *img, struct box **ret)
+{
+	struct box *b = xcalloc(1, sizeof(*b));
+	_cleanup_free_ char *stage = NULL, *text = NULL;
+	struct state created = { .status = BOX_CREATED };
+	struct err *e = NULL;
+	size_t len;
+
+	*b = (struct box){ .st = st, .dir = -1 };
+	if (req->name)
+		e = name_check(req->name);
+	e = e ?: spec_resolve(req, img, &b->spec);
+	if (e) {
+		box_free(b);
+		return e;
+	}
+	b->spec.id = xmalloc(ID_LEN + 1);
+	id_make(b->spec.id);
+	b->spec.name = req->name ? xstrdup(req->name) : name_make();
+	b->spec.created_ns = time_now_ns();
+	if (!b->spec.hostname || !*b->spec.hostname) {
+		free(b->spec.hostname);
+		b->spec.hostname = xstrndup(b->spec.id, ID_SHORT);
+	}
+	e = make_mounts(st, &b->spec);
+	e = e ?: store_stage(st, "container", &stage, &b->dir);
+	e = e ?: own_subdir(st, b->dir, "upper");
+	e = e ?: own_subdir(st, b->dir, "work");
+	e = e ?: own_subdir(st, b->dir, "root");
+	text = spec_to_json(&b->spec, &len);
+	e = e ?: fd_write_atomic(b->dir, "config.json", text, len, 0600, false);
+	e = e ?: state_write(b->dir, &created, false);
+	if (!e) {
+		_cleanup_free_ char *name = xstrdup(b->spec.name);
+
+		e = put_in_place(st, &b->spec, stage, req->name != NULL);
+		if (!e && strcmp(name, b->spec.name)) { /* the made-up name was taken: the record must say the other */
+			free(text);
+			text = spec_to_json(&b->spec, &len);
+			e = fd_write_atomic(b->dir, "config.json", text, len, 0600, false);
+		}
+	}
+	if (e) {
+		if (stage)
+			err_free(store_rm_tree(st, st->tmp, stage)); /* else the next sweep does it */
+		drop_mounts(st, &b->spec);
+		box_free(b);
+		return e;
+	}
+	flock(b->dir, LOCK_UN); /* it is no staging directory any more */
+	b->state = created;
+	*ret = b;
+	return NULL;
+}
+
+/* -- finding --------------------------------------------------------------------------------------------------- */
+
+/* "running" without a monitor: the monitor was killed, or the machine went down.  Say so in the record, and end what
+ * may be left of the container. */
+static struct err *correct_state(struct box *b)
+{
+	_cleanup_close_ int lock = -1;
+	struct state *s = &b->state;
+	struct err *e;
+
+	if (s->status != BOX_RUNNING || lock_is_held(b->dir, "lock"))
+		return NULL;
+	e = lock_try(b->dir, "lock", false, &lock);
+	if (e || lock < 0)
+		return e; /* somebody else is at it */
+	state_done(s);
+	e = state_read(b->dir, s); /* it may have ended in good order between our two looks */
+	if (e || s->status != BOX_RUNNING)
+		return e;
+	if (proc_is(s->pid, s->pid_start, s->boot_id)) {
+		_cleanup_close_ int pidfd = pidfd_open(s->pid, 0);
+
+		if (pidfd >= 0 && proc_is(s->pid, s->pid_start, s->boot_id) && pidfd_signal(pidfd, SIGKILL) == 0) {
+			struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+			poll(&p, 1, 2000); /* so that its ports and mounts are gone when we return */
+		}
+	}
+	s->status = BOX_EXITED;
+	s->exit_code = 137;
+	s->pid = s->monitor_pid = 0;
+	s->finished_ns = time_now_ns();
+	s->ready = false;
+	ports_done(&s->published);
+	return state_write(b->dir, s, false);
+}
+
+static struct err *load(struct store *st, const char *id, struct box **ret)
+{
+	struct box *b = xcalloc(1, sizeof(*b));
+	_cleanup_free_ char *text = NULL;
+	struct err *e;
+	size_t len;
+
+	b->st = st;
+	e = fd_open(st->containers, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &b->dir);
+	if (e)
+		b->dir = -1;
+	e = e ?: fd_read_file(b->dir, "config.json", RECORD_MAX, &text, &len);
+	e = e ?: spec_from_json(text, len, &b->spec);
+	e = e ?: state_read(b->dir, &b->state);
+	e = e ?: correct_state(b);
+	if (e) {
+		box_free(b);
+		return err_wrap(e, "reading the record of container %.12s", id);
+	}
+	*ret = b;
+	return NULL;
+}
+
+struct err *box_find(struct store *st, const char *text, struct box **ret)
+{
+	char id[ID_LEN + 1];
+	struct err *e = name_find(st, text, id);
+
+	return e ?: load(st, id, ret);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	int64_t x = (*(struct box *const *)a)->spec.created_ns, y = (*(struct box *const *)b)->spec.created_ns;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+struct err *box_list(struct store *st, struct box ***ret, size_t *ret_n)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	struct dirent *de;
+	struct box **list = NULL;
+	size_t n = 0, cap = 0;
+	int dup = openat(st->containers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	d = dup < 0 ? NULL : fdopendir(dup);
+	if (!d)
+		return err_new(errno, "listing containers");
+	while ((de = readdir(d)) != NULL) {
+		struct box *b = NULL;
+		struct err *e;
+
+		if (strlen(de->d_name) != ID_LEN)
+			continue;
+		e = load(st, de->d_name, &b);
+		if (e) { /* removed while we look, or a crash's garbage */
+			err_free(e);
+			continue;
+		}
+		list = xgrow(list, n, &cap, sizeof(struct box *));
+		list[n++] = b;
+	}
+	if (n)
+		qsort(list, n, sizeof(struct box *), newest_first);
+	*ret = list;
+	*ret_n = n;
+	return NULL;
+}
+
+struct err *box_refresh(struct box *b)
+{
+	state_done(&b->state);
+	return state_read(b->dir, &b->state) ?: correct_state(b);
+}
+
+/* -- running --------------------------------------------------------------------------------------------------- */
+
+/* flock(2) knows no time limit, and the holder's end sends no event we could wait for: a short step, for long. */
+static struct err *lock_wait(struct box *b, int *ret_lock)
+{
+	int64_t end = time_mono_ms() + LOCK_WAIT_MS;
+	struct err *e;
+
+	for (;;) {
+		e = lock_try(b->dir, "lock", false, ret_lock);
+		if (e || *ret_lock >= 0)
+			return e;
+		if (time_mono_ms() > end)
+			return err_new(ETIMEDOUT, "container %s is busy", b->spec.name);
+		poll(NULL, 0, LOCK_STEP_MS);
+		if (faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
+			return err_new(0, "No such container: %s", b->spec.name);
+	}
+}
+
+struct err *box_start(struct box *b, int *ret_conn)
+{
+	_cleanup_close_ int lock = -1, ours = -1;
+	struct ctl_msg msg;
+	struct err *e;
+	int fds[2];
+	size_t len;
+	pid_t pid;
+
+	if (b->state.status == BOX_RUNNING) {
+		if (ret_conn)
+			return box_attach(b, ret_conn);
+		return NULL;
+	}
+	e = lock_wait(b, &lock);
+	e = e ?: fd_socketpair(SOCK_SEQPACKET, fds);
+	if (e)
+		return e;
+	pid = fork();
+	if (pid < 0) {
+		e = err_new(errno, "forking the container's monitor");
+		close(fds[0]);
+		close(fds[1]);
+		return e;
+	}
+	if (pid == 0)
+		monitor_main(b, TAKE_FD(lock), fds[1], ret_conn != NULL);
+	close(fds[1]); /* or end of file would never come */
+	ours = fds[0];
+	e = ctl_recv(ours, &msg, &len, NULL);
+	if (!e && msg.type == CTL_FAIL)
+		e = err_recv(msg.data, len);
+	else if (!e && msg.type != CTL_STARTED)
+		e = err_new(0, "the container's monitor ended unexpectedly");
+	if (e)
+		return err_wrap(e, "starting container %s", b->spec.name);
+	msg.data[len < CTL_DATA_MAX ? len : CTL_DATA_MAX - 1] = '\0';
+	for (char *line, *rest = msg.data; (line = strsep(&rest, "\n")) != NULL;)
+		if (*line)
+			strv_add(&b->notes, line);
+	err_free(box_refresh(b)); /* ended and removed already: what we know stays */
+	if (ret_conn)
+		*ret_conn = TAKE_FD(ours);
+	return NULL;
+}
+
+/* Connect and send one request.  No monitor: *ret_sock is -1 and the result NULL. */
+static struct err *ask(struct box *b, enum ctl_type type, uint32_t arg, int *ret_sock)
+{
+	_cleanup_close_ int sock = -1;
+	struct err *e = ctl_connect(b->dir, &sock);
+
+	*ret_sock = -1;
+	if (err_is(e, ECONNREFUSED) || err_is(e, ENOENT)) {
+		err_free(e);
+		return NULL;
+	}
+	e = e ?: ctl_send(sock, type, arg, NULL, 0, -1);
+	if (err_is(e, EPIPE)) {
+		err_free(e);
+		return NULL;
+	}
+	if (!e)
+		*ret_sock = TAKE_FD(sock);
+	return e;
+}
+
+/* Wait for an answer of type WANT or EXITED; others are passed over.  The connection's end counts as EXITED. */
+static struct err *answer(int sock, enum ctl_type want, struct ctl_msg *msg, int *ret_fd)
+{
+	struct err *e;
+	size_t len;
+
+	do {
+		e = ctl_recv(sock, msg, &len, ret_fd);
+		if (err_is(e, ECONNRESET)) {
+			err_free(e);
+			e = NULL;
+			msg->type = 0;
+		}
+		if (!e && msg->type == CTL_FAIL)
+			e = err_recv(msg->data, len);
+	} while (!e && msg->type && msg->type != want && msg->type != CTL_EXITED);
+	return e;
+}
+
+static struct err *not_running(const struct box *b)
+{
+	return err_new(0, "container %s is not running", b->spec.id);
+}
+
+struct err *box_stop(struct box *b, int timeout_s)
+{
+	_cleanup_close_ int sock = -1;
+	struct ctl_msg msg;
+	struct err *e;
+
+	e = ask(b, CTL_STOP, timeout_s < 0 ? CTL_STOP_DEFAULT : (uint32_t)timeout_s, &sock);
+	if (!e && sock >= 0)
+		e = answer(sock, CTL_EXITED, &msg, NULL);
+	return err_wrap(e, "stopping container %s", b->spec.name);
+}
+
+struct err *box_kill(struct box *b, int sig)
+{
+	_cleanup_close_ int sock = -1;
+	struct ctl_msg msg = { 0 };
+	struct err *e;
+
+	e = ask(b, CTL_KILL, (uint32_t)sig, &sock);
+	if (!e && sock >= 0)
+		e = answer(sock, CTL_OK, &msg, NULL);
+	if (e)
+		return err_wrap(e, "Cannot kill container %s", b->spec.name);
+	return msg.type == CTL_OK ? NULL : err_wrap(not_running(b), "Cannot kill container: %s", b->spec.name);
+}
+
+struct err *box_wait(struct box *b, int *ret_code)
+{
+	_cleanup_close_ int sock = -1;
+	struct ctl_msg msg = { 0 };
+	struct err *e = ask(b, CTL_WAIT, 0, &sock);
+
+	if (!e && sock >= 0)
+		e = answer(sock, CTL_EXITED, &msg, NULL);
+	if (e)
+		return err_wrap(e, "waiting for container %s", b->spec.name);
+	if (msg.type == CTL_EXITED) {
+		*ret_code = (int)msg.arg;
+		return NULL;
+	}
+	e = box_refresh(b);
+	if (!e)
+		*ret_code = b->state.exit_code;
+	return e;
+}
+
+struct err *box_wait_ready(struct box *b, unsigned timeout_s)
+{
+	_cleanup_close_ int sock = -1;
+	struct ctl_msg msg = { 0 };
+	struct timeval tv = { .tv_sec = timeout_s };
+	struct err *e;
+
+	if (!b->spec.recipe)
+		return err_new(0, "container %s: devbox knows no readiness test for this image", b->spec.name);
+	e = ask(b, CTL_WAIT_READY, 0, &sock);
+	if (e)
+		return e;
+	if (sock < 0)
+		return not_running(b);
+	if (timeout_s)
+		setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	e = answer(sock, CTL_READY, &msg, NULL);
+	if (err_is(e, EAGAIN)) {
+		err_free(e);
+		return err_hint(err_new(0, "container %s did not answer within %u s", b->spec.name, timeout_s),
+				"devbox logs %s", b->spec.name);
+	}
+	if (!e && msg.type != CTL_READY)
+		e = err_hint(err_new(0, "container %s ended (exit code %u) before it was ready", b->spec.name,
+				     msg.type == CTL_EXITED ? msg.arg : 0),
+			     "devbox logs %s", b->spec.name);
+	return e;
+}
+
+struct err *box_attach(struct box *b, int *ret_conn)
+{
+	struct err *e = ask(b, CTL_ATTACH, 0, ret_conn);
+
+	return e ?: *ret_conn < 0 ? not_running(b) : NULL;
+}
+
+struct err *box_rm(struct box *b, bool force, bool volumes)
+{
+	_cleanup_close_ int lock = -1;
+	struct err *e;
+
+	if (b->state.status == BOX_RUNNING) {
+		if (!force)
+			return err_hint(err_new(0, "cannot remove container \"%s\": container is running", b->spec.name),
+					"stop it first, or use -f");
+		e = box_stop(b, 0);
+		if (e)
+			return e;
+		/* with --rm its monitor has removed it */
+		if (faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
+			return NULL;
+	}
+	e = lock_wait(b, &lock);
+	e = e ?: box_refresh(b);
+	if (!e && b->state.status == BOX_RUNNING)
+		e = err_new(0, "cannot remove container \"%s\": it was started meanwhile", b->spec.name);
+	return e ?: box_erase(b->st, &b->spec, volumes || b->spec.auto_remove);
+}
+
+struct err *box_init_pidfd(struct box *b, int *ret_pidfd)
+{
+	_cleanup_close_ int sock = -1;
+	struct ctl_msg msg = { 0 };
+	struct err *e = ask(b, CTL_INIT, 0, &sock);
+
+	*ret_pidfd = -1;
+	if (!e && sock >= 0)
+		e = answer(sock, CTL_OK, &msg, ret_pidfd);
+	return e ?: *ret_pidfd < 0 ? not_running(b) : NULL;
+}

@@ -1,0 +1,137 @@
+/* How the first process comes to be (the monitor's side is in monitor.c):
+ *   1 waits for MAPPED                  as the caller's own id, all capabilities in the new namespaces
+ *   2 opens what the user named on the host (bind mounts), makes the network device, sends NET
+ *   3 becomes root of the namespace; mounts (rootfs.c); sends TTY if there is a terminal
+ *   4 pivots, gives up capabilities, installs seccomp, executes (launch.c)
+ * Until step 4 is over nothing of the image has run.  The process is not dumpable after step 1, so nothing that shares
+ * its pid namespace can reach devbox's own binary or descriptors through /proc. */
+#include "core/box/init.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+#include "core/box/caps.h"
+#include "core/box/launch.h"
+#include "core/box/rootfs.h"
+#include "slirp/netns.h"
+
+NORETURN static void fail(int sync, struct err *e)
+{
+	char buf[1 + ERR_WIRE_MAX] = { INIT_FAILED };
+	size_t len = 1 + err_pack(e, buf + 1);
+
+	_exit(send(sync, buf, len, MSG_NOSIGNAL) < 0 ? 2 : 125);
+}
+
+/* --init: the program runs as our child; we reap orphans and pass signals on, and end as it ends. */
+static struct err *split_init(int sync)
+{
+	sigset_t all;
+	pid_t child;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	child = fork();
+	if (child < 0)
+		return err_new(errno, "forking");
+	if (child == 0)
+		return NULL;
+	close(sync);
+	prctl(PR_SET_NAME, "devbox-init");
+	for (;;) {
+		int status, sig;
+		pid_t pid;
+
+		if (sigwait(&all, &sig) != 0)
+			continue;
+		if (sig != SIGCHLD) {
+			kill(child, sig);
+			continue;
+		}
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			if (pid == child)
+				_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	}
+}
+
+static struct err *send_fd(int sync, char what, int fd)
+{
+	return fd_send(sync, &what, 1, &fd, 1);
+}
+
+static struct err *make_network(enum net_mode mode, int sync)
+{
+	struct init_net msg = { .what = INIT_NET };
+	struct net_addrs addrs;
+	struct err *e;
+
+	if (mode == NET_HOST)
+		return NULL;
+	if (mode == NET_NONE)
+		return netns_setup_lo();
+	net_addrs_default(&addrs);
+	e = netns_setup(&addrs, &msg.net);
+	if (e)
+		return e;
+	e = fd_send(sync, &msg, sizeof(msg), &msg.net.packet_fd, 1);
+	close(msg.net.packet_fd);
+	return e;
+}
+
+void init_main(const struct init_args *a)
+{
+	const struct spec *s = a->spec;
+	struct rootfs_cfg cfg = { s, a->st->path, s->net == NET_HOST };
+	struct rootfs_binds binds = { 0 };
+	struct launch l = {
+		.user = s->user,
+		.workdir = s->workdir,
+		.stdio = { a->stdio[0], a->stdio[1], a->stdio[2] },
+		.tty = s->tty,
+		.caps = caps_default(),
+		.seccomp = a->seccomp,
+		.seccomp_len = a->seccomp_len,
+		.die_with_parent = true,
+	};
+	struct strv argv = { 0 };
+	int root = -1, master = -1;
+	struct err *e = NULL;
+	char c;
+
+	if (read(a->sync, &c, 1) != 1 || c != INIT_MAPPED)
+		_exit(125); /* the monitor gave up and knows why */
+	umask(022);
+	prctl(PR_SET_DUMPABLE, 0);
+	e = rootfs_open_binds(&cfg, &binds);
+	e = e ?: make_network(s->net, a->sync);
+	e = e ?: userns_become_root(a->st->ids.single);
+	e = e ?: rootfs_mount(&cfg, &binds, &root);
+	if (!e && s->tty) {
+		e = rootfs_pty(root, true, &master, &l.stdio[0]);
+		l.stdio[1] = l.stdio[2] = l.stdio[0];
+		e = e ?: send_fd(a->sync, INIT_TTY, master);
+		if (master >= 0)
+			close(master);
+	}
+	e = e ?: rootfs_pivot(root, s->read_only);
+	if (!e && sethostname(a->hostname, strlen(a->hostname)) < 0)
+		e = err_new(errno, "setting the host name");
+	if (!e && s->use_init)
+		e = split_init(a->sync);
+	if (e)
+		fail(a->sync, e);
+	strv_copy(&argv, &s->entrypoint);
+	strv_copy(&argv, &s->cmd);
+	l.argv = &argv;
+	strv_copy(&l.env, &s->env);
+	if (!strv_env(&l.env, "HOSTNAME"))
+		strv_addf(&l.env, "HOSTNAME=%s", a->hostname);
+	fail(a->sync, launch_exec(&l));
+}

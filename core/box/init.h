@@ -1,0 +1,36 @@
+/* core/box/init.h -- the child that becomes a container's first process.
+ * monitor --clone3(all namespaces)--> init (this) --execve--> the image's program */
+#ifndef CORE_BOX_INIT_H
+#define CORE_BOX_INIT_H
+
+#include "core/box/spec.h"
+#include "core/store/dirs.h"
+#include "slirp/netns.h"
+
+/* Messages of the child on its socket to the monitor: one byte, with a descriptor or an error behind it.  End of file means that
+ * the program was executed. */
+enum { INIT_MAPPED = 'M' }; /* from the monitor: the id maps are written */
+enum init_msg {
+	INIT_NET = 'N', /* struct init_net, with the packet descriptor */
+	INIT_TTY = 'T', /* with the terminal's master side */
+	INIT_FAILED = 'E', /* followed by an error, see err_recv() */
+};
+
+struct init_net {
+	char what; /* INIT_NET */
+	struct netns net; /* the descriptor's number is the child's: the one that came with the message counts */
+};
+
+struct init_args {
+	struct store *st;
+	const struct spec *spec;
+	const char *hostname;
+	int sync; /* our end of the socket pair, SOCK_SEQPACKET */
+	int stdio[3]; /* -1 with a terminal */
+	const void *seccomp;
+	size_t seccomp_len;
+};
+
+NORETURN void init_main(const struct init_args *a);
+
+#endif

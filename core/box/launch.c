@@ -1,0 +1,145 @@
+#include "core/box/launch.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <termios.h>
+
+#include "core/base/fd.h"
+#include "core/box/caps.h"
+#include "core/box/userdb.h"
+
+static struct err *enter_workdir(const char *path)
+{
+	struct err *e;
+
+	if (chdir(path) == 0)
+		return NULL;
+	if (errno == ENOENT) { /* Docker makes it, as root */
+		_cleanup_close_ int root = -1;
+
+		e = fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0, &root);
+		e = e ?: fd_mkdir_p(root, path, 0755, NULL);
+		if (e)
+			return err_wrap(e, "making the working directory");
+		if (chdir(path) == 0)
+			return NULL;
+	}
+	return err_status(err_new(errno, "entering the working directory %s", path), 126);
+}
+
+/* Pipes and terminals must be re-openable through /dev/stdout by a user who is not root, as under Docker. */
+static void give_stdio(const struct launch *l, uid_t uid, gid_t gid)
+{
+	for (int i = 0; i < 3; i++) {
+		struct stat st;
+
+		if (fstat(l->stdio[i], &st) == 0 && (S_ISFIFO(st.st_mode) || l->tty) && st.st_uid != uid &&
+		    fchown(l->stdio[i], uid, l->tty ? st.st_gid : gid) < 0)
+			return; /* best effort: it only serves programs that re-open their output */
+	}
+}
+
+static struct err *set_stdio(const struct launch *l)
+{
+	int fds[3];
+
+	/* lifted above 2 first, so that no dup2() below overwrites one still needed */
+	for (int i = 0; i < 3; i++) {
+		fds[i] = fcntl(l->stdio[i], F_DUPFD_CLOEXEC, 3);
+		if (fds[i] < 0)
+			return err_new(errno, "setting up the streams");
+	}
+	for (int i = 0; i < 3; i++)
+		if (dup2(fds[i], i) < 0)
+			return err_new(errno, "setting up the streams");
+	if (l->tty && (setsid() < 0 || ioctl(0, TIOCSCTTY, 0) < 0))
+		return err_new(errno, "making the terminal the controlling one");
+	return NULL;
+}
+
+static struct err *cannot_execute(const char *name, int errnum)
+{
+	if (errnum == ENOENT || errnum == ENOTDIR)
+		return err_status(err_new(0, strchr(name, '/') ? "exec: \"%s\": no such file or directory" :
+								 "exec: \"%s\": executable file not found in $PATH",
+					  name), 127);
+	if (errnum == ENOEXEC)
+		return err_status(err_hint(err_new(0, "exec: \"%s\": exec format error", name),
+					   "it was built for another kind of processor, or is a script without #! line"),
+				  126);
+	return err_status(err_new(errnum, "exec: \"%s\"", name), 126);
+}
+
+static struct err *exec_search(const char *name, char **argv, char **envp, const char *path)
+{
+	int errnum = ENOENT;
+	_cleanup_free_ char *copy = NULL;
+	char *dir, *rest;
+
+	if (strchr(name, '/')) {
+		execve(name, argv, envp);
+		return cannot_execute(name, errno);
+	}
+	rest = copy = xstrdup(path ?: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	while ((dir = strsep(&rest, ":")) != NULL) {
+		_cleanup_free_ char *full = xasprintf("%s/%s", *dir ? dir : ".", name);
+		struct stat st;
+
+		if (stat(full, &st) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		execve(full, argv, envp);
+		if (errno != ENOENT && errno != ENOTDIR)
+			errnum = errno; /* EACCES: go on searching, as execvp(3) does */
+		if (errno != EACCES && errno != ENOENT && errno != ENOTDIR)
+			break;
+	}
+	return cannot_execute(name, errnum);
+}
+
+static void default_signals(void)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		sigaction(sig, &dfl, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+struct err *launch_exec(struct launch *l)
+{
+	struct user u = { 0 };
+	_cleanup_free_ char *home = NULL;
+	struct err *e;
+
+	e = err_status(user_lookup(-1, l->user, &u), 126);
+	e = e ?: enter_workdir(l->workdir);
+	if (e)
+		return e;
+	if (!strv_env(&l->env, "HOME")) {
+		home = xasprintf("HOME=%s", u.home);
+		strv_env_set(&l->env, home);
+	}
+	if (u.uid != 0)
+		give_stdio(l, u.uid, u.gid);
+	e = set_stdio(l);
+	e = e ?: caps_bound(l->caps);
+	if (l->seccomp)
+		e = e ?: seccomp_install(l->seccomp, l->seccomp_len);
+	e = e ?: caps_become(u.uid, u.gid, u.groups, u.n_groups, l->caps);
+	if (e)
+		return e;
+	default_signals();
+	if (l->die_with_parent) /* after the change of identity, which clears it */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_new(errno, "closing descriptors");
+	return exec_search(l->argv->v[0], l->argv->v, l->env.v, strv_env(&l->env, "PATH"));
+}

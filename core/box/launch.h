@@ -1,0 +1,26 @@
+/* core/box/launch.h -- the last steps before the image's program runs, the same for the first process and for exec. */
+#ifndef CORE_BOX_LAUNCH_H
+#define CORE_BOX_LAUNCH_H
+
+#include <stdint.h>
+
+#include "core/base/str.h"
+
+struct launch {
+	const struct strv *argv; /* at least one */
+	struct strv env; /* complete but for HOME, which comes from the user's entry */
+	const char *user; /* as configured */
+	const char *workdir; /* absolute; made if missing */
+	int stdio[3]; /* become 0, 1, 2; all the same terminal when TTY */
+	bool tty; /* new session with stdio[0] as its controlling terminal */
+	uint64_t caps;
+	const void *seccomp; /* compiled filter; NULL: none */
+	size_t seccomp_len;
+	bool die_with_parent;
+};
+
+/* In the container's namespaces, root directory and uid 0: become the user and execute.  Returns only on failure, with
+ * status 127 (not found) or 126 (cannot be executed). */
+struct err *launch_exec(struct launch *l) MUST_CHECK;
+
+#endif

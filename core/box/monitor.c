@@ -1,0 +1,922 @@
+/* How it works
+ *
+ *   devbox run --fork--> monitor (this) --clone3--> init, the image's process (init.c)
+ *                                       --fork----> relay (relay_proc.c), if ports are published or a database is asked
+ *
+ *   STARTING   begin(): listeners, files, streams, clone, id maps.  The child speaks on its sync socket:
+ *                NET     the packet descriptor          -> the stack, the relay
+ *                TTY     the terminal's master          -> the output pump
+ *                FAILED  an error                       -> start_failed(), the starter gets FAIL
+ *                EOF     the program was executed       -> on_started(), the starter gets STARTED
+ *   RUNNING    output -> log and attached clients; clients' input -> the container; requests on ctl
+ *   EXITED     init's pidfd is readable -> on_exit(): what is left in the pipes is read, the state recorded, all waiting clients
+ *              told; only then what is slow in the kernel: unmounting, closing the tap, removing files.
+ *
+ * The lock (containers/<id>/lock) is held from before the fork until the file tree is unmounted: "running" in
+ * state.json without a held lock is a lie left by a crash, and a new start waits until the old mount is gone.
+ * If the monitor is killed, init dies with it unless it changed identity (PDEATHSIG is cleared then); box.c finds such an
+ * orphan by its recorded start time and kills it.
+ *
+ * Back-pressure: an attached client that does not read stops the pump until it has read or gone, as a full pipe would;
+ * without attached clients output only goes to the log. */
+#include "core/box/monitor.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <termios.h>
+
+#include "core/base/fd.h"
+#include "core/base/loop.h"
+#include "core/base/proc.h"
+#include "core/box/caps.h"
+#include "core/box/control.h"
+#include "core/box/init.h"
+#include "core/box/logfile.h"
+#include "core/box/recipe.h"
+#include "core/box/relay_proc.h"
+#include "core/box/seccomp.h"
+#include "core/box/state.h"
+#include "slirp/publish.h"
+#include "slirp/resolv.h"
+#include "slirp/stack.h"
+
+enum phase { STARTING, RUNNING, EXITED };
+enum { DRAIN_MS = 2000, RESOLV_MAX = 65536, STDIN_QUEUE_MAX = 65536 };
+
+struct client {
+	struct source src;
+	struct monitor *m;
+	struct client *next;
+	bool attached, wants_exit, wants_ready, starter;
+	bool reading; /* its requests are read; off while its input waits for the container */
+	struct str queue; /* frames not sent yet: size_t length, then the message */
+};
+
+/* One stream of output on its way to the log and the clients. */
+struct pump {
+	struct source src;
+	struct monitor *m;
+	enum log_stream stream;
+};
+
+struct monitor {
+	struct box *b;
+	struct loop loop;
+	enum phase phase;
+	int lock;
+	int mnt_ns; /* keeps the file tree mounted beyond init's end, so that a slow unmount delays nobody */
+	pid_t init_pid;
+	struct source init, sync, listen, signals, relay;
+	struct pump out[2]; /* stdout and stderr, or the terminal's master in out[0] */
+	int tty_slave; /* held open while init lives, so that the master never reports a hang-up early */
+	struct source in; /* the container's stdin: a pipe's write end, or the terminal's master again */
+	struct str in_queue;
+	bool in_close; /* close stdin when the queue is empty */
+	struct logfile *log;
+	struct client *clients;
+	struct timer stop_timer, drain_timer;
+	struct listeners listeners;
+	struct strv notes;
+	struct netns net;
+	struct stack *stack;
+	struct stack_port *port;
+	const struct recipe *recipe;
+	char hostname[65];
+	bool blocked; /* the pump waits for a slow client */
+	char buf[CTL_DATA_MAX];
+};
+
+/* -- clients --------------------------------------------------------------------------------------------------- */
+
+static void pump_resume(struct monitor *m);
+
+static void client_drop(struct client *c)
+{
+	struct client **at = &c->m->clients;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	loop_del_close(&c->m->loop, &c->src); /* release() frees it after the batch */
+}
+
+static void client_release(struct source *s)
+{
+	struct client *c = container_of(s, struct client, src);
+
+	str_done(&c->queue);
+	free(c);
+}
+
+static void client_watch(struct client *c)
+{
+	uint32_t events = (c->reading ? EPOLLIN : 0) | (c->queue.len ? EPOLLOUT : 0);
+
+	err_free(loop_mod(&c->m->loop, &c->src, events)); /* the descriptor is in the loop: cannot fail */
+}
+
+/* Send now, or queue behind what waits already.  Never blocks; a client that is gone is dropped by its next event. */
+static void client_send(struct client *c, enum ctl_type type, uint32_t arg, const void *data, size_t len, int fd)
+{
+	struct err *e = c->queue.len ? NULL : ctl_send(c->src.fd, type, arg, data, len, fd);
+	size_t size = offsetof(struct ctl_msg, data) + len;
+	uint32_t head[2] = { type, arg };
+
+	if (!c->queue.len && !e)
+		return;
+	if (!e || err_is(e, EAGAIN)) {
+		str_addn(&c->queue, &size, sizeof(size));
+		str_addn(&c->queue, head, sizeof(head));
+		str_addn(&c->queue, data, len);
+		client_watch(c);
+	}
+	err_free(e);
+}
+
+static void client_fail(struct client *c, struct err *e)
+{
+	char buf[ERR_WIRE_MAX];
+
+	client_send(c, CTL_FAIL, 0, buf, err_pack(e, buf), -1);
+	err_free(e);
+}
+
+static void client_flush(struct client *c)
+{
+	size_t done = 0;
+
+	while (done < c->queue.len) {
+		size_t size;
+		ssize_t n;
+
+		memcpy(&size, c->queue.s + done, sizeof(size));
+		n = send(c->src.fd, c->queue.s + done + sizeof(size), size, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno == EAGAIN)
+			break;
+		done += sizeof(size) + size; /* other errors: end of file follows, the rest is void */
+	}
+	c->queue.len -= done;
+	if (c->queue.len)
+		memmove(c->queue.s, c->queue.s + done, c->queue.len);
+	else
+		str_done(&c->queue);
+	client_watch(c);
+}
+
+static bool any_queue(struct monitor *m)
+{
+	for (struct client *c = m->clients; c; c = c->next)
+		if (c->queue.len)
+			return true;
+	return false;
+}
+
+/* -- input of the container ------------------------------------------------------------------------------------ */
+
+static void set_reading(struct monitor *m, bool on)
+{
+	for (struct client *c = m->clients; c; c = c->next)
+		if (c->attached && c->reading != on) {
+			c->reading = on;
+			client_watch(c);
+		}
+}
+
+static struct err *input_ready(struct source *s, uint32_t events)
+{
+	struct monitor *m = container_of(s, struct monitor, in);
+	ssize_t n;
+
+	if (events & EPOLLERR) { /* nobody reads any more */
+		str_done(&m->in_queue);
+		m->in_close = true;
+	}
+	while (m->in_queue.len) {
+		n = write(s->fd, m->in_queue.s, m->in_queue.len);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n < 0) { /* EPIPE */
+			str_done(&m->in_queue);
+			m->in_close = true;
+			break;
+		}
+		m->in_queue.len -= (size_t)n;
+		memmove(m->in_queue.s, m->in_queue.s + n, m->in_queue.len);
+	}
+	if (!m->in_queue.len) {
+		str_done(&m->in_queue);
+		if (m->in_close)
+			loop_del_close(&m->loop, s);
+	}
+	if (s->fd >= 0)
+		err_free(loop_mod(&m->loop, s, m->in_queue.len ? EPOLLOUT : 0)); /* cannot fail */
+	set_reading(m, m->in_queue.len < STDIN_QUEUE_MAX);
+	return NULL;
+}
+
+static void input_write(struct monitor *m, const void *data, size_t len)
+{
+	if (m->in.fd < 0 || m->in_close)
+		return; /* closed, or the container was started without stdin */
+	str_addn(&m->in_queue, data, len);
+	err_free(input_ready(&m->in, 0)); /* always NULL */
+}
+
+static void input_eof(struct monitor *m)
+{
+	if (m->in.fd < 0 || m->b->spec.tty)
+		return;
+	m->in_close = true;
+	err_free(input_ready(&m->in, 0)); /* always NULL */
+}
+
+/* -- output of the container ----------------------------------------------------------------------------------- */
+
+static void maybe_finish(struct monitor *m);
+
+static void pump_set(struct monitor *m, bool on)
+{
+	m->blocked = !on;
+	for (size_t i = 0; i < ARRAY_LEN(m->out); i++)
+		/* one-shot with no events: not even a hang-up is reported twice while the pump stands still */
+		if (m->out[i].src.fd >= 0)
+			err_free(loop_mod(&m->loop, &m->out[i].src, on ? EPOLLIN : EPOLLONESHOT)); /* cannot fail */
+}
+
+static void pump_resume(struct monitor *m)
+{
+	if (m->blocked && !any_queue(m))
+		pump_set(m, true);
+}
+
+static void output(struct monitor *m, enum log_stream stream, const char *data, size_t len)
+{
+	if (m->log) {
+		struct err *e = logfile_write(m->log, stream, data, len, time_now_ns());
+
+		if (e) { /* disk full: the container goes on, its log ends here */
+			err_free(e);
+			logfile_free(TAKE_PTR(m->log));
+		}
+	}
+	for (struct client *c = m->clients; c; c = c->next)
+		if (c->attached)
+			client_send(c, stream == LOG_STDOUT ? CTL_OUT : CTL_ERR, 0, data, len, -1);
+	if (any_queue(m))
+		pump_set(m, false);
+}
+
+static struct err *pump_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct pump *p = container_of(s, struct pump, src);
+	struct monitor *m = p->m;
+	ssize_t n;
+
+	if (m->blocked)
+		return NULL;
+	n = read(s->fd, m->buf, sizeof(m->buf));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return NULL;
+	if (n > 0) {
+		output(m, p->stream, m->buf, (size_t)n);
+		return NULL;
+	}
+	loop_del_close(&m->loop, s); /* end of file; EIO: the terminal's last slave was closed */
+	maybe_finish(m);
+	return NULL;
+}
+
+static struct err *pump_add(struct monitor *m, int i, int fd, enum log_stream stream)
+{
+	m->out[i] = (struct pump){ { .fd = fd, .ready = pump_ready }, m, stream };
+	/* still: nothing is passed on before STARTED was sent */
+	return fd_nonblock(fd, true) ?: loop_add(&m->loop, &m->out[i].src, EPOLLONESHOT);
+}
+
+static struct err *input_add(struct monitor *m, int fd)
+{
+	m->in = (struct source){ .fd = fd, .ready = input_ready };
+	return fd_nonblock(fd, true) ?: loop_add(&m->loop, &m->in, 0);
+}
+
+/* -- requests -------------------------------------------------------------------------------------------------- */
+
+static void signal_init(struct monitor *m, int sig)
+{
+	if (m->phase != EXITED && m->init.fd >= 0)
+		pidfd_signal(m->init.fd, sig);
+}
+
+/* SIGTERM (or what the image wants) now, SIGKILL in TIMEOUT_S seconds; a shorter wait replaces a longer one. */
+static void stop(struct monitor *m, uint32_t timeout_s)
+{
+	if (timeout_s == CTL_STOP_DEFAULT)
+		timeout_s = m->b->spec.stop_timeout_s;
+	signal_init(m, timeout_s ? m->b->spec.stop_signal : SIGKILL);
+	if (timeout_s)
+		timer_set(&m->stop_timer, (int64_t)timeout_s * 1000, 0);
+}
+
+static struct err *stop_expired(struct timer *t)
+{
+	signal_init(container_of(t, struct monitor, stop_timer), SIGKILL);
+	return NULL;
+}
+
+static void request(struct client *c, const struct ctl_msg *msg, size_t len)
+{
+	struct monitor *m = c->m;
+	struct winsize ws = { .ws_row = msg->arg >> 16, .ws_col = msg->arg & 0xffff };
+
+	switch (msg->type) {
+	case CTL_ATTACH:
+		c->attached = c->wants_exit = true;
+		if (m->b->state.ready)
+			client_send(c, CTL_READY, 0, NULL, 0, -1);
+		break;
+	case CTL_KILL:
+		if (m->phase != RUNNING || pidfd_signal(m->init.fd, (int)msg->arg) < 0)
+			client_fail(c, err_new(0, "container is not running"));
+		else
+			client_send(c, CTL_OK, 0, NULL, 0, -1);
+		break;
+	case CTL_STOP:
+		c->wants_exit = true;
+		stop(m, msg->arg);
+		break;
+	case CTL_WAIT_READY:
+		c->wants_exit = c->wants_ready = true;
+		if (!m->recipe)
+			client_fail(c, err_new(0, "devbox knows no readiness test for this image"));
+		else if (m->b->state.ready)
+			client_send(c, CTL_READY, 0, NULL, 0, -1);
+		break;
+	case CTL_WAIT:
+		c->wants_exit = true;
+		break;
+	case CTL_INIT:
+		if (m->phase == RUNNING)
+			client_send(c, CTL_OK, 0, NULL, 0, m->init.fd);
+		else
+			client_fail(c, err_new(0, "container is not running"));
+		break;
+	case CTL_STDIN:
+		input_write(m, msg->data, len);
+		break;
+	case CTL_STDIN_EOF:
+		input_eof(m);
+		break;
+	case CTL_RESIZE:
+		if (m->b->spec.tty && m->out[0].src.fd >= 0)
+			ioctl(m->out[0].src.fd, TIOCSWINSZ, &ws);
+		break;
+	case CTL_SIGNAL:
+		signal_init(m, (int)msg->arg);
+		break;
+	default: /* a newer devbox talks to an older monitor */
+		client_fail(c, err_new(0, "this container's monitor does not know the request"));
+	}
+	if (m->phase == EXITED && c->wants_exit)
+		client_send(c, CTL_EXITED, (uint32_t)m->b->state.exit_code, NULL, 0, -1);
+}
+
+static struct err *client_ready(struct source *s, uint32_t events)
+{
+	struct client *c = container_of(s, struct client, src);
+	struct monitor *m = c->m;
+	struct ctl_msg msg;
+	size_t len;
+	struct err *e;
+
+	if (events & EPOLLOUT) {
+		client_flush(c);
+		pump_resume(m);
+		maybe_finish(m);
+	}
+	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return NULL;
+	e = ctl_recv(s->fd, &msg, &len, NULL);
+	if (err_is(e, EAGAIN)) {
+		err_free(e);
+		return NULL;
+	}
+	if (e || !msg.type) { /* gone */
+		err_free(e);
+		str_done(&c->queue);
+		client_drop(c);
+		pump_resume(m);
+		maybe_finish(m);
+		return NULL;
+	}
+	request(c, &msg, len);
+	return NULL;
+}
+
+static struct err *client_add(struct monitor *m, int fd, struct client **ret)
+{
+	struct client *c = xcalloc(1, sizeof(*c));
+	struct err *e = fd_nonblock(fd, true);
+
+	*c = (struct client){ .src = { .fd = fd, .ready = client_ready, .release = client_release },
+			      .m = m, .next = m->clients, .reading = true };
+	e = e ?: loop_add(&m->loop, &c->src, EPOLLIN);
+	if (e) {
+		close(fd);
+		free(c);
+		return e;
+	}
+	m->clients = c;
+	if (ret)
+		*ret = c;
+	return NULL;
+}
+
+static struct err *listen_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct monitor *m = container_of(s, struct monitor, listen);
+	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0)
+		err_free(client_add(m, fd, NULL)); /* that client sees its connection closed */
+	return NULL;
+}
+
+/* SIGTERM: the session or the machine ends; the container gets its usual chance. */
+static struct err *signals_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct monitor *m = container_of(s, struct monitor, signals);
+	struct signalfd_siginfo si;
+
+	if (read(s->fd, &si, sizeof(si)) == sizeof(si) && si.ssi_signo == SIGTERM)
+		stop(m, CTL_STOP_DEFAULT);
+	return NULL;
+}
+
+/* -- relay ----------------------------------------------------------------------------------------------------- */
+
+static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct monitor *m = container_of(s, struct monitor, relay);
+	char byte;
+	ssize_t n = recv(s->fd, &byte, 1, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return NULL;
+	if (n <= 0 || byte != RELAY_READY) {
+		loop_del_close(&m->loop, s);
+		return NULL;
+	}
+	m->b->state.ready = true;
+	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: it is asked of us as well */
+	for (struct client *c = m->clients; c; c = c->next)
+		if (c->attached || c->wants_ready)
+			client_send(c, CTL_READY, 0, NULL, 0, -1);
+	return NULL;
+}
+
+static struct err *relay_start(struct monitor *m)
+{
+	static const struct listeners none;
+	struct relay_proc p = {
+		.init_pidfd = m->b->spec.net == NET_HOST ? -1 : m->init.fd,
+		.net = m->b->spec.net == NET_DEFAULT ? &m->net : NULL,
+		.listeners = m->b->spec.net == NET_DEFAULT ? &m->listeners : &none,
+		.probe = m->recipe,
+		.env = &m->b->spec.env,
+	};
+	int fds[2];
+	pid_t pid;
+	struct err *e;
+
+	if (!p.listeners->n && !p.probe)
+		return NULL;
+	e = fd_socketpair(SOCK_SEQPACKET, fds);
+	if (e)
+		return e;
+	pid = fork();
+	if (pid < 0)
+		return err_new(errno, "forking the port relay");
+	if (pid == 0) {
+		sigset_t none_blocked;
+
+		/* what is not closed here would outlive the monitor in the relay: the lock above all */
+		close(m->lock);
+		close(m->loop.epfd);
+		close(fds[0]);
+		sigemptyset(&none_blocked);
+		sigprocmask(SIG_SETMASK, &none_blocked, NULL);
+		p.control = fds[1];
+		relay_proc_main(&p);
+	}
+	close(fds[1]);
+	m->relay = (struct source){ .fd = fds[0], .ready = relay_ready };
+	return loop_add(&m->loop, &m->relay, EPOLLIN);
+}
+
+/* -- the first process ----------------------------------------------------------------------------------------- */
+
+NORETURN static void start_failed(struct monitor *m, struct err *e)
+{
+	struct state *s = &m->b->state;
+	struct client *c = m->clients;
+
+	while (c && !c->starter)
+		c = c->next;
+	if (m->init_pid > 0)
+		proc_kill_and_reap(m->init_pid);
+	s->status = BOX_CREATED;
+	s->exit_code = e->status ? e->status : 125;
+	s->error = err_line(e);
+	s->pid = s->monitor_pid = 0;
+	if (m->b->spec.auto_remove)
+		err_free(box_erase(m->b->st, &m->b->spec, true)); /* best effort: prune removes the rest */
+	else
+		err_free(state_write(m->b->dir, s, false)); /* the starter gets the first error */
+	if (c)
+		err_free(ctl_send_err(c->src.fd, e)); /* it may be gone */
+	_exit(1);
+}
+
+static struct err *on_started(struct monitor *m)
+{
+	struct state *s = &m->b->state;
+	_cleanup_str_ struct str notes = { 0 };
+	struct err *e;
+
+	m->phase = RUNNING;
+	s->status = BOX_RUNNING;
+	s->pid = m->init_pid;
+	s->pid_start = proc_start_time(m->init_pid);
+	s->monitor_pid = getpid();
+	snprintf(s->boot_id, sizeof(s->boot_id), "%s", proc_boot_id());
+	s->started_ns = time_now_ns();
+	s->finished_ns = 0;
+	s->exit_code = 0;
+	listeners_ports(&m->listeners, &s->published);
+	e = state_write(m->b->dir, s, false);
+	if (e)
+		return e;
+	for (size_t i = 0; i < m->notes.n; i++)
+		str_addf(&notes, "%s\n", m->notes.v[i]);
+	for (struct client *c = m->clients; c; c = c->next)
+		if (c->starter)
+			client_send(c, CTL_STARTED, 0, notes.s, notes.len, -1);
+	pump_set(m, !any_queue(m));
+	/* durable a moment later: nobody waits for the disk to start a container */
+	return m->b->spec.auto_remove ? NULL : state_sync(m->b->dir);
+}
+
+static struct err *on_tty(struct monitor *m, int master)
+{
+	struct err *e;
+	int dup = fcntl(master, F_DUPFD_CLOEXEC, 3);
+
+	m->tty_slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (dup < 0 || m->tty_slave < 0)
+		return err_new(errno, "opening the terminal");
+	e = pump_add(m, 0, master, LOG_STDOUT);
+	if (m->b->spec.open_stdin)
+		return e ?: input_add(m, dup);
+	close(dup);
+	return e;
+}
+
+static struct err *on_net(struct monitor *m, const struct init_net *msg, int fd)
+{
+	struct stack_cfg cfg = { .ipv6 = msg->net.ipv6,
+				 .host_loopback = hosts_want_gateway(&m->b->spec.add_hosts) };
+	struct err *e;
+
+	m->net = msg->net;
+	net_addrs_default(&cfg.addrs);
+	e = stack_new(&m->loop, &cfg, &m->stack);
+	return e ?: stack_attach(m->stack, fd, m->net.kind, cfg.addrs.mac, &m->port) ?: relay_start(m);
+}
+
+static struct err *sync_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct monitor *m = container_of(s, struct monitor, sync);
+	union {
+		char what;
+		struct init_net net;
+		char buf[1 + ERR_WIRE_MAX];
+	} msg;
+	size_t len, n_fds = 1;
+	struct err *e;
+	int fd = -1;
+
+	e = fd_recv(s->fd, &msg, sizeof(msg), &len, &fd, &n_fds);
+	if (!e && len == 0) {
+		loop_del_close(&m->loop, s);
+		/* the child speaks before it ends: silence followed by its death is a kill, told by on_exit() */
+		return on_started(m);
+	}
+	if (!e && msg.what == INIT_NET && len == sizeof(msg.net))
+		e = on_net(m, &msg.net, fd);
+	else if (!e && msg.what == INIT_TTY)
+		e = on_tty(m, fd);
+	else if (!e)
+		e = err_recv(msg.buf + 1, len - 1);
+	if (e)
+		start_failed(m, e);
+	return NULL;
+}
+
+/* -- the end --------------------------------------------------------------------------------------------------- */
+
+/* Everything that was said is with the log and the clients, or there is nobody left to tell. */
+static void maybe_finish(struct monitor *m)
+{
+	if (m->phase == EXITED && m->out[0].src.fd < 0 && m->out[1].src.fd < 0 && !any_queue(m))
+		loop_stop(&m->loop);
+}
+
+static struct err *drain_expired(struct timer *t)
+{
+	struct monitor *m = container_of(t, struct monitor, drain_timer);
+
+	/* somebody outside the container holds its output open, or a client does not read */
+	loop_stop(&m->loop);
+	return NULL;
+}
+
+static struct err *init_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct monitor *m = container_of(s, struct monitor, init);
+	struct err *e;
+
+	while (m->sync.fd >= 0) { /* its last words come first */
+		e = sync_ready(&m->sync, 0);
+		if (e)
+			return e;
+	}
+	e = proc_wait(s->fd, &m->b->state.exit_code);
+	if (e)
+		return e;
+	m->phase = EXITED;
+	loop_del(&m->loop, s);
+	if (m->tty_slave >= 0)
+		close(TAKE_FD(m->tty_slave));
+	timer_set(&m->drain_timer, DRAIN_MS, 0);
+	maybe_finish(m);
+	return NULL;
+}
+
+/* In this order: what others may rely on when they are told, the telling, then what is slow. */
+NORETURN static void end(struct monitor *m)
+{
+	struct box *b = m->b;
+	struct state *s = &b->state;
+	_cleanup_free_ char *gone = NULL;
+	struct err *e = NULL;
+	int packet;
+
+	if (m->log)
+		err_free(logfile_flush(m->log, time_now_ns())); /* best effort: the disk may be full */
+	s->status = BOX_EXITED;
+	s->finished_ns = time_now_ns();
+	s->pid = s->monitor_pid = 0;
+	s->ready = false;
+	ports_done(&s->published);
+	listeners_done(&m->listeners);
+	if (b->spec.auto_remove)
+		e = box_hide(b->st, &b->spec, &gone);
+	else
+		e = state_write(b->dir, s, false);
+	err_free(e); /* without a record the next reader sees no lock and says "exited" all the same */
+	loop_del_close(&m->loop, &m->relay); /* end of file ends the relay and frees the ports */
+	for (struct client *c = m->clients; c; c = c->next)
+		if (c->wants_exit)
+			client_send(c, CTL_EXITED, (uint32_t)s->exit_code, NULL, 0, -1);
+	timer_set(&m->drain_timer, DRAIN_MS, 0);
+	m->loop.stop = false;
+	while (any_queue(m) && !m->loop.stop && !e)
+		e = loop_once(&m->loop, -1);
+	loop_del_close(&m->loop, &m->listen);
+	while (m->clients)
+		client_drop(m->clients);
+	if (m->mnt_ns >= 0)
+		close(m->mnt_ns); /* unmounts, which writes the upper directory's dirty data */
+	if (gone)
+		err_free(box_clear(b->st, &b->spec, gone, true)); /* the next sweep takes what is left */
+	else
+		err_free(state_sync(b->dir)); /* the unsynced record stays */
+	close(m->lock);
+	packet = m->port ? stack_detach(m->port) : -1;
+	if (packet >= 0)
+		close(packet); /* a tap: the kernel takes milliseconds to unregister it */
+	_exit(0);
+}
+
+/* -- the beginning --------------------------------------------------------------------------------------------- */
+
+static struct err *write_etc(struct monitor *m)
+{
+	const struct spec *s = &m->b->spec;
+	_cleanup_free_ char *host_resolv = NULL, *resolv = NULL, *hosts = NULL, *name = NULL;
+	struct net_addrs addrs;
+	struct err *e;
+
+	net_addrs_default(&addrs);
+	e = fd_read_file(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &host_resolv, NULL);
+	err_free(e); /* a machine without: the stack's name server only */
+	resolv = s->net == NET_DEFAULT ? resolv_conf_text(host_resolv, &addrs, true) : xstrdup(host_resolv ?: "");
+	hosts = hosts_text(m->hostname, s->net == NET_DEFAULT ? &addrs : NULL, true, &s->add_hosts);
+	name = xasprintf("%s\n", m->hostname);
+	e = fd_write_atomic(m->b->dir, "resolv.conf", resolv, strlen(resolv), 0644, false);
+	e = e ?: fd_write_atomic(m->b->dir, "hosts", hosts, strlen(hosts), 0644, false);
+	e = e ?: fd_write_atomic(m->b->dir, "hostname", name, strlen(name), 0644, false);
+	for (size_t i = 0; i < 3 && !e && m->b->st->ids.direct; i++) {
+		static const char *const files[] = { "resolv.conf", "hosts", "hostname" };
+
+		if (fchownat(m->b->dir, files[i], m->b->st->ids.root_uid, m->b->st->ids.root_gid, 0) < 0)
+			e = err_new(errno, "giving %s to the container", files[i]);
+	}
+	if (s->net == NET_DEFAULT) {
+		char ip[16];
+		const uint8_t *a = (const uint8_t *)&addrs.ip;
+
+		snprintf(ip, sizeof(ip), "%u.%u.%u.%u", a[0], a[1], a[2], a[3]);
+		m->b->state.ip = xstrdup(ip);
+	}
+	return e;
+}
+
+/* The streams' two ends: CHILD gets 0, 1, 2; ours go to the loop. */
+static struct err *make_streams(struct monitor *m, int child[3])
+{
+	const struct spec *s = &m->b->spec;
+	struct err *e;
+	int fds[2];
+
+	child[0] = child[1] = child[2] = -1;
+	if (s->tty)
+		return NULL;
+	if (s->open_stdin) {
+		if (pipe2(fds, O_CLOEXEC) < 0)
+			return err_new(errno, "making a pipe");
+		child[0] = fds[0];
+		e = input_add(m, fds[1]);
+	} else {
+		e = fd_open(AT_FDCWD, "/dev/null", O_RDONLY, 0, &child[0]);
+	}
+	for (int i = 0; i < 2 && !e; i++) {
+		if (pipe2(fds, O_CLOEXEC) < 0)
+			return err_new(errno, "making a pipe");
+		child[i + 1] = fds[1];
+		e = pump_add(m, i, fds[0], i ? LOG_STDERR : LOG_STDOUT);
+	}
+	return e;
+}
+
+static struct err *spawn_init(struct monitor *m)
+{
+	struct clone_args ca = {
+		.flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
+			 CLONE_NEWUTS | CLONE_NEWCGROUP | (m->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET),
+		.exit_signal = SIGCHLD,
+	};
+	struct init_args ia = { .st = m->b->st, .spec = &m->b->spec, .hostname = m->hostname };
+	_cleanup_free_ void *filter = NULL;
+	const char mapped = INIT_MAPPED;
+	int pidfd = -1, sync[2];
+	struct err *e;
+	char path[64];
+	long pid;
+
+	seccomp_default(caps_default(), &filter, &ia.seccomp_len);
+	e = make_streams(m, ia.stdio);
+	e = e ?: fd_socketpair(SOCK_SEQPACKET, sync);
+	if (e)
+		return e;
+	ia.seccomp = filter;
+	ia.sync = sync[1];
+	ca.pidfd = (uint64_t)(uintptr_t)&pidfd;
+	pid = syscall(SYS_clone3, &ca, sizeof(ca));
+	if (pid == 0)
+		init_main(&ia);
+	if (pid < 0) {
+		e = err_new(errno, "making the container's namespaces");
+		return err_hint(e, "'devbox doctor' tells what forbids them");
+	}
+	m->init_pid = (pid_t)pid;
+	close(sync[1]); /* or its end of file would never come */
+	for (int i = 0; i < 3; i++)
+		if (ia.stdio[i] >= 0)
+			close(ia.stdio[i]);
+	m->init = (struct source){ .fd = pidfd, .ready = init_ready };
+	m->sync = (struct source){ .fd = sync[0], .ready = sync_ready };
+	e = loop_add(&m->loop, &m->init, EPOLLIN);
+	e = e ?: loop_add(&m->loop, &m->sync, EPOLLIN);
+	if (!e && !m->b->spec.auto_remove) {
+		snprintf(path, sizeof(path), "/proc/%ld/ns/mnt", pid);
+		e = fd_open(AT_FDCWD, path, O_RDONLY, 0, &m->mnt_ns);
+	}
+	e = e ?: userns_map(m->init_pid, &m->b->st->ids);
+	return e ?: fd_send(sync[0], &mapped, 1, NULL, 0);
+}
+
+static struct err *begin(struct monitor *m)
+{
+	sigset_t mask;
+	struct err *e;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	m->signals = (struct source){ .fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK),
+				      .ready = signals_ready };
+	e = m->signals.fd < 0 ? err_new(errno, "watching signals") : loop_add(&m->loop, &m->signals, EPOLLIN);
+	e = e ?: timer_init(&m->loop, &m->stop_timer, stop_expired);
+	e = e ?: timer_init(&m->loop, &m->drain_timer, drain_expired);
+	if (m->b->spec.net == NET_DEFAULT)
+		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);
+	e = e ?: write_etc(m);
+	e = e ?: logfile_open(m->b->dir, "log", m->b->spec.tty, &m->log);
+	e = e ?: ctl_listen(m->b->dir, &m->listen.fd);
+	m->listen.ready = listen_ready;
+	e = e ?: loop_add(&m->loop, &m->listen, EPOLLIN);
+	return e ?: spawn_init(m);
+}
+
+/* A session of our own, no terminal, none of the caller's descriptors. */
+static void detach(const struct box *b, int lock, int starter)
+{
+	int keep[] = { b->dir,	      b->st->root,    b->st->blobs,   b->st->layers, b->st->containers,
+		       b->st->names,  b->st->volumes, b->st->cache,   b->st->tmp,    lock,
+		       starter };
+	int null;
+
+	setsid();
+	prctl(PR_SET_NAME, "devbox-monitor");
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int i = 0; i < 3; i++)
+		dup2(null, i);
+	/* few descriptors: sorting by hand costs less than qsort's code */
+	for (size_t i = 0; i < ARRAY_LEN(keep); i++)
+		for (size_t j = i + 1; j < ARRAY_LEN(keep); j++)
+			if (keep[j] < keep[i]) {
+				int swap = keep[i];
+
+				keep[i] = keep[j];
+				keep[j] = swap;
+			}
+	for (size_t i = 0; i <= ARRAY_LEN(keep); i++) {
+		unsigned first = i ? (unsigned)keep[i - 1] + 1 : 3;
+		unsigned last = i < ARRAY_LEN(keep) ? (unsigned)keep[i] - 1 : ~0U;
+
+		if (first <= last && (i == ARRAY_LEN(keep) || keep[i] > 0))
+			syscall(SYS_close_range, first, last, 0);
+	}
+	if (chdir("/") < 0)
+		_exit(125); /* cannot happen: "/" exists */
+}
+
+void monitor_main(struct box *b, int lock, int starter, bool attach)
+{
+	struct monitor *m = xcalloc(1, sizeof(*m));
+	struct client *c = NULL;
+	struct err *e;
+
+	detach(b, lock, starter);
+	m->b = b;
+	m->lock = lock;
+	m->mnt_ns = m->tty_slave = m->in.fd = m->sync.fd = m->init.fd = m->relay.fd = m->listen.fd = -1;
+	m->out[0].src.fd = m->out[1].src.fd = -1;
+	m->recipe = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;
+	snprintf(m->hostname, sizeof(m->hostname), "%s", b->spec.hostname);
+	state_done(&b->state);
+	e = loop_init(&m->loop);
+	e = e ?: client_add(m, starter, &c);
+	if (e)
+		_exit(1); /* no way to tell: the starter sees its connection close */
+	c->starter = true;
+	c->attached = c->wants_exit = attach;
+	m->blocked = true;
+	e = begin(m);
+	e = e ?: loop_run(&m->loop);
+	if (e && m->phase == STARTING)
+		start_failed(m, e);
+	if (e && m->phase == RUNNING) {
+		/* our own failure: the container cannot be watched any longer */
+		proc_kill_and_reap(m->init_pid);
+		b->state.error = err_line(e);
+		b->state.exit_code = 137;
+		m->phase = EXITED;
+	}
+	end(m);
+}

@@ -1,0 +1,170 @@
+/* How readiness is asked for: connect to the server's port from inside, at the container's own address (a temporary
+ * set-up server listens on a socket file or on the loopback only); send the protocol's greeting if it wants one; judge
+ * the answer.  Refused, closed or "not yet": again after RETRY_MS. */
+#include "core/box/relay_proc.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "core/base/loop.h"
+#include "slirp/relay.h"
+
+enum { RETRY_MS = 50, ANSWER_MS = 5000, ANSWER_MAX = 4096 };
+
+struct proc {
+	const struct relay_proc *cfg;
+	struct loop loop;
+	struct source control;
+	struct relay *relay;
+	struct net_addrs addrs;
+	struct source conn; /* of the probe */
+	struct timer timer;
+	unsigned char got[ANSWER_MAX];
+	size_t n_got;
+	bool greeted;
+};
+
+static struct err *probe_start(struct proc *p);
+
+static struct err *probe_again(struct proc *p)
+{
+	loop_del_close(&p->loop, &p->conn);
+	timer_set(&p->timer, RETRY_MS, 0);
+	return NULL;
+}
+
+static struct err *probe_done(struct proc *p)
+{
+	const char ready = RELAY_READY;
+
+	loop_del_close(&p->loop, &p->conn);
+	timer_set(&p->timer, 0, 0);
+	if (send(p->control.fd, &ready, 1, MSG_NOSIGNAL) < 0 || !p->cfg->listeners->n)
+		loop_stop(&p->loop);
+	return NULL;
+}
+
+static struct err *probe_io(struct source *s, uint32_t events UNUSED)
+{
+	struct proc *p = container_of(s, struct proc, conn);
+	ssize_t n;
+
+	if (!p->greeted) {
+		unsigned char hello[512];
+		size_t len = probe_greeting(p->cfg->probe, p->cfg->env, hello, sizeof(hello));
+		int failed = 0;
+		socklen_t size = sizeof(failed);
+
+		if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0 || failed ||
+		    (len && send(s->fd, hello, len, MSG_NOSIGNAL) != (ssize_t)len))
+			return probe_again(p);
+		p->greeted = true;
+		return loop_mod(&p->loop, s, EPOLLIN);
+	}
+	n = recv(s->fd, p->got + p->n_got, sizeof(p->got) - p->n_got, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return NULL;
+	if (n > 0)
+		p->n_got += (size_t)n;
+	switch (probe_feed(p->cfg->probe, p->got, p->n_got)) {
+	case PROBE_READY:
+		return probe_done(p);
+	case PROBE_MORE:
+		if (n > 0 && p->n_got < sizeof(p->got))
+			return NULL;
+		break;
+	case PROBE_NOT_YET:
+		break;
+	}
+	return probe_again(p);
+}
+
+static struct err *probe_start(struct proc *p)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_port = htons(recipe_port(p->cfg->probe)),
+		.sin_addr = p->cfg->net ? p->addrs.ip : (struct in_addr){ htonl(INADDR_LOOPBACK) },
+	};
+	struct err *e;
+
+	p->conn = (struct source){
+		.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+		.ready = probe_io,
+	};
+	p->n_got = 0;
+	p->greeted = false;
+	if (p->conn.fd < 0)
+		return err_new(errno, "making a socket for the readiness probe");
+	if (connect(p->conn.fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno != EINPROGRESS) {
+		close(TAKE_FD(p->conn.fd));
+		timer_set(&p->timer, RETRY_MS, 0);
+		return NULL;
+	}
+	timer_set(&p->timer, ANSWER_MS, 0);
+	e = loop_add(&p->loop, &p->conn, EPOLLOUT);
+	return e;
+}
+
+/* Both "time to try again" and "it took too long to answer". */
+static struct err *probe_timer(struct timer *t)
+{
+	struct proc *p = container_of(t, struct proc, timer);
+
+	loop_del_close(&p->loop, &p->conn);
+	return probe_start(p);
+}
+
+static struct err *control_ready(struct source *s, uint32_t events UNUSED)
+{
+	loop_stop(&container_of(s, struct proc, control)->loop); /* only its end of file comes here */
+	return NULL;
+}
+
+static struct err *run(struct proc *p)
+{
+	const struct relay_proc *cfg = p->cfg;
+	struct err *e;
+
+	if (cfg->init_pidfd >= 0 && setns(cfg->init_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return err_new(errno, "entering the container's network");
+	/* what runs in there must not be able to look into us */
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	net_addrs_default(&p->addrs);
+	e = loop_init(&p->loop);
+	p->control = (struct source){ .fd = cfg->control, .ready = control_ready };
+	e = e ?: loop_add(&p->loop, &p->control, EPOLLIN);
+	if (cfg->listeners->n && cfg->net) {
+		struct relay_cfg rc = { p->addrs, cfg->net->transparent, cfg->net->ipv6 };
+
+		e = e ?: relay_new(&p->loop, &rc, &p->relay);
+		for (size_t i = 0; i < cfg->listeners->n && !e; i++)
+			e = relay_add_listener(p->relay, &cfg->listeners->v[i]);
+	}
+	if (cfg->probe) {
+		e = e ?: timer_init(&p->loop, &p->timer, probe_timer);
+		e = e ?: probe_start(p);
+	}
+	return e ?: loop_run(&p->loop);
+}
+
+void relay_proc_main(const struct relay_proc *cfg)
+{
+	struct proc *p = xcalloc(1, sizeof(*p));
+	struct err *e;
+
+	p->cfg = cfg;
+	p->conn.fd = -1;
+	prctl(PR_SET_NAME, "devbox-relay");
+	signal(SIGPIPE, SIG_IGN);
+	e = run(p);
+	if (e)
+		err_send(cfg->control, e);
+	_exit(e ? 1 : 0);
+}

@@ -1,0 +1,25 @@
+/* core/box/relay_proc.h -- the process R beside the monitor that works inside the container's network namespace: it relays
+ * published ports (slirp/relay.h) and asks a database whether it is ready (core/box/recipe.h). */
+#ifndef CORE_BOX_RELAY_PROC_H
+#define CORE_BOX_RELAY_PROC_H
+
+#include "core/box/recipe.h"
+#include "core/box/spec.h"
+#include "slirp/netns.h"
+#include "slirp/publish.h"
+
+enum { RELAY_READY = 'R' }; /* one byte on the control socket: the server answered */
+
+struct relay_proc {
+	int init_pidfd; /* whose user and network namespace to enter; -1: stay (host network) */
+	const struct netns *net; /* NULL with host or none network */
+	const struct listeners *listeners;
+	const struct recipe *probe; /* NULL: nothing to ask */
+	const struct strv *env; /* the container's, for the probe's greeting */
+	int control; /* SOCK_SEQPACKET to the monitor; its end of file ends R */
+};
+
+/* Body of the forked process; ends when there is nothing (more) to do or the monitor is gone. */
+NORETURN void relay_proc_main(const struct relay_proc *p);
+
+#endif

@@ -1,0 +1,29 @@
+/* core/box/rootfs.h -- the container's file tree, built by the child that becomes its first process.
+ * Called inside the new user and mount namespaces.  Paths of the image are resolved inside its root (openat2), and
+ * mounted onto through descriptors, so that a symbolic link in an image leads nowhere else. */
+#ifndef CORE_BOX_ROOTFS_H
+#define CORE_BOX_ROOTFS_H
+
+#include "core/box/spec.h"
+
+struct rootfs_cfg {
+	const struct spec *spec;
+	const char *store_path; /* host's view */
+	bool host_net; /* the network namespace is not ours: /sys is bound, not mounted */
+};
+
+/* Detached copies of the bind mounts' sources: taken before the identity changes, while host paths are still walked
+ * with the caller's own rights. */
+struct rootfs_binds {
+	int *fds; /* one per spec->mounts entry, -1 for other types */
+	int store; /* the store in the new mount namespace */
+};
+struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds *ret) MUST_CHECK;
+/* Mount everything on containers/<id>/root and make it the root directory.  As the namespace's root.
+ * CONSOLE: the terminal's slave side to show as /dev/console, or NULL; made by rootfs_pty(). */
+struct err *rootfs_mount(const struct rootfs_cfg *cfg, const struct rootfs_binds *binds, int *ret_root) MUST_CHECK;
+/* A terminal from the container's own devpts: master and slave; the slave also becomes /dev/console. */
+struct err *rootfs_pty(int root, bool console, int *ret_master, int *ret_slave) MUST_CHECK;
+struct err *rootfs_pivot(int root, bool read_only) MUST_CHECK;
+
+#endif

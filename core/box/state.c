@@ -1,0 +1,141 @@
+#include "core/box/state.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/fd.h"
+#include "core/store/names.h"
+#include "core/store/volume.h"
+
+const char *const box_status_names[] = {
+	[BOX_CREATED] = "created",   [BOX_RUNNING] = "running", [BOX_EXITED] = "exited",
+	[BOX_REMOVING] = "removing", [BOX_DEAD] = "dead",
+};
+_Static_assert(ARRAY_LEN(box_status_names) == BOX_STATUS_MAX, "a name for every status");
+
+enum { RECORD_MAX = 1 << 20 };
+
+struct err *state_write(int box_dir, const struct state *s, bool sync)
+{
+	_cleanup_free_ char *text = NULL;
+	struct json_out o;
+	size_t len;
+
+	json_out_init(&o, false);
+	json_open(&o, NULL, '{');
+	json_put_str(&o, "status", box_status_names[s->status]);
+	json_put_int(&o, "pid", s->pid);
+	json_put_int(&o, "pid_start", (int64_t)s->pid_start);
+	json_put_int(&o, "monitor_pid", s->monitor_pid);
+	json_put_str(&o, "boot_id", s->boot_id);
+	json_put_int(&o, "exit_code", s->exit_code);
+	json_put_int(&o, "started_ns", s->started_ns);
+	json_put_int(&o, "finished_ns", s->finished_ns);
+	json_put_str(&o, "error", s->error);
+	json_put_bool(&o, "ready", s->ready);
+	json_put_str(&o, "ip", s->ip);
+	json_open(&o, "published", '[');
+	for (size_t i = 0; i < s->published.n; i++) {
+		_cleanup_str_ struct str p = { 0 };
+
+		port_text(&s->published.v[i], &p);
+		json_put_str(&o, NULL, p.s);
+	}
+	json_close(&o, ']');
+	json_close(&o, '}');
+	text = json_out_take(&o, &len);
+	return err_wrap(fd_write_atomic(box_dir, "state.json", text, len, 0600, sync), "recording the state");
+}
+
+struct err *state_sync(int box_dir)
+{
+	static const char *const files[] = { "config.json", "state.json" };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		_cleanup_close_ int fd = -1;
+		struct err *e = fd_open(box_dir, files[i], O_RDONLY, 0, &fd);
+
+		if (e)
+			return e;
+		if (fdatasync(fd) < 0)
+			return err_new(errno, "flushing %s", files[i]);
+	}
+	return fsync(box_dir) < 0 ? err_new(errno, "flushing a container's directory") : NULL;
+}
+
+struct err *state_read(int box_dir, struct state *ret)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json *j = NULL;
+	struct state s = { 0 };
+	const char *status;
+	size_t len;
+	struct err *e;
+
+	e = fd_read_file(box_dir, "state.json", RECORD_MAX, &text, &len);
+	e = e ?: json_parse(text, len, "state.json", &j);
+	if (e)
+		return e;
+	status = json_str(j, "status");
+	for (s.status = 0; s.status < BOX_STATUS_MAX; s.status++)
+		if (str_eq(status, box_status_names[s.status]))
+			break;
+	if (s.status == BOX_STATUS_MAX)
+		return err_new(0, "state.json: no valid status");
+	s.pid = (pid_t)json_int(j, "pid", 0);
+	s.pid_start = (uint64_t)json_int(j, "pid_start", 0);
+	s.monitor_pid = (pid_t)json_int(j, "monitor_pid", 0);
+	snprintf(s.boot_id, sizeof(s.boot_id), "%s", json_str(j, "boot_id") ?: "");
+	s.exit_code = (int)json_int(j, "exit_code", 0);
+	s.started_ns = json_int(j, "started_ns", 0);
+	s.finished_ns = json_int(j, "finished_ns", 0);
+	s.error = xstrdup(json_str(j, "error"));
+	s.ready = json_bool(j, "ready", false);
+	s.ip = xstrdup(json_str(j, "ip"));
+	for (size_t i = 0; i < json_len(json_get(j, "published")) && !e; i++)
+		e = port_parse(json_text(json_at(json_get(j, "published"), i)) ?: "", &s.published);
+	if (e) {
+		state_done(&s);
+		return err_wrap(e, "state.json");
+	}
+	*ret = s;
+	return NULL;
+}
+
+void state_done(struct state *s)
+{
+	free(s->error);
+	free(s->ip);
+	ports_done(&s->published);
+	*s = (struct state){ 0 };
+}
+
+struct err *box_hide(struct store *st, const struct spec *s, char **ret_gone)
+{
+	_cleanup_free_ char *gone = xasprintf("rm.%s", s->id);
+
+	if (renameat(st->containers, s->id, st->tmp, gone) < 0)
+		return err_new(errno, "removing container %.12s", s->id);
+	name_release(st, s->name, s->id);
+	*ret_gone = TAKE_PTR(gone);
+	return NULL;
+}
+
+struct err *box_clear(struct store *st, const struct spec *s, const char *gone, bool volumes)
+{
+	struct err *e = store_rm_tree(st, st->tmp, gone);
+
+	for (size_t i = 0; i < s->mounts.n && volumes; i++)
+		if (s->mounts.v[i].anonymous)
+			e = err_also(e, volume_remove(st, s->mounts.v[i].source));
+	return e;
+}
+
+struct err *box_erase(struct store *st, const struct spec *s, bool volumes)
+{
+	_cleanup_free_ char *gone = NULL;
+	struct err *e = box_hide(st, s, &gone);
+
+	return e ?: box_clear(st, s, gone, volumes);
+}

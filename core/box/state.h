@@ -1,0 +1,24 @@
+/* core/box/state.h -- state.json: the changing half of a container's record, written by its monitor only (and by the
+ * process that creates it).  Written aside and renamed; readers need no lock. */
+#ifndef CORE_BOX_STATE_H
+#define CORE_BOX_STATE_H
+
+#include "core/box/box.h"
+
+struct err *state_write(int box_dir, const struct state *s, bool sync) MUST_CHECK;
+/* Make config.json and state.json as they are now survive a power loss. */
+struct err *state_sync(int box_dir) MUST_CHECK;
+struct err *state_read(int box_dir, struct state *ret) MUST_CHECK;
+void state_done(struct state *s);
+
+/* A pidfd of the running container's first process, from its monitor. */
+struct err *box_init_pidfd(struct box *b, int *ret_pidfd) MUST_CHECK;
+
+/* Take the container out of sight in one step (rename into tmp/), give its name free, and remove what it had: anonymous volumes
+ * if VOLUMES.  For a container that does not run, under its lock. */
+struct err *box_erase(struct store *st, const struct spec *s, bool volumes) MUST_CHECK;
+/* The two halves of it: after the first the container does not exist any more; *ret_gone is what is left in tmp/. */
+struct err *box_hide(struct store *st, const struct spec *s, char **ret_gone) MUST_CHECK;
+struct err *box_clear(struct store *st, const struct spec *s, const char *gone, bool volumes) MUST_CHECK;
+
+#endif
