@@ -314,7 +314,7 @@ recipe_hash() {
 }
 
 deps() {
-	local lib hash
+	local lib hash status
 
 	PREFIX=$PWD/$DEPS
 	for lib in cacert isal slirp curl; do
@@ -322,10 +322,13 @@ deps() {
 		[[ $(cat "$DEPS/$lib.stamp" 2>/dev/null) != "$hash" ]] || continue
 		say "  LIB $lib"
 		mkdir -p "$DEPS/src"
-		# Not `run_logged recipe`: set -e is off inside a command whose failure is looked at.
 		mkdir -p "$OUT/log"
-		( set -e; "recipe_$lib" ) </dev/null >"$OUT/log/lib-$lib" 2>&1 &
-		wait $! || { tail -n 40 "$OUT/log/lib-$lib" >&2
+		# Not `recipe || ...`: bash ignores set -e inside a command whose failure is looked at.
+		set +e
+		( set -e; "recipe_$lib" ) </dev/null >"$OUT/log/lib-$lib" 2>&1
+		status=$?
+		set -e
+		[[ $status == 0 ]] || { tail -n 40 "$OUT/log/lib-$lib" >&2
 			die "building $lib failed; the whole log: $OUT/log/lib-$lib"; }
 		echo "$hash" >"$DEPS/$lib.stamp"
 	done
@@ -446,7 +449,7 @@ run_lint() {	# [PATTERN]
 	for check in arrows output poison text shell format; do
 		[[ $check == *${1-}* ]] || continue
 		start=$EPOCHREALTIME
-		findings=$("lint_$check")
+		findings=$("lint_$check") || findings+="lint_$check itself failed"
 		[[ -z $findings ]] || sed 's/^/# /' <<<"$findings"
 		result "$([[ -z $findings ]]; echo $?)" "lint/$check" "$start"
 	done
