@@ -1,0 +1,380 @@
+#include "slirp/netns.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fib_rules.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <linux/ip.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "core/base/fd.h"
+#include "core/base/str.h"
+#include "slirp/netlink.h"
+
+/* How it works
+ *
+ *	container's network namespace                     host
+ *	eth0 (tap) ------------------ packet_fd --------> monitor: slirp/stack.c
+ *	or
+ *	eth0 (veth) -- far end in a namespace without a process -- packet socket = packet_fd --> the same
+ *
+ * The hidden namespace lives as long as the packet socket; when that is closed the pair disappears.
+ *
+ * Published ports: the relay sits in this namespace and speaks to the container from sockets bound to foreign
+ * addresses (IP_TRANSPARENT).  Its packets travel over lo.  The answers must come back over lo too and not leave
+ * through eth0: the relay marks its sockets, a connection accepted from a marked packet inherits the mark
+ * (tcp_fwmark_accept), and marked packets are routed by a table that says "every address is local". */
+
+const char *const packet_kind_names[] = { [PACKET_TAP] = "tap", [PACKET_SOCKET] = "packet socket" };
+static_assert(ARRAY_LEN(packet_kind_names) == PACKET_KIND_MAX, "one name a kind");
+
+enum { LO_INDEX = 1, FAR_MTU = 65535, FAR_QUEUE = 4 << 20 };
+#define ETH_NAME "eth0"
+
+static struct err *open_tap(int *ret_fd)
+{
+	_cleanup_close_ int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	struct ifreq ifr = { .ifr_name = ETH_NAME, .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+
+	if (fd < 0)
+		return err_new(errno, "opening /dev/net/tun");
+	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
+		return err_new(errno, "making a tap device");
+	/* Segments of up to 64 KiB and unfinished checksums: fewer, larger frames are the only thing that makes the
+	 * user-mode stack faster. */
+	if (ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) < 0)
+		return err_new(errno, "setting the tap's offloads");
+	*ret_fd = TAKE_FD(fd);
+	return NULL;
+}
+
+static unsigned link_index(int any_socket, const char *name)
+{
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	return ioctl(any_socket, SIOCGIFINDEX, &ifr) < 0 ? 0 : (unsigned)ifr.ifr_ifindex;
+}
+
+/* No address is made up from the hardware address: nothing asks around on the link. */
+static void add_no_auto_ipv6(struct netlink_batch *b)
+{
+	uint8_t none = IN6_ADDR_GEN_MODE_NONE;
+
+	netlink_nest(b, IFLA_AF_SPEC);
+	netlink_nest(b, AF_INET6);
+	netlink_attr(b, IFLA_INET6_ADDR_GEN_MODE, &none, sizeof(none));
+	netlink_nest_end(b);
+	netlink_nest_end(b);
+}
+
+/* In the hidden namespace: a pair whose near end is put into the namespace CTR_NS. */
+static struct err *make_veth(int ctr_ns, unsigned *ret_index)
+{
+	struct ifinfomsg far = { .ifi_family = AF_UNSPEC,
+				 .ifi_flags = IFF_UP | IFF_NOARP,
+				 .ifi_change = IFF_UP | IFF_NOARP },
+			 near = { 0 };
+	_cleanup_close_ int fd = -1;
+	struct netlink_batch b;
+	struct err *e = netlink_open(&fd);
+
+	if (e)
+		return e;
+	netlink_batch_init(&b);
+	netlink_begin(&b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &far, sizeof(far),
+		      "making a veth pair");
+	netlink_attr(&b, IFLA_IFNAME, ETH_NAME, sizeof(ETH_NAME));
+	netlink_attr_u32(&b, IFLA_MTU, FAR_MTU);
+	netlink_nest(&b, IFLA_LINKINFO);
+	netlink_attr(&b, IFLA_INFO_KIND, "veth", 4);
+	netlink_nest(&b, IFLA_INFO_DATA);
+	netlink_nest(&b, VETH_INFO_PEER);
+	netlink_raw(&b, &near, sizeof(near));
+	netlink_attr(&b, IFLA_IFNAME, ETH_NAME, sizeof(ETH_NAME));
+	netlink_attr_u32(&b, IFLA_NET_NS_FD, (uint32_t)ctr_ns);
+	netlink_nest_end(&b);
+	netlink_nest_end(&b);
+	netlink_nest_end(&b);
+	netlink_begin(&b, RTM_SETLINK, 0, &near, sizeof(near), "calming the veth pair");
+	netlink_attr(&b, IFLA_IFNAME, ETH_NAME, sizeof(ETH_NAME));
+	add_no_auto_ipv6(&b); /* a failure is a kernel without IPv6 */
+	netlink_begin(&b, RTM_SETLINK, 0, &far, sizeof(far), "starting the veth pair");
+	netlink_attr(&b, IFLA_IFNAME, ETH_NAME, sizeof(ETH_NAME));
+	e = netlink_run(fd, &b);
+	e = e ?: netlink_failed(&b, 0);
+	e = e ?: netlink_failed(&b, 2);
+	if (!e)
+		*ret_index = link_index(fd, ETH_NAME);
+	return e;
+}
+
+static struct err *bind_packet_socket(int fd, unsigned index)
+{
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_ALL),
+				  .sll_ifindex = (int)index };
+	int one = 1, queue = FAR_QUEUE;
+
+	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0)
+		return err_new(errno, "asking for whole segments");
+	if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) < 0)
+		return err_new(errno, "leaving out our own frames");
+	setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one)); /* only faster */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue)); /* as much as the host allows */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &queue, sizeof(queue));
+	if (bind(fd, (struct sockaddr *)&ll, sizeof(ll)) < 0)
+		return err_new(errno, "binding the packet socket");
+	return NULL;
+}
+
+/* Without /dev/net/tun.  The thread leaves its network namespace for a moment and comes back. */
+static struct err *open_packet_socket(int *ret_fd)
+{
+	_cleanup_close_ int ctr_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), fd = -1;
+	unsigned index = 0;
+	struct err *e = NULL;
+
+	if (ctr_ns < 0)
+		return err_new(errno, "opening the network namespace");
+	if (unshare(CLONE_NEWNET) < 0)
+		return err_new(errno, "making a second network namespace");
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		e = err_new(errno, "opening a packet socket");
+	e = e ?: make_veth(ctr_ns, &index);
+	e = e ?: bind_packet_socket(fd, index);
+	if (setns(ctr_ns, CLONE_NEWNET) < 0)
+		e = err_also(e, err_new(errno, "returning to the network namespace"));
+	if (!e)
+		*ret_fd = TAKE_FD(fd);
+	return e;
+}
+
+/* lo up; its traffic may have any source address (the relay's has). */
+static void add_lo(struct netlink_batch *b)
+{
+	struct ifinfomsg lo = { .ifi_index = LO_INDEX, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+
+	netlink_begin(b, RTM_SETLINK, 0, &lo, sizeof(lo), "starting lo");
+	netlink_nest(b, IFLA_AF_SPEC);
+	netlink_nest(b, AF_INET);
+	netlink_nest(b, IFLA_INET_CONF);
+	netlink_attr_u32(b, IPV4_DEVCONF_RP_FILTER, 0);
+	netlink_attr_u32(b, IPV4_DEVCONF_ACCEPT_LOCAL, 1);
+	netlink_nest_end(b);
+	netlink_nest_end(b);
+	netlink_nest_end(b);
+}
+
+static void add_addr(struct netlink_batch *b, int family, unsigned index, const void *ip,
+		     size_t len, uint8_t prefix)
+{
+	struct ifaddrmsg ifa = { .ifa_family = (uint8_t)family,
+				 .ifa_prefixlen = prefix,
+				 .ifa_flags = family == AF_INET6 ? IFA_F_NODAD : 0,
+				 .ifa_index = index };
+
+	netlink_begin(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &ifa, sizeof(ifa),
+		      "adding the address");
+	netlink_attr(b, IFA_LOCAL, ip, len);
+	netlink_attr(b, IFA_ADDRESS, ip, len);
+	if (family == AF_INET) {
+		uint32_t host_part = prefix ? ~(~0U << (32 - prefix)) : ~0U, broadcast;
+
+		memcpy(&broadcast, ip, sizeof(broadcast));
+		broadcast |= htonl(host_part);
+		netlink_attr_u32(b, IFA_BROADCAST, broadcast);
+	}
+}
+
+static void add_default_route(struct netlink_batch *b, int family, unsigned index,
+			      const void *gateway, size_t len)
+{
+	struct rtmsg rt = { .rtm_family = (uint8_t)family,
+			    .rtm_table = RT_TABLE_MAIN,
+			    .rtm_protocol = RTPROT_BOOT,
+			    .rtm_scope = RT_SCOPE_UNIVERSE,
+			    .rtm_type = RTN_UNICAST };
+
+	netlink_begin(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &rt, sizeof(rt),
+		      "adding the default route");
+	netlink_attr(b, RTA_GATEWAY, gateway, len);
+	netlink_attr_u32(b, RTA_OIF, index);
+}
+
+/* "ip rule add fwmark MARK lookup TABLE" and "ip route add local default dev lo table TABLE". */
+static void add_mark(struct netlink_batch *b, int family)
+{
+	struct fib_rule_hdr rule = { .family = (uint8_t)family,
+				     .table = NETNS_TABLE,
+				     .action = FR_ACT_TO_TBL };
+	struct rtmsg rt = { .rtm_family = (uint8_t)family,
+			    .rtm_table = NETNS_TABLE,
+			    .rtm_protocol = RTPROT_BOOT,
+			    .rtm_scope = RT_SCOPE_HOST,
+			    .rtm_type = RTN_LOCAL };
+
+	netlink_begin(b, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &rule, sizeof(rule),
+		      "adding the relay's rule");
+	netlink_attr_u32(b, FRA_FWMARK, NETNS_MARK);
+	netlink_begin(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &rt, sizeof(rt),
+		      "adding the relay's route");
+	netlink_attr_u32(b, RTA_OIF, LO_INDEX);
+}
+
+static void add_link(struct netlink_batch *b, const struct net_addrs *a, int index)
+{
+	struct ifinfomsg eth = { .ifi_index = index },
+			 up = { .ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+
+	netlink_begin(b, RTM_SETLINK, 0, &eth, sizeof(eth), "setting up " ETH_NAME);
+	netlink_attr(b, IFLA_ADDRESS, a->mac, sizeof(a->mac));
+	netlink_attr_u32(b, IFLA_MTU, a->mtu);
+	/* Before it goes up: then it would be too late. */
+	netlink_begin(b, RTM_SETLINK, 0, &eth, sizeof(eth), "calming " ETH_NAME);
+	add_no_auto_ipv6(b);
+	netlink_begin(b, RTM_SETLINK, 0, &up, sizeof(up), "starting " ETH_NAME);
+}
+
+static struct err *configure(const struct net_addrs *a, struct netns *n)
+{
+	/* The messages in their order. */
+	enum {
+		LO,
+		LINK,
+		NO_AUTO6,
+		UP,
+		ADDR,
+		ROUTE,
+		MARK,
+		MARK_ROUTE,
+		ADDR6,
+		ROUTE6,
+		MARK6,
+		MARK_ROUTE6
+	};
+	static const uint8_t needed[] = { LO, LINK, UP, ADDR, ROUTE };
+	_cleanup_close_ int fd = -1;
+	struct netlink_batch b;
+	unsigned index;
+	struct err *e = netlink_open(&fd);
+
+	if (e)
+		return e;
+	index = link_index(fd, ETH_NAME);
+	netlink_batch_init(&b);
+	add_lo(&b);
+	add_link(&b, a, (int)index);
+	add_addr(&b, AF_INET, index, &a->ip, sizeof(a->ip), a->prefix);
+	add_default_route(&b, AF_INET, index, &a->gateway, sizeof(a->gateway));
+	add_mark(&b, AF_INET);
+	add_addr(&b, AF_INET6, index, &a->ip6, sizeof(a->ip6), a->prefix6);
+	add_default_route(&b, AF_INET6, index, &a->gateway6, sizeof(a->gateway6));
+	add_mark(&b, AF_INET6);
+	e = netlink_run(fd, &b);
+	for (size_t i = 0; i < ARRAY_LEN(needed) && !e; i++)
+		e = netlink_failed(&b, needed[i]);
+	n->ipv6 = !b.errnum[ADDR6] && !b.errnum[ROUTE6];
+	/* A kernel without policy routing: the relay uses the container's own address as source. */
+	n->transparent = !b.errnum[MARK] && !b.errnum[MARK_ROUTE] &&
+			 (!n->ipv6 || (!b.errnum[MARK6] && !b.errnum[MARK_ROUTE6]));
+	return e;
+}
+
+/* Sysctls of the calling process's network namespace; absent ones (older kernels) are not there to be set. */
+static bool set_sysctl(const char *path, const char *value)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+}
+
+/* "0 2147483647" is Docker's, but both ends must be mapped, and the kernel compares the ids outside: the range goes
+ * from the group with the lowest outer id to the one with the highest. */
+static void allow_ping(void)
+{
+	_cleanup_free_ char *map = NULL;
+	unsigned long low = 0, high = 0, low_out = ULONG_MAX, high_out = 0;
+	struct err *e = fd_read_file(AT_FDCWD, "/proc/self/gid_map", 65536, &map, NULL);
+	_cleanup_free_ char *value = NULL;
+
+	for (char *line = map; line && *line;) {
+		char *end;
+		unsigned long inside = strtoul(line, &end, 10), outside = strtoul(end, &end, 10),
+			      count = strtoul(end, &end, 10);
+
+		if (outside < low_out) {
+			low_out = outside;
+			low = inside;
+		}
+		if (outside + count - 1 >= high_out) {
+			high_out = outside + count - 1;
+			high = inside + count - 1;
+		}
+		line = strchr(end, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	err_free(e); /* without the map the range is that of group 0 alone */
+	if (high > INT32_MAX)
+		high = INT32_MAX; /* the kernel's own limit */
+	value = xasprintf("%lu %lu", low, high);
+	set_sysctl("/proc/sys/net/ipv4/ping_group_range", value);
+}
+
+static void set_sysctls(struct netns *n)
+{
+	allow_ping();
+	set_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+	set_sysctl("/proc/sys/net/ipv4/conf/all/rp_filter", "0"); /* the maximum of all and lo counts */
+	/* The relay ends connections first: a client's port must be usable again within the minute of TIME-WAIT. */
+	set_sysctl("/proc/sys/net/ipv4/tcp_tw_reuse", "1");
+	n->transparent &= set_sysctl("/proc/sys/net/ipv4/tcp_fwmark_accept", "1");
+}
+
+struct err *netns_setup(const struct net_addrs *a, struct netns *ret)
+{
+	struct netns n = { .packet_fd = -1, .kind = PACKET_TAP };
+	struct err *e = open_tap(&n.packet_fd);
+
+	if (e) {
+		struct err *other = open_packet_socket(&n.packet_fd);
+
+		n.kind = PACKET_SOCKET;
+		if (other)
+			return err_wrap(err_also(e, other), "connecting the container to the network");
+		err_free(e); /* no access to the tun device: the other way worked */
+	}
+	e = configure(a, &n);
+	if (e) {
+		close(n.packet_fd);
+		return err_wrap(e, "setting up the container's network");
+	}
+	set_sysctls(&n);
+	*ret = n;
+	return NULL;
+}
+
+struct err *netns_setup_lo(void)
+{
+	_cleanup_close_ int fd = -1;
+	struct netlink_batch b;
+	struct err *e = netlink_open(&fd);
+
+	netlink_batch_init(&b);
+	add_lo(&b);
+	e = e ?: netlink_run(fd, &b);
+	e = e ?: netlink_failed(&b, 0);
+	return err_wrap(e, "setting up the container's network");
+}
