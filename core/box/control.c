@@ -11,8 +11,10 @@ enum { HEAD = offsetof(struct ctl_msg, data), BACKLOG = 128 };
 
 struct err *ctl_send(int sock, enum ctl_type type, uint32_t arg, const void *data, size_t len, int fd)
 {
-	struct ctl_msg msg = { .type = type, .arg = arg };
+	struct ctl_msg msg; /* not cleared: only what is filled in is sent */
 
+	msg.type = type;
+	msg.arg = arg;
 	if (len)
 		memcpy(msg.data, data, len);
 	return fd_send(sock, &msg, HEAD + len, &fd, fd >= 0);

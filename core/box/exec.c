@@ -1,0 +1,369 @@
+/* How exec works: no monitor is involved but for handing out init's pidfd.
+ *
+ *   devbox exec --fork--> joiner: setns(all of init's namespaces), clone(CLONE_PARENT) --> command
+ *
+ * The joiner stays outside the pid namespace itself (setns(2) only moves its children), so the command is cloned as a
+ * sibling: our own child, which we can wait for, while the joiner ends at once.  The joiner and the command are
+ * not dumpable until the command is executed: nothing in the container reaches devbox's binary or descriptors through /proc.
+ * Streams are pipes or a terminal of the container's own devpts, relayed by us. */
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+#include "core/box/box.h"
+#include "core/box/caps.h"
+#include "core/box/launch.h"
+#include "core/box/rootfs.h"
+#include "core/box/seccomp.h"
+#include "core/box/state.h"
+#include "core/box/term.h"
+#include "core/ns/userns.h"
+
+enum { EXEC_PID = 'P', EXEC_TTY = 'T', EXEC_FAILED = 'E', STREAM_BUF = 65536 };
+
+struct exec {
+	struct box *b;
+	const struct exec_request *req;
+	int pidfd; /* of init */
+	int sync; /* the child's end */
+	int child[3]; /* its streams, -1 with a terminal */
+	pid_t pid;
+	int cmd; /* pidfd of the command */
+	int ours[3]; /* our ends: stdin to write, stdout and stderr to read; the terminal in [0] and [1] */
+};
+
+NORETURN static void fail(int sync, struct err *e)
+{
+	char buf[1 + ERR_WIRE_MAX] = { EXEC_FAILED };
+	size_t len = 1 + err_pack(e, buf + 1);
+
+	_exit(send(sync, buf, len, MSG_NOSIGNAL) < 0 ? 2 : 125);
+}
+
+NORETURN static void command_main(const struct exec *x)
+{
+	const struct spec *s = &x->b->spec;
+	struct launch l = {
+		.argv = &x->req->argv,
+		.user = x->req->user ?: s->user,
+		.workdir = x->req->workdir ?: s->workdir,
+		.stdio = { x->child[0], x->child[1], x->child[2] },
+		.tty = x->req->tty,
+		.caps = caps_default(),
+	};
+	int root = -1, master = -1;
+	const char what = EXEC_TTY;
+	void *filter = NULL;
+	struct err *e;
+
+	umask(022);
+	e = userns_become_root(x->b->st->ids.single);
+	prctl(PR_SET_DUMPABLE, 0); /* again: a change of identity can set it */
+	if (x->req->tty) {
+		e = e ?: fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0, &root);
+		e = e ?: rootfs_pty(root, false, &master, &l.stdio[0]);
+		l.stdio[1] = l.stdio[2] = l.stdio[0];
+		e = e ?: fd_send(x->sync, &what, 1, &master, 1);
+		close(master);
+	}
+	if (e)
+		fail(x->sync, e);
+	seccomp_default(l.caps, &filter, &l.seccomp_len);
+	l.seccomp = filter;
+	strv_copy(&l.env, &s->env);
+	if (!strv_env(&l.env, "HOSTNAME"))
+		strv_addf(&l.env, "HOSTNAME=%s", s->hostname);
+	if (x->req->tty && !strv_env(&l.env, "TERM"))
+		strv_add(&l.env, "TERM=xterm");
+	for (size_t i = 0; i < x->req->env.n; i++)
+		strv_env_set(&l.env, x->req->env.v[i]);
+	fail(x->sync, launch_exec(&l));
+}
+
+NORETURN static void joiner_main(const struct exec *x)
+{
+	struct clone_args ca = { .flags = CLONE_PARENT };
+	const char what = EXEC_PID;
+	int pidfd = -1;
+	long pid;
+	struct err *e;
+
+	prctl(PR_SET_DUMPABLE, 0);
+	if (setns(x->pidfd, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+				    CLONE_NEWCGROUP | (x->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET)) < 0)
+		fail(x->sync, err_new(errno, "entering the container"));
+	ca.flags |= CLONE_PIDFD;
+	ca.pidfd = (uint64_t)(uintptr_t)&pidfd;
+	pid = syscall(SYS_clone3, &ca, sizeof(ca));
+	if (pid == 0)
+		command_main(x);
+	if (pid < 0)
+		fail(x->sync, err_new(errno, "forking in the container"));
+	e = fd_send(x->sync, &what, 1, &pidfd, 1);
+	if (e)
+		fail(x->sync, e);
+	_exit(0);
+}
+
+static struct err *make_streams(struct exec *x)
+{
+	struct err *e = NULL;
+	int fds[2];
+
+	for (int i = 0; i < 3; i++)
+		x->child[i] = x->ours[i] = -1;
+	if (x->req->tty)
+		return NULL;
+	for (int i = 0; i < 3 && !e; i++) {
+		bool piped = i == 0 ? x->req->open_stdin : !x->req->detach;
+
+		if (!piped) {
+			e = fd_open(AT_FDCWD, "/dev/null", O_RDWR, 0, &x->child[i]);
+			continue;
+		}
+		if (pipe2(fds, O_CLOEXEC) < 0)
+			return err_new(errno, "making a pipe");
+		x->child[i] = fds[i == 0 ? 0 : 1];
+		x->ours[i] = fds[i == 0 ? 1 : 0];
+		e = fd_nonblock(x->ours[i], true);
+	}
+	return e;
+}
+
+/* The messages of joiner and command until the command was executed (end of file) or failed. */
+static struct err *expect_started(struct exec *x, int sync)
+{
+	char buf[1 + ERR_WIRE_MAX];
+	struct err *e;
+
+	for (;;) {
+		size_t len, n_fds = 1;
+		int fd = -1;
+
+		e = fd_recv(sync, buf, sizeof(buf), &len, &fd, &n_fds);
+		if (e || len == 0)
+			return e;
+		if (*buf == EXEC_FAILED)
+			return err_recv(buf + 1, len - 1);
+		if (*buf == EXEC_PID)
+			x->cmd = fd;
+		if (*buf == EXEC_TTY) {
+			x->ours[1] = fd;
+			x->ours[0] = x->req->open_stdin ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+			e = fd_nonblock(fd, true);
+			if (e)
+				return e;
+		}
+	}
+}
+
+static struct err *start(struct exec *x)
+{
+	int sync[2], status;
+	struct err *e = make_streams(x);
+	pid_t joiner;
+
+	e = e ?: fd_socketpair(SOCK_SEQPACKET, sync);
+	if (e)
+		return e;
+	x->sync = sync[1];
+	joiner = fork();
+	if (joiner == 0)
+		joiner_main(x);
+	close(sync[1]);
+	for (int i = 0; i < 3; i++)
+		if (x->child[i] >= 0)
+			close(TAKE_FD(x->child[i]));
+	if (joiner < 0)
+		e = err_new(errno, "forking");
+	e = e ?: expect_started(x, sync[0]);
+	close(sync[0]);
+	if (joiner > 0)
+		err_free(proc_wait_pid(joiner, &status)); /* its error came over the socket */
+	if (!e && x->cmd < 0)
+		e = err_new(0, "the container ended");
+	if (e && x->cmd >= 0)
+		err_free(proc_wait(x->cmd, &status)); /* reap what failed to execute */
+	return e;
+}
+
+/* -- streams ----------------------------------------------------------------------------------------------------- */
+
+struct relay {
+	struct exec *x;
+	const int *stdio;
+	struct detach_keys keys;
+	int signals;
+	char *in; /* input on its way to the command */
+	size_t in_at, in_len;
+	bool in_eof, detached;
+};
+
+/* From the command's stream I to the caller's.  *ret_any: something was moved. */
+static struct err *pull(struct relay *r, int i, bool *ret_any)
+{
+	char buf[STREAM_BUF];
+	ssize_t n = read(r->x->ours[i], buf, sizeof(buf));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return NULL;
+	if (n <= 0) { /* end of file; EIO: the terminal's last slave was closed */
+		close(TAKE_FD(r->x->ours[i]));
+		return NULL;
+	}
+	*ret_any = true;
+	return fd_write_all(r->stdio[i], i == 1 ? "standard output" : "standard error", buf, (size_t)n);
+}
+
+static void fill_input(struct relay *r)
+{
+	char raw[STREAM_BUF - DETACH_KEYS_MAX];
+	ssize_t n = read(r->stdio[0], raw, sizeof(raw));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	r->in_at = r->in_len = 0;
+	if (n <= 0) {
+		r->in_eof = true;
+	} else if (r->x->req->tty) {
+		r->in_len = detach_keys_filter(&r->keys, raw, (size_t)n, r->in, &r->detached);
+	} else {
+		memcpy(r->in, raw, (size_t)n);
+		r->in_len = (size_t)n;
+	}
+}
+
+static void push_input(struct relay *r)
+{
+	ssize_t n = write(r->x->ours[0], r->in + r->in_at, r->in_len - r->in_at);
+
+	if (n > 0)
+		r->in_at += (size_t)n;
+	else if (errno != EAGAIN && errno != EINTR)
+		close(TAKE_FD(r->x->ours[0])); /* the command does not read any more */
+}
+
+static void on_signal(struct relay *r)
+{
+	struct signalfd_siginfo si;
+	struct winsize ws;
+
+	if (read(r->signals, &si, sizeof(si)) != sizeof(si))
+		return;
+	if (si.ssi_signo != SIGWINCH)
+		pidfd_signal(r->x->cmd, (int)si.ssi_signo);
+	else if (r->x->ours[1] >= 0 && ioctl(r->stdio[0], TIOCGWINSZ, &ws) == 0)
+		ioctl(r->x->ours[1], TIOCSWINSZ, &ws);
+}
+
+static struct err *step(struct relay *r, bool *ret_ended)
+{
+	struct exec *x = r->x;
+	bool have = r->in_at < r->in_len, any = false;
+	struct pollfd p[6] = {
+		{ .fd = x->cmd, .events = POLLIN },
+		{ .fd = r->signals, .events = POLLIN },
+		{ .fd = x->ours[1], .events = POLLIN },
+		{ .fd = x->ours[2], .events = POLLIN },
+		{ .fd = have || r->in_eof || x->ours[0] < 0 ? -1 : r->stdio[0], .events = POLLIN },
+		{ .fd = x->ours[0], .events = have ? POLLOUT : 0 },
+	};
+	struct err *e = NULL;
+
+	if (poll(p, ARRAY_LEN(p), -1) < 0)
+		return errno == EINTR ? NULL : err_new(errno, "waiting for the command");
+	if (p[1].revents)
+		on_signal(r);
+	for (int i = 1; i <= 2 && !e; i++)
+		if (p[i + 1].revents)
+			e = pull(r, i, &any);
+	if (p[4].revents)
+		fill_input(r);
+	if (p[5].revents && x->ours[0] >= 0) {
+		if (have)
+			push_input(r);
+		else if (p[5].revents & (POLLERR | POLLHUP) && !x->req->tty)
+			close(TAKE_FD(x->ours[0]));
+	}
+	if (r->in_eof && r->in_at == r->in_len && x->ours[0] >= 0 && !x->req->tty)
+		close(TAKE_FD(x->ours[0]));
+	/* ended, and what it had said is read; a background child may hold its streams open for ever */
+	*ret_ended = p[0].revents && !any;
+	return e;
+}
+
+static struct err *relay_streams(struct exec *x, const int stdio[3], const char *detach_keys, bool *ret_detached)
+{
+	struct relay r = { .x = x, .stdio = stdio, .signals = -1 };
+	_cleanup_free_ char *in = xmalloc(STREAM_BUF);
+	struct term term = { .fd = -1 };
+	struct winsize ws;
+	sigset_t mask, old;
+	bool ended = false;
+	struct err *e;
+
+	r.in = in;
+	e = detach_keys_parse(detach_keys ?: "ctrl-p,ctrl-q", &r.keys);
+	if (e)
+		return e;
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGWINCH);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &mask, &old);
+	signal(SIGPIPE, SIG_IGN); /* a command that does not read its input is no failure of ours */
+	r.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (x->req->tty) {
+		if (x->ours[1] >= 0 && ioctl(stdio[0], TIOCGWINSZ, &ws) == 0)
+			ioctl(x->ours[1], TIOCSWINSZ, &ws);
+		if (x->req->open_stdin)
+			term_raw(&term, stdio[0]);
+	}
+	while (!e && !ended && !r.detached)
+		e = step(&r, &ended);
+	term_restore(&term);
+	if (r.signals >= 0)
+		close(r.signals);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	*ret_detached = r.detached;
+	return e;
+}
+
+struct err *box_exec(struct box *b, const struct exec_request *req, const int stdio[3], const char *detach_keys,
+		     int *ret_status)
+{
+	struct exec x = { .b = b, .req = req, .pidfd = -1, .cmd = -1,
+			  .child = { -1, -1, -1 }, .ours = { -1, -1, -1 } };
+	bool detached = false;
+	struct err *e;
+
+	e = box_init_pidfd(b, &x.pidfd);
+	e = e ?: start(&x);
+	if (x.pidfd >= 0)
+		close(x.pidfd);
+	if (!e && !req->detach)
+		e = relay_streams(&x, stdio, detach_keys, &detached);
+	for (int i = 0; i < 3; i++)
+		if (x.ours[i] >= 0)
+			close(x.ours[i]);
+	*ret_status = 0;
+	/* detached, it becomes the child of the container's first process when we end */
+	if (!e && !req->detach && !detached)
+		e = proc_wait(x.cmd, ret_status);
+	if (x.cmd >= 0)
+		close(x.cmd);
+	return e;
+}
