@@ -3,9 +3,9 @@
  * A static glibc program that calls getaddrinfo(), getpwnam() and their kin dlopen()s the modules named in
  * /etc/nsswitch.conf.  Those belong to the glibc of the machine we run on, not to the one inside this binary: on a
  * distribution with another version the process dies (seen: SIGFPE in getpwuid() with "passwd: files systemd").
- * devbox calls none of them: users are read from passwd files, hosts are resolved by c-ares inside libcurl and by
- * slirp/dns.  But the libraries mention them on paths we never take (libarchive's owner names, OpenSSL's BIO_connect and
- * DSO, c-ares' service names), and a mention is enough to link libc's machinery in.
+ * devbox calls none of them: users are read from passwd files, hosts are resolved by c-ares inside libcurl.
+ * But the libraries mention them on paths we never take (libarchive's owner names, OpenSSL's BIO_connect and DSO,
+ * c-ares' service names), and a mention is enough to link libc's machinery in.
  *
  * So each name is defined here, first in the link: libc's members are never pulled, and should a library take such a
  * path after all it gets a plain "not found".  build.sh treats the linker's "Using '...' in statically linked
@@ -73,9 +73,8 @@ int gethostbyname_r(const char *restrict name, struct hostent *restrict ret, cha
 	return ENOENT;
 }
 
-int gethostbyname2_r(const char *restrict name, int af, struct hostent *restrict ret,
-		     char *restrict buf, size_t size, struct hostent **restrict result,
-		     int *restrict herr)
+int gethostbyname2_r(const char *restrict name, int af, struct hostent *restrict ret, char *restrict buf,
+		     size_t size, struct hostent **restrict result, int *restrict herr)
 {
 	(void)af;
 	return gethostbyname_r(name, ret, buf, size, result, herr);
@@ -95,9 +94,8 @@ struct servent *getservbyport(int port, const char *proto)
 	return NULL;
 }
 
-int getservbyname_r(const char *restrict name, const char *restrict proto,
-		    struct servent *restrict ret, char *restrict buf, size_t size,
-		    struct servent **restrict result)
+int getservbyname_r(const char *restrict name, const char *restrict proto, struct servent *restrict ret,
+		    char *restrict buf, size_t size, struct servent **restrict result)
 {
 	(void)name, (void)proto, (void)ret, (void)buf, (void)size;
 	*result = NULL;

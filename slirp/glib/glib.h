@@ -42,17 +42,17 @@ typedef char **GStrv;
 
 /* The compiler and the machine. */
 #define GLIB_CHECK_VERSION(major, minor, micro) 1
-#define GLIB_SIZEOF_VOID_P			__SIZEOF_POINTER__
-#define G_OS_UNIX				1
-#define G_BYTE_ORDER				__BYTE_ORDER__
-#define G_BIG_ENDIAN				__ORDER_BIG_ENDIAN__
-#define G_LITTLE_ENDIAN				__ORDER_LITTLE_ENDIAN__
-#define G_N_ELEMENTS(a)				(sizeof(a) / sizeof((a)[0]))
-#define G_SIZEOF_MEMBER(type, member)		sizeof(((type *)0)->member)
-#define G_STATIC_ASSERT(cond)			_Static_assert(cond, #cond)
-#define G_UNLIKELY(cond)			__builtin_expect(!!(cond), 0)
-#define G_LIKELY(cond)				__builtin_expect(!!(cond), 1)
-#define G_GNUC_PRINTF(fmt_arg, first)		__attribute__((format(printf, fmt_arg, first)))
+#define GLIB_SIZEOF_VOID_P __SIZEOF_POINTER__
+#define G_OS_UNIX 1
+#define G_BYTE_ORDER __BYTE_ORDER__
+#define G_BIG_ENDIAN __ORDER_BIG_ENDIAN__
+#define G_LITTLE_ENDIAN __ORDER_LITTLE_ENDIAN__
+#define G_N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
+#define G_SIZEOF_MEMBER(type, member) sizeof(((type *)0)->member)
+#define G_STATIC_ASSERT(cond) _Static_assert(cond, #cond)
+#define G_UNLIKELY(cond) __builtin_expect(!!(cond), 0)
+#define G_LIKELY(cond) __builtin_expect(!!(cond), 1)
+#define G_GNUC_PRINTF(fmt_arg, first) __attribute__((format(printf, fmt_arg, first)))
 
 #if G_BYTE_ORDER == G_LITTLE_ENDIAN
 #define GUINT16_FROM_BE(v) __builtin_bswap16(v)
@@ -61,26 +61,26 @@ typedef char **GStrv;
 #define GUINT16_FROM_BE(v) (v)
 #define GUINT32_FROM_BE(v) (v)
 #endif
-#define GUINT16_TO_BE(v)  GUINT16_FROM_BE(v)
-#define GUINT32_TO_BE(v)  GUINT32_FROM_BE(v)
+#define GUINT16_TO_BE(v) GUINT16_FROM_BE(v)
+#define GUINT32_TO_BE(v) GUINT32_FROM_BE(v)
 #define GINT16_FROM_BE(v) ((int16_t)GUINT16_FROM_BE((uint16_t)(v)))
 #define GINT32_FROM_BE(v) ((int32_t)GUINT32_FROM_BE((uint32_t)(v)))
-#define GINT16_TO_BE(v)	  GINT16_FROM_BE(v)
-#define GINT32_TO_BE(v)	  GINT32_FROM_BE(v)
+#define GINT16_TO_BE(v) GINT16_FROM_BE(v)
+#define GINT32_TO_BE(v) GINT32_FROM_BE(v)
 
 /* Messages.  LEVEL is "debug", "warning", "critical" or "error"; "error" and failed assertions abort afterwards. */
 extern void (*glib_log_hook)(const char *level, const char *text);
 void glib_log(const char *level, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 void glib_fatal(const char *fmt, ...) G_GNUC_PRINTF(1, 2) __attribute__((noreturn));
 
-#define g_debug(...)	 glib_log("debug", __VA_ARGS__)
-#define g_warning(...)	 glib_log("warning", __VA_ARGS__)
-#define g_critical(...)	 glib_log("critical", __VA_ARGS__)
-#define g_error(...)	 glib_fatal(__VA_ARGS__)
-#define GLIB_AT		 __FILE__, __LINE__, __func__
-#define g_assert(cond)	 ((cond) ? (void)0 : glib_fatal("%s:%d %s: %s", GLIB_AT, #cond))
+#define g_debug(...) glib_log("debug", __VA_ARGS__)
+#define g_warning(...) glib_log("warning", __VA_ARGS__)
+#define g_critical(...) glib_log("critical", __VA_ARGS__)
+#define g_error(...) glib_fatal(__VA_ARGS__)
+#define GLIB_AT __FILE__, __LINE__, __func__
+#define g_assert(cond) ((cond) ? (void)0 : glib_fatal("%s:%d %s: %s", GLIB_AT, #cond))
 #define g_assert_not_reached() glib_fatal("%s:%d %s: not reached", GLIB_AT)
-#define g_warn_if_reached()    glib_log("warning", "%s:%d %s: reached", GLIB_AT)
+#define g_warn_if_reached() glib_log("warning", "%s:%d %s: reached", GLIB_AT)
 #define g_warn_if_fail(cond)                                                                       \
 	((cond) ? (void)0 : glib_log("warning", "%s:%d %s: %s", GLIB_AT, #cond))
 #define g_return_if_fail(cond)                                                                     \
@@ -103,16 +103,16 @@ void *g_malloc(size_t size) __attribute__((malloc));
 void *g_malloc0(size_t size) __attribute__((malloc));
 void *g_realloc(void *p, size_t size);
 char *g_strdup(const char *s);
-#define g_free		    free
-#define g_new(type, n)	    ((type *)g_malloc(sizeof(type) * (n)))
-#define g_new0(type, n)	    ((type *)g_malloc0(sizeof(type) * (n)))
+#define g_free free
+#define g_new(type, n) ((type *)g_malloc(sizeof(type) * (n)))
+#define g_new0(type, n) ((type *)g_malloc0(sizeof(type) * (n)))
 
 /* Strings. */
-#define g_getenv	    getenv
-#define g_strerror	    strerror
-#define g_snprintf	    snprintf
-#define g_vsnprintf	    vsnprintf
-#define g_ascii_strcasecmp  strcasecmp
+#define g_getenv getenv
+#define g_strerror strerror
+#define g_snprintf snprintf
+#define g_vsnprintf vsnprintf
+#define g_ascii_strcasecmp strcasecmp
 size_t g_strlcpy(char *to, const char *from, size_t size);
 char *g_strstr_len(const char *hay, ptrdiff_t len, const char *needle);
 gboolean g_str_has_prefix(const char *s, const char *prefix);

@@ -37,8 +37,7 @@ static inline bool PRINTF(4, 0)
 	return held;
 }
 
-static inline bool PRINTF(4, 5)
-	tap_ok(const char *file, int line, bool held, const char *fmt, ...)
+static inline bool PRINTF(4, 5) tap_ok(const char *file, int line, bool held, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -79,8 +78,8 @@ static inline void tap_show(const char *label, const char *s)
 	puts("\"");
 }
 
-static inline bool PRINTF(5, 6)
-	tap_is_str(const char *file, int line, const char *got, const char *want, const char *fmt, ...)
+static inline bool PRINTF(5, 6) tap_is_str(const char *file, int line, const char *got,
+					   const char *want, const char *fmt, ...)
 {
 	bool held = got && want ? strcmp(got, want) == 0 : got == want;
 	va_list ap;
