@@ -479,17 +479,20 @@ run_unit() {	# [PATTERN]
 
 # The runner's own last line is taken into ours.
 run_e2e() {	# [PATTERN]
-	local counts=$OUT/e2e-counts passed failed
+	local counts=$OUT/e2e-counts passed failed status=0
 
 	[[ -x tests/lib/run ]] || return 0
 	rm -f "$counts"
 	DEVBOX=$(readlink -f "$PROGRAM") tests/lib/run tests/e2e "$@" </dev/null |
 		awk -v counts="$counts" '
 			/^[0-9]+ passed, [0-9]+ failed$/ { print $1, $3 >counts; next }
-			{ print; fflush() }' || true
+			{ print; fflush() }' || status=$?
 	if ! read -r passed failed 2>/dev/null <"$counts"; then
 		passed=0 failed=1
 		echo "not ok tests/e2e: the runner ended early"
+	elif [[ $status != 0 && $failed == 0 ]]; then
+		failed=1
+		echo "not ok tests/e2e: the runner ended with status $status"
 	fi
 	PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
 }
