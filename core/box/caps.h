@@ -1,5 +1,11 @@
-/* core/box/caps.h -- capabilities and the seccomp filter a container gets: Docker's defaults.
- * Sources: capabilities(7), seccomp(2), moby's default profile (public documentation of what it blocks). */
+/* core/box/caps.h -- the capabilities a process in a container gets: Docker's defaults.
+ * Raw system calls, no libcap.  Sources: capabilities(7), user_namespaces(7), Docker's documentation ("Runtime
+ * privilege and Linux capabilities").
+ *
+ * Order in a starting process, each step needing what the next one takes away:
+ *	caps_bound()          as root of the namespace: what execve(2) can ever give back
+ *	seccomp_install()     needs CAP_SYS_ADMIN in the namespace; the default filter lets the rest pass
+ *	caps_become()         last before execve(2) */
 #ifndef CORE_BOX_CAPS_H
 #define CORE_BOX_CAPS_H
 
@@ -7,22 +13,20 @@
 #include <sys/types.h>
 
 #include "core/base/str.h"
+#include "core/box/seccomp.h"
+
+enum { CAPS_MAX = 41 }; /* CAP_CHOWN .. CAP_CHECKPOINT_RESTORE (Linux 5.9) */
 
 /* The 14 capabilities Docker keeps, as a bit mask (bit = CAP_x). */
 uint64_t caps_default(void);
-/* "NET_ADMIN", "CAP_NET_ADMIN", "ALL" */
+/* "NET_ADMIN", "CAP_NET_ADMIN", in any case, or "ALL".  Errors name what is not one, and the nearest. */
 struct err *caps_parse(const char *name, uint64_t *ret_mask) MUST_CHECK;
-/* Drop the bounding set to MASK (call as namespace root, before changing the user). */
+/* Drop the bounding set to MASK.  What it already lacks stays absent. */
 struct err *caps_bound(uint64_t mask) MUST_CHECK;
-/* Become UID:GID with GROUPS, and leave exactly MASK permitted/effective/inheritable (ambient empty) if UID is 0, nothing permitted otherwise (as Docker
- * does).  Call last before exec.  Raw system calls (capset(2), setresuid(2)): no libcap. */
-struct err *caps_become(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups, uint64_t mask) MUST_CHECK;
-
-/* The compiled filter (struct sock_filter array) for the default profile under MASK.  libseccomp needs milliseconds to
- * compile it, so the program is kept in CACHE_DIR under a name made of version, architecture and mask, written atomically, and checked
- * for plausible size when read.  The caller frees *ret. */
-struct err *seccomp_default(int cache_dir, uint64_t mask, void **ret_prog, size_t *ret_len) MUST_CHECK;
-/* Install it (needs CAP_SYS_ADMIN in the namespace, or no_new_privs). */
-struct err *seccomp_install(const void *prog, size_t len) MUST_CHECK;
+/* Become UID:GID with GROUPS.  For uid 0, MASK is then permitted and effective; for others nothing is, as with
+ * Docker.  Inheritable and ambient sets are empty (a file's inheritable capabilities must not wake up, CVE-2022-24769).
+ * In a namespace that may not call setgroups(2) (one mapped id), a list of at most the own group is taken as it is. */
+struct err *caps_become(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups, uint64_t mask)
+	MUST_CHECK;
 
 #endif
