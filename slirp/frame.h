@@ -1,0 +1,43 @@
+/* slirp/frame.h -- Ethernet frames between the container's kernel and the user-mode stack.  Pure, no I/O.
+ *
+ * In both directions a frame travels behind a struct virtio_net_hdr and may be a TCP segment far larger than the MTU:
+ *   up    the kernel leaves checksums unfinished and segments whole: frame_check() finishes the checksum, and raises the
+ *         MSS in SYNs, so that the stack sends segments of up to 64 KiB downward
+ *   down  frame_split() gives such a segment back with a header that lets the kernel cut it (GSO) to the MTU the
+ *         container believes in; other packets that are too large (UDP) become IP fragments
+ * Everything in a frame from the container is hostile.
+ * Source: RFC 791, 8200, 9293, 1071 (checksum); virtio specification 5.1.6 (header). */
+#ifndef SLIRP_FRAME_H
+#define SLIRP_FRAME_H
+
+#include <linux/virtio_net.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slirp/addrs.h"
+
+enum {
+	FRAME_MAX = 14 + 65535, /* Ethernet header and the largest IP packet */
+	FRAME_STACK_MTU = 65520, /* what the stack is told */
+	FRAME_HEAD_MAX = 14 + 60 + 60, /* Ethernet, IP and TCP headers */
+};
+
+/* Look at a frame of LEN bytes from the container, behind the header VH, finish and rewrite it.  Returns whether
+ * the stack may have it.  Dropped: what is cut short or lies about its length, protocols the stack does not know,
+ * multicast and broadcast other than address resolution, DHCP and TFTP, packets for the host's loopback, IP options
+ * and IPv6 extension headers, more than one segment of UDP. */
+bool frame_check(uint8_t *frame, size_t len, const struct virtio_net_hdr *vh, const struct net_addrs *a);
+
+/* One piece of a frame to be written to the container: the header VH, HEAD_LEN bytes of HEAD, LEN bytes of the frame
+ * from offset AT. */
+struct frame_piece {
+	struct virtio_net_hdr vh;
+	uint8_t head[FRAME_HEAD_MAX];
+	size_t head_len, at, len;
+};
+/* Zero PIECE before the first call; call until it returns false.  FRAME comes from the stack and is not changed.
+ * A frame that fits into MTU, or is not IP, is one piece as it is. */
+bool frame_split(const uint8_t *frame, size_t len, uint16_t mtu, struct frame_piece *piece);
+
+#endif
