@@ -1,6 +1,8 @@
 """The images of the stand-in for Docker Hub that behave like the official ones of the same name."""
 import os
+import re
 import subprocess
+import tarfile
 
 import oci
 
@@ -99,5 +101,159 @@ def debian(b, source):
     return b.image('debian', [os.path.basename(base), source('oci.py', 'catalog.py')], make)
 
 
-def make(b, source):
-    return [busybox(b, source), debian(b, source)]
+def version(tar, package):
+    """The upstream version of a PACKAGE installed in a layer: its changelog's home says it, dpkg knows it."""
+    with tarfile.open(tar) as t:
+        status = t.extractfile('var/lib/dpkg/status').read().decode()
+    found = re.search(r'^Package: %s\n(?:.+\n)*?Version: (?:\d+:)?([0-9.]+)' % re.escape(package), status, re.M)
+    return found[1].rstrip('.')
+
+
+class Files:
+    """A small layer of files and folders, in the order given."""
+
+    def __init__(self, b, layout):
+        self.b, self.layout = b, layout
+        self.tar = oci.Tar(layout.dir + '/files.tar')
+
+    def copy(self, source, name, mode=0o644):
+        with open(self.b.file(source), 'rb') as f:
+            self.tar.add(name, f.read(), mode=mode)
+        return self
+
+    def text(self, name, text, mode=0o644):
+        self.tar.add(name, text, mode=mode)
+        return self
+
+    def dir(self, name, mode=0o755, uid=0, gid=0):
+        self.tar.dir(name, mode=mode, uid=uid, gid=gid)
+        return self
+
+    def link(self, name, to):
+        self.tar.sym(name, to)
+        return self
+
+    def layer(self, said):
+        layer = self.layout.layer(self.tar.close(), said=said)
+        os.unlink(self.tar.path)
+        return layer
+
+
+def server_image(b, source, name, suite, install, before='', script='', finish=None):
+    """An image of a SUITE and packages; finish(layout, version-of, tar) returns (files layer, config, tags)."""
+    base = b.base(suite)
+    tar = b.packages(name, suite, install, script, before)
+    inputs = [os.path.basename(base), os.path.basename(tar), source('oci.py', 'catalog.py', 'images')]
+
+    def make(layout):
+        layers = [b.pack(layout, base, 'gzip', 'debian ' + suite),
+                  b.pack(layout, tar, 'gzip', 'apt-get install ' + ' '.join(install))]
+        files, config, tags = finish(layout, lambda package: version(tar, package))
+        publish(layout, layers + [files], config, ['library/%s:%s' % (name, t) for t in tags])
+    return b.image(name, inputs, make)
+
+
+MYSQL_USER = '''
+groupadd --system --gid 999 mysql
+useradd --system --uid 999 --gid 999 --home-dir /var/lib/mysql --no-create-home mysql
+'''
+
+
+def mysql(b, source):
+    def finish(layout, version_of):
+        full = version_of('mysql-server-core')
+        major = '.'.join(full.split('.')[:2])
+        files = Files(b, layout)
+        files.dir('docker-entrypoint-initdb.d').copy('mysql/my.cnf', 'etc/my.cnf')
+        files.dir('etc/mysql').dir('etc/mysql/conf.d')
+        files.dir('var/lib/mysql', 0o1777, 999, 999).dir('var/lib/mysql-files', 0o750, 999, 999)
+        files.dir('run/mysqld', 0o1777, 999, 999)
+        files.copy('mysql/docker-entrypoint.sh', 'usr/local/bin/docker-entrypoint.sh', 0o755)
+        files.link('entrypoint.sh', 'usr/local/bin/docker-entrypoint.sh')
+        config = {'Env': [PATH, 'MYSQL_MAJOR=' + major, 'MYSQL_VERSION=' + full, 'MYSQL_SHELL_VERSION=' + full],
+                  'Entrypoint': ['docker-entrypoint.sh'], 'Cmd': ['mysqld'],
+                  'ExposedPorts': {'3306/tcp': {}, '33060/tcp': {}}, 'Volumes': {'/var/lib/mysql': {}},
+                  'WorkingDir': '/'}
+        return files.layer('mysql entrypoint'), config, ['latest', '8', major.split('.')[0], major]
+    return server_image(b, source, 'mysql', 'sid',
+                        ['mysql-server-core', 'mysql-client-core', 'openssl', 'bzip2', 'xz-utils', 'zstd', 'tzdata'],
+                        MYSQL_USER, '''
+# only what the entrypoint and people use of it; and Debian's own settings would be read beside ours
+rm -rf /etc/mysql /etc/my.cnf /usr/lib/mysql-router /usr/share/mysql-test
+cd /usr/bin
+rm -f my_safe_process ibd2sdi innochecksum myisam* mysql_migrate_keyring perror mysqlslap mysqlimport mysqlshow \\
+	mysql_secure_installation mysql_config_editor my_print_defaults
+cd /usr/lib/mysql/plugin
+rm -rf telemetry_client.so authentication_*_client.so group_replication.so component_test* test_* *example* debug
+''', finish)
+
+
+def mariadb(b, source):
+    def finish(layout, version_of):
+        full = version_of('mariadb-server-core')
+        major = '.'.join(full.split('.')[:2])
+        files = Files(b, layout)
+        files.dir('docker-entrypoint-initdb.d').copy('mariadb/docker.cnf', 'etc/mysql/conf.d/docker.cnf')
+        files.dir('var/lib/mysql', 0o755, 999, 999).dir('run/mysqld', 0o1777, 999, 999)
+        files.copy('mariadb/docker-entrypoint.sh', 'usr/local/bin/docker-entrypoint.sh', 0o755)
+        config = {'Env': [PATH, 'LANG=C.UTF-8', 'MARIADB_MAJOR=' + major, 'MARIADB_VERSION=' + full],
+                  'Entrypoint': ['docker-entrypoint.sh'], 'Cmd': ['mariadbd'],
+                  'ExposedPorts': {'3306/tcp': {}}, 'Volumes': {'/var/lib/mysql': {}}}
+        return files.layer('mariadb entrypoint'), config, ['latest', major.split('.')[0], major]
+    return server_image(b, source, 'mariadb', 'bookworm',
+                        ['mariadb-server-core', 'mariadb-client', 'xz-utils', 'zstd', 'tzdata'],
+                        MYSQL_USER, 'rm -f /usr/bin/maria*test* /usr/bin/aria_*', finish)
+
+
+def postgres(b, source):
+    def finish(layout, version_of):
+        major = re.search(r'^(\d+)', version_of('postgresql-15'))[1]
+        full = version_of('postgresql-15')
+        files = Files(b, layout)
+        files.dir('docker-entrypoint-initdb.d')
+        files.dir('var/lib/postgresql', 0o755, 999, 999).dir('var/lib/postgresql/data', 0o1777, 999, 999)
+        files.dir('run/postgresql', 0o3777, 999, 999)
+        files.copy('postgres/docker-entrypoint.sh', 'usr/local/bin/docker-entrypoint.sh', 0o755)
+        config = {'Env': [PATH + ':/usr/lib/postgresql/%s/bin' % major, 'LANG=C.UTF-8', 'PG_MAJOR=' + major,
+                          'PG_VERSION=' + full, 'PGDATA=/var/lib/postgresql/data'],
+                  'Entrypoint': ['docker-entrypoint.sh'], 'Cmd': ['postgres'], 'StopSignal': 'SIGINT',
+                  'ExposedPorts': {'5432/tcp': {}}, 'Volumes': {'/var/lib/postgresql/data': {}}}
+        return files.layer('postgres entrypoint'), config, ['latest', major, full]
+    return server_image(b, source, 'postgres', 'bookworm', ['postgresql-15', 'xz-utils', 'zstd', 'tzdata'], '''
+groupadd --system --gid 999 postgres
+useradd --system --uid 999 --gid 999 --home-dir /var/lib/postgresql --shell /bin/bash postgres
+mkdir -p /etc/postgresql-common
+echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+''', '''
+# no just-in-time compilation: LLVM is larger than all the rest
+rm -rf /usr/lib/postgresql/15/lib/bitcode /usr/lib/postgresql/15/lib/llvmjit* /usr/lib/*/libLLVM* /usr/lib/*/libz3*
+sed -i "s/^#listen_addresses = .*/listen_addresses = '*'/" /usr/share/postgresql/15/postgresql.conf.sample
+''', finish)
+
+
+def key_value(b, source, name, suite):
+    def finish(layout, version_of):
+        full = version_of(name + '-server')
+        files = Files(b, layout)
+        files.dir('data', 0o755, 999, 999).text('etc/docker-entrypoint-server', name + '-server\n')
+        files.copy('redis/docker-entrypoint.sh', 'usr/local/bin/docker-entrypoint.sh', 0o755)
+        config = {'Env': [PATH, name.upper() + '_VERSION=' + full], 'Entrypoint': ['docker-entrypoint.sh'],
+                  'Cmd': [name + '-server'], 'ExposedPorts': {'6379/tcp': {}}, 'Volumes': {'/data': {}},
+                  'WorkingDir': '/data'}
+        return files.layer(name + ' entrypoint'), config, ['latest', full.split('.')[0], full]
+    return server_image(b, source, name, suite, [name + '-server', name + '-tools'], '''
+groupadd --system --gid 999 NAME
+useradd --system --uid 999 --gid 999 --home-dir /data --no-create-home NAME
+'''.replace('NAME', name), 'rm -rf /etc/%s /var/lib/%s' % (name, name), finish)
+
+
+def redis(b, source):
+    return key_value(b, source, 'redis', 'bookworm')
+
+
+def valkey(b, source):
+    return key_value(b, source, 'valkey', 'sid')
+
+
+# the slowest first
+ALL = [mysql, debian, postgres, mariadb, valkey, redis, busybox]

@@ -8,10 +8,13 @@
     CACHE/hub-KEY/registry,static   the registry server's storage, filled   (fill.py)
 Every piece is touched when used; what nobody used for 14 days is removed.
 """
+import collections
+import concurrent.futures
 import json
 import os
 import shutil
 import sys
+import threading
 import time
 
 import fill
@@ -24,6 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Build:
     def __init__(self, cache):
         self.cache = cache
+        self.locks = collections.defaultdict(threading.Lock)    # images are made side by side
 
     def file(self, *path):
         return os.path.join(HERE, 'images', *path)
@@ -32,22 +36,26 @@ class Build:
         return rootfs.program(self.cache, package, path)
 
     def base(self, suite):
-        return rootfs.tree_tar(self.cache, rootfs.base(self.cache, suite))
+        with self.locks[suite]:
+            return rootfs.tree_tar(self.cache, rootfs.base(self.cache, suite))
 
-    def packages(self, name, suite, install, script=''):
-        return rootfs.packages(self.cache, name, rootfs.base(self.cache, suite), install, script)
+    def packages(self, name, suite, install, script='', before=''):
+        with self.locks[suite]:
+            base = rootfs.base(self.cache, suite)
+        return rootfs.packages(self.cache, name, base, install, script, before)
 
     def pack(self, layout, tar, compression, said):
         """A big TAR of the cache as a layer of LAYOUT, compressed once for all images."""
         dir = os.path.join(self.cache, 'packed-%s-%s' % (os.path.basename(tar)[:-4], compression))
-        if not os.path.exists(dir):
-            rootfs.say('compressing %s (%s)' % (os.path.basename(tar), compression))
-            shutil.rmtree(dir + '.tmp', ignore_errors=True)
-            one = oci.Layout(dir + '.tmp')
-            layer = one.layer(tar, compression, said=said)
-            with open(dir + '.tmp/layer.json', 'w') as f:
-                json.dump([layer.desc, layer.diff_id], f)
-            os.rename(dir + '.tmp', dir)
+        with self.locks[dir]:
+            if not os.path.exists(dir):
+                rootfs.say('compressing %s (%s)' % (os.path.basename(tar), compression))
+                shutil.rmtree(dir + '.tmp', ignore_errors=True)
+                one = oci.Layout(dir + '.tmp')
+                layer = one.layer(tar, compression, said=said)
+                with open(dir + '.tmp/layer.json', 'w') as f:
+                    json.dump([layer.desc, layer.diff_id], f)
+                os.rename(dir + '.tmp', dir)
         os.utime(dir)
         with open(dir + '/layer.json') as f:
             desc, diff_id = json.load(f)
@@ -99,7 +107,13 @@ def main():
     begin = time.monotonic()
     tidy(cache)
     b = Build(cache)
-    layouts = catalog.make(b, source) + odd.make(b, source)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(make, b, source) for make in catalog.ALL + odd.ALL]
+        try:
+            layouts = [job.result() for job in jobs]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     registry = b.program('docker-registry', '/usr/bin/docker-registry')
     dir = os.path.join(cache, 'hub-' + rootfs.key([os.path.basename(l) for l in layouts], source('fill.py')))
     if not os.path.exists(dir):

@@ -121,9 +121,9 @@ exec chroot root /bin/sh -euc "$3"
 '''
 
 
-def packages(cache, name, base_dir, install, script=''):
-    """The tar of what installing the packages and then the shell SCRIPT change in BASE_DIR."""
-    tar = os.path.join(cache, 'layer-%s-%s.tar' % (name, key(os.path.basename(base_dir), install, script, CHROOT, 2)))
+def packages(cache, name, base_dir, install, script='', before=''):
+    """The tar of what the script BEFORE, installing the packages and the shell SCRIPT change in BASE_DIR."""
+    tar = os.path.join(cache, 'layer-%s-%s.tar' % (name, key(os.path.basename(base_dir), install, script, before, CHROOT, 2)))
     if os.path.exists(tar):
         os.utime(tar)
         return tar
@@ -135,13 +135,14 @@ def packages(cache, name, base_dir, install, script=''):
     os.chmod(os.path.join(work, 'upper'), 0o755)
     inner = '''
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
+%s
 apt-get -q update
 apt-get -q -y install --no-install-recommends %s
 %s
 apt-get -q clean
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old \\
 	/var/lib/dpkg/*-old /var/log/*.log /var/log/apt
-''' % (' '.join(install), script)
+''' % (before, ' '.join(install), script)
     run('unshare', '-m', '--propagation', 'private', 'bash', '-c', CHROOT, 'bash', work, base_dir, inner)
     upper = os.path.join(work, 'upper')
     # the mount points that had to be there while apt ran
