@@ -62,6 +62,16 @@ void loop_hook_add(struct loop *l, struct loop_hook *h)
 	l->hooks = h;
 }
 
+void loop_hook_del(struct loop *l, struct loop_hook *h)
+{
+	struct loop_hook **at = &l->hooks;
+
+	while (*at && *at != h)
+		at = &(*at)->next;
+	if (*at)
+		*at = h->next;
+}
+
 static void free_removed(struct loop *l)
 {
 	while (l->removed) {

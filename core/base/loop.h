@@ -51,6 +51,7 @@ struct err *loop_mod(struct loop *l, struct source *s, uint32_t events) MUST_CHE
 int loop_del(struct loop *l, struct source *s);
 void loop_del_close(struct loop *l, struct source *s);
 void loop_hook_add(struct loop *l, struct loop_hook *h);
+void loop_hook_del(struct loop *l, struct loop_hook *h); /* not from within a hook */
 /* Run until loop_stop() or an error. */
 struct err *loop_run(struct loop *l) MUST_CHECK;
 /* One wait of at most TIMEOUT_MS (-1: no limit) and its batch. */
