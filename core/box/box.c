@@ -397,6 +397,8 @@ struct err *box_stop(struct box *b, int timeout_s)
 	e = ask(b, CTL_STOP, timeout_s < 0 ? CTL_STOP_DEFAULT : (uint32_t)timeout_s, &sock);
 	if (!e && sock >= 0)
 		e = answer(sock, CTL_EXITED, &msg, NULL);
+	if (!e)
+		err_free(box_refresh(b)); /* with --rm it is gone already */
 	return err_wrap(e, "stopping container %s", b->spec.name);
 }
 
