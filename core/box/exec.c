@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -35,6 +34,7 @@ enum { EXEC_PID = 'P', EXEC_TTY = 'T', EXEC_FAILED = 'E', STREAM_BUF = 65536 };
 struct exec {
 	struct box *b;
 	const struct exec_request *req;
+	const int *stdio; /* the caller's */
 	int pidfd; /* of init */
 	int sync; /* the child's end */
 	int child[3]; /* its streams, -1 with a terminal */
@@ -160,6 +160,7 @@ static struct err *expect_started(struct exec *x, int sync)
 			x->cmd = fd;
 		if (*buf == EXEC_TTY) {
 			x->ours[1] = fd;
+			term_resize(fd, term_size(x->stdio[0])); /* the command may ask at once */
 			x->ours[0] = x->req->open_stdin ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
 			e = fd_nonblock(fd, true);
 			if (e)
@@ -202,7 +203,6 @@ static struct err *start(struct exec *x)
 
 struct relay {
 	struct exec *x;
-	const int *stdio;
 	struct detach_keys keys;
 	int signals;
 	char *in; /* input on its way to the command */
@@ -223,13 +223,13 @@ static struct err *pull(struct relay *r, int i, bool *ret_any)
 		return NULL;
 	}
 	*ret_any = true;
-	return fd_write_all(r->stdio[i], i == 1 ? "standard output" : "standard error", buf, (size_t)n);
+	return fd_write_all(r->x->stdio[i], i == 1 ? "standard output" : "standard error", buf, (size_t)n);
 }
 
 static void fill_input(struct relay *r)
 {
 	char raw[STREAM_BUF - DETACH_KEYS_MAX];
-	ssize_t n = read(r->stdio[0], raw, sizeof(raw));
+	ssize_t n = read(r->x->stdio[0], raw, sizeof(raw));
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -257,14 +257,13 @@ static void push_input(struct relay *r)
 static void on_signal(struct relay *r)
 {
 	struct signalfd_siginfo si;
-	struct winsize ws;
 
 	if (read(r->signals, &si, sizeof(si)) != sizeof(si))
 		return;
 	if (si.ssi_signo != SIGWINCH)
 		pidfd_signal(r->x->cmd, (int)si.ssi_signo);
-	else if (r->x->ours[1] >= 0 && ioctl(r->stdio[0], TIOCGWINSZ, &ws) == 0)
-		ioctl(r->x->ours[1], TIOCSWINSZ, &ws);
+	else if (r->x->ours[1] >= 0)
+		term_resize(r->x->ours[1], term_size(r->x->stdio[0]));
 }
 
 static struct err *step(struct relay *r, bool *ret_ended)
@@ -276,7 +275,7 @@ static struct err *step(struct relay *r, bool *ret_ended)
 		{ .fd = r->signals, .events = POLLIN },
 		{ .fd = x->ours[1], .events = POLLIN },
 		{ .fd = x->ours[2], .events = POLLIN },
-		{ .fd = have || r->in_eof || x->ours[0] < 0 ? -1 : r->stdio[0], .events = POLLIN },
+		{ .fd = have || r->in_eof || x->ours[0] < 0 ? -1 : r->x->stdio[0], .events = POLLIN },
 		{ .fd = x->ours[0], .events = have ? POLLOUT : 0 },
 	};
 	struct err *e = NULL;
@@ -303,12 +302,11 @@ static struct err *step(struct relay *r, bool *ret_ended)
 	return e;
 }
 
-static struct err *relay_streams(struct exec *x, const int stdio[3], const char *detach_keys, bool *ret_detached)
+static struct err *relay_streams(struct exec *x, const char *detach_keys, bool *ret_detached)
 {
-	struct relay r = { .x = x, .stdio = stdio, .signals = -1 };
+	struct relay r = { .x = x, .signals = -1 };
 	_cleanup_free_ char *in = xmalloc(STREAM_BUF);
 	struct term term = { .fd = -1 };
-	struct winsize ws;
 	sigset_t mask, old;
 	bool ended = false;
 	struct err *e;
@@ -326,12 +324,8 @@ static struct err *relay_streams(struct exec *x, const int stdio[3], const char 
 	sigprocmask(SIG_BLOCK, &mask, &old);
 	signal(SIGPIPE, SIG_IGN); /* a command that does not read its input is no failure of ours */
 	r.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (x->req->tty) {
-		if (x->ours[1] >= 0 && ioctl(stdio[0], TIOCGWINSZ, &ws) == 0)
-			ioctl(x->ours[1], TIOCSWINSZ, &ws);
-		if (x->req->open_stdin)
-			term_raw(&term, stdio[0]);
-	}
+	if (x->req->tty && x->req->open_stdin)
+		term_raw(&term, x->stdio[0]);
 	while (!e && !ended && !r.detached)
 		e = step(&r, &ended);
 	term_restore(&term);
@@ -345,7 +339,7 @@ static struct err *relay_streams(struct exec *x, const int stdio[3], const char 
 struct err *box_exec(struct box *b, const struct exec_request *req, const int stdio[3], const char *detach_keys,
 		     int *ret_status)
 {
-	struct exec x = { .b = b, .req = req, .pidfd = -1, .cmd = -1,
+	struct exec x = { .b = b, .req = req, .stdio = stdio, .pidfd = -1, .cmd = -1,
 			  .child = { -1, -1, -1 }, .ours = { -1, -1, -1 } };
 	bool detached = false;
 	struct err *e;
@@ -355,7 +349,7 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 	if (x.pidfd >= 0)
 		close(x.pidfd);
 	if (!e && !req->detach)
-		e = relay_streams(&x, stdio, detach_keys, &detached);
+		e = relay_streams(&x, detach_keys, &detached);
 	for (int i = 0; i < 3; i++)
 		if (x.ours[i] >= 0)
 			close(x.ours[i]);

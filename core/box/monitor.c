@@ -46,6 +46,7 @@
 #include "core/box/relay_proc.h"
 #include "core/box/seccomp.h"
 #include "core/box/state.h"
+#include "core/box/term.h"
 #include "slirp/publish.h"
 #include "slirp/resolv.h"
 #include "slirp/stack.h"
@@ -78,6 +79,7 @@ struct monitor {
 	pid_t init_pid;
 	struct source init, sync, listen, signals, relay;
 	struct pump out[2]; /* stdout and stderr, or the terminal's master in out[0] */
+	uint32_t tty_size; /* the starter's terminal, see term_size() */
 	int tty_slave; /* held open while init lives, so that the master never reports a hang-up early */
 	struct source in; /* the container's stdin: a pipe's write end, or the terminal's master again */
 	struct str in_queue;
@@ -336,7 +338,6 @@ static struct err *stop_expired(struct timer *t)
 static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 {
 	struct monitor *m = c->m;
-	struct winsize ws = { .ws_row = msg->arg >> 16, .ws_col = msg->arg & 0xffff };
 
 	switch (msg->type) {
 	case CTL_ATTACH:
@@ -378,7 +379,7 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 		break;
 	case CTL_RESIZE:
 		if (m->b->spec.tty && m->out[0].src.fd >= 0)
-			ioctl(m->out[0].src.fd, TIOCSWINSZ, &ws);
+			term_resize(m->out[0].src.fd, msg->arg);
 		break;
 	case CTL_SIGNAL:
 		signal_init(m, (int)msg->arg);
@@ -584,6 +585,8 @@ static struct err *on_tty(struct monitor *m, int master)
 	m->tty_slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (dup < 0 || m->tty_slave < 0)
 		return err_new(errno, "opening the terminal");
+	/* before the program runs: it may ask at once */
+	term_resize(master, m->tty_size);
 	e = pump_add(m, 0, master, LOG_STDOUT);
 	if (m->b->spec.open_stdin)
 		return e ?: input_add(m, dup);
@@ -892,6 +895,7 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	struct client *c = NULL;
 	struct err *e;
 
+	m->tty_size = attach ? term_size(STDIN_FILENO) : 0;
 	detach(b, lock, starter);
 	m->b = b;
 	m->lock = lock;

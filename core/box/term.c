@@ -32,6 +32,14 @@ uint32_t term_size(int fd)
 	return (uint32_t)ws.ws_row << 16 | ws.ws_col;
 }
 
+void term_resize(int fd, uint32_t size)
+{
+	struct winsize ws = { .ws_row = (unsigned short)(size >> 16), .ws_col = (unsigned short)size };
+
+	if (size)
+		ioctl(fd, TIOCSWINSZ, &ws);
+}
+
 struct err *detach_keys_parse(const char *text, struct detach_keys *ret)
 {
 	_cleanup_free_ char *copy = xstrdup(text);

@@ -17,6 +17,7 @@ void term_raw(struct term *t, int fd);
 void term_restore(struct term *t);
 /* rows << 16 | columns; 0 if FD is no terminal. */
 uint32_t term_size(int fd);
+void term_resize(int fd, uint32_t size); /* 0: leave it as it is */
 
 /* A key sequence that detaches ("ctrl-p,ctrl-q").  Pure. */
 enum { DETACH_KEYS_MAX = 8 };
