@@ -7,8 +7,9 @@
 
 enum { DEPTH_MAX = 64 };
 
-/* yajl_tree_free() recurses per level: refuse deep nesting before the tree is built. */
-static bool too_deep(const char *text, size_t len)
+/* yajl_tree_free() recurses per level: refuse deep nesting before the tree is built.  Comments, which yajl would take,
+ * are refused too: JSON has none, and a quote in one must not hide brackets from us. */
+static const char *refuse(const char *text, size_t len)
 {
 	unsigned depth = 0;
 	bool in_string = false;
@@ -23,23 +24,26 @@ static bool too_deep(const char *text, size_t len)
 			in_string = true;
 		} else if (text[i] == '{' || text[i] == '[') {
 			if (++depth > DEPTH_MAX)
-				return true;
+				return "nested more than 64 levels";
 		} else if ((text[i] == '}' || text[i] == ']') && depth) {
 			depth--;
+		} else if (text[i] == '/') {
+			return "a comment";
+		} else if (!text[i]) {
+			return "a NUL byte";
 		}
 	}
-	return false;
+	return NULL;
 }
 
 struct err *json_parse(const char *text, size_t len, const char *what, json **ret)
 {
+	const char *refused = refuse(text, len);
 	char reason[256] = "";
 	_cleanup_free_ char *copy = NULL;
 
-	if (memchr(text, '\0', len))
-		return err_new(0, "%s: malformed JSON: a NUL byte", what);
-	if (too_deep(text, len))
-		return err_new(0, "%s: malformed JSON: nested more than %d levels", what, DEPTH_MAX);
+	if (refused)
+		return err_new(0, "%s: malformed JSON: %s", what, refused);
 	copy = xstrndup(text, len);
 	*ret = yajl_tree_parse(copy, reason, sizeof(reason));
 	if (!*ret) {
@@ -160,10 +164,36 @@ void json_out_init(struct json_out *o, bool pretty)
 	yajl_gen_config(o->gen, yajl_gen_indent_string, "    ");
 }
 
+/* Go's way, hence Docker's: what is no UTF-8 becomes U+FFFD, byte by byte. */
+static void put_replaced(struct json_out *o, const char *value, size_t len)
+{
+	_cleanup_str_ struct str s = { 0 };
+
+	while (len) {
+		size_t n = str_utf8_len(value, len);
+
+		if (n)
+			str_addn(&s, value, n);
+		else
+			str_add(&s, "\xef\xbf\xbd");
+		value += n ? n : 1;
+		len -= n ? n : 1;
+	}
+	yajl_gen_string(o->gen, (const unsigned char *)s.s, s.len);
+}
+
+static void put_text(struct json_out *o, const char *value, size_t len)
+{
+	if (str_is_utf8(value, len))
+		yajl_gen_string(o->gen, (const unsigned char *)value, len);
+	else
+		put_replaced(o, value, len);
+}
+
 static void put_key(struct json_out *o, const char *key)
 {
 	if (key)
-		yajl_gen_string(o->gen, (const unsigned char *)key, strlen(key));
+		put_text(o, key, strlen(key));
 }
 
 void json_open(struct json_out *o, const char *key, char bracket)
@@ -186,7 +216,7 @@ void json_close(struct json_out *o, char bracket)
 void json_put_strn(struct json_out *o, const char *key, const char *value, size_t len)
 {
 	put_key(o, key);
-	yajl_gen_string(o->gen, (const unsigned char *)value, len);
+	put_text(o, value, len);
 }
 
 void json_put_str(struct json_out *o, const char *key, const char *value)

@@ -2,8 +2,8 @@
  *
  * Reading: json_parse() gives a tree; the getters accept a NULL or mistyped value and answer NULL / the default, so
  * that records and manifests are read without a ladder of checks.  Input is limited to 64 levels of nesting (yajl's
- * tree is freed recursively) and must be valid UTF-8.
- * Writing: struct json_out wraps yajl_gen; calls must nest properly (asserted by yajl's state). */
+ * tree is freed recursively), holds no comments and must be valid UTF-8.
+ * Writing: struct json_out wraps yajl_gen; calls must nest properly.  What is no UTF-8 is written as U+FFFD. */
 #ifndef CORE_BASE_JSON_H
 #define CORE_BASE_JSON_H
 

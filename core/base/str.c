@@ -210,6 +210,79 @@ const char *str_after(const char *s, const char *prefix)
 	return str_starts(s, prefix) ? s + strlen(prefix) : NULL;
 }
 
+char *str_clean_path(const char *path)
+{
+	bool absolute = *path == '/';
+	char *out = xmalloc(strlen(path) + 2);
+	size_t len = 0, keep = 0; /* keep: the end of leading ".." parts, which cannot be taken back */
+
+	while (*path) {
+		size_t n = strcspn(path, "/"), cut;
+
+		if (n == 2 && path[0] == '.' && path[1] == '.') {
+			if (len > keep) {
+				for (cut = len; cut > keep && out[cut - 1] != '/'; cut--)
+					;
+				len = cut > keep ? cut - 1 : keep;
+			} else if (!absolute) {
+				if (len)
+					out[len++] = '/';
+				out[len++] = '.';
+				out[len++] = '.';
+				keep = len;
+			}
+		} else if (n && !(n == 1 && *path == '.')) {
+			if (len || absolute)
+				out[len++] = '/';
+			memcpy(out + len, path, n);
+			len += n;
+		}
+		path += n;
+		path += strspn(path, "/");
+	}
+	if (!len)
+		out[len++] = absolute ? '/' : '.';
+	out[len] = '\0';
+	return out;
+}
+
+size_t str_utf8_len(const char *s, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	unsigned n, c;
+
+	if (!len || *p < 0x80)
+		return len ? 1 : 0;
+	if (*p < 0xc2 || *p > 0xf4)
+		return 0;
+	n = *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+	if (len < n)
+		return 0;
+	c = *p & (0x7f >> n);
+	for (unsigned i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || c > 0x10ffff ||
+	    (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	return n;
+}
+
+bool str_is_utf8(const char *s, size_t len)
+{
+	while (len) {
+		size_t n = str_utf8_len(s, len);
+
+		if (!n)
+			return false;
+		s += n;
+		len -= n;
+	}
+	return true;
+}
+
 struct err *str_to_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
 {
 	uint64_t v = 0;
@@ -226,31 +299,48 @@ struct err *str_to_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
 	return NULL;
 }
 
+/* Digits from *P on; false if there are none or too many. */
+static bool take_digits(const char **p, uint64_t *ret)
+{
+	const char *start = *p;
+
+	for (*ret = 0; **p >= '0' && **p <= '9'; (*p)++)
+		if (__builtin_mul_overflow(*ret, 10u, ret) ||
+		    __builtin_add_overflow(*ret, (uint64_t)(**p - '0'), ret))
+			return false;
+	return *p > start;
+}
+
 struct err *str_to_size(const char *s, uint64_t *ret_bytes)
 {
 	static const char units[] = "bkmgtp";
-	char *end;
-	double v;
-	const char *unit;
+	const char *p = s, *unit = NULL;
+	uint64_t whole, unit_bytes = 1;
+	double part = 0, scale = 1;
 
-	if (!isdigit((unsigned char)*s))
+	if (!take_digits(&p, &whole))
 		goto bad;
-	v = strtod(s, &end);
-	if (*end) {
-		unit = strchr(units, tolower((unsigned char)*end));
+	if (*p == '.') {
+		const char *digits = ++p;
+
+		for (; *p >= '0' && *p <= '9'; p++)
+			part += (*p - '0') / (scale *= 10);
+		if (p == digits)
+			goto bad;
+	}
+	if (*p) {
+		unit = strchr(units, tolower((unsigned char)*p++));
 		if (!unit)
 			goto bad;
-		for (long n = unit - units; n > 0; n--)
-			v *= 1024;
-		end++;
-		if (unit != units && tolower((unsigned char)*end) == 'i')
-			end++;
-		if (unit != units && tolower((unsigned char)*end) == 'b')
-			end++;
+		unit_bytes = UINT64_C(1) << (10 * (unit - units));
+		if (unit != units && tolower((unsigned char)*p) == 'i')
+			p++;
+		if (unit != units && tolower((unsigned char)*p) == 'b')
+			p++;
 	}
-	if (*end || !(v < 9e18))
+	if (*p || __builtin_mul_overflow(whole, unit_bytes, &whole) || whole > INT64_MAX / 2)
 		goto bad;
-	*ret_bytes = (uint64_t)v;
+	*ret_bytes = whole + (uint64_t)(part * (double)unit_bytes);
 	return NULL;
 bad:
 	return err_hint(err_new(0, "'%s' is not a size", s), "sizes look like 512m or 1.5g");

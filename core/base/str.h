@@ -58,6 +58,13 @@ bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* S after PREFIX, or NULL. */
 const char *str_after(const char *s, const char *prefix);
+/* The path without empty, "." and ".." parts and without a slash at its end, by its text alone, as Go's path.Clean():
+ * "/a//b/../c/" is "/a/c", "/.." is "/", "" is ".".  The caller frees it. */
+char *str_clean_path(const char *path);
+/* Bytes of the UTF-8 character at S, 0 if it is malformed (overlong forms, surrogates and what is above U+10FFFF are)
+ * or LEN is 0. */
+size_t str_utf8_len(const char *s, size_t len);
+bool str_is_utf8(const char *s, size_t len);
 /* Whole string, decimal, at most MAX.  Errors: "<what>: 'S' is not a number from MIN to MAX". */
 struct err *str_to_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret) MUST_CHECK;
 /* Sizes as Docker takes them: digits, optional fraction, optional b k m g t (1024-based), optional "b"/"ib". */
