@@ -108,14 +108,12 @@ static struct err *unknown_long(const struct opt *opts, const char *name, size_t
 	names[n] = NULL;
 	near = str_nearest(typed, names);
 	if (near)
-		return err_hint(err_new(0, "unknown flag: --%s", typed), "did you mean --%s?",
-				near);
+		return err_hint(err_new(0, "unknown flag: --%s", typed), "did you mean --%s?", near);
 	return err_new(0, "unknown flag: --%s", typed);
 }
 
 /* WORD is "--name" or "--name=value"; NEXT the word behind it or NULL.  *RET_USED: how many words were eaten. */
-static struct err *parse_long(const struct opt *opts, const char *word, const char *next,
-			      int *ret_used)
+static struct err *parse_long(const struct opt *opts, const char *word, const char *next, int *ret_used)
 {
 	const char *name = word + 2;
 	size_t len = strcspn(name, "=");
@@ -135,8 +133,7 @@ static struct err *parse_long(const struct opt *opts, const char *word, const ch
 }
 
 /* WORD is "-abc": flags, the last of which may take the rest of the word or the next word as its value. */
-static struct err *parse_shorts(const struct opt *opts, const char *word, const char *next,
-				int *ret_used)
+static struct err *parse_shorts(const struct opt *opts, const char *word, const char *next, int *ret_used)
 {
 	struct err *e;
 

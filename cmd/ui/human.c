@@ -55,19 +55,38 @@ void human_ago(int64_t then_ns, int64_t now_ns, struct str *out)
 	str_add(out, " ago");
 }
 
-/* Length of the UTF-8 character at P; 1 for a byte that starts none. */
-static size_t char_len(const unsigned char *p)
+/* Length of the valid UTF-8 character at P; 0 if the byte there starts none (RFC 3629). */
+static size_t char_at(const unsigned char *p)
 {
-	size_t n = *p < 0x80		     ? 1
-		   : *p >= 0xf0 && *p < 0xf8 ? 4
-		   : *p >= 0xe0		     ? 3
-		   : *p >= 0xc2		     ? 2
-					     : 1;
+	size_t n = *p < 0x80   ? 1
+		   : *p < 0xc2 ? 0
+		   : *p < 0xe0 ? 2
+		   : *p < 0xf0 ? 3
+		   : *p < 0xf5 ? 4
+			       : 0;
 
 	for (size_t i = 1; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)
-			return 1;
-	return *p >= 0xf8 ? 1 : n;
+			return 0;
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+		return 0; /* overlong, a surrogate, beyond Unicode */
+	return n;
+}
+
+static size_t char_len(const unsigned char *p)
+{
+	return char_at(p) ?: 1;
+}
+
+void human_utf8(const char *text, struct str *out)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p; p += char_len(p)) {
+		if (char_at(p))
+			str_addn(out, p, char_at(p));
+		else
+			str_add(out, "\xef\xbf\xbd");
+	}
 }
 
 size_t human_width(const char *text)
@@ -106,7 +125,7 @@ void human_quote(const char *text, struct str *out)
 			str_addf(out, "\\%c", *p);
 		else if (*p >= 7 && *p <= 13)
 			str_addf(out, "\\%c", letters[*p - 7]);
-		else if (*p < ' ' || *p == 0x7f || (*p >= 0x80 && n == 1))
+		else if (*p < ' ' || *p == 0x7f || !char_at(p))
 			str_addf(out, "\\x%02x", *p);
 		else
 			str_addn(out, p, n);

@@ -58,7 +58,7 @@ void table_text(const struct table *t, struct str *out)
 			_cleanup_free_ char *cell = next_cell(&at, &last);
 			size_t w = i < COLUMNS_MAX ? widths[i] : MIN_WIDTH, own = human_width(cell);
 
-			str_add(out, cell);
+			human_clean(cell, out);
 			if (!last)
 				str_addf(out, "%*s", (int)(w > own ? w - own : 1), "");
 		}

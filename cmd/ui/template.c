@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cmd/ui/human.h"
+
 /* How it works: template_parse() cuts the text at {{ }} and builds a tree of nodes (text, output, if, range, with);
  * template_run() walks it with "dot" (the current value) and a stack of variables.  All memory of a parse and of a run
  * comes from an arena of its own and ends with it. */
@@ -275,29 +277,13 @@ static void print_val(struct arena *a, const struct val *v, bool top, struct str
 	}
 }
 
-/* Valid UTF-8 of S into the generator, which accepts nothing else (a literal of the template can hold any byte). */
+/* The generator accepts only valid UTF-8; a literal of the template can hold any byte. */
 static void put_json_string(struct json_out *o, const char *s)
 {
-	_cleanup_str_ struct str clean = { 0 };
+	_cleanup_str_ struct str valid = { 0 };
 
-	for (const unsigned char *p = (const unsigned char *)s; *p;) {
-		size_t n = *p < 0x80		     ? 1
-			   : *p >= 0xf0 && *p < 0xf5 ? 4
-			   : *p >= 0xe0 && *p < 0xf0 ? 3
-			   : *p >= 0xc2 && *p < 0xe0 ? 2
-						     : 0,
-		       i;
-
-		for (i = 1; i < n && (p[i] & 0xc0) == 0x80; i++)
-			;
-		if (n && i == n && !(n == 3 && *p == 0xe0 && p[1] < 0xa0) &&
-		    !(n == 4 && *p == 0xf0 && p[1] < 0x90))
-			str_addn(&clean, p, n);
-		else
-			str_add(&clean, "\xef\xbf\xbd"); /* U+FFFD */
-		p += n && i == n ? n : 1;
-	}
-	json_put_str(o, NULL, clean.s ?: "");
+	human_utf8(s, &valid);
+	json_put_str(o, NULL, valid.s ?: "");
 }
 
 static void put_json(struct json_out *o, const struct val *v)

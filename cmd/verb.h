@@ -1,0 +1,68 @@
+/* cmd/verb.h -- what a verb is, and what verbs share.  verbs.c lists them; dispatch, --help and the README's list are
+ * read from there. */
+#ifndef CMD_VERB_H
+#define CMD_VERB_H
+
+#include "cmd/opt.h"
+#include "core/box/box.h"
+
+/* One invocation of a verb. */
+struct call {
+	const struct verb *verb;
+	const char *path; /* as typed: "devbox container stop" */
+	int status; /* what the program ends with when run() succeeds: a container's exit code */
+};
+
+struct verb {
+	const char *name;
+	const char *args; /* operands for the usage line, "" for none */
+	const char *summary;
+	const char *more; /* further paragraphs of --help, or NULL */
+	int min_args, max_args; /* -1: no maximum */
+	enum opt_grammar grammar;
+	const struct opt *opts;
+	bool runs; /* it runs a process of an image: its own failures end with 125, not 1 */
+	struct err *(*run)(struct call *c, int argc, char **argv);
+};
+
+/* "devbox", or "docker" when called by that name. */
+const char *prog(void);
+bool prog_is_docker(void);
+
+/* Find the verb, parse its options, run it.  *RET_STATUS is the exit status if the result is NULL; usage errors have
+ * been printed by then.  After an error, *RET_STATUS is the status for failures that do not carry one. */
+struct err *verbs_run(int argc, char **argv, int *ret_status) MUST_CHECK;
+
+/* FN for each container named; its name as typed goes to stdout after success.  One failure does not spare the others. */
+struct err *each_box(int argc, char **argv, struct err *(*fn)(struct box *b, void *arg), void *arg)
+	MUST_CHECK;
+
+/* Ask on the terminal; "y" is yes, anything else and the end of input are no. */
+bool confirm(const char *question);
+/* The image ids of all containers, for image_remove() and image_prune(). */
+struct err *images_in_use(struct store *st, struct strv *ret) MUST_CHECK;
+
+static inline void cleanup_store(struct store **st)
+{
+	store_free(*st);
+}
+static inline void cleanup_box(struct box **b)
+{
+	box_free(*b);
+}
+static inline void cleanup_image(struct image **img)
+{
+	image_free(*img);
+}
+#define _cleanup_store_ _cleanup_(cleanup_store)
+#define _cleanup_box_ _cleanup_(cleanup_box)
+#define _cleanup_image_ _cleanup_(cleanup_image)
+
+extern const struct verb verb_attach, verb_container_inspect, verb_container_prune, verb_create,
+	verb_doctor, verb_env, verb_exec, verb_image_inspect, verb_image_prune, verb_images,
+	verb_info, verb_inspect, verb_kill, verb_logs, verb_port, verb_prune, verb_ps, verb_pull,
+	verb_restart, verb_rm, verb_rmi, verb_run, verb_start, verb_stop, verb_tag, verb_version,
+	verb_volume_create, verb_volume_inspect, verb_volume_ls, verb_volume_prune, verb_volume_rm,
+	verb_wait;
+
+#endif

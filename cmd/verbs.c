@@ -1,0 +1,455 @@
+#include "cmd/verb.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { STATUS_USAGE = 1, STATUS_FLAG = 125, STATUS_FAILED = 1, STATUS_RUN_FAILED = 125 };
+
+/* Every verb under each of its names.  GROUP: "" for `devbox ps`, "container" for `devbox container ls`. */
+static const struct entry {
+	const char *group, *name;
+	const struct verb *verb;
+} entries[] = {
+	{ "", "run", &verb_run },
+	{ "", "create", &verb_create },
+	{ "", "start", &verb_start },
+	{ "", "stop", &verb_stop },
+	{ "", "restart", &verb_restart },
+	{ "", "kill", &verb_kill },
+	{ "", "rm", &verb_rm },
+	{ "", "ps", &verb_ps },
+	{ "", "exec", &verb_exec },
+	{ "", "attach", &verb_attach },
+	{ "", "logs", &verb_logs },
+	{ "", "wait", &verb_wait },
+	{ "", "port", &verb_port },
+	{ "", "inspect", &verb_inspect },
+	{ "", "env", &verb_env },
+	{ "", "pull", &verb_pull },
+	{ "", "images", &verb_images },
+	{ "", "tag", &verb_tag },
+	{ "", "rmi", &verb_rmi },
+	{ "", "prune", &verb_prune },
+	{ "", "info", &verb_info },
+	{ "", "doctor", &verb_doctor },
+	{ "", "version", &verb_version },
+
+	{ "container", "attach", &verb_attach },
+	{ "container", "create", &verb_create },
+	{ "container", "exec", &verb_exec },
+	{ "container", "inspect", &verb_container_inspect },
+	{ "container", "kill", &verb_kill },
+	{ "container", "logs", &verb_logs },
+	{ "container", "ls", &verb_ps },
+	{ "container", "list", &verb_ps },
+	{ "container", "ps", &verb_ps },
+	{ "container", "port", &verb_port },
+	{ "container", "prune", &verb_container_prune },
+	{ "container", "restart", &verb_restart },
+	{ "container", "rm", &verb_rm },
+	{ "container", "remove", &verb_rm },
+	{ "container", "run", &verb_run },
+	{ "container", "start", &verb_start },
+	{ "container", "stop", &verb_stop },
+	{ "container", "wait", &verb_wait },
+
+	{ "image", "inspect", &verb_image_inspect },
+	{ "image", "ls", &verb_images },
+	{ "image", "list", &verb_images },
+	{ "image", "prune", &verb_image_prune },
+	{ "image", "pull", &verb_pull },
+	{ "image", "rm", &verb_rmi },
+	{ "image", "remove", &verb_rmi },
+	{ "image", "tag", &verb_tag },
+
+	{ "system", "info", &verb_info },
+	{ "system", "prune", &verb_prune },
+
+	{ "volume", "create", &verb_volume_create },
+	{ "volume", "inspect", &verb_volume_inspect },
+	{ "volume", "ls", &verb_volume_ls },
+	{ "volume", "list", &verb_volume_ls },
+	{ "volume", "prune", &verb_volume_prune },
+	{ "volume", "rm", &verb_volume_rm },
+	{ "volume", "remove", &verb_volume_rm },
+};
+
+static const struct {
+	const char *name, *summary;
+} groups[] = {
+	{ "container", "Manage containers" },
+	{ "image", "Manage images" },
+	{ "system", "Manage devbox" },
+	{ "volume", "Manage volumes" },
+};
+
+static const char *program = "devbox";
+
+const char *prog(void)
+{
+	return program;
+}
+
+bool prog_is_docker(void)
+{
+	return !strcmp(program, "docker");
+}
+
+static void set_prog(const char *argv0)
+{
+	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+
+	if (argv0 && !strcmp(slash ? slash + 1 : argv0, "docker"))
+		program = "docker";
+}
+
+/* --- help ------------------------------------------------------------------------------------------------------- */
+
+/* "devbox stop" for a verb's entry. */
+static void add_path(const struct entry *en, struct str *out)
+{
+	str_addf(out, "%s %s%s%s", program, en->group, *en->group ? " " : "", en->name);
+}
+
+static void add_usage(const struct verb *v, const char *path, struct str *out)
+{
+	str_addf(out, "Usage:  %s", path);
+	if (v->opts && v->opts->name)
+		str_add(out, " [OPTIONS]");
+	if (*v->args)
+		str_addf(out, " %s", v->args);
+	str_add(out, "\n");
+}
+
+static void add_aliases(const struct verb *v, struct str *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++)
+		n += entries[i].verb == v;
+	if (n < 2)
+		return;
+	str_add(out, "Aliases:\n  ");
+	for (size_t i = 0, k = 0; i < ARRAY_LEN(entries); i++)
+		if (entries[i].verb == v) {
+			str_add(out, k++ ? ", " : "");
+			add_path(&entries[i], out);
+		}
+	str_add(out, "\n\n");
+}
+
+static void verb_help(const struct verb *v, const char *path)
+{
+	_cleanup_str_ struct str s = { 0 };
+
+	add_usage(v, path, &s);
+	str_addf(&s, "\n%s\n\n", v->summary);
+	add_aliases(v, &s);
+	opt_help(v->opts, &s);
+	if (v->more)
+		str_addf(&s, "%s%s\n", v->opts ? "\n" : "", v->more);
+	fputs(s.s, stdout);
+}
+
+/* All verbs of GROUP, one a line; further names of the same verb are left out. */
+static void add_list(const char *group, struct str *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++) {
+		const struct entry *en = &entries[i];
+
+		if (strcmp(en->group, group) || (i && entries[i - 1].verb == en->verb))
+			continue;
+		str_addf(out, "  %-11s %s\n", en->name, en->verb->summary);
+	}
+}
+
+static void group_help(size_t g)
+{
+	_cleanup_str_ struct str s = { 0 };
+
+	str_addf(&s, "Usage:  %s %s COMMAND\n\n%s\n\nCommands:\n", program, groups[g].name,
+		 groups[g].summary);
+	add_list(groups[g].name, &s);
+	str_addf(&s, "\nRun '%s %s COMMAND --help' for more information on a command.\n", program,
+		 groups[g].name);
+	fputs(s.s, stdout);
+}
+
+static void help(void)
+{
+	_cleanup_str_ struct str s = { 0 };
+
+	str_addf(&s, "Usage:  %s [OPTIONS] COMMAND\n\nContainers for development: no daemon, no root, one file\n\n",
+		 program);
+	str_add(&s, "Commands:\n");
+	add_list("", &s);
+	str_add(&s, "\nManagement Commands:\n");
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+		str_addf(&s, "  %-11s %s\n", groups[i].name, groups[i].summary);
+	str_add(&s, "\nOptions:\n"
+		    "      --help      Show this list\n"
+		    "  -v, --version   Print version information and quit\n");
+	str_addf(&s, "\nRun '%s COMMAND --help' for more information on a command.\n", program);
+	fputs(s.s, stdout);
+}
+
+/* The README's list of verbs. */
+static void help_markdown(void)
+{
+	puts("| verb | what it does |\n|---|---|");
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++)
+		if (!*entries[i].group)
+			printf("| `devbox %s` | %s |\n", entries[i].name, entries[i].verb->summary);
+	for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
+		const char *sep = "";
+
+		printf("| `devbox %s` ", groups[g].name);
+		for (size_t i = 0; i < ARRAY_LEN(entries); i++) {
+			if (strcmp(entries[i].group, groups[g].name) ||
+			    entries[i - 1].verb == entries[i].verb)
+				continue;
+			printf("%s`%s`", sep, entries[i].name);
+			sep = " ";
+		}
+		printf(" | %s |\n", groups[g].summary);
+	}
+}
+
+/* --- finding and running ------------------------------------------------------------------------------------------ */
+
+static const struct entry *find_entry(const char *group, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++)
+		if (!strcmp(entries[i].group, group) && !strcmp(entries[i].name, name))
+			return &entries[i];
+	return NULL;
+}
+
+static size_t find_group(const char *name)
+{
+	size_t g = 0;
+
+	while (g < ARRAY_LEN(groups) && strcmp(groups[g].name, name))
+		g++;
+	return g;
+}
+
+static const char *nearest_verb(const char *group, const char *name)
+{
+	const char *names[ARRAY_LEN(entries) + ARRAY_LEN(groups) + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++)
+		if (!strcmp(entries[i].group, group))
+			names[n++] = entries[i].name;
+	for (size_t g = 0; g < ARRAY_LEN(groups) && !*group; g++)
+		names[n++] = groups[g].name;
+	names[n] = NULL;
+	return str_nearest(name, names);
+}
+
+static int unknown_verb(const char *group, const char *name)
+{
+	const char *near = nearest_verb(group, name), *gap = *group ? " " : "";
+
+	fprintf(stderr, "%s: '%s%s%s' is not a %s command.\n", program, group, gap, name, program);
+	if (near)
+		fprintf(stderr, "Did you mean '%s %s%s%s'?\n", program, group, gap, near);
+	fprintf(stderr, "See '%s%s%s --help'\n", program, *group ? " " : "", group);
+	return STATUS_USAGE;
+}
+
+static int flag_error(struct err *e, const char *path)
+{
+	fprintf(stderr, "%s\n", e->text);
+	if (e->hint)
+		fprintf(stderr, "(%s)\n", e->hint);
+	fprintf(stderr, "See '%s --help'.\n", path);
+	err_free(e);
+	return STATUS_FLAG;
+}
+
+static int arity_error(const struct verb *v, const char *path)
+{
+	_cleanup_str_ struct str s = { 0 };
+	const char *plural = v->min_args == 1 ? "" : "s";
+
+	str_addf(&s, "\"%s\" ", path);
+	if (v->max_args == 0)
+		str_add(&s, "accepts no arguments");
+	else if (v->min_args == v->max_args)
+		str_addf(&s, "requires exactly %d argument%s", v->min_args, plural);
+	else if (v->max_args < 0)
+		str_addf(&s, "requires at least %d argument%s", v->min_args, plural);
+	else if (v->min_args == 0)
+		str_addf(&s, "requires at most %d argument%s", v->max_args, v->max_args == 1 ? "" : "s");
+	else
+		str_addf(&s, "requires at least %d and at most %d arguments", v->min_args, v->max_args);
+	str_addf(&s, ".\nSee '%s --help'.\n\n", path);
+	add_usage(v, path, &s);
+	str_addf(&s, "\n%s\n", v->summary);
+	fputs(s.s, stderr);
+	return STATUS_USAGE;
+}
+
+/* ARGV: what stands behind the verb's name. */
+static struct err *run_verb(const struct entry *en, int argc, char **argv, int *ret_status)
+{
+	const struct verb *v = en->verb;
+	_cleanup_str_ struct str path = { 0 };
+	struct call c = { .verb = v };
+	struct opt_result words;
+	enum opt_grammar grammar = v->grammar;
+	struct err *e;
+
+	if (grammar == OPT_AFTER_OPERAND && prog_is_docker())
+		grammar = OPT_FIRST;
+	add_path(en, &path);
+	e = opt_parse(v->opts, grammar, argc, argv, &words);
+	if (e) {
+		*ret_status = flag_error(e, path.s);
+		return NULL;
+	}
+	*ret_status = 0;
+	if (words.help) {
+		verb_help(v, path.s);
+		return NULL;
+	}
+	if (words.argc < v->min_args || (v->max_args >= 0 && words.argc > v->max_args)) {
+		*ret_status = arity_error(v, path.s);
+		return NULL;
+	}
+	c.path = path.s;
+	e = v->run(&c, words.argc, argv);
+	*ret_status = !e ? c.status : v->runs ? STATUS_RUN_FAILED : STATUS_FAILED;
+	return e;
+}
+
+/* `devbox help [VERB...]`, `devbox --help`. */
+static int run_help(int argc, char **argv)
+{
+	const struct entry *en;
+	size_t g;
+
+	if (argc == 0) {
+		help();
+		return 0;
+	}
+	if (!strcmp(argv[0], "--markdown")) {
+		help_markdown();
+		return 0;
+	}
+	g = find_group(argv[0]);
+	if (g < ARRAY_LEN(groups) && argc == 1) {
+		group_help(g);
+		return 0;
+	}
+	en = g < ARRAY_LEN(groups) ? find_entry(argv[0], argv[1]) : find_entry("", argv[0]);
+	if (!en)
+		return unknown_verb(g < ARRAY_LEN(groups) ? argv[0] : "", argv[g < ARRAY_LEN(groups)]);
+	{
+		_cleanup_str_ struct str path = { 0 };
+
+		add_path(en, &path);
+		verb_help(en->verb, path.s);
+	}
+	return 0;
+}
+
+struct err *verbs_run(int argc, char **argv, int *ret_status)
+{
+	const struct entry *en;
+	size_t g;
+
+	set_prog(argc > 0 ? argv[0] : NULL);
+	*ret_status = 0;
+	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		help();
+		return NULL;
+	}
+	if (!strcmp(argv[1], "help")) {
+		*ret_status = run_help(argc - 2, argv + 2);
+		return NULL;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-v")) {
+		static char word[] = "--short", *words[] = { word, NULL };
+
+		return run_verb(find_entry("", "version"), 1, words, ret_status);
+	}
+	if (argv[1][0] == '-') {
+		struct opt_result none;
+		struct err *e = opt_parse(NULL, OPT_FIRST, argc - 1, argv + 1, &none);
+
+		if (e) {
+			*ret_status = flag_error(e, program);
+			return NULL;
+		}
+	}
+	g = find_group(argv[1]);
+	if (g < ARRAY_LEN(groups)) {
+		if (argc < 3 || !strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")) {
+			group_help(g);
+			return NULL;
+		}
+		en = find_entry(argv[1], argv[2]);
+		if (!en) {
+			*ret_status = unknown_verb(argv[1], argv[2]);
+			return NULL;
+		}
+		return run_verb(en, argc - 3, argv + 3, ret_status);
+	}
+	en = find_entry("", argv[1]);
+	if (!en) {
+		*ret_status = unknown_verb("", argv[1]);
+		return NULL;
+	}
+	return run_verb(en, argc - 2, argv + 2, ret_status);
+}
+
+/* --- what verbs share --------------------------------------------------------------------------------------------- */
+
+struct err *each_box(int argc, char **argv, struct err *(*fn)(struct box *b, void *arg), void *arg)
+{
+	_cleanup_store_ struct store *st = NULL;
+	struct err *all = store_open(&st);
+
+	for (int i = 0; st && i < argc; i++) {
+		_cleanup_box_ struct box *b = NULL;
+		struct err *e = box_find(st, argv[i], &b);
+
+		e = e ?: fn(b, arg);
+		if (!e) {
+			puts(argv[i]);
+			fflush(stdout); /* the next one may take its time */
+		}
+		all = err_also(all, e);
+	}
+	return all;
+}
+
+bool confirm(const char *question)
+{
+	char answer[64];
+
+	printf("%s [y/N] ", question);
+	fflush(stdout);
+	if (!fgets(answer, sizeof(answer), stdin)) {
+		putchar('\n');
+		return false;
+	}
+	return answer[0] == 'y' || answer[0] == 'Y';
+}
+
+struct err *images_in_use(struct store *st, struct strv *ret)
+{
+	struct box **boxes = NULL;
+	size_t n = 0;
+	struct err *e = box_list(st, &boxes, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		strv_add(ret, boxes[i]->spec.image_id);
+		box_free(boxes[i]);
+	}
+	free(boxes);
+	return e;
+}
