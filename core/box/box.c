@@ -198,6 +198,8 @@ static struct err *correct_state(struct box *b)
 	s->finished_ns = time_now_ns();
 	s->ready = false;
 	ports_done(&s->published);
+	if (b->spec.auto_remove) /* what --rm promised, a little late */
+		return box_erase(b->st, &b->spec, true) ?: err_new(0, "No such container: %s", b->spec.name);
 	return state_write(b->dir, s, false);
 }
 

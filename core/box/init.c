@@ -3,8 +3,8 @@
  *   2 opens what the user named on the host (bind mounts), makes the network device, sends NET
  *   3 becomes root of the namespace; mounts (rootfs.c); sends TTY if there is a terminal
  *   4 pivots, gives up capabilities, installs seccomp, executes (launch.c)
- * Until step 4 is over nothing of the image has run.  The process is not dumpable after step 1, so nothing that shares
- * its pid namespace can reach devbox's own binary or descriptors through /proc. */
+ * Until step 4 is over nothing of the image has run, so nothing can look into this process; it must stay dumpable until then
+ * for the relay, which enters its namespaces (setns(2) with a pidfd asks for the right to trace it). */
 #include "core/box/init.h"
 
 #include <sched.h>
@@ -45,6 +45,8 @@ static struct err *split_init(int sync)
 		return NULL;
 	close(sync);
 	prctl(PR_SET_NAME, "devbox-init");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_DUMPABLE, 0); /* the image's processes must not reach devbox's binary through /proc/1 */
 	for (;;) {
 		int status, sig;
 		pid_t pid;
@@ -98,7 +100,7 @@ void init_main(const struct init_args *a)
 		.caps = caps_default(),
 		.seccomp = a->seccomp,
 		.seccomp_len = a->seccomp_len,
-		.die_with_parent = true,
+		.parent = a->sync,
 	};
 	struct strv argv = { 0 };
 	int root = -1, master = -1;
@@ -108,7 +110,6 @@ void init_main(const struct init_args *a)
 	if (read(a->sync, &c, 1) != 1 || c != INIT_MAPPED)
 		_exit(125); /* the monitor gave up and knows why */
 	umask(022);
-	prctl(PR_SET_DUMPABLE, 0);
 	e = rootfs_open_binds(&cfg, &binds);
 	e = e ?: make_network(s->net, a->sync);
 	e = e ?: userns_become_root(a->st->ids.single);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -137,8 +138,13 @@ struct err *launch_exec(struct launch *l)
 	if (e)
 		return e;
 	default_signals();
-	if (l->die_with_parent) /* after the change of identity, which clears it */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (l->parent >= 0) {
+		struct pollfd p = { .fd = l->parent };
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* after the change of identity, which clears it */
+		if (poll(&p, 1, 0) > 0 && p.revents & POLLHUP)
+			return err_new(0, "the monitor was killed");
+	}
 	if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_new(errno, "closing descriptors");
 	return exec_search(l->argv->v[0], l->argv->v, l->env.v, strv_env(&l->env, "PATH"));

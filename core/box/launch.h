@@ -16,7 +16,7 @@ struct launch {
 	uint64_t caps;
 	const void *seccomp; /* compiled filter; NULL: none */
 	size_t seccomp_len;
-	bool die_with_parent;
+	int parent; /* a socket to the parent: the program is killed when it ends, not run if it has; -1: independent */
 };
 
 /* In the container's namespaces, root directory and uid 0: become the user and execute.  Returns only on failure, with

@@ -52,7 +52,7 @@
 #include "slirp/stack.h"
 
 enum phase { STARTING, RUNNING, EXITED };
-enum { DRAIN_MS = 2000, RESOLV_MAX = 65536, STDIN_QUEUE_MAX = 65536 };
+enum { DRAIN_MS = 2000, RELAY_MIN_MS = 1000, RESOLV_MAX = 65536, STDIN_QUEUE_MAX = 65536 };
 
 struct client {
 	struct source src;
@@ -76,7 +76,8 @@ struct monitor {
 	enum phase phase;
 	int lock;
 	int mnt_ns; /* keeps the file tree mounted beyond init's end, so that a slow unmount delays nobody */
-	pid_t init_pid;
+	pid_t init_pid, relay_pid;
+	int64_t relay_start_ms;
 	struct source init, sync, listen, signals, relay;
 	struct pump out[2]; /* stdout and stderr, or the terminal's master in out[0] */
 	uint32_t tty_size; /* the starter's terminal, see term_size() */
@@ -465,6 +466,28 @@ static struct err *signals_ready(struct source *s, uint32_t events UNUSED)
 
 /* -- relay ----------------------------------------------------------------------------------------------------- */
 
+static struct err *relay_start(struct monitor *m);
+
+static void relay_stop(struct monitor *m)
+{
+	loop_del_close(&m->loop, &m->relay);
+	if (m->relay_pid > 0)
+		proc_kill_and_reap(m->relay_pid);
+	m->relay_pid = 0;
+}
+
+/* It ends by itself when there is nothing (more) to do.  With ports to serve that is a crash or a kill: another one takes
+ * over the listeners, unless it did not live long enough to hope for better. */
+static struct err *relay_ended(struct monitor *m)
+{
+	bool again = m->phase == RUNNING && m->listeners.n && time_mono_ms() - m->relay_start_ms > RELAY_MIN_MS;
+
+	relay_stop(m);
+	if (again)
+		err_free(relay_start(m)); /* the container goes on without ports */
+	return NULL;
+}
+
 static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct monitor *m = container_of(s, struct monitor, relay);
@@ -473,10 +496,8 @@ static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return NULL;
-	if (n <= 0 || byte != RELAY_READY) {
-		loop_del_close(&m->loop, s);
-		return NULL;
-	}
+	if (n <= 0 || byte != RELAY_READY)
+		return relay_ended(m);
 	m->b->state.ready = true;
 	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: it is asked of us as well */
 	for (struct client *c = m->clients; c; c = c->next)
@@ -492,7 +513,7 @@ static struct err *relay_start(struct monitor *m)
 		.init_pidfd = m->b->spec.net == NET_HOST ? -1 : m->init.fd,
 		.net = m->b->spec.net == NET_DEFAULT ? &m->net : NULL,
 		.listeners = m->b->spec.net == NET_DEFAULT ? &m->listeners : &none,
-		.probe = m->recipe,
+		.probe = m->b->state.ready ? NULL : m->recipe,
 		.env = &m->b->spec.env,
 	};
 	int fds[2];
@@ -520,6 +541,8 @@ static struct err *relay_start(struct monitor *m)
 		relay_proc_main(&p);
 	}
 	close(fds[1]);
+	m->relay_pid = pid;
+	m->relay_start_ms = time_mono_ms();
 	m->relay = (struct source){ .fd = fds[0], .ready = relay_ready };
 	return loop_add(&m->loop, &m->relay, EPOLLIN);
 }
@@ -554,7 +577,6 @@ static struct err *on_started(struct monitor *m)
 	_cleanup_str_ struct str notes = { 0 };
 	struct err *e;
 
-	m->phase = RUNNING;
 	s->status = BOX_RUNNING;
 	s->pid = m->init_pid;
 	s->pid_start = proc_start_time(m->init_pid);
@@ -566,7 +588,8 @@ static struct err *on_started(struct monitor *m)
 	listeners_ports(&m->listeners, &s->published);
 	e = state_write(m->b->dir, s, false);
 	if (e)
-		return e;
+		return e; /* nobody would know of it: start_failed() ends it again */
+	m->phase = RUNNING;
 	for (size_t i = 0; i < m->notes.n; i++)
 		str_addf(&notes, "%s\n", m->notes.v[i]);
 	for (struct client *c = m->clients; c; c = c->next)
@@ -574,7 +597,9 @@ static struct err *on_started(struct monitor *m)
 			client_send(c, CTL_STARTED, 0, notes.s, notes.len, -1);
 	pump_set(m, !any_queue(m));
 	/* durable a moment later: nobody waits for the disk to start a container */
-	return m->b->spec.auto_remove ? NULL : state_sync(m->b->dir);
+	if (!m->b->spec.auto_remove)
+		err_free(state_sync(m->b->dir)); /* best effort: the record is there, if not yet on the disk */
+	return NULL;
 }
 
 static struct err *on_tty(struct monitor *m, int master)
@@ -696,8 +721,8 @@ NORETURN static void end(struct monitor *m)
 		e = box_hide(b->st, &b->spec, &gone);
 	else
 		e = state_write(b->dir, s, false);
-	err_free(e); /* without a record the next reader sees no lock and says "exited" all the same */
-	loop_del_close(&m->loop, &m->relay); /* end of file ends the relay and frees the ports */
+	err_free(TAKE_PTR(e)); /* without a record the next reader sees no lock and says "exited" all the same */
+	relay_stop(m); /* its ports are free when anybody hears of the end */
 	for (struct client *c = m->clients; c; c = c->next)
 		if (c->wants_exit)
 			client_send(c, CTL_EXITED, (uint32_t)s->exit_code, NULL, 0, -1);

@@ -16,9 +16,10 @@ extern const char *const mount_type_names[]; /* "bind", "volume", "tmpfs" */
 struct mount_spec {
 	enum mount_type type;
 	char *source; /* absolute host path, volume name ("" until one is made for an anonymous one), NULL for tmpfs */
-	char *target; /* absolute, inside */
-	char *options; /* tmpfs: "size=64m,mode=1777"; else NULL */
+	char *target; /* absolute, inside, clean (str_clean_path()), never "/" */
+	char *options; /* tmpfs: what mount(2) takes as data, "size=64m,mode=1777", or NULL; else NULL */
 	bool read_only;
+	bool exec, suid; /* tmpfs: without noexec, nosuid (Docker's default is both) */
 	bool anonymous; /* volume made for this container: goes with rm -v and --rm */
 	bool no_copy; /* do not fill an empty volume from the image */
 };
@@ -28,11 +29,17 @@ struct mounts {
 	size_t n, cap;
 };
 struct mount_spec *mounts_add(struct mounts *m);
+void mounts_copy(struct mounts *to, const struct mounts *from); /* appends */
 void mounts_done(struct mounts *m);
 
-/* "-v" as Docker reads it: "/host:/ctr[:ro]", "name:/ctr", "/ctr", relative host paths with ./ (made absolute
- * against CWD).  Pure; existence of the host path is checked at start.  Errors name the offending text. */
+/* "-v" as Docker reads it; appends one mount.  Pure: whether the host path exists is seen at start.
+ *	/host:/ctr[:OPTIONS]    ./dir:/ctr and ../dir:/ctr are taken from CWD
+ *	name:/ctr[:OPTIONS]
+ *	/ctr                    anonymous volume
+ * OPTIONS: ro, rw, nocopy (volumes), and without effect here: z, Z, cached, delegated, consistent, private, rprivate.
+ * Errors name the offending text; a Windows path ("D:/data:/ctr") gets words of its own. */
 struct err *mount_parse_volume(const char *text, const char *cwd, struct mounts *to) MUST_CHECK;
+/* "--tmpfs TARGET[:OPTIONS]": size, mode, uid, gid, nr_inodes, nr_blocks; ro, rw, exec, suid and their opposites. */
 struct err *mount_parse_tmpfs(const char *text, struct mounts *to) MUST_CHECK;
 
 struct spec {

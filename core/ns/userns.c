@@ -325,7 +325,9 @@ struct err *userns_call(const struct userns_ids *ids, struct err *(*fn)(void *ar
 	}
 	close(fds[1]); /* or end of file would never come */
 	ours = fds[0];
-	n = read(ours, buf, RESULT_MAX + 1);
+	do
+		n = read(ours, buf, RESULT_MAX + 1);
+	while (n < 0 && errno == EINTR);
 	if (n == 1 && *buf == MSG_UNSHARED) {
 		e = userns_map(pid, ids);
 		if (e) {
