@@ -6,6 +6,7 @@ static/REPO/TAG-OR-DIGEST.json and .type, from where the hub's front answers its
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -101,7 +102,7 @@ class Filler:
             data = f.read()
         try:
             man = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             man = {}
         children = man.get('manifests') if isinstance(man, dict) else None
         for child in children if isinstance(children, list) else []:
@@ -137,4 +138,5 @@ class Filler:
 
 def has(layout, desc):
     return isinstance(desc, dict) and isinstance(desc.get('digest'), str) and \
+        re.fullmatch('sha256:[0-9a-f]{64}', desc['digest']) and \
         os.path.exists(os.path.join(layout, 'blobs', *desc['digest'].split(':', 1)))

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import oci
 
@@ -22,7 +23,8 @@ APT = {'Acquire::Languages': 'none', 'Acquire::Check-Valid-Until': 'false', 'APT
 
 
 def say(text):
-    print('images: ' + text, flush=True)
+    sys.stdout.write('images: %s\n' % text)    # in one piece: several threads speak
+    sys.stdout.flush()
 
 
 def key(*what):
