@@ -1,10 +1,13 @@
 #include "core/base/proc.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -92,6 +95,24 @@ bool proc_is(pid_t pid, uint64_t start_time, const char *boot_id)
 {
 	return pid > 0 && start_time && str_eq(boot_id, proc_boot_id()) &&
 	       proc_start_time(pid) == start_time;
+}
+
+void proc_trim_memory(void)
+{
+	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	for (size_t i = 0; ph && i < getauxval(AT_PHNUM); i++) {
+		uintptr_t start = ph[i].p_vaddr & ~(page - 1);
+		uintptr_t end = (ph[i].p_vaddr + ph[i].p_memsz + page - 1) & ~(page - 1);
+
+		/* addresses are as linked: the program is not position-independent */
+		if (ph[i].p_type != PT_LOAD || ph[i].p_flags & PF_W)
+			continue;
+		/* RANDOM: a fault brings one page, not sixteen around it */
+		if (madvise((void *)start, end - start, MADV_RANDOM) == 0)
+			madvise((void *)start, end - start, MADV_DONTNEED);
+	}
 }
 
 static const struct {

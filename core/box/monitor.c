@@ -599,6 +599,7 @@ static struct err *on_started(struct monitor *m)
 	/* durable a moment later: nobody waits for the disk to start a container */
 	if (!m->b->spec.auto_remove)
 		err_free(state_sync(m->b->dir)); /* best effort: the record is there, if not yet on the disk */
+	proc_trim_memory();
 	return NULL;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "core/base/loop.h"
+#include "core/base/proc.h"
 #include "slirp/relay.h"
 
 enum { RETRY_MS = 50, ANSWER_MS = 5000, ANSWER_MAX = 4096 };
@@ -151,7 +152,10 @@ static struct err *run(struct proc *p)
 		e = e ?: timer_init(&p->loop, &p->timer, probe_timer);
 		e = e ?: probe_start(p);
 	}
-	return e ?: loop_run(&p->loop);
+	if (e)
+		return e;
+	proc_trim_memory();
+	return loop_run(&p->loop);
 }
 
 void relay_proc_main(const struct relay_proc *cfg)
