@@ -1,0 +1,21 @@
+/* Input: a byte that chooses -v or --tmpfs, then its text. */
+#include "core/box/spec.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_free_ char *text = NULL;
+	struct mounts m = { 0 };
+	struct err *e;
+
+	if (!size)
+		return 0;
+	text = xstrndup((const char *)data + 1, size - 1);
+	e = *data & 1 ? mount_parse_tmpfs(text, &m) : mount_parse_volume(text, "/cwd", &m);
+	if (!e != (m.n == 1) || (m.n && (m.v[0].target[0] != '/' || !m.v[0].target[1])))
+		abort();
+	err_free(e);
+	mounts_done(&m);
+	return 0;
+}
