@@ -159,7 +159,8 @@ static struct err *read_descriptor(json *j, const char *what, int64_t max, struc
 	return NULL;
 }
 
-static struct err *layer_coding(const char *type, size_t number, enum layer_coding *ret)
+/* Which compression it is the bytes will tell (registry/inflate.h): media types have been wrong before. */
+static struct err *check_layer_type(const char *type, size_t number)
 {
 	if (!type || strstr(type, ".foreign.") || strstr(type, ".nondistributable."))
 		return err_new(0, "layer %zu of type %s cannot be fetched from a registry", number,
@@ -167,13 +168,8 @@ static struct err *layer_coding(const char *type, size_t number, enum layer_codi
 	if (!str_starts(type, "application/vnd.oci.image.layer.") &&
 	    !str_starts(type, "application/vnd.docker.image.rootfs."))
 		return err_new(0, "layer %zu is not a file system layer but %s", number, type);
-	if (str_ends(type, "+gzip") || str_ends(type, ".tar.gzip"))
-		*ret = CODING_GZIP;
-	else if (str_ends(type, "+zstd"))
-		*ret = CODING_ZSTD;
-	else if (str_ends(type, ".tar"))
-		*ret = CODING_NONE;
-	else
+	if (!str_ends(type, ".tar") && !str_ends(type, "+gzip") && !str_ends(type, ".gzip") &&
+	    !str_ends(type, "+zstd") && !str_ends(type, ".zstd"))
 		return err_new(0, "layer %zu has the unknown type %s", number, type);
 	return NULL;
 }
@@ -200,7 +196,6 @@ static struct err *read_image(json *j, struct manifest *m)
 		return err_new(0, "refusing an image of %zu layers: the limit is %d",
 			       json_len(layers), LAYERS_MAX);
 	m->layers = xcalloc(json_len(layers) + 1, sizeof(*m->layers));
-	m->codings = xcalloc(json_len(layers) + 1, sizeof(*m->codings));
 	for (size_t i = 0; i < json_len(layers); i++) {
 		char what[32];
 
@@ -209,7 +204,7 @@ static struct err *read_image(json *j, struct manifest *m)
 		if (e)
 			return e;
 		m->n_layers = i + 1;
-		e = layer_coding(m->layers[i].media_type, i, &m->codings[i]);
+		e = check_layer_type(m->layers[i].media_type, i);
 		if (e)
 			return e;
 	}
@@ -343,7 +338,6 @@ void manifest_done(struct manifest *m)
 	for (size_t i = 0; i < m->n_layers; i++)
 		descriptor_done(&m->layers[i]);
 	free(m->layers);
-	free(m->codings);
 	*m = (struct manifest){ 0 };
 }
 

@@ -19,8 +19,6 @@ enum {
 	"application/vnd.docker.distribution.manifest.list.v2+json, "                              \
 	"application/vnd.docker.distribution.manifest.v2+json"
 
-enum layer_coding { CODING_NONE, CODING_GZIP, CODING_ZSTD, CODING_MAX };
-
 struct descriptor {
 	char *media_type; /* may be NULL */
 	char *digest; /* valid, see digest_is_valid() */
@@ -45,7 +43,6 @@ struct manifest {
 	char *media_type; /* as the document or the server says; never NULL */
 	struct descriptor config;
 	struct descriptor *layers; /* bottom first */
-	enum layer_coding *codings;
 	size_t n_layers;
 };
 
