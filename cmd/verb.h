@@ -37,6 +37,9 @@ struct err *verbs_run(int argc, char **argv, int *ret_status) MUST_CHECK;
 struct err *each_box(int argc, char **argv, struct err *(*fn)(struct box *b, void *arg), void *arg)
 	MUST_CHECK;
 
+/* A connection that becomes readable when the container has ended; -1 if it does not run. */
+struct err *watch_end(struct box *b, int *ret_conn) MUST_CHECK;
+
 /* Ask on the terminal; "y" is yes, anything else and the end of input are no. */
 bool confirm(const char *question);
 /* The image ids of all containers, for image_remove() and image_prune(). */

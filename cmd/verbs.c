@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/box/control.h"
+
 enum { STATUS_USAGE = 1, STATUS_FLAG = 125, STATUS_FAILED = 1, STATUS_RUN_FAILED = 125 };
 
 /* Every verb under each of its names.  GROUP: "" for `devbox ps`, "container" for `devbox container ls`. */
@@ -425,6 +427,20 @@ struct err *each_box(int argc, char **argv, struct err *(*fn)(struct box *b, voi
 		all = err_also(all, e);
 	}
 	return all;
+}
+
+struct err *watch_end(struct box *b, int *ret_conn)
+{
+	struct err *e = ctl_connect(b->dir, ret_conn);
+
+	e = e ?: ctl_send(*ret_conn, CTL_WAIT, 0, NULL, 0, -1);
+	if (err_is(e, ECONNREFUSED) || err_is(e, ENOENT) || err_is(e, EPIPE)) {
+		if (*ret_conn >= 0)
+			close(TAKE_FD(*ret_conn));
+		err_free(e);
+		return NULL;
+	}
+	return e;
 }
 
 bool confirm(const char *question)

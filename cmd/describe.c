@@ -1,0 +1,441 @@
+#include "cmd/describe.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "cmd/ui/human.h"
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+#include "slirp/addrs.h"
+
+#define NEVER "0001-01-01T00:00:00Z" /* Go's zero time */
+
+/* VALUE may come from the command line: any bytes. */
+static void put(struct json_out *o, const char *key, const char *value)
+{
+	_cleanup_str_ struct str valid = { 0 };
+
+	human_utf8(value ?: "", &valid);
+	json_put_str(o, key, valid.s ?: "");
+}
+
+static void put_list(struct json_out *o, const char *key, const struct strv *l, size_t from)
+{
+	json_open(o, key, '[');
+	for (size_t i = from; i < l->n; i++)
+		put(o, NULL, l->v[i]);
+	json_close(o, ']');
+}
+
+static void put_list_or_null(struct json_out *o, const char *key, const struct strv *l)
+{
+	if (l->n)
+		put_list(o, key, l, 0);
+	else
+		json_put_null(o, key);
+}
+
+static void put_time(struct json_out *o, const char *key, int64_t ns)
+{
+	char text[TIME_TEXT_MAX];
+
+	if (ns)
+		time_format(ns, text);
+	json_put_str(o, key, ns ? text : NEVER);
+}
+
+/* {"3306/tcp": {}, ...} */
+static void put_set(struct json_out *o, const char *key, const struct strv *l)
+{
+	json_open(o, key, '{');
+	for (size_t i = 0; i < l->n; i++) {
+		json_open(o, l->v[i], '{');
+		json_close(o, '}');
+	}
+	json_close(o, '}');
+}
+
+static void put_map(struct json_out *o, const char *key, const struct strv *l)
+{
+	json_open(o, key, '{');
+	for (size_t i = 0; i < l->n; i++) {
+		_cleanup_free_ char *name = xstrndup(l->v[i], strcspn(l->v[i], "="));
+		_cleanup_str_ struct str valid = { 0 };
+
+		human_utf8(name, &valid);
+		put(o, valid.s ?: "", l->v[i] + strlen(name) + (l->v[i][strlen(name)] == '='));
+	}
+	json_close(o, '}');
+}
+
+/* --- ports --------------------------------------------------------------------------------------------------------- */
+
+static void ports_keys(const struct strv *exposed, const struct ports *published, struct strv *keys)
+{
+	for (size_t i = 0; i < published->n; i++) {
+		const struct port *p = &published->v[i];
+
+		for (unsigned c = p->ctr; c <= p->ctr_last || c == p->ctr; c++) {
+			_cleanup_free_ char *k = xasprintf("%u/%s", c, port_proto_names[p->proto]);
+
+			if (!strv_has(keys, k))
+				strv_add(keys, k);
+		}
+	}
+	for (size_t i = 0; exposed && i < exposed->n; i++)
+		if (!strv_has(keys, exposed->v[i]))
+			strv_add(keys, exposed->v[i]);
+}
+
+static void put_bindings(struct json_out *o, const char *key, const struct ports *published)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < published->n; i++) {
+		const struct port *p = &published->v[i];
+
+		for (unsigned c = p->ctr; c <= p->ctr_last || c == p->ctr; c++) {
+			char own[32], host[16];
+
+			snprintf(own, sizeof(own), "%u/%s", c, port_proto_names[p->proto]);
+			if (strcmp(own, key))
+				continue;
+			if (!any)
+				json_open(o, key, '[');
+			any = true;
+			snprintf(host, sizeof(host), "%u", p->host ? p->host + (c - p->ctr) : 0);
+			json_open(o, NULL, '{');
+			json_put_str(o, "HostIp", p->ip);
+			json_put_str(o, "HostPort", p->host ? host : "");
+			json_close(o, '}');
+		}
+	}
+	if (any)
+		json_close(o, ']');
+	else
+		json_put_null(o, key);
+}
+
+void describe_ports(const char *key, const struct strv *exposed, const struct ports *published,
+		    struct json_out *o)
+{
+	_cleanup_strv_ struct strv keys = { 0 };
+
+	ports_keys(exposed, published, &keys);
+	json_open(o, key, '{');
+	for (size_t i = 0; i < keys.n; i++)
+		put_bindings(o, keys.v[i], published);
+	json_close(o, '}');
+}
+
+/* --- containers ---------------------------------------------------------------------------------------------------- */
+
+static void put_state(const struct box *b, struct json_out *o)
+{
+	const struct state *s = &b->state;
+
+	json_open(o, "State", '{');
+	json_put_str(o, "Status", box_status_names[s->status]);
+	json_put_bool(o, "Running", s->status == BOX_RUNNING);
+	json_put_bool(o, "Paused", false);
+	json_put_bool(o, "Restarting", false);
+	json_put_bool(o, "OOMKilled", false);
+	json_put_bool(o, "Dead", s->status == BOX_DEAD);
+	json_put_int(o, "Pid", s->pid);
+	json_put_int(o, "ExitCode", s->exit_code);
+	put(o, "Error", s->error);
+	put_time(o, "StartedAt", s->started_ns);
+	put_time(o, "FinishedAt", s->finished_ns);
+	if (b->spec.recipe)
+		json_put_bool(o, "Ready", s->ready);
+	json_close(o, '}');
+}
+
+static char *mount_source(const struct box *b, const struct mount_spec *m)
+{
+	if (m->type == MOUNT_VOLUME)
+		return xasprintf("%s/volumes/%s/data", b->st->path, m->source);
+	return xstrdup(m->source ?: "");
+}
+
+static void put_host_config(const struct box *b, struct json_out *o)
+{
+	const struct spec *s = &b->spec;
+
+	json_open(o, "HostConfig", '{');
+	json_open(o, "Binds", '[');
+	for (size_t i = 0; i < s->mounts.n; i++) {
+		const struct mount_spec *m = &s->mounts.v[i];
+		_cleanup_free_ char *bind = NULL;
+
+		if (m->type == MOUNT_TMPFS || m->anonymous)
+			continue;
+		bind = xasprintf("%s:%s%s", m->source, m->target, m->read_only ? ":ro" : "");
+		put(o, NULL, bind);
+	}
+	json_close(o, ']');
+	json_put_str(o, "NetworkMode", net_mode_names[s->net]);
+	describe_ports("PortBindings", NULL, &s->ports, o);
+	json_put_bool(o, "AutoRemove", s->auto_remove);
+	put_list(o, "ExtraHosts", &s->add_hosts, 0);
+	json_put_bool(o, "Privileged", false);
+	json_put_bool(o, "ReadonlyRootfs", s->read_only);
+	json_put_bool(o, "Init", s->use_init);
+	json_open(o, "RestartPolicy", '{');
+	json_put_str(o, "Name", "no");
+	json_put_int(o, "MaximumRetryCount", 0);
+	json_close(o, '}');
+	json_open(o, "LogConfig", '{');
+	json_put_str(o, "Type", "json-file");
+	json_close(o, '}');
+	json_open(o, "Tmpfs", '{');
+	for (size_t i = 0; i < s->mounts.n; i++)
+		if (s->mounts.v[i].type == MOUNT_TMPFS)
+			put(o, s->mounts.v[i].target, s->mounts.v[i].options);
+	json_close(o, '}');
+	json_close(o, '}');
+}
+
+static void put_mounts(const struct box *b, struct json_out *o)
+{
+	json_open(o, "Mounts", '[');
+	for (size_t i = 0; i < b->spec.mounts.n; i++) {
+		const struct mount_spec *m = &b->spec.mounts.v[i];
+		_cleanup_free_ char *source = mount_source(b, m);
+
+		json_open(o, NULL, '{');
+		json_put_str(o, "Type", mount_type_names[m->type]);
+		if (m->type == MOUNT_VOLUME)
+			put(o, "Name", m->source);
+		put(o, "Source", source);
+		put(o, "Destination", m->target);
+		if (m->type == MOUNT_VOLUME)
+			json_put_str(o, "Driver", "local");
+		json_put_str(o, "Mode", m->read_only ? "ro" : "");
+		json_put_bool(o, "RW", !m->read_only);
+		json_put_str(o, "Propagation", m->type == MOUNT_BIND ? "rprivate" : "");
+		json_close(o, '}');
+	}
+	json_close(o, ']');
+}
+
+static void put_config(const struct box *b, struct json_out *o)
+{
+	const struct spec *s = &b->spec;
+	_cleanup_strv_ struct strv volumes = { 0 };
+
+	for (size_t i = 0; i < s->mounts.n; i++)
+		if (s->mounts.v[i].anonymous)
+			strv_add(&volumes, s->mounts.v[i].target);
+	json_open(o, "Config", '{');
+	put(o, "Hostname", s->hostname);
+	json_put_str(o, "Domainname", "");
+	put(o, "User", s->user);
+	json_put_bool(o, "AttachStdin", s->open_stdin && !s->detached_start);
+	json_put_bool(o, "AttachStdout", !s->detached_start);
+	json_put_bool(o, "AttachStderr", !s->detached_start);
+	put_set(o, "ExposedPorts", &s->exposed);
+	json_put_bool(o, "Tty", s->tty);
+	json_put_bool(o, "OpenStdin", s->open_stdin);
+	json_put_bool(o, "StdinOnce", s->open_stdin && !s->detached_start);
+	put_list(o, "Env", &s->env, 0);
+	put_list_or_null(o, "Cmd", &s->cmd);
+	put(o, "Image", s->image);
+	put_set(o, "Volumes", &volumes);
+	put(o, "WorkingDir", s->workdir);
+	put_list_or_null(o, "Entrypoint", &s->entrypoint);
+	put_map(o, "Labels", &s->labels);
+	json_put_str(o, "StopSignal", sig_name(s->stop_signal));
+	json_put_int(o, "StopTimeout", s->stop_timeout_s);
+	json_close(o, '}');
+}
+
+/* One network's addresses; empty strings while it has none. */
+static void put_addresses(const struct box *b, struct json_out *o)
+{
+	struct net_addrs n;
+	char gateway[INET_ADDRSTRLEN] = "", ip6[INET6_ADDRSTRLEN] = "",
+	     gateway6[INET6_ADDRSTRLEN] = "", mac[18] = "";
+	bool up = b->state.ip && *b->state.ip;
+
+	net_addrs_default(&n);
+	if (up) {
+		inet_ntop(AF_INET, &n.gateway, gateway, sizeof(gateway));
+		inet_ntop(AF_INET6, &n.ip6, ip6, sizeof(ip6));
+		inet_ntop(AF_INET6, &n.gateway6, gateway6, sizeof(gateway6));
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n.mac[0], n.mac[1],
+			 n.mac[2], n.mac[3], n.mac[4], n.mac[5]);
+	}
+	json_put_str(o, "Gateway", gateway);
+	json_put_str(o, "IPAddress", up ? b->state.ip : "");
+	json_put_int(o, "IPPrefixLen", up ? n.prefix : 0);
+	json_put_str(o, "IPv6Gateway", gateway6);
+	json_put_str(o, "GlobalIPv6Address", ip6);
+	json_put_int(o, "GlobalIPv6PrefixLen", up ? n.prefix6 : 0);
+	json_put_str(o, "MacAddress", mac);
+}
+
+static void put_network(const struct box *b, struct json_out *o)
+{
+	json_open(o, "NetworkSettings", '{');
+	describe_ports("Ports", &b->spec.exposed, &b->state.published, o);
+	put_addresses(b, o);
+	json_open(o, "Networks", '{');
+	json_open(o, net_mode_names[b->spec.net], '{');
+	put_addresses(b, o);
+	json_close(o, '}');
+	json_close(o, '}');
+	json_close(o, '}');
+}
+
+void describe_box(const struct box *b, struct json_out *o)
+{
+	const struct spec *s = &b->spec;
+	_cleanup_free_ char *slashed = xasprintf("/%s", s->name);
+	_cleanup_strv_ struct strv argv = { 0 };
+	static const struct {
+		const char *key, *file;
+	} files[] = { { "ResolvConfPath", "resolv.conf" },
+		      { "HostnamePath", "hostname" },
+		      { "HostsPath", "hosts" },
+		      { "LogPath", "log" } };
+
+	strv_copy(&argv, &s->entrypoint);
+	strv_copy(&argv, &s->cmd);
+	json_open(o, NULL, '{');
+	json_put_str(o, "Id", s->id);
+	put_time(o, "Created", s->created_ns);
+	put(o, "Path", argv.n ? argv.v[0] : "");
+	put_list(o, "Args", &argv, 1);
+	put_state(b, o);
+	json_put_str(o, "Image", s->image_id);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		_cleanup_free_ char *path =
+			xasprintf("%s/containers/%s/%s", b->st->path, s->id, files[i].file);
+
+		put(o, files[i].key, path);
+	}
+	put(o, "Name", slashed);
+	json_put_int(o, "RestartCount", 0);
+	json_put_str(o, "Driver", "overlay");
+	put(o, "Platform", s->platform);
+	put_host_config(b, o);
+	put_mounts(b, o);
+	put_config(b, o);
+	put_network(b, o);
+	json_close(o, '}');
+}
+
+/* --- images -------------------------------------------------------------------------------------------------------- */
+
+static void put_names(const struct image *img, struct image *const *all, size_t n_all,
+		      struct json_out *o)
+{
+	_cleanup_strv_ struct strv tags = { 0 }, digests = { 0 };
+
+	for (size_t i = 0; i < n_all; i++) {
+		struct image_ref ref;
+		struct err *e;
+
+		if (!all[i]->ref || strcmp(all[i]->id, img->id))
+			continue;
+		e = image_ref_parse(all[i]->ref, &ref);
+		if (e) {
+			err_free(e); /* a record of another version; its id is shown all the same */
+			continue;
+		}
+		if (ref.tag && !ref.digest)
+			strv_take(&tags, image_ref_familiar(&ref));
+		if (all[i]->repo_digest) {
+			_cleanup_free_ char *repo = image_ref_familiar_repo(&ref);
+			_cleanup_free_ char *text = xasprintf("%s@%s", repo, all[i]->repo_digest);
+
+			if (!strv_has(&digests, text))
+				strv_add(&digests, text);
+		}
+		image_ref_done(&ref);
+	}
+	put_list(o, "RepoTags", &tags, 0);
+	put_list(o, "RepoDigests", &digests, 0);
+}
+
+static void put_image_config(const struct image *img, struct json_out *o)
+{
+	json *raw = json_get(img->config, "config");
+	json *rest[] = { json_get(raw, "Healthcheck"), json_get(raw, "OnBuild"),
+			 json_get(raw, "Shell") };
+	static const char *const rest_keys[] = { "Healthcheck", "OnBuild", "Shell" };
+
+	json_open(o, "Config", '{');
+	put(o, "User", img->user);
+	put_set(o, "ExposedPorts", &img->exposed);
+	put_list(o, "Env", &img->env, 0);
+	put_list_or_null(o, "Cmd", &img->cmd);
+	put_set(o, "Volumes", &img->volumes);
+	put(o, "WorkingDir", img->workdir);
+	put_list_or_null(o, "Entrypoint", &img->entrypoint);
+	put_map(o, "Labels", &img->labels);
+	if (img->stop_signal)
+		put(o, "StopSignal", img->stop_signal);
+	for (size_t i = 0; i < ARRAY_LEN(rest); i++)
+		if (!json_is_null(rest[i]))
+			json_put(o, rest_keys[i], rest[i]);
+	json_close(o, '}');
+}
+
+void describe_image(const struct image *img, struct image *const *all, size_t n_all, struct json_out *o)
+{
+	json_open(o, NULL, '{');
+	json_put_str(o, "Id", img->id);
+	put_names(img, all, n_all, o);
+	json_put_str(o, "Parent", "");
+	put(o, "Comment", json_str(img->config, "comment"));
+	put_time(o, "Created", img->created_ns);
+	put(o, "DockerVersion", json_str(img->config, "docker_version"));
+	put(o, "Author", json_str(img->config, "author"));
+	put_image_config(img, o);
+	put(o, "Architecture", img->arch);
+	if (json_str(img->config, "variant"))
+		put(o, "Variant", json_str(img->config, "variant"));
+	put(o, "Os", img->os);
+	json_put_int(o, "Size", img->size_bytes);
+	json_open(o, "GraphDriver", '{');
+	json_put_str(o, "Name", "overlay");
+	json_put_null(o, "Data");
+	json_close(o, '}');
+	json_open(o, "RootFS", '{');
+	json_put_str(o, "Type", "layers");
+	put_list(o, "Layers", &img->diff_ids, 0);
+	json_close(o, '}');
+	json_close(o, '}');
+}
+
+/* --- volumes ------------------------------------------------------------------------------------------------------- */
+
+struct err *describe_volume(struct store *st, const char *name, struct json_out *o)
+{
+	_cleanup_free_ char *record = xasprintf("%s/volume.json", name), *text = NULL;
+	_cleanup_free_ char *point = xasprintf("%s/volumes/%s/data", st->path, name);
+	_cleanup_json_ json *j = NULL;
+	size_t len;
+	struct err *e;
+
+	e = fd_read_file(st->volumes, record, 1 << 20, &text, &len);
+	e = e ?: json_parse(text, len, "volume.json", &j);
+	if (e)
+		return err_wrap(e, "reading volume %s", name);
+	json_open(o, NULL, '{');
+	put(o, "CreatedAt", json_str(j, "CreatedAt"));
+	json_put_str(o, "Driver", "local");
+	json_open(o, "Labels", '{');
+	if (json_bool(j, "Anonymous", false))
+		json_put_str(o, "com.docker.volume.anonymous", "");
+	json_close(o, '}');
+	put(o, "Mountpoint", point);
+	put(o, "Name", name);
+	json_put_null(o, "Options");
+	json_put_str(o, "Scope", "local");
+	json_close(o, '}');
+	return NULL;
+}

@@ -1,0 +1,364 @@
+/* cmd/ps.c -- devbox ps [-a] [-q] [-l] [-n N] [-s] [--no-trunc] [--filter K=V] [--format F] */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd/filter.h"
+#include "cmd/list.h"
+#include "cmd/verb.h"
+#include "cmd/ui/human.h"
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+
+static bool opt_all, opt_quiet, opt_latest, opt_no_trunc, opt_size;
+static int opt_last = -1;
+static const char *opt_format;
+static struct strv opt_filters;
+
+static const struct opt opts[] = {
+	{ 'a', "all", NULL, "Show all containers (default shows just running)", OPT_BOOL, &opt_all, NULL },
+	{ 'f', "filter", "filter", "Filter output based on conditions provided", OPT_LIST,
+	  &opt_filters, NULL },
+	{ 0, "format", "string",
+	  "Format output using a custom template:\n'table', 'table TEMPLATE', 'json' or a Go template",
+	  OPT_STR, &opt_format, NULL },
+	{ 'n', "last", NULL, "Show n last created containers (includes all states) (default -1)",
+	  OPT_INT, &opt_last, NULL },
+	{ 'l', "latest", NULL, "Show the latest created container (includes all states)", OPT_BOOL,
+	  &opt_latest, NULL },
+	{ 0, "no-trunc", NULL, "Don't truncate output", OPT_BOOL, &opt_no_trunc, NULL },
+	{ 'q', "quiet", NULL, "Only display container IDs", OPT_BOOL, &opt_quiet, NULL },
+	{ 's', "size", NULL, "Display total file sizes", OPT_BOOL, &opt_size, NULL },
+	{ 0 },
+};
+
+static const struct column columns[] = {
+	{ "ID", "CONTAINER ID" },
+	{ "Image", "IMAGE" },
+	{ "Command", "COMMAND" },
+	{ "CreatedAt", "CREATED AT" },
+	{ "RunningFor", "CREATED" },
+	{ "Ports", "PORTS" },
+	{ "State", "STATE" },
+	{ "Status", "STATUS" },
+	{ "Size", "SIZE" },
+	{ "Names", "NAMES" },
+	{ "Labels", "LABELS" },
+	{ "LocalVolumes", "LOCAL VOLUMES" },
+	{ "Mounts", "MOUNTS" },
+	{ "Networks", "NETWORKS" },
+	{ NULL, NULL },
+};
+
+/* --- filters -------------------------------------------------------------------------------------------------------- */
+
+static const char *const known_filters[] = { "ancestor", "exited", "expose",  "id",
+					     "label",	 "name",   "network", "publish",
+					     "status",	 "volume", NULL };
+
+static bool match_name(const char *value, const void *of)
+{
+	const struct box *b = of;
+	const char *from = value + (*value == '^');
+	size_t len;
+	bool anchored_end;
+
+	from += *from == '/';
+	len = strlen(from);
+	anchored_end = len && from[len - 1] == '$';
+	len -= anchored_end;
+	for (const char *p = b->spec.name; *p || !len; p++) {
+		if (!strncmp(p, from, len) && (!anchored_end || !p[len]))
+			return true;
+		if (*value == '^' || !*p)
+			break;
+	}
+	return false;
+}
+
+static bool match_id(const char *value, const void *of)
+{
+	return str_starts(((const struct box *)of)->spec.id, value);
+}
+
+static bool match_status(const char *value, const void *of)
+{
+	return !strcmp(value, box_status_names[((const struct box *)of)->state.status]);
+}
+
+static bool match_exited(const char *value, const void *of)
+{
+	const struct state *s = &((const struct box *)of)->state;
+	char code[16];
+
+	snprintf(code, sizeof(code), "%d", s->exit_code);
+	return s->status == BOX_EXITED && !strcmp(value, code);
+}
+
+static bool match_ancestor(const char *value, const void *of)
+{
+	const struct spec *s = &((const struct box *)of)->spec;
+	const char *hex = str_after(value, "sha256:") ?: value;
+	struct image_ref ref;
+	_cleanup_free_ char *full = NULL;
+	struct err *e;
+
+	if (!strcmp(value, s->image) ||
+	    (strlen(hex) >= 4 && str_starts(s->image_id + strlen("sha256:"), hex)))
+		return true;
+	e = image_ref_parse(value, &ref);
+	if (e) {
+		err_free(e);
+		return false;
+	}
+	full = image_ref_full(&ref);
+	image_ref_done(&ref);
+	return str_eq(full, s->image_ref);
+}
+
+static bool has_port(const char *value, const struct strv *exposed, const struct ports *published)
+{
+	struct port want;
+	struct err *e = port_parse_exposed(value, &want);
+	char text[32];
+
+	if (e) {
+		err_free(e);
+		return false;
+	}
+	snprintf(text, sizeof(text), "%u/%s", want.ctr, port_proto_names[want.proto]);
+	for (size_t i = 0; published && i < published->n; i++)
+		if (published->v[i].ctr == want.ctr && published->v[i].proto == want.proto)
+			return true;
+	return exposed && strv_has(exposed, text);
+}
+
+static bool match_publish(const char *value, const void *of)
+{
+	const struct box *b = of;
+
+	return has_port(value, NULL, &b->state.published) || has_port(value, NULL, &b->spec.ports);
+}
+
+static bool match_expose(const char *value, const void *of)
+{
+	return has_port(value, &((const struct box *)of)->spec.exposed, NULL);
+}
+
+static bool match_network(const char *value, const void *of)
+{
+	const char *own = net_mode_names[((const struct box *)of)->spec.net];
+
+	return !strcmp(value, own) || (!strcmp(value, "bridge") && !strcmp(own, "default"));
+}
+
+static bool match_volume(const char *value, const void *of)
+{
+	const struct mounts *m = &((const struct box *)of)->spec.mounts;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (str_eq(m->v[i].source, value) || !strcmp(m->v[i].target, value))
+			return true;
+	return false;
+}
+
+static bool wanted(const struct box *b)
+{
+	static const struct {
+		const char *key;
+		bool (*match)(const char *value, const void *of);
+	} tests[] = {
+		{ "ancestor", match_ancestor }, { "exited", match_exited },
+		{ "expose", match_expose },	{ "id", match_id },
+		{ "name", match_name },		{ "network", match_network },
+		{ "publish", match_publish },	{ "status", match_status },
+		{ "volume", match_volume },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(tests); i++)
+		if (!filters_pass(&opt_filters, tests[i].key, tests[i].match, b))
+			return false;
+	return filters_labels(&opt_filters, &b->spec.labels);
+}
+
+/* A filter on the state says itself which states are meant. */
+static bool shows_all(void)
+{
+	if (opt_all || opt_latest || opt_last >= 0)
+		return true;
+	for (size_t i = 0; i < opt_filters.n; i++)
+		if (str_starts(opt_filters.v[i], "status=") || str_starts(opt_filters.v[i], "exited="))
+			return true;
+	return false;
+}
+
+/* --- rows ----------------------------------------------------------------------------------------------------------- */
+
+static void put_taken(struct list *l, const char *key, struct str *value)
+{
+	list_put(l, key, value->s ?: "");
+	str_done(value);
+}
+
+static void status_text(const struct box *b, int64_t now, struct str *out)
+{
+	const struct state *s = &b->state;
+
+	switch (s->status) {
+	case BOX_CREATED:
+		str_add(out, "Created");
+		break;
+	case BOX_RUNNING:
+		str_add(out, "Up ");
+		human_duration(now - s->started_ns, out);
+		break;
+	case BOX_EXITED:
+		str_addf(out, "Exited (%d) ", s->exit_code);
+		human_ago(s->finished_ns, now, out);
+		break;
+	case BOX_REMOVING:
+		str_add(out, "Removal In Progress");
+		break;
+	case BOX_DEAD:
+	case BOX_STATUS_MAX:
+		str_add(out, "Dead");
+		break;
+	}
+}
+
+static void put_command(struct list *l, const struct spec *s)
+{
+	_cleanup_str_ struct str words = { 0 }, cut = { 0 }, quoted = { 0 };
+
+	for (size_t i = 0; i < s->entrypoint.n; i++)
+		str_addf(&words, "%s%s", words.len ? " " : "", s->entrypoint.v[i]);
+	for (size_t i = 0; i < s->cmd.n; i++)
+		str_addf(&words, "%s%s", words.len ? " " : "", s->cmd.v[i]);
+	human_ellipsis(words.s ?: "", opt_no_trunc ? SIZE_MAX : 20, &cut);
+	human_quote(cut.s ?: "", &quoted);
+	list_put(l, "Command", quoted.s);
+}
+
+static void put_mounts(struct list *l, const struct spec *s)
+{
+	_cleanup_str_ struct str names = { 0 }, count = { 0 };
+	unsigned volumes = 0;
+
+	for (size_t i = 0; i < s->mounts.n; i++) {
+		const struct mount_spec *m = &s->mounts.v[i];
+
+		if (m->type == MOUNT_TMPFS)
+			continue;
+		volumes += m->type == MOUNT_VOLUME;
+		str_add(&names, names.len ? "," : "");
+		human_ellipsis(m->source, opt_no_trunc ? SIZE_MAX : 15, &names);
+	}
+	str_addf(&count, "%u", volumes);
+	put_taken(l, "LocalVolumes", &count);
+	put_taken(l, "Mounts", &names);
+}
+
+static struct err *measure(void *arg, UNUSED struct str *result)
+{
+	str_addf(result, "%llu", (unsigned long long)fd_tree_size(*(const int *)arg, "upper"));
+	return NULL;
+}
+
+/* Only the root of the container's namespace can look into all of its directories. */
+static void put_size(struct list *l, const struct box *b)
+{
+	_cleanup_str_ struct str bytes = { 0 }, s = { 0 };
+	uint64_t n = 0;
+	int dir = b->dir;
+
+	if (!opt_size) {
+		list_put(l, "Size", "");
+		return;
+	}
+	err_free(userns_call(&b->st->ids, measure, &dir, &bytes)); /* shown as 0B then */
+	if (bytes.len)
+		err_free(str_to_u64(bytes.s, 0, UINT64_MAX, &n));
+	human_size(n, false, &s);
+	put_taken(l, "Size", &s);
+}
+
+static struct err *add_row(struct list *l, const struct box *b, int64_t now)
+{
+	const struct spec *s = &b->spec;
+	struct str id = { 0 }, text = { 0 };
+
+	list_row(l);
+	str_addn(&id, s->id, opt_no_trunc ? strlen(s->id) : 12);
+	put_taken(l, "ID", &id);
+	list_put(l, "Image", s->image);
+	put_command(l, s);
+	human_time(s->created_ns, &text);
+	put_taken(l, "CreatedAt", &text);
+	human_ago(s->created_ns, now, &text);
+	put_taken(l, "RunningFor", &text);
+	if (s->net == NET_HOST)
+		list_put(l, "Ports", "");
+	else if (b->state.status == BOX_RUNNING)
+		ports_ps_text(&b->state.published, &s->exposed, &text);
+	if (s->net != NET_HOST)
+		put_taken(l, "Ports", &text);
+	list_put(l, "State", box_status_names[b->state.status]);
+	status_text(b, now, &text);
+	put_taken(l, "Status", &text);
+	put_size(l, b);
+	list_put(l, "Names", s->name);
+	for (size_t i = 0; i < s->labels.n; i++)
+		str_addf(&text, "%s%s", i ? "," : "", s->labels.v[i]);
+	put_taken(l, "Labels", &text);
+	put_mounts(l, s);
+	list_put(l, "Networks", net_mode_names[s->net]);
+	return list_end_row(l);
+}
+
+static struct err *print(struct box *const *boxes, size_t n)
+{
+	static const char table[] =
+		"{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+	_cleanup_list_ struct list l = { 0 };
+	_cleanup_free_ char *sized = xasprintf("%s\t{{.Size}}", table);
+	const char *format = opt_format;
+	size_t room = opt_latest ? 1 : opt_last >= 0 ? (size_t)opt_last : SIZE_MAX;
+	int64_t now = time_now_ns();
+	struct err *e;
+
+	if (opt_quiet && (!format || !strcmp(format, "table")))
+		format = "{{.ID}}";
+	e = list_open(&l, format, opt_size ? sized : table, columns);
+	for (size_t i = 0; !e && i < n && room; i++) {
+		if ((!shows_all() && boxes[i]->state.status != BOX_RUNNING) || !wanted(boxes[i]))
+			continue;
+		room--;
+		e = add_row(&l, boxes[i], now);
+	}
+	if (!e)
+		list_close(&l);
+	return e;
+}
+
+static struct err *ps(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
+{
+	_cleanup_store_ struct store *st = NULL;
+	struct box **boxes = NULL;
+	size_t n = 0;
+	struct err *e = filters_check(&opt_filters, known_filters);
+
+	e = e ?: store_open(&st);
+	e = e ?: box_list(st, &boxes, &n);
+	e = e ?: print(boxes, n);
+	for (size_t i = 0; i < n; i++)
+		box_free(boxes[i]);
+	free(boxes);
+	return e;
+}
+
+const struct verb verb_ps = {
+	.name = "ps",
+	.args = "",
+	.opts = opts,
+	.summary = "List containers",
+	.run = ps,
+};

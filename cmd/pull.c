@@ -1,0 +1,95 @@
+/* cmd/pull.c -- devbox pull [--platform P] [-q] IMAGE */
+#include "cmd/pull.h"
+
+#include <stdio.h>
+
+#include "cmd/ui/progress.h"
+#include "cmd/verb.h"
+#include "registry/pull.h"
+
+static bool opt_quiet;
+static const char *opt_platform;
+
+static const struct opt opts[] = {
+	{ 0, "platform", NULL, "Pull for another platform, such as linux/arm64", OPT_STR,
+	  &opt_platform, NULL },
+	{ 'q', "quiet", NULL, "Suppress verbose output", OPT_BOOL, &opt_quiet, NULL },
+	{ 0 },
+};
+
+static void print_start(const struct image_ref *ref, int fd)
+{
+	const char *repo = !strcmp(ref->host, HUB_HOST) ? ref->repo : NULL;
+
+	if (repo)
+		dprintf(fd, "%s: Pulling from %s\n", ref->digest ?: ref->tag, repo);
+	else
+		dprintf(fd, "%s: Pulling from %s/%s\n", ref->digest ?: ref->tag, ref->host, ref->repo);
+}
+
+struct err *pull_shown(struct store *st, const char *image, const char *platform, bool quiet,
+		       int out_fd, char **ret_ref)
+{
+	struct pull_opts opts_pull = { .platform = platform };
+	struct pull_result res = { 0 };
+	struct image_ref ref;
+	struct progress p;
+	struct err *e;
+
+	e = image_ref_parse(image, &ref);
+	if (e)
+		return e;
+	/* the pulling child must find our buffers empty, or it would print them again */
+	fflush(stdout);
+	fflush(stderr);
+	progress_init(&p, out_fd);
+	if (!quiet) {
+		opts_pull.progress = progress_event;
+		opts_pull.arg = &p;
+		print_start(&ref, out_fd);
+	}
+	e = pull_image(st, image, &opts_pull, &res);
+	if (!e && !quiet) {
+		_cleanup_free_ char *name = image_ref_familiar(&ref);
+
+		dprintf(out_fd, "Digest: %s\nStatus: %s for %s\n", res.digest,
+			res.up_to_date ? "Image is up to date" : "Downloaded newer image", name);
+	}
+	if (!e)
+		*ret_ref = xstrdup(res.ref);
+	progress_done(&p);
+	pull_result_done(&res);
+	image_ref_done(&ref);
+	return e;
+}
+
+static bool names_tag(const char *image)
+{
+	const char *last = strrchr(image, '/') ?: image;
+
+	return strchr(last, ':') || strchr(last, '@');
+}
+
+static struct err *pull(UNUSED struct call *c, UNUSED int argc, char **argv)
+{
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_free_ char *ref = NULL;
+	struct err *e = store_open(&st);
+
+	if (!e && !opt_quiet && !names_tag(argv[0]))
+		puts("Using default tag: latest");
+	e = e ?: pull_shown(st, argv[0], opt_platform, opt_quiet, STDOUT_FILENO, &ref);
+	if (!e)
+		puts(ref);
+	return e;
+}
+
+const struct verb verb_pull = {
+	.name = "pull",
+	.args = "NAME[:TAG|@DIGEST]",
+	.min_args = 1,
+	.max_args = 1,
+	.opts = opts,
+	.summary = "Download an image from a registry",
+	.run = pull,
+};

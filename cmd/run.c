@@ -1,0 +1,524 @@
+/* cmd/run.c -- devbox run|create [OPTIONS] IMAGE [COMMAND] [ARG...] */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+
+#include "cmd/access.h"
+#include "cmd/envfile.h"
+#include "cmd/pull.h"
+#include "cmd/verb.h"
+#include "core/base/fd.h"
+
+enum { ENV_FILE_MAX = 1 << 20, WAIT_NOTICE_MS = 500 };
+
+static struct run_request req = { .stop_timeout_s = -1 };
+static struct strv opt_env_files, opt_env, opt_labels;
+static const char *opt_cidfile, *opt_pull = "missing", *opt_platform, *opt_detach_keys;
+static bool opt_detach, opt_quiet, opt_wait, opt_sig_proxy = true;
+static char *cwd;
+
+/* --- options -------------------------------------------------------------------------------------------------------- */
+
+static struct err *set_publish(const char *value, UNUSED void *to)
+{
+	return port_parse(value, &req.ports);
+}
+
+static struct err *set_expose(const char *value, UNUSED void *to)
+{
+	struct port p;
+	struct err *e = port_parse_exposed(value, &p);
+
+	for (unsigned n = e ? 0 : p.ctr; n && n <= p.ctr_last; n++)
+		strv_addf(&req.exposed, "%u/%s", n, port_proto_names[p.proto]);
+	return e;
+}
+
+static struct err *set_volume(const char *value, UNUSED void *to)
+{
+	cwd = cwd ?: getcwd(NULL, 0);
+	return mount_parse_volume(value, cwd ?: "/", &req.mounts);
+}
+
+static struct err *set_tmpfs(const char *value, UNUSED void *to)
+{
+	return mount_parse_tmpfs(value, &req.mounts);
+}
+
+static struct err *set_label(const char *value, UNUSED void *to)
+{
+	return label_add(value, &opt_labels);
+}
+
+static struct err *set_env(const char *value, UNUSED void *to)
+{
+	return env_add(value, &opt_env);
+}
+
+static struct err *set_network(const char *value, UNUSED void *to)
+{
+	if (!strcmp(value, "bridge")) { /* Docker's name of the default */
+		req.net = NET_DEFAULT;
+		return NULL;
+	}
+	for (enum net_mode m = 0; m < NET_MODE_MAX; m++)
+		if (!strcmp(value, net_mode_names[m])) {
+			req.net = m;
+			return NULL;
+		}
+	return err_hint(err_new(0, "network %s not found", value), "default, none or host");
+}
+
+static struct err *set_pull(const char *value, UNUSED void *to)
+{
+	if (strcmp(value, "always") && strcmp(value, "missing") && strcmp(value, "never"))
+		return err_new(0, "it must be \"always\", \"missing\" or \"never\"");
+	opt_pull = value;
+	return NULL;
+}
+
+static struct err *set_add_host(const char *value, UNUSED void *to)
+{
+	size_t name = strcspn(value, ":=");
+
+	if (!name || !value[name] || !value[name + 1])
+		return err_new(0, "bad format for add-host: it must be NAME:ADDRESS");
+	strv_addf(&req.add_hosts, "%.*s:%s", (int)name, value, value + name + 1);
+	return NULL;
+}
+
+static struct err *set_entrypoint(const char *value, UNUSED void *to)
+{
+	req.entrypoint = value;
+	req.entrypoint_set = true;
+	return NULL;
+}
+
+#define COMMON_OPTS                                                                                       \
+	{ 0,	    "add-host", NULL,	     "Add a custom host-to-IP mapping (host:ip)",                 \
+	  OPT_CALL, NULL,	set_add_host },                                                           \
+		{ 0,	   "cidfile",	 NULL, "Write the container ID to the file",                      \
+		  OPT_STR, &opt_cidfile, NULL },                                                          \
+		{ 0,                                                                                      \
+		  "entrypoint",                                                                           \
+		  "string",                                                                               \
+		  "Overwrite the default ENTRYPOINT of the image",                                        \
+		  OPT_CALL,                                                                               \
+		  NULL,                                                                                   \
+		  set_entrypoint },                                                                       \
+		{ 'e', "env", NULL, "Set environment variables", OPT_CALL, NULL, set_env },               \
+		{ 0,	    "env-file",	    NULL, "Read in a file of environment variables",              \
+		  OPT_LIST, &opt_env_files, NULL },                                                       \
+		{ 0, "expose", NULL, "Expose a port or a range of ports", OPT_CALL, NULL, set_expose },   \
+		{ 'h', "hostname", NULL, "Container host name", OPT_STR, &req.hostname, NULL },           \
+		{ 0,                                                                                      \
+		  "init",                                                                                 \
+		  NULL,                                                                                   \
+		  "Run an init inside the container that forwards signals and reaps processes",           \
+		  OPT_BOOL,                                                                               \
+		  &req.use_init,                                                                          \
+		  NULL },                                                                                 \
+		{ 'i',	    "interactive",   NULL, "Keep STDIN open even if not attached",                \
+		  OPT_BOOL, &req.open_stdin, NULL },                                                      \
+		{ 'l', "label", NULL, "Set meta data on a container", OPT_CALL, NULL, set_label },        \
+		{ 0, "name", NULL, "Assign a name to the container", OPT_STR, &req.name, NULL },          \
+		{ 0,	      "network",                                                                  \
+		  "network",  "Connect a container to a network: default, none or host",                  \
+		  OPT_CALL,   NULL,                                                                       \
+		  set_network },                                                                          \
+		{ 0, "net", NULL, NULL, OPT_CALL, NULL, set_network },                                    \
+		{ 0,	   "platform",                                                                    \
+		  NULL,	   "Use the image of this platform, such as linux/amd64",                         \
+		  OPT_STR, &opt_platform,                                                                 \
+		  NULL },                                                                                 \
+		{ 'p',                                                                                    \
+		  "publish",                                                                              \
+		  NULL,                                                                                   \
+		  "Publish a container's port(s) to the host:\n3306, 3306:3306, 127.0.0.1:80:8080/udp",   \
+		  OPT_CALL,                                                                               \
+		  NULL,                                                                                   \
+		  set_publish },                                                                          \
+		{ 'P',	    "publish-all",    NULL, "Publish all exposed ports",                          \
+		  OPT_BOOL, &req.publish_all, NULL },                                                     \
+		{ 0,                                                                                      \
+		  "pull",                                                                                 \
+		  "string",                                                                               \
+		  "Pull image before running (\"always\", \"missing\", \"never\") (default \"missing\")", \
+		  OPT_CALL,                                                                               \
+		  NULL,                                                                                   \
+		  set_pull },                                                                             \
+		{ 'q', "quiet", NULL, "Suppress the pull output", OPT_BOOL, &opt_quiet, NULL },           \
+		{ 0,	    "read-only",                                                                  \
+		  NULL,	    "Mount the container's root filesystem as read only",                         \
+		  OPT_BOOL, &req.read_only,                                                               \
+		  NULL },                                                                                 \
+		{ 0,                                                                                      \
+		  "rm",                                                                                   \
+		  NULL,                                                                                   \
+		  "Automatically remove the container and its anonymous volumes when it exits",           \
+		  OPT_BOOL,                                                                               \
+		  &req.auto_remove,                                                                       \
+		  NULL },                                                                                 \
+		{ 0,	   "stop-signal",    NULL, "Signal to stop the container",                        \
+		  OPT_STR, &req.stop_signal, NULL },                                                      \
+		{ 0,	   "stop-timeout",                                                                \
+		  NULL,	   "Seconds to wait before killing the container",                                \
+		  OPT_INT, &req.stop_timeout_s,                                                           \
+		  NULL },                                                                                 \
+		{ 0, "tmpfs", NULL, "Mount a tmpfs directory", OPT_CALL, NULL, set_tmpfs },               \
+		{ 't', "tty", NULL, "Allocate a pseudo-TTY", OPT_BOOL, &req.tty, NULL },                  \
+		{ 'u',	   "user",    NULL, "Username or UID (format: <name|uid>[:<group|gid>])",         \
+		  OPT_STR, &req.user, NULL },                                                             \
+		{ 'v', "volume", NULL, "Bind mount a volume", OPT_CALL, NULL, set_volume },               \
+		{ 'w',	   "workdir",	 NULL, "Working directory inside the container",                  \
+		  OPT_STR, &req.workdir, NULL },                                                          \
+	{                                                                                                 \
+		0                                                                                         \
+	}
+
+static const struct opt create_opts[] = { COMMON_OPTS };
+
+static const struct opt run_opts[] = {
+	{ 'd', "detach", NULL, "Run container in background and print container ID", OPT_BOOL,
+	  &opt_detach, NULL },
+	{ 0, "detach-keys", NULL, "Override the key sequence for detaching a container", OPT_STR,
+	  &opt_detach_keys, NULL },
+	{ 0, "sig-proxy", NULL, "Proxy received signals to the process (default true)", OPT_BOOL,
+	  &opt_sig_proxy, NULL },
+	{ 0, "wait", NULL, "With -d: return when the database answers", OPT_BOOL, &opt_wait, NULL },
+	COMMON_OPTS,
+};
+
+/* --- image ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_platform(const struct image *img)
+{
+	_cleanup_free_ char *own = NULL;
+
+	if (!opt_platform || !img->os || !img->arch)
+		return true;
+	own = xasprintf("%s/%s", img->os, img->arch);
+	return str_starts(opt_platform, own) || !strcmp(opt_platform, img->arch) ||
+	       !strcmp(opt_platform, img->os);
+}
+
+/* The image, pulled if that is needed and allowed. */
+static struct err *get_image(struct store *st, const char *name, struct image **ret)
+{
+	_cleanup_free_ char *pulled = NULL;
+	struct err *e = NULL;
+
+	if (strcmp(opt_pull, "always")) {
+		e = image_find(st, name, ret);
+		if (!e && is_platform(*ret))
+			return NULL;
+		if ((e && !err_is(e, ENOENT)) || !strcmp(opt_pull, "never")) {
+			if (e && err_is(e, ENOENT))
+				e->errnum = 0; /* "No such image" says it */
+			return e
+				       ?: err_new(0, "image %s was pulled for %s/%s, not for %s",
+						  name, (*ret)->os, (*ret)->arch, opt_platform);
+		}
+		image_free(*ret);
+		*ret = NULL;
+	}
+	if (e && !opt_quiet) {
+		struct image_ref ref;
+		struct err *bad = image_ref_parse(name, &ref);
+
+		if (bad) {
+			err_free(e);
+			return bad;
+		}
+		pulled = image_ref_familiar(&ref);
+		fprintf(stderr, "Unable to find image '%s' locally\n", pulled);
+		free(TAKE_PTR(pulled));
+		image_ref_done(&ref);
+	}
+	err_free(e);
+	e = pull_shown(st, name, opt_platform, opt_quiet, STDERR_FILENO, &pulled);
+	return e ?: image_find(st, name, ret);
+}
+
+/* --- making --------------------------------------------------------------------------------------------------------- */
+
+static struct err *read_env_files(void)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; !e && i < opt_env_files.n; i++) {
+		const char *name = opt_env_files.v[i];
+		_cleanup_free_ char *text = NULL;
+		size_t len = 0;
+
+		e = fd_read_file(AT_FDCWD, name, ENV_FILE_MAX, &text, &len);
+		e = e ?: env_file_parse(text, len, name, &req.env);
+	}
+	return e;
+}
+
+/* The file is made before the container, so that a container without its file cannot come to be. */
+static struct err *open_cidfile(int *ret_fd)
+{
+	struct err *e;
+
+	if (!opt_cidfile)
+		return NULL;
+	e = fd_open(AT_FDCWD, opt_cidfile, O_WRONLY | O_CREAT | O_EXCL, 0644, ret_fd);
+	if (!err_is(e, EEXIST))
+		return e;
+	err_free(e);
+	return err_new(0, "container ID file found, make sure the other container isn't running or delete %s",
+		       opt_cidfile);
+}
+
+/* ARGV: IMAGE [COMMAND...]; *RET_MADE_UP: a password was made up for the database. */
+static struct err *make_box(struct store *st, int argc, char **argv, struct box **ret, bool *ret_made_up)
+{
+	_cleanup_image_ struct image *img = NULL;
+	_cleanup_close_ int cid = -1;
+	size_t given;
+	struct err *e;
+
+	req.image = argv[0];
+	for (int i = 1; i < argc; i++)
+		strv_add(&req.args, argv[i]);
+	e = read_env_files();
+	strv_copy(&req.env, &opt_env);
+	strv_copy(&req.labels, &opt_labels);
+	given = req.env.n;
+	e = e ?: open_cidfile(&cid);
+	if (e)
+		return e;
+	e = get_image(st, req.image, &img);
+	e = e ?: box_create(st, &req, img, ret);
+	if (!e && cid >= 0)
+		e = fd_write_all(cid, opt_cidfile, (*ret)->spec.id, strlen((*ret)->spec.id));
+	if (e && cid >= 0)
+		unlink(opt_cidfile);
+	if (!e && (*ret)->spec.recipe) {
+		_cleanup_strv_ struct strv asked = { 0 };
+
+		strv_copy(&asked, &img->env);
+		for (size_t i = 0; i < given; i++)
+			strv_env_set(&asked, req.env.v[i]);
+		*ret_made_up = recipe_needs_password(recipe_by_name((*ret)->spec.recipe), &asked);
+	}
+	return e;
+}
+
+static struct err *create(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_box_ struct box *b = NULL;
+	bool made_up = false;
+	struct err *e = store_open(&st);
+
+	e = e ?: make_box(st, argc, argv, &b, &made_up);
+	if (!e)
+		puts(b->spec.id);
+	return e;
+}
+
+/* --- running -------------------------------------------------------------------------------------------------------- */
+
+static void print_notes(const struct box *b)
+{
+	for (size_t i = 0; i < b->notes.n; i++)
+		fprintf(stderr, "%s: %s\n", prog(), b->notes.v[i]);
+}
+
+/* RAW: the terminal does not return the carriage by itself now. */
+static void print_lines(const char *text, bool raw)
+{
+	for (; *text; text++) {
+		if (raw && *text == '\n')
+			fputc('\r', stderr);
+		fputc(*text, stderr);
+	}
+}
+
+/* What is known about a database, on stderr; nothing for other containers. */
+static void print_access(const struct box *b, const char *verb_phrase, bool made_up,
+			 const char *stop, bool raw)
+{
+	struct db_access a = { 0 };
+	_cleanup_str_ struct str text = { 0 };
+	_cleanup_free_ char *head = NULL;
+	struct err *e;
+
+	if (!b->spec.recipe)
+		return;
+	e = access_find(b, &a);
+	if (e) { /* running, but not published: say that it runs, and what would make it reachable */
+		if (b->state.status == BOX_RUNNING)
+			fprintf(stderr, "%s: %s %s; it is not published to the host (-p %u does that)\n",
+				prog(), b->spec.recipe, verb_phrase,
+				recipe_port(recipe_by_name(b->spec.recipe)));
+		err_free(e);
+		return;
+	}
+	{
+		_cleanup_str_ struct str address = { 0 };
+
+		port_host_text(a.host, a.port, &address);
+		head = xasprintf("%s %s on %s%s", b->spec.recipe, verb_phrase, address.s,
+				 made_up ? "  (no password was given: one was made up)" : "");
+	}
+	access_text(b, &a, head, &text);
+	str_addf(&text, "Stop it:              %s\n\n", stop);
+	print_lines(text.s, raw);
+	db_access_done(&a);
+}
+
+struct foreground {
+	struct box *b;
+	bool made_up;
+};
+
+static void on_ready(void *arg)
+{
+	const struct foreground *f = arg;
+	_cleanup_free_ char *stop = xasprintf("Ctrl-C, or %s stop %s", prog(), f->b->spec.name);
+
+	print_access(f->b, "is ready", f->made_up, stop, f->b->spec.tty && req.open_stdin);
+}
+
+/* A server told by SIGINT would often ignore it: Ctrl-C means stop here. */
+static void on_interrupt(void *arg, unsigned count)
+{
+	const struct foreground *f = arg;
+
+	if (count == 1)
+		fprintf(stderr, "\n%s: stopping %s gracefully; Ctrl-C again kills it\n", prog(),
+			f->b->spec.name);
+}
+
+static struct err *run_foreground(struct call *c, struct box *b, bool made_up)
+{
+	struct foreground f = { .b = b, .made_up = made_up };
+	struct attach_opts o = {
+		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
+		.with_stdin = req.open_stdin,
+		.tty = b->spec.tty,
+		.sig_proxy = opt_sig_proxy,
+		.detach_keys = opt_detach_keys,
+		.on_ready = b->spec.recipe ? on_ready : NULL,
+		.on_interrupt = b->spec.recipe && !req.open_stdin ? on_interrupt : NULL,
+		.arg = &f,
+	};
+	_cleanup_close_ int conn = -1;
+	enum attach_end end = ATTACH_EXITED;
+	struct err *e = box_start(b, &conn);
+
+	if (e)
+		return e;
+	print_notes(b);
+	e = attach_run(b, conn, &o, &end, &c->status);
+	if (!e && end == ATTACH_LOST)
+		e = err_new(0, "container %s: its monitor ended unexpectedly", b->spec.name);
+	return e;
+}
+
+static char notice[160];
+
+static void print_notice(UNUSED int sig)
+{
+	if (write(STDERR_FILENO, notice, strlen(notice)) < 0)
+		return; /* nobody reads it */
+}
+
+/* Waits for the database, saying so when it takes long. */
+static struct err *wait_ready(struct box *b)
+{
+	struct itimerval after = { .it_value.tv_usec = WAIT_NOTICE_MS * 1000 }, off = { 0 };
+	struct sigaction act = { .sa_handler = print_notice, .sa_flags = SA_RESTART };
+	struct err *e;
+
+	if (!opt_quiet) {
+		snprintf(notice, sizeof(notice), "waiting for %.20s in %.80s to answer...\n",
+			 b->spec.recipe, b->spec.name);
+		sigaction(SIGALRM, &act, NULL);
+		setitimer(ITIMER_REAL, &after, NULL);
+	}
+	e = box_wait_ready(b, 0);
+	setitimer(ITIMER_REAL, &off, NULL);
+	return e;
+}
+
+static struct err *run_detached(struct box *b, bool made_up)
+{
+	_cleanup_free_ char *stop = xasprintf("%s stop %s", prog(), b->spec.name);
+	struct err *e = box_start(b, NULL);
+
+	if (e)
+		return e;
+	puts(b->spec.id);
+	fflush(stdout);
+	print_notes(b);
+	if (opt_wait)
+		e = wait_ready(b);
+	if (!e && (made_up || isatty(STDERR_FILENO)))
+		print_access(b, opt_wait ? "is ready" : "is starting", made_up, stop, false);
+	return e;
+}
+
+static struct err *check_flags(void)
+{
+	if (opt_wait && !opt_detach)
+		return err_status(
+			err_new(0, "--wait goes with -d: in the foreground you see when it is ready"),
+			125);
+	if (!opt_detach && req.tty && req.open_stdin && !isatty(STDIN_FILENO))
+		return err_status(err_new(0, "the input device is not a TTY"), 1);
+	return NULL;
+}
+
+static struct err *run(struct call *c, int argc, char **argv)
+{
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_box_ struct box *b = NULL;
+	bool made_up = false;
+	struct err *e = check_flags();
+
+	e = e ?: store_open(&st);
+	e = e ?: make_box(st, argc, argv, &b, &made_up);
+	if (!e && opt_wait && !b->spec.recipe) {
+		e = err_new(0, "--wait: devbox knows no readiness test for %s", req.image);
+		return err_also(e, box_rm(b, false, true));
+	}
+	if (e)
+		return e;
+	return opt_detach ? run_detached(b, made_up) : run_foreground(c, b, made_up);
+}
+
+const struct verb verb_create = {
+	.name = "create",
+	.args = "IMAGE [COMMAND] [ARG...]",
+	.min_args = 1,
+	.max_args = -1,
+	.grammar = OPT_AFTER_OPERAND,
+	.opts = create_opts,
+	.runs = true,
+	.summary = "Create a new container",
+	.run = create,
+};
+
+const struct verb verb_run = {
+	.name = "run",
+	.args = "IMAGE [COMMAND] [ARG...]",
+	.min_args = 1,
+	.max_args = -1,
+	.grammar = OPT_AFTER_OPERAND,
+	.opts = run_opts,
+	.runs = true,
+	.summary = "Create and run a new container from an image",
+	.more = "Called as devbox, options may also follow IMAGE directly; the first word that is none of the\n"
+		"options above starts the command, and everything from there on, or behind --, is the command's:\n\n"
+		"    devbox run mysql -p 3306 -e MYSQL_DATABASE=app\n"
+		"    devbox run mysql --character-set-server=utf8mb4\n"
+		"    devbox run -it --rm mysql mysql -h192.168.1.11 -P3306 -uroot -p",
+	.run = run,
+};
