@@ -2,7 +2,8 @@
  *
  * Framed so that any byte may occur, a tail is found from the end, and a torn last record (kill -9, power loss) is recognised:
  *	u32 magic-and-stream  u32 len  i64 time_ns  data[len]  u32 len      (little endian)
- * One record is one line with its newline, or up to LOG_LINE_MAX bytes of one ("partial", no newline at its end), or a chunk of terminal output. */
+ * One record is one line with its newline, or LOG_LINE_MAX bytes of a longer
+ * one (the next record goes on with it).  The last line of a stream may lack its newline. */
 #ifndef CORE_BOX_LOGFILE_H
 #define CORE_BOX_LOGFILE_H
 
@@ -15,7 +16,7 @@ enum log_stream { LOG_STDOUT = 1, LOG_STDERR = 2 };
 
 /* Writer: collects lines per stream and appends whole records.  A record is on its way to the file when log_write() returns (one writev a call). */
 struct logfile;
-struct err *logfile_open(int dir, const char *name, bool tty, struct logfile **ret) MUST_CHECK;
+struct err *logfile_open(int dir, const char *name, struct logfile **ret) MUST_CHECK;
 struct err *logfile_write(struct logfile *l, enum log_stream stream, const void *data, size_t len,
 			  int64_t now_ns) MUST_CHECK;
 /* An incomplete last line becomes a record; call at the stream's end. */

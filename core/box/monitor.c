@@ -875,7 +875,7 @@ static struct err *begin(struct monitor *m)
 	if (m->b->spec.net == NET_DEFAULT)
 		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);
 	e = e ?: write_etc(m);
-	e = e ?: logfile_open(m->b->dir, "log", m->b->spec.tty, &m->log);
+	e = e ?: logfile_open(m->b->dir, "log", &m->log);
 	e = e ?: ctl_listen(m->b->dir, &m->listen.fd);
 	m->listen.ready = listen_ready;
 	e = e ?: loop_add(&m->loop, &m->listen, EPOLLIN);
