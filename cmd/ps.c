@@ -5,8 +5,8 @@
 #include "cmd/filter.h"
 #include "cmd/list.h"
 #include "cmd/verb.h"
+#include "cmd/volume.h"
 #include "cmd/ui/human.h"
-#include "core/base/fd.h"
 #include "core/base/proc.h"
 
 static bool opt_all, opt_quiet, opt_latest, opt_no_trunc, opt_size;
@@ -257,28 +257,13 @@ static void put_mounts(struct list *l, const struct spec *s)
 	put_taken(l, "Mounts", &names);
 }
 
-static struct err *measure(void *arg, UNUSED struct str *result)
-{
-	str_addf(result, "%llu", (unsigned long long)fd_tree_size(*(const int *)arg, "upper"));
-	return NULL;
-}
-
-/* Only the root of the container's namespace can look into all of its directories. */
 static void put_size(struct list *l, const struct box *b)
 {
-	_cleanup_str_ struct str bytes = { 0 }, s = { 0 };
-	uint64_t n = 0;
-	int dir = b->dir;
+	_cleanup_str_ struct str s = { 0 };
 
-	if (!opt_size) {
-		list_put(l, "Size", "");
-		return;
-	}
-	err_free(userns_call(&b->st->ids, measure, &dir, &bytes)); /* shown as 0B then */
-	if (bytes.len)
-		err_free(str_to_u64(bytes.s, 0, UINT64_MAX, &n));
-	human_size(n, false, &s);
-	put_taken(l, "Size", &s);
+	if (opt_size)
+		human_size(tree_bytes(b->st, b->dir, "upper"), false, &s);
+	list_put(l, "Size", s.s ?: "");
 }
 
 static struct err *add_row(struct list *l, const struct box *b, int64_t now)
