@@ -64,10 +64,12 @@ struct spec {
 	int stop_signal;
 	unsigned stop_timeout_s;
 	char *recipe; /* engine name of core/box/recipe.h, or NULL */
+	bool made_password; /* nobody gave the database a password, ENV holds a random one */
 	char *platform; /* "linux/amd64" */
 	int64_t created_ns;
 };
 void spec_done(struct spec *s);
+/* The record.  Command lines and settings survive byte by byte, UTF-8 or not. */
 char *spec_to_json(const struct spec *s, size_t *ret_len);
 struct err *spec_from_json(const char *text, size_t len, struct spec *ret) MUST_CHECK;
 
@@ -77,19 +79,27 @@ struct run_request {
 	struct strv args; /* COMMAND [ARG...] */
 	const char *entrypoint; /* --entrypoint; "" resets */
 	bool entrypoint_set;
-	struct strv env; /* -e in order ("K=V"; "K" was resolved by the caller); --env-file first */
+	struct strv env; /* --env-file, then -e, in order: "K=V"; a bare "K" takes K away from the image's */
 	const char *workdir, *user, *hostname, *name;
 	bool tty, open_stdin, auto_remove, use_init, read_only, publish_all;
 	enum net_mode net;
 	struct ports ports;
-	struct strv exposed;
+	struct strv exposed; /* "3306", "3306/tcp", "8000-8010/udp" */
 	struct mounts mounts; /* -v and --tmpfs in order */
 	struct strv labels, add_hosts;
 	const char *stop_signal; /* --stop-signal */
 	int stop_timeout_s; /* -1: default (10) */
 };
 
-/* Join REQ with the image.  Fills a database recipe's missing password.  Takes nothing from REQ (copies). */
+/* Join REQ with the image as Docker does:
+ *  - --entrypoint takes the place of the image's and drops its command; else COMMAND replaces the image's command
+ *  - settings: the image's, then REQ's; PATH if there is none, TERM=xterm with a terminal.  HOME and HOSTNAME are for
+ *    who starts it
+ *  - the image's volumes become anonymous ones, unless a mount of REQ has the same target
+ *  - ports: exposed are the image's, REQ's and the published ones; -P publishes all of them
+ *  - a database recipe (core/box/recipe.h) whose password is missing gets a random one
+ * Does not set id, name and created_ns.  Takes nothing from REQ (copies).  Errors in Docker's words: "No command
+ * specified", "Duplicate mount point: /x", image for another platform, ... */
 struct err *spec_resolve(const struct run_request *req, const struct image *img, struct spec *ret) MUST_CHECK;
 
 #endif

@@ -1,0 +1,251 @@
+/* The record of a spec: config.json.  See resolve.c for how a spec comes to be. */
+#include "core/box/spec.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+const char *const net_mode_names[] = { "default", "none", "host" };
+_Static_assert(ARRAY_LEN(net_mode_names) == NET_MODE_MAX, "a name for every mode");
+
+enum { FORMAT = 1 }; /* raised when an older devbox would misread the record */
+
+struct field {
+	const char *key;
+	size_t at; /* offset in struct spec */
+};
+#define FIELD(name)                                                                                \
+	{                                                                                          \
+#name, offsetof(struct spec, name)                                                 \
+	}
+
+static const struct field texts[] = {
+	FIELD(id),	FIELD(name), FIELD(image),    FIELD(image_ref), FIELD(image_id),
+	FIELD(workdir), FIELD(user), FIELD(hostname), FIELD(recipe),	FIELD(platform),
+};
+static const struct field lists[] = {
+	FIELD(layers),	FIELD(entrypoint), FIELD(cmd),	     FIELD(env),
+	FIELD(exposed), FIELD(labels),	   FIELD(add_hosts),
+};
+static const struct field flags[] = {
+	FIELD(tty),	  FIELD(open_stdin),	 FIELD(auto_remove),   FIELD(use_init),
+	FIELD(read_only), FIELD(detached_start), FIELD(made_password),
+};
+
+/* May be NULL in a record that was read; all other texts of the table never are. */
+static bool may_be_null(const char *key)
+{
+	static const char *const keys[] = { "image_ref", "hostname", "recipe" };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (!strcmp(key, keys[i]))
+			return true;
+	return false;
+}
+
+void spec_done(struct spec *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		free(*(char **)((char *)s + texts[i].at));
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		strv_done((struct strv *)(void *)((char *)s + lists[i].at));
+	ports_done(&s->ports);
+	mounts_done(&s->mounts);
+	*s = (struct spec){ 0 };
+}
+
+/* JSON holds UTF-8; a command line, a setting or a path may be anything: then it is {"hex": "..."}. */
+static void put_bytes(struct json_out *o, const char *key, const char *s)
+{
+	_cleanup_free_ char *hex = NULL;
+	size_t len = s ? strlen(s) : 0;
+
+	if (!s || str_is_utf8(s, len)) {
+		json_put_str(o, key, s);
+		return;
+	}
+	hex = xmalloc(2 * len + 1);
+	str_hex(s, len, hex);
+	json_open(o, key, '{');
+	json_put_str(o, "hex", hex);
+	json_close(o, '}');
+}
+
+static unsigned nibble(char c)
+{
+	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+/* NULL if V is neither a text nor its hex form. */
+static char *get_bytes(json *v)
+{
+	const char *hex = json_str(v, "hex");
+	size_t len = hex ? strlen(hex) : 0;
+	char *s;
+
+	if (!hex)
+		return xstrdup(json_text(v));
+	if (len % 2 || !str_is_hex(hex, len))
+		return NULL;
+	s = xmalloc(len / 2 + 1);
+	for (size_t i = 0; i < len / 2; i++)
+		s[i] = (char)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
+	s[len / 2] = '\0';
+	return s;
+}
+
+static void put_list(struct json_out *o, const char *key, const struct strv *l)
+{
+	json_open(o, key, '[');
+	for (size_t i = 0; i < l->n; i++)
+		put_bytes(o, NULL, l->v[i]);
+	json_close(o, ']');
+}
+
+static void get_list(json *j, struct strv *l)
+{
+	for (size_t i = 0; i < json_len(j); i++) {
+		char *s = get_bytes(json_at(j, i));
+
+		if (s)
+			strv_take(l, s);
+	}
+}
+
+static void put_mount(struct json_out *o, const struct mount_spec *m)
+{
+	json_open(o, NULL, '{');
+	json_put_str(o, "type", mount_type_names[m->type]);
+	put_bytes(o, "source", m->source);
+	put_bytes(o, "target", m->target);
+	put_bytes(o, "options", m->options);
+	json_put_bool(o, "read_only", m->read_only);
+	json_put_bool(o, "anonymous", m->anonymous);
+	json_put_bool(o, "no_copy", m->no_copy);
+	json_put_bool(o, "exec", m->exec);
+	json_put_bool(o, "suid", m->suid);
+	json_close(o, '}');
+}
+
+char *spec_to_json(const struct spec *s, size_t *ret_len)
+{
+	struct json_out o;
+
+	json_out_init(&o, false);
+	json_open(&o, NULL, '{');
+	json_put_int(&o, "format", FORMAT);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		put_bytes(&o, texts[i].key, *(char *const *)((const char *)s + texts[i].at));
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		put_list(&o, lists[i].key,
+			 (const struct strv *)(const void *)((const char *)s + lists[i].at));
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		json_put_bool(&o, flags[i].key, *(const bool *)((const char *)s + flags[i].at));
+	json_put_str(&o, "net", net_mode_names[s->net]);
+	json_open(&o, "ports", '[');
+	for (size_t i = 0; i < s->ports.n; i++) {
+		_cleanup_str_ struct str text = { 0 };
+
+		port_text(&s->ports.v[i], &text);
+		json_put_str(&o, NULL, text.s);
+	}
+	json_close(&o, ']');
+	json_open(&o, "mounts", '[');
+	for (size_t i = 0; i < s->mounts.n; i++)
+		put_mount(&o, &s->mounts.v[i]);
+	json_close(&o, ']');
+	json_put_int(&o, "stop_signal", s->stop_signal);
+	json_put_int(&o, "stop_timeout_s", s->stop_timeout_s);
+	json_put_int(&o, "created_ns", s->created_ns);
+	json_close(&o, '}');
+	return json_out_take(&o, ret_len);
+}
+
+/* -1 if it is none of them. */
+static int name_index(const char *name, const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (name && !strcmp(name, names[i]))
+			return i;
+	return -1;
+}
+
+static struct err *get_mount(json *j, struct mounts *to)
+{
+	int type = name_index(json_str(j, "type"), mount_type_names, MOUNT_TYPE_MAX);
+	struct mount_spec *m;
+
+	if (type < 0)
+		return err_new(0, "a mount without type");
+	m = mounts_add(to);
+	m->type = (enum mount_type)type;
+	m->source = get_bytes(json_get(j, "source"));
+	m->target = get_bytes(json_get(j, "target"));
+	m->options = get_bytes(json_get(j, "options"));
+	m->read_only = json_bool(j, "read_only", false);
+	m->anonymous = json_bool(j, "anonymous", false);
+	m->no_copy = json_bool(j, "no_copy", false);
+	m->exec = json_bool(j, "exec", false);
+	m->suid = json_bool(j, "suid", false);
+	if (!m->target || *m->target != '/' || !m->target[1])
+		return err_new(0, "a mount without target");
+	if (m->type != MOUNT_TMPFS && !m->source)
+		return err_new(0, "the mount at %s has no source", m->target);
+	return NULL;
+}
+
+static struct err *get_all(json *j, struct spec *s)
+{
+	json *ports = json_get(j, "ports"), *mounts = json_get(j, "mounts");
+	int net = name_index(json_str(j, "net"), net_mode_names, NET_MODE_MAX);
+	int64_t sig = json_int(j, "stop_signal", SIGTERM), timeout = json_int(j, "stop_timeout_s", 10);
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		char *text = get_bytes(json_get(j, texts[i].key));
+
+		if (!text && !may_be_null(texts[i].key))
+			return err_new(0, "%s is missing", texts[i].key);
+		*(char **)((char *)s + texts[i].at) = text;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		get_list(json_get(j, lists[i].key), (struct strv *)(void *)((char *)s + lists[i].at));
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		*(bool *)((char *)s + flags[i].at) = json_bool(j, flags[i].key, false);
+	if (net < 0 || sig < 1 || sig > 64 || timeout < 0 || timeout > INT32_MAX)
+		return err_new(0, "net, stop_signal or stop_timeout_s is wrong");
+	if (!s->entrypoint.n && !s->cmd.n)
+		return err_new(0, "there is no command");
+	s->net = (enum net_mode)net;
+	s->stop_signal = (int)sig;
+	s->stop_timeout_s = (unsigned)timeout;
+	s->created_ns = json_int(j, "created_ns", 0);
+	for (size_t i = 0; i < json_len(ports) && !e; i++) {
+		const char *text = json_text(json_at(ports, i));
+
+		e = text ? port_parse(text, &s->ports) : err_new(0, "a port is no text");
+	}
+	for (size_t i = 0; i < json_len(mounts) && !e; i++)
+		e = get_mount(json_at(mounts, i), &s->mounts);
+	return e;
+}
+
+struct err *spec_from_json(const char *text, size_t len, struct spec *ret)
+{
+	_cleanup_json_ json *j = NULL;
+	struct spec s = { 0 };
+	struct err *e;
+
+	e = json_parse(text, len, "config.json", &j);
+	if (e)
+		return e;
+	if (json_int(j, "format", 0) > FORMAT)
+		return err_hint(err_new(0, "config.json was written by a newer devbox"),
+				"use that one, or remove the container");
+	e = get_all(j, &s);
+	if (e) {
+		spec_done(&s);
+		return err_wrap(e, "config.json");
+	}
+	*ret = s;
+	return NULL;
+}

@@ -1,0 +1,242 @@
+/* Settings of a client.  What the formats promise is checked with the programs that read them: sh and python3. */
+#include "core/box/recipe.h"
+
+#include <stdio.h>
+
+#include "core/base/fd.h"
+#include "core/base/json.h"
+#include "tests/lib/tap.h"
+
+static struct strv words(const char *text)
+{
+	struct strv l = { 0 };
+
+	while (text && *text) {
+		size_t n = strcspn(text, " ");
+
+		strv_take(&l, xstrndup(text, n));
+		text += n + strspn(text + n, " ");
+	}
+	return l;
+}
+
+static const struct {
+	const char *recipe, *env, *args, *user, *password, *database, *url;
+} cases[] = {
+	{ "mysql", "MYSQL_ROOT_PASSWORD=pw MYSQL_DATABASE=app", "", "root", "pw", "app",
+	  "mysql://root:pw@127.0.0.1:4000/app" },
+	{ "mysql", "MYSQL_ROOT_PASSWORD=pw MYSQL_USER=ann MYSQL_PASSWORD=p/w", "", "ann", "p/w",
+	  NULL, "mysql://ann:p%2Fw@127.0.0.1:4000/" },
+	{ "mysql", "MYSQL_ROOT_PASSWORD=pw MYSQL_USER=ann", "", "root", "pw", NULL,
+	  "mysql://root:pw@127.0.0.1:4000/" },
+	{ "mysql", "MYSQL_ROOT_PASSWORD=pw MYSQL_USER=ann MYSQL_PASSWORD_FILE=/run/pw", "", "ann",
+	  NULL, NULL, "mysql://ann@127.0.0.1:4000/" },
+	{ "mysql", "MYSQL_ALLOW_EMPTY_PASSWORD=1", "", "root", NULL, NULL,
+	  "mysql://root@127.0.0.1:4000/" },
+	{ "mariadb", "MARIADB_ROOT_PASSWORD=new MYSQL_ROOT_PASSWORD=old MARIADB_DATABASE=d", "",
+	  "root", "new", "d", "mysql://root:new@127.0.0.1:4000/d" },
+	{ "postgres", "POSTGRES_PASSWORD=pw", "", "postgres", "pw", "postgres",
+	  "postgresql://postgres:pw@127.0.0.1:4000/postgres" },
+	{ "postgres", "POSTGRES_PASSWORD=pw POSTGRES_USER=ann", "", "ann", "pw", "ann",
+	  "postgresql://ann:pw@127.0.0.1:4000/ann" },
+	{ "postgres", "POSTGRES_HOST_AUTH_METHOD=trust POSTGRES_DB=d", "", "postgres", NULL, "d",
+	  "postgresql://postgres@127.0.0.1:4000/d" },
+	{ "redis", "REDIS_PASSWORD=unused", "redis-server", NULL, NULL, NULL, "redis://127.0.0.1:4000/0" },
+	{ "redis", "", "redis-server --requirepass s@cret", NULL, "s@cret", NULL,
+	  "redis://:s%40cret@127.0.0.1:4000/0" },
+	{ "valkey", "", "--requirepass", NULL, NULL, NULL, "redis://127.0.0.1:4000/0" },
+	{ "redis", "BITNAMI_APP_NAME=redis REDIS_PASSWORD=pw", "", NULL, "pw", NULL,
+	  "redis://:pw@127.0.0.1:4000/0" },
+	{ "mongo", "", "", NULL, NULL, NULL, "mongodb://127.0.0.1:4000/" },
+	{ "mongo", "MONGO_INITDB_ROOT_USERNAME=root MONGO_INITDB_ROOT_PASSWORD=pw MONGO_INITDB_DATABASE=d",
+	  "", "root", "pw", "d", "mongodb://root:pw@127.0.0.1:4000/d?authSource=admin" },
+};
+
+static void test_access(void)
+{
+	struct db_access a;
+	struct strv none = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		_cleanup_strv_ struct strv env = words(cases[i].env), args = words(cases[i].args);
+
+		recipe_access(recipe_by_name(cases[i].recipe), &env, &args, "127.0.0.1", 4000, &a);
+		is_str(a.user, cases[i].user, "%s %s: user", cases[i].recipe, cases[i].env);
+		is_str(a.password, cases[i].password, "password");
+		is_str(a.database, cases[i].database, "database");
+		is_str(a.url, cases[i].url, "URL");
+		db_access_done(&a);
+	}
+	recipe_access(recipe_by_name("redis"), &none, &none, "::1", 6379, &a);
+	is_str(a.url, "redis://[::1]:6379/0", "an IPv6 address in a URL");
+	db_access_done(&a);
+}
+
+static struct db_access access_for(const char *recipe, const char *user, const char *password)
+{
+	struct strv env = { 0 }, args = { 0 };
+	struct db_access a;
+
+	if (!strcmp(recipe, "postgres")) {
+		strv_addf(&env, "POSTGRES_USER=%s", user);
+		strv_addf(&env, "POSTGRES_PASSWORD=%s", password);
+	} else if (!strcmp(recipe, "mysql")) {
+		strv_addf(&env, "MYSQL_USER=%s", user);
+		strv_addf(&env, "MYSQL_PASSWORD=%s", password);
+		strv_add(&env, "MYSQL_DATABASE=app");
+	} else {
+		strv_add(&args, "--requirepass");
+		strv_add(&args, password);
+	}
+	recipe_access(recipe_by_name(recipe), &env, &args, "127.0.0.1", 3306, &a);
+	strv_done(&env);
+	strv_done(&args);
+	return a;
+}
+
+static void test_texts(void)
+{
+	static const struct {
+		const char *recipe;
+		enum env_format format;
+		const char *want;
+	} texts[] = {
+		{ "mysql", ENV_SHELL,
+		  "export DB_ENGINE='mysql'\nexport DB_HOST='127.0.0.1'\nexport DB_PORT='3306'\nexport DB_NAME='app'\n"
+		  "export DB_USER='ann'\nexport DB_PASSWORD='pw'\n"
+		  "export DATABASE_URL='mysql://ann:pw@127.0.0.1:3306/app'\n" },
+		{ "mysql", ENV_DOTENV,
+		  "DB_ENGINE=mysql\nDB_HOST=127.0.0.1\nDB_PORT=3306\nDB_NAME=app\nDB_USER=ann\nDB_PASSWORD=pw\n"
+		  "DATABASE_URL=mysql://ann:pw@127.0.0.1:3306/app\n" },
+		{ "mysql", ENV_LARAVEL,
+		  "DB_CONNECTION=mysql\nDB_HOST=127.0.0.1\nDB_PORT=3306\nDB_DATABASE=app\nDB_USERNAME=ann\n"
+		  "DB_PASSWORD=pw\n" },
+		{ "mysql", ENV_DJANGO,
+		  "DATABASES = {\n    'default': {\n        'ENGINE': 'django.db.backends.mysql',\n        'NAME': 'app',\n"
+		  "        'USER': 'ann',\n        'PASSWORD': 'pw',\n        'HOST': '127.0.0.1',\n"
+		  "        'PORT': '3306',\n    },\n}\n" },
+		{ "mysql", ENV_JSON,
+		  "{\n    \"engine\": \"mysql\",\n    \"host\": \"127.0.0.1\",\n    \"port\": 3306,\n"
+		  "    \"user\": \"ann\",\n    \"password\": \"pw\",\n    \"database\": \"app\",\n"
+		  "    \"url\": \"mysql://ann:pw@127.0.0.1:3306/app\"\n}\n" },
+		{ "redis", ENV_DOTENV,
+		  "REDIS_HOST=127.0.0.1\nREDIS_PORT=3306\nREDIS_PASSWORD=pw\n"
+		  "REDIS_URL=redis://:pw@127.0.0.1:3306/0\n" },
+		{ "redis", ENV_LARAVEL, "REDIS_HOST=127.0.0.1\nREDIS_PASSWORD=pw\nREDIS_PORT=3306\n" },
+		{ "redis", ENV_DJANGO,
+		  "CACHES = {\n    'default': {\n        'BACKEND': 'django.core.cache.backends.redis.RedisCache',\n"
+		  "        'LOCATION': 'redis://:pw@127.0.0.1:3306/0',\n    },\n}\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct db_access a = access_for(texts[i].recipe, "ann", "pw");
+		_cleanup_free_ char *got = db_access_format(&a, texts[i].format);
+
+		is_str(got, texts[i].want, "%s as %s", texts[i].recipe,
+		       env_format_names[texts[i].format]);
+		db_access_done(&a);
+	}
+}
+
+/* Values that try to be something else. */
+static const char *const hostile[] = {
+	"it's",
+	"a b\tc",
+	"$HOME ${HOME} `id` $(id)",
+	"\"quoted\" \\ back\\\\slash\\",
+	"two\nlines\n\nexport X=1",
+	"';touch /tmp/owned;'",
+	"!history #comment =equals &and |pipe *glob? ~tilde",
+	"\\",
+	"\\'",
+	"'",
+	"''' + __import__('os').system('id') + '''",
+	"a\r\nb",
+	"\x01\x1b[31m\x7f",
+	"p%40ss:w/rd@host?x=y#z",
+	"\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\xb3",
+	"latin-1 \xe4 and cut \xe2\x82",
+};
+
+/* What CMD prints when it finds TEXT in the file named by $F; NULL if it fails. */
+static char *pipe_through(const char *text, const char *cmd)
+{
+	char path[] = "/tmp/test_dbenv.XXXXXX";
+	_cleanup_close_ int fd = mkstemp(path);
+	char *out = NULL;
+	size_t len;
+	struct err *e;
+	FILE *p;
+
+	err_free(fd_write_all(fd, path, text, strlen(text)));
+	setenv("F", path, 1);
+	p = popen(cmd, "re");
+	e = fd_read_all(fileno(p), cmd, 1 << 20, &out, &len);
+	if (pclose(p) || e) {
+		free(out);
+		out = NULL;
+	}
+	err_free(e);
+	unlink(path);
+	return out;
+}
+
+static void check_reader(const char *recipe, const char *value, enum env_format format,
+			 const char *cmd, const char *who)
+{
+	struct db_access a = access_for(recipe, value, value);
+	_cleanup_free_ char *text = db_access_format(&a, format), *got = pipe_through(text, cmd);
+
+	is_str(got, value, "%s reads the %s value of %s back", who, env_format_names[format], recipe);
+	db_access_done(&a);
+}
+
+static void check_json(const char *value)
+{
+	struct db_access a = access_for("mysql", value, value);
+	_cleanup_free_ char *text = db_access_format(&a, ENV_JSON);
+	_cleanup_json_ json *j = NULL;
+
+	is_err(json_parse(text, strlen(text), "settings", &j), NULL, "json of a hostile value");
+	if (str_is_utf8(value, strlen(value)))
+		is_str(json_str(j, "password"), value, "is read back");
+	db_access_done(&a);
+}
+
+static void test_hostile(void)
+{
+	bool python = system("python3 -c 'import urllib.parse' >/dev/null 2>&1") == 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(hostile); i++) {
+		check_reader("mysql", hostile[i], ENV_SHELL,
+			     "sh -c 'eval \"$(cat $F)\"; printf %s \"$DB_PASSWORD\"'", "sh");
+		check_reader("redis", hostile[i], ENV_SHELL,
+			     "sh -c 'eval \"$(cat $F)\"; printf %s \"$REDIS_PASSWORD\"'", "sh");
+		check_reader("mysql", hostile[i], ENV_DOTENV,
+			     "sh -c '. $F; printf %s \"$DB_USER\"'", "sh");
+		check_reader("postgres", hostile[i], ENV_LARAVEL,
+			     "sh -c '. $F; printf %s \"$DB_PASSWORD\"'", "sh");
+		check_json(hostile[i]);
+		if (!python)
+			continue;
+		check_reader("mysql", hostile[i], ENV_DJANGO,
+			     "python3 -c 'import os, sys; exec(compile(open(os.environ[\"F\"], \"rb\").read(), \"s\", "
+			     "\"exec\")); sys.stdout.buffer.write(os.fsencode(DATABASES[\"default\"][\"PASSWORD\"]))'",
+			     "python");
+		check_reader("mysql", hostile[i], ENV_SHELL,
+			     "sh -c 'eval \"$(cat $F)\"; python3 -c \"import os, sys; from urllib.parse import *; "
+			     "sys.stdout.buffer.write(unquote_to_bytes(urlsplit(os.environ[\\\"DATABASE_URL\\\"])"
+			     ".password))\"'",
+			     "python's urlsplit");
+	}
+	ok(access("/tmp/owned", F_OK) < 0, "nothing was executed");
+}
+
+int main(void)
+{
+	setenv("LC_ALL", "C.UTF-8", 1);
+	test_access();
+	test_texts();
+	test_hostile();
+	return done_testing();
+}
