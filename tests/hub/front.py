@@ -12,6 +12,7 @@ Other registries with the same content, where "NAME" also means "library/NAME":
     registry.test:8443                      TLS, user and password on every request (Basic)
     mirror.test:443                         TLS, no login: a mirror of the Hub
     private-ca.test:8443                    as registry.test without login, but its CA is in no bundle (ca2.crt)
+Pushing is for the logged-in, to dbxuser/NAME on the Hub, to anywhere elsewhere; it is gone with the world.
 The repository dbx/private is only for the logged-in; an unknown repository answers 401 like Docker Hub's.
 
 The requests are answered by Debian's registry server behind a unix socket.  Control: one JSON line on DIR/ctl,
@@ -333,7 +334,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for scope in scopes:
             kind, _, rest = scope.partition(':')
             name, _, actions = rest.rpartition(':')
-            allowed = [a for a in actions.split(',') if a == 'pull' or user]
+            allowed = [a for a in actions.split(',') if a == 'pull' or user and name.startswith(user + '/')]
             if kind == 'repository' and (user or name not in PRIVATE):
                 access.append({'type': kind, 'name': name, 'actions': allowed})
         token = token_make(user, access)
@@ -354,7 +355,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 scope, 'invalid_token' if auth.lower().startswith('bearer ') else None)})
         actions = [a for c in claims['access'] if c['name'] == repo for a in c['actions']]
         # an unknown repository looks the same as a private one
-        if repo and (('push' if write else 'pull') not in actions or (not write and not known(repo))):
+        if repo and (('push' if write else 'pull') not in actions or not ('push' in actions or known(repo))):
             return self.refuse(401, {'WWW-Authenticate': self.challenge(scope, 'insufficient_scope')},
                                detail=[{'Type': 'repository', 'Class': '', 'Name': repo, 'Action': 'pull'}])
         if m and m[2] == 'manifests' and not write:
@@ -369,7 +370,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.registry(limits)
         if m and m[2] == 'blobs' and not upload and self.command in ('GET', 'HEAD'):
             digest = m[3]
-            if not re.fullmatch(r'sha256:[0-9a-f]{64}', digest) or not has_blob(digest):
+            if not re.fullmatch(r'sha256:[0-9a-f]{64}', digest) or not has_blob(repo, digest):
                 return self.refuse(404, code='BLOB_UNKNOWN', message='blob unknown to registry')
             hex = digest[7:]
             path = '/registry-v2/docker/registry/v2/blobs/sha256/%s/%s/data' % (hex[:2], hex)
@@ -473,8 +474,9 @@ def blob_path(digest):
     return os.path.join(state.storage, 'docker/registry/v2/blobs/sha256', digest[7:9], digest[7:], 'data')
 
 
-def has_blob(digest):
-    return os.path.exists(blob_path(digest))
+def has_blob(repo, digest):
+    return os.path.exists(os.path.join(state.storage, 'docker/registry/v2/repositories', repo, '_layers/sha256',
+                                       digest[7:], 'link'))
 
 
 def spoilt_json(action, arg):
