@@ -211,7 +211,7 @@ static struct err *version(UNUSED struct call *c, UNUSED int argc, UNUSED char *
 	}
 	if (!opt_format) {
 		for (int i = 0; i < 2; i++)
-			printf("%s:\n Version:           %s\n Git commit:        %s\n OS/Arch:           linux/%s\n%s",
+			printf("%s\n Version:           %s\n Git commit:        %s\n OS/Arch:           linux/%s\n%s",
 			       i ? "Server: devbox (no daemon)" : "Client: devbox", number, commit,
 			       arch_name(u.machine), i ? "" : "\n");
 		return NULL;

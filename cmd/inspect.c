@@ -104,6 +104,7 @@ static struct err *inspect(UNUSED struct call *c, int argc, char **argv)
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct json_out whole;
+	bool found = false;
 	struct err *all = pick(&one);
 
 	all = all ?: store_open(&st);
@@ -118,7 +119,9 @@ static struct err *inspect(UNUSED struct call *c, int argc, char **argv)
 		struct err *e;
 
 		if (!opt_format) {
-			all = err_also(all, one(st, argv[i], &whole));
+			e = one(st, argv[i], &whole);
+			found |= !e;
+			all = err_also(all, e);
 			continue;
 		}
 		json_out_init(&single, false);
@@ -129,7 +132,7 @@ static struct err *inspect(UNUSED struct call *c, int argc, char **argv)
 	json_close(&whole, ']');
 	text = json_out_take(&whole, NULL);
 	if (!opt_format)
-		fputs(text, stdout);
+		fputs(found ? text : "[]\n", stdout);
 	return all;
 }
 

@@ -1,6 +1,7 @@
 #include "cmd/opt.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 static const struct opt no_opts[] = { { 0 } };
 
@@ -243,33 +244,47 @@ static size_t name_width(const struct opt *o)
 	return strlen(o->name) + (arg ? arg + 1 : 0);
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(const struct opt *const *)a)->name, (*(const struct opt *const *)b)->name);
+}
+
+static void help_line(const struct opt *o, size_t width, struct str *out)
+{
+	const char *arg = arg_word(o);
+
+	if (o->c)
+		str_addf(out, "  -%c, ", o->c);
+	else
+		str_add(out, "      ");
+	str_addf(out, "--%s%s%s%*s   ", o->name, *arg ? " " : "", arg, (int)(width - name_width(o)), "");
+	/* further lines of a long text stand under the first */
+	for (const char *p = o->help; *p; p++) {
+		str_addc(out, *p);
+		if (*p == '\n')
+			str_addf(out, "%*s", (int)(8 + width + 3), "");
+	}
+	str_addc(out, '\n');
+}
+
 void opt_help(const struct opt *opts, struct str *out)
 {
-	size_t width = 0;
+	_cleanup_free_ const struct opt **shown = NULL;
+	size_t width = 0, n = 0, cap = 0;
 
 	if (!opts || !opts->name)
 		return;
-	for (const struct opt *o = opts; o->name; o++)
-		if (o->help && name_width(o) > width)
-			width = name_width(o);
-	str_add(out, "Options:\n");
 	for (const struct opt *o = opts; o->name; o++) {
-		const char *arg = arg_word(o);
-
 		if (!o->help)
 			continue;
-		if (o->c)
-			str_addf(out, "  -%c, ", o->c);
-		else
-			str_add(out, "      ");
-		str_addf(out, "--%s%s%s%*s   ", o->name, *arg ? " " : "", arg,
-			 (int)(width - name_width(o)), "");
-		/* further lines of a long text stand under the first */
-		for (const char *p = o->help; *p; p++) {
-			str_addc(out, *p);
-			if (*p == '\n')
-				str_addf(out, "%*s", (int)(8 + width + 3), "");
-		}
-		str_addc(out, '\n');
+		shown = xgrow(shown, n, &cap, sizeof(const struct opt *));
+		shown[n++] = o;
+		if (name_width(o) > width)
+			width = name_width(o);
 	}
+	if (n)
+		qsort(shown, n, sizeof(const struct opt *), by_name);
+	str_add(out, "Options:\n");
+	for (size_t i = 0; i < n; i++)
+		help_line(shown[i], width, out);
 }

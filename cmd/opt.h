@@ -53,7 +53,7 @@ struct opt_result {
  * nearest option. */
 struct err *opt_parse(const struct opt *opts, enum opt_grammar g, int argc, char **argv,
 		      struct opt_result *ret) MUST_CHECK;
-/* The "Options:" section of --help, one line an option; nothing for an empty table. */
+/* The "Options:" section of --help, one line an option, by name; nothing for an empty table. */
 void opt_help(const struct opt *opts, struct str *out);
 /* The option called NAME, or NULL. */
 const struct opt *opt_find(const struct opt *opts, const char *name, size_t len);

@@ -378,7 +378,7 @@ struct err *verbs_run(int argc, char **argv, int *ret_status)
 
 		return run_verb(find_entry("", "version"), 1, words, ret_status);
 	}
-	if (argv[1][0] == '-') {
+	if (argv[1][0] == '-' && strcmp(argv[1], "--") != 0) {
 		struct opt_result none;
 		struct err *e = opt_parse(NULL, OPT_FIRST, argc - 1, argv + 1, &none);
 

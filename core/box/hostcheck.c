@@ -217,10 +217,10 @@ static struct err *try_overlay(void *arg, UNUSED struct str *result)
 {
 	int dir = *(const int *)arg;
 
-	if (unshare(CLONE_NEWNS) < 0)
+	/* in this order: unshare(2) takes the working directory along, other descriptors stay in the old namespace */
+	if (fchdir(dir) < 0 || unshare(CLONE_NEWNS) < 0)
 		return err_new(errno, "making a mount namespace");
-	if (fchdir(dir) < 0 || mkdir("l", 0700) < 0 || mkdir("u", 0700) < 0 ||
-	    mkdir("w", 0700) < 0 || mkdir("m", 0700) < 0)
+	if (mkdir("l", 0700) < 0 || mkdir("u", 0700) < 0 || mkdir("w", 0700) < 0 || mkdir("m", 0700) < 0)
 		return err_new(errno, "making directories for the trial");
 	if (mount("devbox", "m", "overlay", 0, "lowerdir=l,upperdir=u,workdir=w,userxattr") < 0)
 		return err_new(errno, "mounting overlayfs");

@@ -95,6 +95,9 @@ struct err *store_open(struct store **ret)
 
 void store_free(struct store *st)
 {
+	if (!st)
+		return;
+
 	int *fds[] = { &st->root,  &st->blobs,	 &st->layers, &st->containers,
 		       &st->names, &st->volumes, &st->cache,  &st->tmp };
 
