@@ -56,8 +56,6 @@ void access_text(const struct box *b, const struct db_access *a, const char *hea
 {
 	_cleanup_free_ char *settings = db_access_format(a, ENV_DOTENV);
 
-	str_addf(out, "\n%s\n\n", head);
-	for (const char *p = settings; *p; p += strcspn(p, "\n") + 1)
-		str_addf(out, "    %.*s\n", (int)strcspn(p, "\n"), p);
-	str_addf(out, "\nThese settings again: %s env %s\n", prog(), b->spec.name);
+	str_addf(out, "\n%s\n\n%s\n", head, settings);
+	str_addf(out, "These settings again: %s env %s\n", prog(), b->spec.name);
 }

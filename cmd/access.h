@@ -8,7 +8,7 @@
 /* For a running container with a recipe.  Errors say what is missing: no database, not running, port not published.
  * The caller ends *ret with db_access_done(). */
 struct err *access_find(const struct box *b, struct db_access *ret) MUST_CHECK;
-/* Append what `run` says about it: HEAD, the settings indented, how to stop. */
+/* Append what `run` says about it: HEAD, the settings one a line, how to get them again. */
 void access_text(const struct box *b, const struct db_access *a, const char *head, struct str *out);
 
 #endif

@@ -263,10 +263,9 @@ static int unknown_verb(const char *group, const char *name)
 
 static int flag_error(struct err *e, const char *path)
 {
-	fprintf(stderr, "%s\n", e->text);
-	if (e->hint)
-		fprintf(stderr, "(%s)\n", e->hint);
-	fprintf(stderr, "See '%s --help'.\n", path);
+	_cleanup_free_ char *line = err_line(e);
+
+	fprintf(stderr, "%s\nSee '%s --help'.\n", line, path);
 	err_free(e);
 	return STATUS_FLAG;
 }
