@@ -387,6 +387,9 @@ static struct err *explain(struct http *h, CURLcode rc, const char *host)
 	struct http_resp *r = h->resp;
 
 	r->retryable = true;
+	r->unlikely = h->stalled || rc == CURLE_COULDNT_RESOLVE_HOST ||
+		      rc == CURLE_COULDNT_RESOLVE_PROXY || rc == CURLE_COULDNT_CONNECT ||
+		      rc == CURLE_OPERATION_TIMEDOUT || rc == CURLE_SSL_CONNECT_ERROR;
 	if (h->sink_error) {
 		r->retryable = false;
 		return TAKE_PTR(h->sink_error);
@@ -394,7 +397,7 @@ static struct err *explain(struct http *h, CURLcode rc, const char *host)
 	if (h->stalled)
 		return err_new(0, "%s sent nothing for %u seconds", host, h->cfg->stall_ms / 1000);
 	if (h->too_large) {
-		r->retryable = false;
+		r->retryable = r->unlikely = false;
 		return err_new(0, "%s sent an answer larger than %zu bytes", host,
 			       h->req->body_max ?: (size_t)HTTP_BODY_MAX);
 	}

@@ -44,6 +44,7 @@ struct http_resp {
 	char *ratelimit_limit, *ratelimit_remaining;
 	struct strv challenges; /* every WWW-Authenticate header */
 	bool retryable; /* after an error: the same request may work later */
+	bool unlikely; /* but not very likely: no such host, nobody listens, silence */
 	bool no_tls; /* after an error: the server does not speak TLS */
 };
 void http_resp_done(struct http_resp *r);

@@ -5,7 +5,16 @@
 #include "core/store/dirs.h"
 #include "registry/image_ref.h"
 
-enum pull_phase { PULL_RESOLVING, PULL_WAITING, PULL_DOWNLOADING, PULL_EXTRACTING, PULL_DONE, PULL_EXISTS, PULL_RETRY, PULL_PHASE_MAX };
+enum pull_phase {
+	PULL_RESOLVING,
+	PULL_WAITING,
+	PULL_DOWNLOADING,
+	PULL_EXTRACTING,
+	PULL_DONE,
+	PULL_EXISTS,
+	PULL_RETRY,
+	PULL_PHASE_MAX
+};
 
 /* One change worth showing.  LAYER is the layer's number (0 is the bottom), or -1 for the whole image. */
 struct pull_event {

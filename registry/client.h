@@ -1,0 +1,41 @@
+/* registry/client.h -- one repository of one registry: mirrors, tokens, retries, and what went wrong in words.
+ * Source: OCI distribution-spec 1.1; distribution/docs/spec/auth.
+ *
+ * Mirrors are asked first, in the order of the configuration, then the registry itself; the first that has given the
+ * manifest is asked first for the rest.  A struct client may be used by several threads, each with its own struct http. */
+#ifndef REGISTRY_CLIENT_H
+#define REGISTRY_CLIENT_H
+
+#include "registry/http.h"
+#include "registry/image_ref.h"
+
+struct client;
+/* NOTE is told, in one line for people, that something is tried again; it may be called by several threads at once.
+ * CFG and REF must outlive the result. */
+struct client *client_new(const struct registry_config *cfg, const struct image_ref *ref,
+			  void (*note)(void *arg, const char *text), void *arg);
+void client_free(struct client *c);
+
+struct client_req {
+	const char *path; /* below /v2/<repo>/: "manifests/latest", "blobs/sha256:..." */
+	bool head;
+	const char *accept;
+	size_t body_max;
+	/* Instead of keeping the body: see struct http_req.  OFFSET is asked before every try where to go on. */
+	struct err *(*sink)(void *arg, uint64_t start, const void *data, size_t len);
+	uint64_t (*offset)(void *arg);
+	bool (*failed)(void *arg); /* did the sink fail for a reason of ours (disk full)?  Then no other server helps */
+	void *arg;
+};
+
+/* Success means a 2xx answer; *ret is then the caller's to end with http_resp_done().  Errors are in the user's words,
+ * errno 0; then only ret->status is set. */
+struct err *client_get(struct client *c, struct http *h, const struct client_req *req,
+		       struct http_resp *ret) MUST_CHECK;
+
+/* "100;w=21600" and "7" as "7 of 100 pulls left in 6 hours"; NULL if they are not of that form.  Pure. */
+char *client_quota_text(const char *limit, const char *remaining);
+/* Seconds until the moment of a Retry-After header (seconds or a date), or -1.  Pure but for the clock. */
+int64_t client_retry_after(const char *value);
+
+#endif

@@ -1,0 +1,659 @@
+#include "registry/image.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "core/base/fd.h"
+#include "core/base/lock.h"
+#include "core/base/proc.h"
+#include "registry/blob.h"
+#include "registry/index.h"
+#include "registry/manifest.h"
+#include "registry/mark.h"
+
+enum {
+	LIST_MAX = 4096, /* entries of a list in the configuration */
+	TEXT_MAX = 128 << 10, /* bytes of one string: what execve() takes */
+	ID_SHORT = 12,
+	WALK_DEPTH = 5, /* index -> manifest -> configuration, and some for other tools' */
+};
+
+void image_free(struct image *img)
+{
+	if (!img)
+		return;
+	free(img->ref);
+	free(img->id);
+	free(img->digest);
+	free(img->repo_digest);
+	strv_done(&img->diff_ids);
+	json_free(img->config);
+	strv_done(&img->entrypoint);
+	strv_done(&img->cmd);
+	strv_done(&img->env);
+	free(img->workdir);
+	free(img->user);
+	free(img->stop_signal);
+	free(img->os);
+	free(img->arch);
+	strv_done(&img->volumes);
+	strv_done(&img->exposed);
+	strv_done(&img->labels);
+	free(img);
+}
+
+/* --- reading one --------------------------------------------------------------------------------------------------- */
+
+static struct err *take_text(json *j, const char *key, char **ret)
+{
+	const char *text = json_str(j, key);
+
+	if (text && strlen(text) > TEXT_MAX)
+		return err_new(0, "the image's configuration: %s is too long", key);
+	*ret = text && *text ? xstrdup(text) : NULL;
+	return NULL;
+}
+
+static struct err *take_list(json *j, const char *key, struct strv *ret)
+{
+	json *list = json_get(j, key);
+
+	if (!json_is_null(list) && !json_is_array(list))
+		return err_new(0, "the image's configuration: %s is not a list", key);
+	if (json_len(list) > LIST_MAX)
+		return err_new(0, "the image's configuration: %s has more than %d entries", key,
+			       LIST_MAX);
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *text = json_text(json_at(list, i));
+
+		if (!text || strlen(text) > TEXT_MAX)
+			return err_new(0, "the image's configuration: entry %zu of %s is %s", i,
+				       key, text ? "too long" : "no text");
+		strv_add(ret, text);
+	}
+	return NULL;
+}
+
+static bool is_volume(const char *path)
+{
+	return *path == '/';
+}
+
+/* "3306/tcp", "53/udp", "80", "8000-8010/tcp" */
+static bool is_port(const char *s)
+{
+	size_t n = strspn(s, "0123456789-");
+
+	return n > 0 && n < 12 && *s != '-' &&
+	       (!s[n] || str_eq(s + n, "/tcp") || str_eq(s + n, "/udp") || str_eq(s + n, "/sctp"));
+}
+
+/* The keys of an object that are what they should be: Volumes, ExposedPorts. */
+static struct err *take_keys(json *j, const char *key, bool (*fits)(const char *), struct strv *ret)
+{
+	json *obj = json_get(j, key);
+
+	if (!json_is_object(obj))
+		return NULL;
+	if (json_len(obj) > LIST_MAX)
+		return err_new(0, "the image's configuration: %s has more than %d entries", key,
+			       LIST_MAX);
+	for (size_t i = 0; i < json_len(obj); i++) {
+		const char *name = json_key_at(obj, i, NULL);
+
+		if (strlen(name) < TEXT_MAX && fits(name))
+			strv_add(ret, name);
+	}
+	return NULL;
+}
+
+static struct err *take_labels(json *j, struct strv *ret)
+{
+	json *obj = json_get(j, "Labels"), *value = NULL;
+
+	if (json_is_object(obj) && json_len(obj) > LIST_MAX)
+		return err_new(0, "the image's configuration: more than %d labels", LIST_MAX);
+	for (size_t i = 0; json_is_object(obj) && i < json_len(obj); i++) {
+		const char *key = json_key_at(obj, i, &value);
+
+		if (json_text(value))
+			strv_addf(ret, "%s=%s", key, json_text(value));
+	}
+	return NULL;
+}
+
+static struct err *take_env(json *j, struct strv *ret)
+{
+	_cleanup_strv_ struct strv all = { 0 };
+	struct err *e = take_list(j, "Env", &all);
+
+	for (size_t i = 0; !e && i < all.n; i++)
+		if (strchr(all.v[i], '=') && *all.v[i] != '=')
+			strv_add(ret, all.v[i]);
+	return e;
+}
+
+static struct err *read_views(struct image *img)
+{
+	json *c = json_get(img->config, "config"), *ids;
+	const char *created = json_str(img->config, "created");
+	struct err *e;
+
+	if (!json_is_object(img->config))
+		return err_new(0, "the image's configuration is not an object");
+	e = take_list(c, "Entrypoint", &img->entrypoint);
+	e = e ?: take_list(c, "Cmd", &img->cmd);
+	e = e ?: take_env(c, &img->env);
+	e = e ?: take_text(c, "WorkingDir", &img->workdir);
+	e = e ?: take_text(c, "User", &img->user);
+	e = e ?: take_text(c, "StopSignal", &img->stop_signal);
+	e = e ?: take_text(img->config, "os", &img->os);
+	e = e ?: take_text(img->config, "architecture", &img->arch);
+	e = e ?: take_keys(c, "Volumes", is_volume, &img->volumes);
+	e = e ?: take_keys(c, "ExposedPorts", is_port, &img->exposed);
+	e = e ?: take_labels(c, &img->labels);
+	if (e)
+		return e;
+	if (created)
+		err_free(time_parse(created, 0, &img->created_ns)); /* unreadable: 1970 */
+	ids = json_get(json_get(img->config, "rootfs"), "diff_ids");
+	for (size_t i = 0; i < json_len(ids); i++) {
+		if (!digest_is_valid(json_text(json_at(ids, i))))
+			return err_new(0, "the image's configuration: diff id %zu is no digest", i);
+		strv_add(&img->diff_ids, json_text(json_at(ids, i)));
+	}
+	return NULL;
+}
+
+/* Can what ENTRY names be used?  Its parts may have been lost with the power, see registry/pull.c. */
+static bool is_complete(struct store *st, const struct index_entry *entry, const struct image *img)
+{
+	uint64_t size;
+
+	if (!entry->boot || str_eq(entry->boot, proc_boot_id()))
+		return true;
+	for (size_t i = 0; i < img->diff_ids.n; i++)
+		if (!mark_check(st, img->diff_ids.v[i], &size))
+			return false;
+	return true;
+}
+
+static struct err *load(struct store *st, const struct index_entry *entry, struct image **ret)
+{
+	struct image *img = xcalloc(1, sizeof(*img));
+	_cleanup_free_ char *text = NULL;
+	struct err *e;
+	size_t len;
+
+	img->ref = xstrdup(entry->ref);
+	img->id = xstrdup(entry->id);
+	img->digest = xstrdup(entry->digest);
+	img->repo_digest = xstrdup(entry->repo_digest);
+	img->size_bytes = entry->image_size;
+	e = blob_read(st, entry->id, CONFIG_BLOB_MAX_BYTES, false, &text, &len);
+	e = e ?: json_parse(text, len, "the image's configuration", &img->config);
+	e = e ?: read_views(img);
+	if (!e && !is_complete(st, entry, img))
+		e = err_new(ENOENT, "its layers did not reach the disk before the last boot");
+	if (e) {
+		image_free(img);
+		return e;
+	}
+	*ret = img;
+	return NULL;
+}
+
+/* --- finding ------------------------------------------------------------------------------------------------------- */
+
+static struct err *no_such_image(const char *text)
+{
+	return err_new(ENOENT, "No such image: %s", text);
+}
+
+/* The hex digits if TEXT could be (the beginning of) an id, else NULL. */
+static const char *as_id(const char *text)
+{
+	const char *hex = str_after(text, DIGEST_PREFIX) ?: text;
+	size_t len = strlen(hex);
+
+	return len && len <= DIGEST_HEX_LEN && str_is_hex(hex, len) ? hex : NULL;
+}
+
+static struct err *find_id(struct index *ix, const char *text, const char *hex, struct index_entry **ret)
+{
+	struct index_entry *found = NULL;
+
+	for (size_t i = 0; i < ix->n; i++) {
+		if (!str_starts(blob_name(ix->v[i].id), hex))
+			continue;
+		if (found && !str_eq(found->id, ix->v[i].id))
+			return err_new(0, "multiple images start with %s", text);
+		if (!found || !found->ref)
+			found = &ix->v[i];
+	}
+	*ret = found;
+	return NULL;
+}
+
+/* NAME@DIGEST is also what was pulled as NAME:TAG and turned out to be that. */
+static struct index_entry *find_digest(struct index *ix, const struct image_ref *ref)
+{
+	_cleanup_free_ char *repo = xasprintf("%s/%s", ref->host, ref->repo);
+
+	for (size_t i = 0; ref->digest && i < ix->n; i++) {
+		const struct index_entry *en = &ix->v[i];
+		const char *rest = en->ref ? str_after(en->ref, repo) : NULL;
+
+		if (rest && (*rest == ':' || *rest == '@') &&
+		    (str_eq(en->repo_digest, ref->digest) || str_eq(en->digest, ref->digest)))
+			return &ix->v[i];
+	}
+	return NULL;
+}
+
+/* *RET_BY_ID tells whether TEXT is an id and not a name. */
+static struct err *find_entry(struct index *ix, const char *text, struct index_entry **ret,
+			      bool *ret_by_id)
+{
+	const char *hex = as_id(text);
+	struct index_entry *found = NULL;
+	struct image_ref ref = { 0 };
+	struct err *e = NULL;
+
+	*ret_by_id = hex && (strlen(hex) == DIGEST_HEX_LEN || hex != text);
+	if (!*ret_by_id) {
+		e = image_ref_parse(text, &ref);
+		if (!e) {
+			_cleanup_free_ char *full = image_ref_full(&ref);
+
+			found = index_find(ix, full) ?: find_digest(ix, &ref);
+			image_ref_done(&ref);
+		} else if (!hex) {
+			return e;
+		}
+		err_free(e); /* no name, but it may be an id */
+		e = NULL;
+	}
+	if (!found && hex) {
+		*ret_by_id = true;
+		e = find_id(ix, text, hex, &found);
+	}
+	if (!e && !found)
+		e = no_such_image(text);
+	*ret = found;
+	return e;
+}
+
+struct err *image_find(struct store *st, const char *text, struct image **ret)
+{
+	_cleanup_index_ struct index ix = { 0 };
+	struct index_entry *entry;
+	struct err *e;
+	bool by_id;
+
+	e = index_load(st, &ix);
+	e = e ?: find_entry(&ix, text, &entry, &by_id);
+	if (e)
+		return e;
+	e = load(st, entry, ret);
+	if (!err_is(e, ENOENT))
+		return err_wrap(e, "%s", text);
+	err_free(e); /* a part is missing: it has to be pulled again, as if it were not there */
+	return no_such_image(text);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct image *const *x = a, *const *y = b;
+
+	if ((*x)->created_ns != (*y)->created_ns)
+		return (*x)->created_ns < (*y)->created_ns ? 1 : -1;
+	return strcmp((*x)->ref ?: "", (*y)->ref ?: "");
+}
+
+struct err *image_list(struct store *st, struct image ***ret, size_t *ret_n)
+{
+	_cleanup_index_ struct index ix = { 0 };
+	struct image **list;
+	struct err *e;
+	size_t n = 0;
+
+	e = index_load(st, &ix);
+	if (e)
+		return e;
+	list = xcalloc(ix.n + 1, sizeof(struct image *));
+	for (size_t i = 0; i < ix.n; i++) {
+		e = load(st, &ix.v[i], &list[n]);
+		if (e)
+			err_free(e); /* a damaged image must not hide the others; using it by name says what is wrong */
+		else
+			n++;
+	}
+	qsort(list, n, sizeof(struct image *), newest_first);
+	*ret = list;
+	*ret_n = n;
+	return NULL;
+}
+
+/* --- what nothing refers to ---------------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Digests still needed, sorted before they are looked up. */
+struct keep {
+	struct store *st;
+	struct strv blobs, layers;
+};
+
+static bool is_kept(const struct strv *sorted, const char *hex)
+{
+	return sorted->n && bsearch(&hex, sorted->v, sorted->n, sizeof(*sorted->v), by_text);
+}
+
+static void keep_blob(struct keep *k, const char *digest, unsigned depth);
+
+/* Whatever J refers to by a member "digest" or "diff_ids". */
+static void keep_walk(struct keep *k, json *j, unsigned depth)
+{
+	json *value = NULL;
+
+	for (size_t i = 0; json_is_array(j) && i < json_len(j); i++)
+		keep_walk(k, json_at(j, i), depth);
+	for (size_t i = 0; json_is_object(j) && i < json_len(j); i++) {
+		const char *key = json_key_at(j, i, &value);
+
+		if (str_eq(key, "digest") && digest_is_valid(json_text(value)))
+			keep_blob(k, json_text(value), depth + 1);
+		for (size_t n = 0; str_eq(key, "diff_ids") && n < json_len(value); n++)
+			if (digest_is_valid(json_text(json_at(value, n))))
+				strv_add(&k->layers, blob_name(json_text(json_at(value, n))));
+		keep_walk(k, value, depth);
+	}
+}
+
+/* The blob, and if it is a document, all it refers to. */
+static void keep_blob(struct keep *k, const char *digest, unsigned depth)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json *j = NULL;
+	struct err *e;
+	size_t len;
+
+	strv_add(&k->blobs, blob_name(digest));
+	if (depth > WALK_DEPTH)
+		return;
+	e = blob_read(k->st, digest, CONFIG_BLOB_MAX_BYTES, false, &text, &len);
+	if (!e && len && *text == '{')
+		e = json_parse(text, len, "", &j);
+	err_free(e); /* absent, large or not JSON: a leaf */
+	keep_walk(k, j, depth);
+}
+
+static void collect(struct store *st, const struct index *ix, const struct strv *in_use, struct keep *k)
+{
+	k->st = st;
+	for (size_t i = 0; i < ix->n; i++)
+		keep_blob(k, ix->v[i].digest, 0);
+	for (size_t i = 0; i < ix->n_foreign; i++)
+		keep_walk(k, ix->foreign[i], 0);
+	for (size_t i = 0; in_use && i < in_use->n; i++)
+		if (digest_is_valid(in_use->v[i]))
+			keep_blob(k, in_use->v[i], 0);
+	if (k->blobs.n)
+		qsort(k->blobs.v, k->blobs.n, sizeof(*k->blobs.v), by_text);
+	if (k->layers.n)
+		qsort(k->layers.v, k->layers.n, sizeof(*k->layers.v), by_text);
+}
+
+static DIR *list_dir(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? NULL : fdopendir(fd);
+}
+
+static bool is_digest_name(const char *name)
+{
+	return strlen(name) >= DIGEST_HEX_LEN && str_is_hex(name, DIGEST_HEX_LEN);
+}
+
+static struct err *sweep_blobs(struct store *st, const struct keep *k, uint64_t *freed)
+{
+	_cleanup_dir_ DIR *d = list_dir(st->blobs);
+	struct dirent *de;
+	struct stat sb;
+
+	while (d && (de = readdir(d)) != NULL) {
+		/* ".<hex>.<pid>.<n>" is what a killed writer left */
+		bool aside = de->d_name[0] == '.' && is_digest_name(de->d_name + 1);
+
+		if (!aside && (!is_digest_name(de->d_name) || is_kept(&k->blobs, de->d_name)))
+			continue;
+		if (fstatat(st->blobs, de->d_name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
+			*freed += (uint64_t)sb.st_size;
+		if (unlinkat(st->blobs, de->d_name, 0) < 0 && errno != ENOENT)
+			return err_new(errno, "removing blob %s", de->d_name);
+	}
+	return NULL;
+}
+
+static struct err *sweep_layers(struct store *st, const struct keep *k, uint64_t *freed)
+{
+	_cleanup_dir_ DIR *d = list_dir(st->layers);
+	struct err *all = NULL;
+	struct dirent *de;
+
+	while (d && (de = readdir(d)) != NULL) {
+		_cleanup_free_ char *digest = NULL, *hex = NULL;
+		uint64_t size = 0;
+
+		if (!is_digest_name(de->d_name))
+			continue;
+		hex = xstrndup(de->d_name, DIGEST_HEX_LEN);
+		if (is_kept(&k->layers, hex))
+			continue;
+		digest = xasprintf(DIGEST_PREFIX "%s", hex);
+		if (mark_check(st, digest, &size))
+			*freed += size;
+		mark_remove(st, digest); /* first: a layer without its mark is no layer */
+		all = err_also(all, err_wrap(store_rm_tree(st, st->layers, hex), "layer %.12s", hex));
+	}
+	return all;
+}
+
+/* Broken downloads and locks, of which nobody is the holder while we hold gc.lock alone. */
+static void sweep_cache(struct store *st, uint64_t *freed)
+{
+	_cleanup_dir_ DIR *d = list_dir(st->cache);
+	struct dirent *de;
+	struct stat sb;
+
+	while (d && (de = readdir(d)) != NULL) {
+		if (!is_digest_name(de->d_name) ||
+		    !(str_ends(de->d_name, ".part") || str_ends(de->d_name, ".lock")))
+			continue;
+		if (fstatat(st->cache, de->d_name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
+			*freed += (uint64_t)sb.st_size;
+		unlinkat(st->cache, de->d_name, 0);
+	}
+}
+
+/* Remove blobs and layers that neither IX nor IN_USE needs.  While a pull is under way nothing is removed: it may count
+ * on a layer that no entry names yet; the next time will do. */
+static struct err *collect_garbage(struct store *st, const struct index *ix,
+				   const struct strv *in_use, uint64_t *freed)
+{
+	_cleanup_close_ int lock = -1;
+	struct keep k = { 0 };
+	struct err *e;
+
+	e = lock_try(st->cache, "gc.lock", false, &lock);
+	if (e || lock < 0)
+		return e;
+	collect(st, ix, in_use, &k);
+	e = sweep_layers(st, &k, freed);
+	e = err_also(e, sweep_blobs(st, &k, freed));
+	sweep_cache(st, freed);
+	strv_done(&k.blobs);
+	strv_done(&k.layers);
+	return e;
+}
+
+/* --- tag, remove, prune -------------------------------------------------------------------------------------------- */
+
+struct err *image_tag(struct store *st, const char *source, const char *target)
+{
+	_cleanup_index_ struct index ix = { 0 };
+	_cleanup_free_ char *full = NULL;
+	_cleanup_close_ int lock = -1;
+	struct image_ref ref = { 0 };
+	struct index_entry *entry, copy;
+	struct err *e;
+	bool by_id;
+
+	e = image_ref_parse(target, &ref);
+	if (e)
+		return err_wrap(e, "%s", target);
+	if (ref.digest)
+		e = err_new(0, "refusing to create a tag with a digest reference");
+	full = image_ref_full(&ref);
+	image_ref_done(&ref);
+	e = e ?: store_lock(st, &lock);
+	e = e ?: index_load(st, &ix);
+	e = e ?: find_entry(&ix, source, &entry, &by_id);
+	if (e || str_eq(entry->ref, full))
+		return e;
+	copy = *entry;
+	if (copy.repo_digest) /* belongs to the other name */
+		copy.repo_digest = NULL;
+	index_set(&ix, full, &copy);
+	return index_save(st, &ix);
+}
+
+static char *familiar(const char *full)
+{
+	struct image_ref ref;
+	struct err *e = image_ref_parse(full, &ref);
+	char *text;
+
+	if (e) {
+		err_free(e); /* of another tool: as it is */
+		return xstrdup(full);
+	}
+	text = image_ref_familiar(&ref);
+	image_ref_done(&ref);
+	return text;
+}
+
+static size_t count_names(const struct index *ix, const char *id)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ix->n; i++)
+		n += ix->v[i].ref && str_eq(ix->v[i].id, id);
+	return n;
+}
+
+static bool is_known(const struct index *ix, const char *id)
+{
+	for (size_t i = 0; i < ix->n; i++)
+		if (str_eq(ix->v[i].id, id))
+			return true;
+	return false;
+}
+
+/* Take the name from entry I; the image itself stays as long as a container has it. */
+static void untag(struct index *ix, size_t i, bool keep, const char *word, struct strv *report)
+{
+	_cleanup_free_ char *id = xstrdup(ix->v[i].id);
+
+	if (ix->v[i].ref) {
+		_cleanup_free_ char *name = familiar(ix->v[i].ref);
+
+		strv_addf(report, "%s: %s", word, name);
+	}
+	index_drop(ix, i, keep);
+	if (!is_known(ix, id))
+		strv_addf(report, "%s: %s", *word == 'U' ? "Deleted" : "deleted", id);
+}
+
+static struct err *check_remove(const struct index *ix, const struct index_entry *entry, bool by_id,
+				bool used)
+{
+	size_t names = count_names(ix, entry->id);
+
+	if (by_id && names > 1)
+		return err_new(0, "conflict: unable to delete %.12s (must be forced) - image is referenced in multiple repositories",
+			       blob_name(entry->id));
+	if (used && by_id)
+		return err_new(0, "conflict: unable to delete %.12s (must be forced) - image is being used by a container",
+			       blob_name(entry->id));
+	if (used && names <= 1) {
+		_cleanup_free_ char *name = familiar(entry->ref);
+
+		return err_new(0, "conflict: unable to remove repository reference \"%s\" (must force) - a container is using its referenced image %.12s",
+			       name, blob_name(entry->id));
+	}
+	return NULL;
+}
+
+struct err *image_remove(struct store *st, const char *text, bool force, const struct strv *in_use,
+			 struct strv *report)
+{
+	_cleanup_index_ struct index ix = { 0 };
+	_cleanup_free_ char *id = NULL;
+	_cleanup_close_ int lock = -1;
+	struct index_entry *entry;
+	uint64_t freed = 0;
+	bool by_id, used;
+	struct err *e;
+
+	e = store_lock(st, &lock);
+	e = e ?: index_load(st, &ix);
+	e = e ?: find_entry(&ix, text, &entry, &by_id);
+	if (e)
+		return e;
+	id = xstrdup(entry->id);
+	used = in_use && strv_has(in_use, id);
+	if (!force)
+		e = check_remove(&ix, entry, by_id, used);
+	if (e)
+		return e;
+	if (by_id) {
+		for (size_t i = ix.n; i-- > 0;)
+			if (str_eq(ix.v[i].id, id))
+				untag(&ix, i, used, "Untagged", report);
+	} else {
+		untag(&ix, (size_t)(entry - ix.v), used, "Untagged", report);
+	}
+	e = index_save(st, &ix);
+	return e ?: collect_garbage(st, &ix, in_use, &freed);
+}
+
+struct err *image_prune(struct store *st, bool all, const struct strv *in_use, struct strv *report,
+			uint64_t *ret_freed_bytes)
+{
+	_cleanup_index_ struct index ix = { 0 };
+	_cleanup_close_ int lock = -1;
+	uint64_t freed = 0;
+	struct err *e;
+
+	e = store_lock(st, &lock);
+	e = e ?: index_load(st, &ix);
+	if (e)
+		return e;
+	for (size_t i = ix.n; i-- > 0;)
+		if ((all || !ix.v[i].ref) && !(in_use && strv_has(in_use, ix.v[i].id)))
+			untag(&ix, i, false, "untagged", report);
+	e = index_save(st, &ix);
+	e = e ?: collect_garbage(st, &ix, in_use, &freed);
+	store_sweep(st);
+	*ret_freed_bytes = freed;
+	return e;
+}

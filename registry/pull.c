@@ -1,0 +1,683 @@
+/* How it works
+ *
+ *	devbox pull ── child in the user namespace ── up to SLOTS threads, each: fetch one layer ── its unpacking thread
+ *
+ * 1 parent: reads configuration and credentials as the user, holds cache/gc.lock (shared, see registry/image.c).
+ * 2 child: resolves the name: manifest (of the index: the one for the platform), configuration.
+ * 3 child, per layer: socket -> SHA-256 -> cache/<hex>.part -> decompressor -> ring -> SHA-256 -> tar -> files in
+ *   tmp/layer.<random>.  If both digests fit: .part becomes blobs/sha256/<hex>, the staging directory becomes
+ *   layers/<diff id>, and its mark is written.  A lock per diff id makes a second pull wait and then find it there.
+ * 4 parent: under the store's lock the image gets its entry in index.json: now it exists.
+ * 5 a grandchild, detached: syncfs(2), then marks layers and entry as being on disk.  Until then they carry this
+ *   boot's id, and after a power loss they count as absent: no fsync per file, nobody waits for the disk.
+ *
+ * kill -9 at any moment leaves staging directories (store_sweep() clears them) and .part files (the next pull goes on
+ * there, image_prune() clears them). */
+#include "registry/pull.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "core/base/fd.h"
+#include "core/base/json.h"
+#include "core/base/lock.h"
+#include "core/base/proc.h"
+#include "registry/blob.h"
+#include "registry/client.h"
+#include "registry/index.h"
+#include "registry/inflate.h"
+#include "registry/layer.h"
+#include "registry/manifest.h"
+#include "registry/mark.h"
+#include "registry/ring.h"
+
+enum {
+	SLOTS = 3, /* layers at once: more only shares the same line and disk */
+	PROGRESS_MS = 100,
+};
+
+struct pull {
+	/* the parent's, read by all */
+	struct store *st;
+	const struct pull_opts *opts;
+	struct registry_config cfg;
+	struct image_ref ref;
+	char *full; /* the image's name in index.json */
+	struct platform platform;
+	/* the child's */
+	struct store child_st; /* the same directories, as seen by the namespace's root */
+	struct client *client;
+	struct manifest manifest;
+	struct strv diff_ids;
+	char *repo_digest, *manifest_digest;
+	size_t manifest_size;
+	bool up_to_date;
+	atomic_size_t next; /* layer to begin */
+	atomic_bool failed; /* begin no further one */
+	atomic_ullong image_size;
+	pthread_mutex_t lock; /* of what follows, and of the progress function */
+	struct err *error; /* the first one */
+};
+
+/* One layer on its way. */
+struct job {
+	struct pull *p;
+	int number;
+	const struct descriptor *d;
+	const char *diff_id;
+	struct ring *ring;
+	struct inflate *inflate;
+	int stage; /* staging directory */
+	int64_t told_ms; /* when progress was last reported */
+	/* the unpacking thread's result */
+	struct layer_stats stats;
+	struct err *unpack_error;
+	char got_diff_id[DIGEST_LEN + 1];
+};
+
+/* --- progress ------------------------------------------------------------------------------------------------------ */
+
+static void tell(struct pull *p, enum pull_phase phase, int layer, uint64_t done, const char *text)
+{
+	const struct descriptor *d = layer >= 0 ? &p->manifest.layers[layer] : NULL;
+	struct pull_event ev = {
+		.phase = phase,
+		.layer = layer,
+		.n_layers = (int)p->manifest.n_layers,
+		.digest = d ? d->digest : NULL,
+		.done_bytes = done,
+		.total_bytes = d ? (uint64_t)d->size : 0,
+		.text = text,
+	};
+
+	if (!p->opts->progress)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->opts->progress(p->opts->arg, &ev);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void on_note(void *arg, const char *text)
+{
+	tell(arg, PULL_RETRY, -1, 0, text);
+}
+
+static void on_progress(void *arg, uint64_t done)
+{
+	struct job *j = arg;
+	int64_t now = time_mono_ms();
+
+	if (now - j->told_ms < PROGRESS_MS)
+		return;
+	j->told_ms = now;
+	tell(j->p, PULL_DOWNLOADING, j->number, done, NULL);
+}
+
+static void on_waiting(void *arg)
+{
+	struct job *j = arg;
+
+	tell(j->p, PULL_WAITING, j->number, 0, NULL);
+}
+
+/* --- one layer ----------------------------------------------------------------------------------------------------- */
+
+static struct err *on_room(void *arg, void **ret_buf, size_t *ret_size)
+{
+	return ring_room(((struct job *)arg)->ring, ret_buf, ret_size);
+}
+
+static struct err *on_done(void *arg, size_t len)
+{
+	return ring_done(((struct job *)arg)->ring, len);
+}
+
+static struct err *on_feed(void *arg, const void *data, size_t len)
+{
+	return inflate_feed(((struct job *)arg)->inflate, data, len);
+}
+
+struct hashed_read {
+	struct ring *ring;
+	struct sha256 *sha;
+};
+
+static struct err *on_read(void *arg, const void **ret_data, size_t *ret_len)
+{
+	struct hashed_read *hr = arg;
+	struct err *e = ring_read(hr->ring, ret_data, ret_len);
+
+	if (!e && *ret_len)
+		sha256_add(hr->sha, *ret_data, *ret_len);
+	return e;
+}
+
+static void *unpack_thread(void *arg)
+{
+	struct job *j = arg;
+	struct hashed_read hr = { j->ring, sha256_new() };
+	struct layer_source src = { on_read, &hr };
+
+	j->unpack_error = layer_unpack(j->stage, &j->p->child_st.ids, &src, &j->stats);
+	ring_close(j->ring); /* after an error the writer must not wait for room */
+	sha256_text(hr.sha, j->got_diff_id);
+	sha256_free(hr.sha);
+	return NULL;
+}
+
+/* Fetch, decompress and unpack into the staging directory; both threads are done afterwards. */
+static struct err *stream_layer(struct job *j, struct http *h, bool *ret_again)
+{
+	struct inflate_sink sink = { on_room, on_done, j };
+	struct blob_follower follower = { on_feed, on_progress, on_waiting, j };
+	struct err *e;
+	pthread_t thread;
+	int rc;
+
+	*ret_again = false;
+	j->ring = ring_new();
+	j->inflate = inflate_new(&sink);
+	rc = pthread_create(&thread, NULL, unpack_thread, j);
+	if (rc) {
+		e = err_new(rc, "starting a thread");
+	} else {
+		e = blob_stream(&j->p->child_st, j->p->client, h, j->d, &follower, ret_again);
+		e = e ?: inflate_end(j->inflate);
+		ring_end(j->ring, !e);
+		if (!e)
+			tell(j->p, PULL_EXTRACTING, j->number, (uint64_t)j->d->size, NULL);
+		pthread_join(thread, NULL);
+		/* whichever failed first made the other one fail with ECANCELED */
+		if (j->unpack_error && (!e || err_is(e, ECANCELED))) {
+			err_free(e);
+			e = err_wrap(TAKE_PTR(j->unpack_error), "unpacking %.19s", j->d->digest);
+		}
+		err_free(TAKE_PTR(j->unpack_error));
+	}
+	inflate_free(TAKE_PTR(j->inflate));
+	ring_free(TAKE_PTR(j->ring));
+	return e;
+}
+
+/* Under its final name, complete, or not at all. */
+static struct err *install_layer(struct job *j, const char *stage_name)
+{
+	struct store *st = &j->p->child_st;
+	const char *name = blob_name(j->diff_id);
+	struct err *e;
+
+	if (!str_eq(j->got_diff_id, j->diff_id))
+		return err_new(0, "layer %.19s unpacks to %.19s, but the image's configuration says %.19s",
+			       j->d->digest, j->got_diff_id, j->diff_id);
+	mark_remove(st, j->diff_id); /* of a layer that is no longer trusted, and goes now */
+	e = store_rm_tree(st, st->layers, name);
+	if (!e && renameat(st->tmp, stage_name, st->layers, name) < 0)
+		e = err_new(errno, "putting layer %.19s into its place", j->diff_id);
+	return e ?: mark_write(st, j->diff_id, j->stats.bytes, false);
+}
+
+static struct err *make_layer(struct job *j, struct http *h)
+{
+	struct store *st = &j->p->child_st;
+	struct err *e = NULL;
+
+	for (int tries = 0; tries < 2; tries++) {
+		_cleanup_free_ char *stage_name = NULL;
+		_cleanup_close_ int stage = -1;
+		bool again = false;
+
+		e = store_stage(st, "layer", &stage_name, &stage);
+		if (e)
+			return e;
+		j->stage = stage;
+		e = stream_layer(j, h, &again);
+		e = e ?: install_layer(j, stage_name);
+		if (!e)
+			return NULL;
+		err_free(store_rm_tree(st, st->tmp, stage_name)); /* best effort: the next sweep tries again */
+		if (!again || tries)
+			break;
+		err_free(e);
+	}
+	return e;
+}
+
+static void tell_omissions(struct job *j)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (!j->stats.owners)
+		return;
+	text = xasprintf("%.19s: %llu files belong to users or groups that are not mapped here; they are root's now",
+			 j->d->digest, (unsigned long long)j->stats.owners);
+	tell(j->p, PULL_RETRY, j->number, 0, text);
+}
+
+static struct err *do_layer(struct job *j, struct http *h)
+{
+	struct store *st = &j->p->child_st;
+	_cleanup_free_ char *lock_name = xasprintf("%s.lock", blob_name(j->diff_id));
+	uint64_t size = 0;
+	struct err *e;
+	int lock = -1;
+
+	e = lock_hold(st->cache, lock_name, on_waiting, j, &lock);
+	if (e)
+		return e;
+	if (mark_check(st, j->diff_id, &size)) {
+		lock_drop(st->cache, lock_name, lock);
+		j->p->image_size += size;
+		tell(j->p, PULL_EXISTS, j->number, (uint64_t)j->d->size, NULL);
+		return NULL;
+	}
+	tell(j->p, PULL_DOWNLOADING, j->number, 0, NULL);
+	e = make_layer(j, h);
+	lock_drop(st->cache, lock_name, lock);
+	if (e)
+		return e;
+	j->p->image_size += j->stats.bytes;
+	tell_omissions(j);
+	tell(j->p, PULL_DONE, j->number, (uint64_t)j->d->size, NULL);
+	return NULL;
+}
+
+/* --- all layers ---------------------------------------------------------------------------------------------------- */
+
+static void keep_first_error(struct pull *p, struct err *e)
+{
+	pthread_mutex_lock(&p->lock);
+	if (p->error)
+		err_free(e); /* most likely a consequence */
+	else
+		p->error = e;
+	pthread_mutex_unlock(&p->lock);
+	p->failed = true;
+}
+
+static void *slot_thread(void *arg)
+{
+	struct pull *p = arg;
+	struct http *h = http_new(&p->cfg);
+
+	while (!p->failed) {
+		struct job j = { .p = p, .stage = -1 };
+		size_t i = p->next++;
+		struct err *e;
+
+		if (i >= p->manifest.n_layers)
+			break;
+		j.number = (int)i;
+		j.d = &p->manifest.layers[i];
+		j.diff_id = p->diff_ids.v[i];
+		e = do_layer(&j, h);
+		if (e)
+			keep_first_error(p, e);
+	}
+	http_free(h);
+	return NULL;
+}
+
+static struct err *do_layers(struct pull *p)
+{
+	pthread_t threads[SLOTS];
+	size_t n;
+
+	for (n = 0; n < SLOTS && n < p->manifest.n_layers; n++) {
+		int rc = pthread_create(&threads[n], NULL, slot_thread, p);
+
+		if (rc) {
+			keep_first_error(p, err_new(rc, "starting a thread"));
+			break;
+		}
+	}
+	while (n)
+		pthread_join(threads[--n], NULL);
+	return TAKE_PTR(p->error);
+}
+
+/* --- the image's documents ----------------------------------------------------------------------------------------- */
+
+/* Do what we have and what is asked for have the same platform? */
+static bool entry_fits(struct pull *p, const struct index_entry *entry)
+{
+	_cleanup_free_ char *text = NULL, *config = NULL;
+	_cleanup_strv_ struct strv diff_ids = { 0 };
+	struct manifest m = { 0 };
+	struct err *e;
+	size_t len;
+	uint64_t size;
+	bool fits;
+
+	e = blob_read(p->st, entry->digest, MANIFEST_MAX_BYTES, false, &text, &len);
+	e = e ?: manifest_parse(text, len, entry->media_type, &p->platform, &m, NULL);
+	if (!e && m.kind != MANIFEST_IMAGE)
+		e = err_new(0, "not an image");
+	e = e ?: blob_read(p->st, m.config.digest, CONFIG_BLOB_MAX_BYTES, false, &config, &len);
+	e = e ?: config_parse(config, len, m.n_layers, &p->platform, &diff_ids);
+	fits = !e;
+	for (size_t i = 0; fits && i < diff_ids.n; i++)
+		fits = mark_check(p->st, diff_ids.v[i], &size);
+	err_free(e); /* whatever it is: a pull mends it */
+	manifest_done(&m);
+	return fits;
+}
+
+/* A complete image of this name, or NULL.  The result belongs to IX. */
+static struct index_entry *have_entry(struct pull *p, struct index *ix)
+{
+	struct err *e = index_load(p->st, ix);
+	struct index_entry *entry;
+
+	if (e) {
+		err_free(e); /* reported when the image is recorded */
+		*ix = (struct index){ 0 };
+		return NULL;
+	}
+	entry = index_find(ix, p->full);
+	return entry && entry_fits(p, entry) ? entry : NULL;
+}
+
+/* HEAD is not counted by the Hub's pull limit, GET is. */
+static struct err *ask_head(struct pull *p, struct http *h, const char *path, bool *ret_same)
+{
+	_cleanup_index_ struct index ix = { 0 };
+	struct client_req req = { .path = path, .head = true, .accept = MANIFEST_ACCEPT };
+	struct index_entry *entry = have_entry(p, &ix);
+	struct http_resp r;
+	struct err *e;
+
+	*ret_same = false;
+	if (!entry || !entry->repo_digest)
+		return NULL;
+	e = client_get(p->client, h, &req, &r);
+	if (e)
+		return e;
+	if (str_eq(r.docker_content_digest, entry->repo_digest)) {
+		*ret_same = true;
+		p->repo_digest = xstrdup(entry->repo_digest);
+	}
+	http_resp_done(&r);
+	return NULL;
+}
+
+/* The document the name stands for; checked against the digest if the name has one. */
+static struct err *get_top(struct pull *p, struct http *h, const char *path, struct http_resp *r)
+{
+	struct client_req req = { .path = path, .accept = MANIFEST_ACCEPT, .body_max = MANIFEST_MAX_BYTES };
+	char digest[DIGEST_LEN + 1];
+	const char *said;
+	struct err *e;
+
+	e = client_get(p->client, h, &req, r);
+	if (e)
+		return e;
+	blob_digest(r->body.s ?: "", r->body.len, digest);
+	said = p->ref.digest
+		       ?: digest_is_valid(r->docker_content_digest) ? r->docker_content_digest
+								    : digest;
+	if (p->ref.digest)
+		said = p->ref.digest;
+	if (!str_eq(said, digest)) {
+		http_resp_done(r);
+		return err_new(0, "the manifest's bytes have the digest %.19s, not %.19s", digest, said);
+	}
+	p->repo_digest = xstrdup(digest);
+	return NULL;
+}
+
+static struct err *resolve(struct pull *p, struct http *h)
+{
+	_cleanup_free_ char *path = xasprintf("manifests/%s", p->ref.digest ?: p->ref.tag);
+	_cleanup_free_ char *text = NULL, *config = NULL, *quota = NULL;
+	struct descriptor entry = { 0 };
+	struct http_resp r;
+	bool by_index;
+	struct err *e;
+	size_t len;
+
+	e = ask_head(p, h, path, &p->up_to_date);
+	if (e || p->up_to_date)
+		return e;
+	e = get_top(p, h, path, &r);
+	if (e)
+		return e;
+	quota = client_quota_text(r.ratelimit_limit, r.ratelimit_remaining);
+	if (quota)
+		tell(p, PULL_RESOLVING, -1, 0, quota);
+	len = r.body.len;
+	text = str_take(&r.body);
+	e = manifest_parse(text, len, r.content_type, &p->platform, &p->manifest, &entry);
+	http_resp_done(&r);
+	by_index = !e && p->manifest.kind == MANIFEST_INDEX;
+	if (by_index) {
+		manifest_done(&p->manifest);
+		free(TAKE_PTR(text));
+		e = blob_fetch(&p->child_st, p->client, h, "manifests", &entry, &text, &len);
+		e = e ?: manifest_parse(text, len, entry.media_type, &p->platform, &p->manifest, &entry);
+		if (!e && p->manifest.kind == MANIFEST_INDEX)
+			e = err_new(0, "malformed index: it leads to another index");
+	}
+	descriptor_done(&entry);
+	if (e)
+		return e;
+	p->manifest_digest = xmalloc(DIGEST_LEN + 1);
+	blob_digest(text, len, p->manifest_digest);
+	p->manifest_size = len;
+	if (!by_index)
+		e = blob_write(&p->child_st, p->manifest_digest, text, len);
+	e = e ?: blob_fetch(&p->child_st, p->client, h, "blobs", &p->manifest.config, &config, &len);
+	/* the index's word on the platform is good enough; without one, the image's own */
+	return e
+		       ?: config_parse(config, len, p->manifest.n_layers,
+				       by_index ? NULL : &p->platform, &p->diff_ids);
+}
+
+static void put_result(struct pull *p, struct str *result)
+{
+	_cleanup_free_ char *text = NULL;
+	struct json_out o;
+	size_t len;
+
+	json_out_init(&o, false);
+	json_open(&o, NULL, '{');
+	json_put_str(&o, "repo_digest", p->repo_digest);
+	json_put_bool(&o, "up_to_date", p->up_to_date);
+	if (!p->up_to_date) {
+		json_put_str(&o, "media_type", p->manifest.media_type);
+		json_put_str(&o, "digest", p->manifest_digest);
+		json_put_str(&o, "id", p->manifest.config.digest);
+		json_put_int(&o, "size", (int64_t)p->manifest_size);
+		json_put_int(&o, "image_size", (int64_t)p->image_size);
+		json_put_strv(&o, "diff_ids", &p->diff_ids);
+	}
+	json_close(&o, '}');
+	text = json_out_take(&o, &len);
+	str_addn(result, text, len);
+}
+
+/* Step 2 and 3, inside the user namespace.  What is allocated goes with the process. */
+static struct err *pull_child(void *arg, struct str *result)
+{
+	struct pull *p = arg;
+	struct http *h;
+	struct err *e;
+
+	umask(0);
+	http_global_init();
+	p->child_st = *p->st;
+	p->child_st.ids.direct =
+		false; /* this process is the inner root: what it makes has the right owner */
+	p->client = client_new(&p->cfg, &p->ref, on_note, p);
+	pthread_mutex_init(&p->lock, NULL);
+	h = http_new(&p->cfg);
+	e = resolve(p, h);
+	if (!e && !p->up_to_date)
+		e = do_layers(p);
+	if (!e)
+		put_result(p, result);
+	http_free(h);
+	return e;
+}
+
+/* --- the parent ---------------------------------------------------------------------------------------------------- */
+
+/* Step 5.  Errors have nowhere to go: the marks then keep the boot id, and the next boot fetches again. */
+static void sync_and_mark(struct store *st, const char *digest, const struct strv *diff_ids)
+{
+	_cleanup_close_ int lock = -1;
+	struct index ix = { 0 };
+	struct err *e = NULL;
+
+	if (syncfs(st->root) < 0)
+		return;
+	e = store_lock(st, &lock);
+	for (size_t i = 0; !e && i < diff_ids->n; i++)
+		e = mark_on_disk(st, diff_ids->v[i]);
+	e = e ?: index_load(st, &ix);
+	if (e)
+		return;
+	for (size_t i = 0; i < ix.n; i++)
+		if (str_eq(ix.v[i].digest, digest) && str_eq(ix.v[i].boot, proc_boot_id())) {
+			free(ix.v[i].boot);
+			ix.v[i].boot = NULL;
+		}
+	e = index_save(st, &ix);
+	err_free(e);
+}
+
+static void start_sync(struct store *st, const char *digest, const struct strv *diff_ids)
+{
+	int status, null, keep;
+	pid_t pid = fork();
+
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+	if (pid != 0)
+		return;
+	/* twice: nobody has to reap it; nothing of the caller's stays open in it, or a pipe's reader would wait */
+	if (fork() != 0)
+		_exit(0);
+	setsid();
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		dup2(null, fd);
+	keep = fcntl(st->layers, F_DUPFD_CLOEXEC, 10);
+	if (null < 0 || keep < 0 || dup2(st->root, 3) < 0 || dup2(keep, 4) < 0)
+		_exit(1);
+	st->root = 3;
+	st->layers = 4;
+	if (close_range(5, ~0U, 0) == 0)
+		sync_and_mark(st, digest, diff_ids);
+	_exit(0);
+}
+
+static struct err *record(struct pull *p, json *result)
+{
+	_cleanup_strv_ struct strv diff_ids = { 0 };
+	_cleanup_index_ struct index ix = { 0 };
+	_cleanup_close_ int lock = -1;
+	struct index_entry entry = {
+		.media_type = (char *)(uintptr_t)json_str(result, "media_type"),
+		.digest = (char *)(uintptr_t)json_str(result, "digest"),
+		.size = json_int(result, "size", 0),
+		.id = (char *)(uintptr_t)json_str(result, "id"),
+		.repo_digest = (char *)(uintptr_t)json_str(result, "repo_digest"),
+		.image_size = json_int(result, "image_size", 0),
+		.boot = (char *)(uintptr_t)proc_boot_id(),
+	};
+	struct err *e;
+
+	json_strv(result, "diff_ids", &diff_ids);
+	e = store_lock(p->st, &lock);
+	e = e ?: index_load(p->st, &ix);
+	if (e)
+		return e;
+	index_set(&ix, p->full, &entry);
+	e = index_save(p->st, &ix);
+	if (e)
+		return err_wrap(e, "recording the image");
+	close(TAKE_FD(lock));
+	start_sync(p->st, entry.digest, &diff_ids);
+	return NULL;
+}
+
+static struct err *run_child(struct pull *p, struct pull_result *ret)
+{
+	_cleanup_str_ struct str result = { 0 };
+	_cleanup_json_ json *j = NULL;
+	_cleanup_close_ int lock = -1;
+	struct err *e;
+
+	e = lock_take(p->st->cache, "gc.lock", true, &lock);
+	e = e ?: userns_call(&p->st->ids, pull_child, p, &result);
+	e = e ?: json_parse(result.s ?: "", result.len, "the pull's result", &j);
+	if (e)
+		return e;
+	ret->up_to_date = json_bool(j, "up_to_date", false);
+	ret->digest = xstrdup(json_str(j, "repo_digest"));
+	ret->ref = xstrdup(p->full);
+	return ret->up_to_date ? NULL : record(p, j);
+}
+
+/* A name with a digest that is here needs no network at all. */
+static bool have_digest(struct pull *p, struct pull_result *ret)
+{
+	_cleanup_index_ struct index ix = { 0 };
+	struct index_entry *entry;
+
+	if (!p->ref.digest)
+		return false;
+	entry = have_entry(p, &ix);
+	if (!entry)
+		return false;
+	*ret = (struct pull_result){ xstrdup(p->full), xstrdup(p->ref.digest), true };
+	return true;
+}
+
+/* What a registry said may hold anything, and goes to a terminal. */
+static struct err *printable(struct err *e)
+{
+	for (char *s = e ? e->text : NULL; s && *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+	return e;
+}
+
+struct err *pull_image(struct store *st, const char *text, const struct pull_opts *opts,
+		       struct pull_result *ret)
+{
+	struct pull p = { .st = st, .opts = opts };
+	struct err *e;
+
+	*ret = (struct pull_result){ 0 };
+	e = image_ref_parse(text, &p.ref);
+	if (e)
+		return err_wrap(e, "%s", text);
+	if (opts->platform)
+		e = platform_parse(opts->platform, &p.platform);
+	else
+		platform_own(&p.platform);
+	p.full = image_ref_full(&p.ref);
+	if (!e && !have_digest(&p, ret)) {
+		store_sweep(st);
+		e = registry_config_load(p.ref.host, &p.cfg);
+		e = e ?: run_child(&p, ret);
+	}
+	registry_config_done(&p.cfg);
+	platform_done(&p.platform);
+	image_ref_done(&p.ref);
+	free(p.full);
+	return printable(err_wrap(e, "pulling %s", text));
+}
+
+void pull_result_done(struct pull_result *r)
+{
+	free(r->ref);
+	free(r->digest);
+	*r = (struct pull_result){ 0 };
+}
