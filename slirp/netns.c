@@ -33,8 +33,8 @@
  *
  * Published ports: the relay sits in this namespace and speaks to the container from sockets bound to foreign
  * addresses (IP_TRANSPARENT).  Its packets travel over lo.  The answers must come back over lo too and not leave
- * through eth0: the relay marks its sockets, a connection accepted from a marked packet inherits the mark
- * (tcp_fwmark_accept), and marked packets are routed by a table that says "every address is local". */
+ * through eth0: the relay marks its sockets, what answers a marked packet is marked too
+ * (sysctls set by the relay), and marked packets are routed by a table that says "every address is local". */
 
 const char *const packet_kind_names[] = { [PACKET_TAP] = "tap", [PACKET_SOCKET] = "packet socket" };
 static_assert(ARRAY_LEN(packet_kind_names) == PACKET_KIND_MAX, "one name a kind");
@@ -293,14 +293,6 @@ static struct err *configure(const struct net_addrs *a, struct netns *n)
 	return e;
 }
 
-/* Sysctls of the calling process's network namespace; absent ones (older kernels) are not there to be set. */
-static bool set_sysctl(const char *path, const char *value)
-{
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	return fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-}
-
 /* "0 2147483647" is Docker's, but both ends must be mapped, and the kernel compares the ids outside: the range goes
  * from the group with the lowest outer id to the one with the highest. */
 static void allow_ping(void)
@@ -330,17 +322,14 @@ static void allow_ping(void)
 	if (high > INT32_MAX)
 		high = INT32_MAX; /* the kernel's own limit */
 	value = xasprintf("%lu %lu", low, high);
-	set_sysctl("/proc/sys/net/ipv4/ping_group_range", value);
+	netns_sysctl("/proc/sys/net/ipv4/ping_group_range", value);
 }
 
-static void set_sysctls(struct netns *n)
+static void set_sysctls(void)
 {
 	allow_ping();
-	set_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-	set_sysctl("/proc/sys/net/ipv4/conf/all/rp_filter", "0"); /* the maximum of all and lo counts */
-	/* The relay ends connections first: a client's port must be usable again within the minute of TIME-WAIT. */
-	set_sysctl("/proc/sys/net/ipv4/tcp_tw_reuse", "1");
-	n->transparent &= set_sysctl("/proc/sys/net/ipv4/tcp_fwmark_accept", "1");
+	netns_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+	netns_sysctl("/proc/sys/net/ipv4/conf/all/rp_filter", "0"); /* the maximum of all and lo counts */
 }
 
 struct err *netns_setup(const struct net_addrs *a, struct netns *ret)
@@ -361,9 +350,16 @@ struct err *netns_setup(const struct net_addrs *a, struct netns *ret)
 		close(n.packet_fd);
 		return err_wrap(e, "setting up the container's network");
 	}
-	set_sysctls(&n);
+	set_sysctls();
 	*ret = n;
 	return NULL;
+}
+
+bool netns_sysctl(const char *path, const char *value)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
 }
 
 struct err *netns_setup_lo(void)

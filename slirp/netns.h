@@ -6,7 +6,7 @@
  *     its own, hidden from the container, and is read through a packet socket
  *   2 one batch of netlink: lo and eth0 up, addresses (no duplicate detection: nobody else is there), default routes,
  *     and for the relay (slirp/relay.h): marked packets are delivered locally whatever their address
- *   3 sysctls: the mark is inherited by accepted connections, ping and low ports for everybody as Docker has it
+ *   3 sysctls: ping and low ports for everybody as Docker has it
  * The packet descriptor goes to the process that runs the stack (slirp/stack.h); struct netns is flat, so both can be
  * sent in one message (fd_send).  Frames on it carry a struct virtio_net_hdr of 10 bytes. */
 #ifndef SLIRP_NETNS_H
@@ -18,17 +18,18 @@
 enum packet_kind { PACKET_TAP, PACKET_SOCKET, PACKET_KIND_MAX };
 extern const char *const packet_kind_names[]; /* "tap", "packet socket" */
 
-enum {
-	NETNS_MARK = 0xdb,
-	NETNS_TABLE = 0xdb
-}; /* fwmark and routing table of the relay, in the container's namespace */
+/* The relay's fwmark and routing tables, in the container's namespace; the relay fills the second one. */
+enum { NETNS_MARK = 0xdb, NETNS_TABLE = 0xdb, NETNS_UDP_TABLE = 0xdc };
 
 struct netns {
 	int packet_fd; /* non-blocking, close-on-exec; the caller's */
 	enum packet_kind kind;
-	bool transparent; /* the relay may use foreign source addresses */
+	bool transparent; /* routes for the relay's foreign source addresses are there */
 	bool ipv6; /* IPv6 is there */
 };
+
+/* Write a sysctl of the calling process's network namespace; false if it is not there (older kernels) or refused. */
+bool netns_sysctl(const char *path, const char *value);
 
 struct err *netns_setup(const struct net_addrs *a, struct netns *ret) MUST_CHECK;
 /* "--network none": lo only. */

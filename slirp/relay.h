@@ -11,7 +11,8 @@
  * TCP: each accepted connection gets an inner connection to the container's address whose source is the real peer
  * (IP_TRANSPARENT; peers on the host's loopback appear as the gateway).  Half-close, resets and back-pressure pass through;
  * a refused inner connection resets the outer one.  Without descriptors left, accepting pauses until some are free.
- * UDP: one inner socket a peer, the same way; forgotten after RELAY_UDP_IDLE_MS without traffic.
+ * UDP: one inner socket a peer, the same way; forgotten after RELAY_UDP_IDLE_MS without traffic, the idlest when there are
+ * RELAY_UDP_MAX.
  * Buffers are held by connections with data in flight only. */
 #ifndef SLIRP_RELAY_H
 #define SLIRP_RELAY_H
@@ -20,7 +21,7 @@
 #include "slirp/addrs.h"
 #include "slirp/publish.h"
 
-enum { RELAY_UDP_IDLE_MS = 60000 };
+enum { RELAY_UDP_IDLE_MS = 120000, RELAY_UDP_MAX = 4096 };
 
 struct relay_cfg {
 	struct net_addrs addrs;

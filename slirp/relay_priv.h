@@ -1,0 +1,78 @@
+/* slirp/relay_priv.h -- what the parts of the relay share: relay.c (listeners, addresses, buffers), relay_tcp.c,
+ * relay_udp.c.  Nobody else includes it. */
+#ifndef SLIRP_RELAY_PRIV_H
+#define SLIRP_RELAY_PRIV_H
+
+#include <sys/socket.h>
+
+#include "slirp/relay.h"
+
+enum {
+	RELAY_BUF_BYTES = 256 * 1024, /* one read: larger ones were not faster, smaller ones were */
+	RELAY_BUFS_KEPT = 4,
+	RELAY_TICK_MS = 1000,
+};
+
+union sock_addr {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+socklen_t sock_addr_len(const union sock_addr *a);
+
+struct relay_listener {
+	struct source src;
+	struct relay *r;
+	struct relay_listener *next;
+	enum port_proto proto;
+	uint16_t ctr;
+	int family;
+};
+
+struct relay {
+	struct loop *loop;
+	struct relay_cfg cfg;
+	struct relay_listener *listeners;
+	struct timer tick; /* runs while something waits for it */
+	bool ticking;
+	bool paused; /* no descriptors left: nothing is accepted */
+	int spare_fd; /* gives the connection that was accepted last its inner socket */
+	uint8_t *bufs[RELAY_BUFS_KEPT]; /* free ones */
+	size_t n_bufs;
+	bool bufs_used; /* since the last tick */
+	struct relay_conn *conns; /* every TCP connection */
+	struct relay_udp *udp; /* NULL until the first UDP listener */
+};
+
+/* Buffers of RELAY_BUF_BYTES, mapped; kept for a second or two after use. */
+uint8_t *relay_buf_get(struct relay *r);
+void relay_buf_put(struct relay *r, uint8_t *buf);
+void relay_tick_start(struct relay *r);
+void relay_pause(struct relay *r);
+void relay_resume(struct relay *r);
+/* Is ERRNUM one of "no more descriptors or memory for sockets at the moment"? */
+bool relay_exhausted(int errnum);
+
+/* How a peer appears inside: its own address, or the gateway for the host's loopback (and for link-local addresses,
+ * which mean nothing on another link).  Keeps the port. */
+union sock_addr relay_source(const struct relay *r, const union sock_addr *peer);
+/* The gateway in IPv4 with the port of PEER. */
+union sock_addr relay_source4(const struct relay *r, const union sock_addr *peer);
+/* The container's address in FAMILY. */
+union sock_addr relay_target(const struct relay *r, int family, uint16_t port);
+/* A non-blocking socket of TYPE that may have, and has, the source address SRC; with ANY_PORT its port is chosen by the
+ * kernel.  Returns -1 and errno. */
+int relay_socket(struct relay *r, int type, const union sock_addr *src, bool any_port);
+
+/* relay_tcp.c */
+struct err *relay_tcp_ready(struct source *s, uint32_t events); /* of a listener */
+void relay_tcp_free_all(struct relay *r);
+
+/* relay_udp.c */
+struct err *relay_udp_listen(struct relay *r, struct relay_listener *l) MUST_CHECK;
+struct err *relay_udp_ready(struct source *s, uint32_t events);
+/* Forget idle peers; returns whether any are left. */
+bool relay_udp_expire(struct relay *r);
+void relay_udp_free_all(struct relay *r);
+
+#endif

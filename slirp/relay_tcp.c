@@ -1,0 +1,391 @@
+#include "slirp/relay_priv.h"
+
+#include <netinet/tcp.h>
+
+#include "core/base/str.h"
+
+/* A connection
+ *
+ *	client <-> side[OUTER]   side[INNER] <-> server
+ *
+ *	           accept
+ *	             |
+ *	        CONNECTING -- refused --> reset the client
+ *	             |  connected()
+ *	           OPEN: for each direction: read -> write; what does not fit is PENDING at the side it goes to, and
+ *	             |       the other side is not read meanwhile (back-pressure)
+ *	             |  end of file at one side: shut down the other once its PENDING is written (half-close)
+ *	             +-- both directions ended: close both
+ *	             +-- an error at one side: close both, the other with a reset
+ *
+ * A side whose two directions have ended, and from which nothing is to be read yet, is taken out of the epoll set: it
+ * would report EPOLLHUP for ever. */
+
+enum { OUTER, INNER, SIDES };
+enum {
+	ACCEPTS_PER_WAKE = 32,
+	READS_PER_WAKE = 4, /* then the others' turn */
+	COPY_LIMIT = 16384, /* a small rest is copied, a large one keeps its whole buffer */
+};
+
+struct side {
+	struct source src;
+	uint32_t events; /* in the epoll set */
+	bool in_set, hung_up; /* hung_up: EPOLLHUP came while nothing was watched */
+	bool ended; /* end of file was read from it */
+	bool shut; /* it was told the end */
+	bool own_buf; /* PENDING is a buffer of RELAY_BUF_BYTES, else from malloc */
+	uint8_t *pending; /* to be written to it, or NULL */
+	size_t at, len; /* where in PENDING, how much */
+};
+
+struct relay_conn {
+	struct side side[SIDES];
+	struct relay *r;
+	struct relay_conn *prev, *next;
+	union sock_addr peer;
+	uint16_t ctr;
+	bool connecting, retried;
+	uint8_t closing; /* sides whose release() has not come yet */
+};
+
+static struct err *outer_ready(struct source *s, uint32_t events);
+static struct err *inner_ready(struct source *s, uint32_t events);
+
+static struct relay_conn *conn_of(struct source *s)
+{
+	if (s->ready == inner_ready)
+		return container_of(s, struct relay_conn, side[INNER].src);
+	return container_of(s, struct relay_conn, side[OUTER].src);
+}
+
+static void drop_pending(struct relay *r, struct side *s)
+{
+	if (s->own_buf)
+		relay_buf_put(r, s->pending);
+	else
+		free(s->pending);
+	s->pending = NULL;
+	s->len = 0;
+}
+
+static void side_release(struct source *s)
+{
+	struct relay_conn *c = conn_of(s);
+
+	if (--c->closing == 0)
+		free(c);
+}
+
+static void reset(int fd)
+{
+	struct linger now = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+/* End C.  RESET: what is still open is aborted, not closed. */
+static void conn_end(struct relay_conn *c, bool with_reset)
+{
+	struct relay *r = c->r;
+
+	if (c->next)
+		c->next->prev = c->prev;
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		r->conns = c->next;
+	c->closing = 1; /* held here until both sides are done */
+	for (int i = 0; i < SIDES; i++) {
+		struct side *s = &c->side[i];
+
+		drop_pending(r, s);
+		if (s->src.fd < 0)
+			continue;
+		if (with_reset)
+			reset(s->src.fd);
+		s->src.release = side_release;
+		c->closing++;
+		loop_del_close(r->loop, &s->src);
+	}
+	if (--c->closing == 0)
+		free(c);
+	relay_resume(r);
+}
+
+static void leave_set(struct relay *r, struct side *s)
+{
+	struct epoll_event none = { 0 };
+
+	if (s->in_set)
+		epoll_ctl(r->loop->epfd, EPOLL_CTL_DEL, s->src.fd, &none);
+	s->in_set = false;
+}
+
+/* What side I of C has to be watched for, from its state. */
+static struct err *watch(struct relay_conn *c, int i)
+{
+	struct side *s = &c->side[i], *other = &c->side[1 - i];
+	uint32_t events = 0;
+	struct err *e = NULL;
+
+	if (c->connecting)
+		events = i == INNER ? EPOLLOUT : 0;
+	else
+		events = (!s->ended && !other->pending ? EPOLLIN : 0) | (s->pending ? EPOLLOUT : 0);
+	if (!events && (s->hung_up || (s->ended && s->shut))) {
+		leave_set(c->r, s);
+		return NULL;
+	}
+	if (s->in_set && events == s->events)
+		return NULL;
+	e = s->in_set ? loop_mod(c->r->loop, &s->src, events) : loop_add(c->r->loop, &s->src, events);
+	s->in_set = true;
+	s->events = events;
+	return e;
+}
+
+/* Bring the epoll set up to date; a connection that cannot be watched is ended, the relay goes on. */
+static void watch_both(struct relay_conn *c)
+{
+	struct err *e = watch(c, OUTER);
+
+	e = e ?: watch(c, INNER);
+	if (e) {
+		err_free(e);
+		conn_end(c, true);
+	}
+}
+
+/* Tell side I the end if its other side ended and all was written.  Returns false if that ended C. */
+static bool pass_end(struct relay_conn *c, int i)
+{
+	struct side *s = &c->side[i], *other = &c->side[1 - i];
+
+	if (!other->ended || s->pending || s->shut)
+		return true;
+	shutdown(s->src.fd, SHUT_WR);
+	s->shut = true;
+	if (s->ended && other->shut) {
+		conn_end(c, false);
+		return false;
+	}
+	return true;
+}
+
+/* Keep the LEN bytes at AT of BUF (a whole buffer, given away) until side S takes them. */
+static void keep_pending(struct relay *r, struct side *s, uint8_t *buf, size_t at, size_t len)
+{
+	s->own_buf = len > COPY_LIMIT;
+	s->pending = s->own_buf ? buf : xmemdup(buf + at, len);
+	s->at = s->own_buf ? at : 0;
+	s->len = len;
+	if (!s->own_buf)
+		relay_buf_put(r, buf);
+}
+
+/* Write S's pending bytes.  Returns false on an error of the socket. */
+static bool flush(struct relay *r, struct side *s)
+{
+	ssize_t n = send(s->src.fd, s->pending + s->at, s->len, MSG_NOSIGNAL);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	s->at += (size_t)n;
+	s->len -= (size_t)n;
+	if (!s->len)
+		drop_pending(r, s);
+	return true;
+}
+
+/* Move bytes from side I to the other.  Returns false on an error of a socket. */
+static bool pump(struct relay_conn *c, int i)
+{
+	struct side *from = &c->side[i], *to = &c->side[1 - i];
+	uint8_t *buf = relay_buf_get(c->r);
+	bool good = true;
+
+	for (int turn = 0; turn < READS_PER_WAKE && !from->ended && !to->pending; turn++) {
+		ssize_t n = recv(from->src.fd, buf, RELAY_BUF_BYTES, 0), sent;
+
+		if (n < 0) {
+			good = errno == EAGAIN || errno == EINTR;
+			break;
+		}
+		if (n == 0) {
+			from->ended = true;
+			break;
+		}
+		sent = send(to->src.fd, buf, (size_t)n, MSG_NOSIGNAL);
+		if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+			good = false;
+			break;
+		}
+		if (sent < n) {
+			size_t done = sent > 0 ? (size_t)sent : 0;
+
+			keep_pending(c->r, to, buf, done, (size_t)n - done);
+			return true;
+		}
+		if (n < RELAY_BUF_BYTES)
+			break; /* that was all: the next read would only say so */
+	}
+	relay_buf_put(c->r, buf);
+	return good;
+}
+
+/* Start the inner connection from SRC.  Returns 0 when it is established, EINPROGRESS, or why not. */
+static int inner_connect(struct relay_conn *c, const union sock_addr *src)
+{
+	union sock_addr to = relay_target(c->r, src->sa.sa_family, c->ctr);
+	bool any_port = false;
+
+	for (;;) {
+		_cleanup_close_ int fd = relay_socket(c->r, SOCK_STREAM, src, any_port);
+		int failed;
+
+		if (fd >= 0 && connect(fd, &to.sa, sock_addr_len(&to)) == 0) {
+			c->side[INNER].src.fd = TAKE_FD(fd);
+			return 0;
+		}
+		failed = errno;
+		if (fd >= 0 && failed == EINPROGRESS) {
+			/* Over lo the handshake is done within the call, only not seen by it: ask once more. */
+			failed = connect(fd, &to.sa, sock_addr_len(&to)) == 0 ? 0 : errno;
+			if (failed == EALREADY)
+				failed = EINPROGRESS;
+			if (!failed || failed == EINPROGRESS)
+				c->side[INNER].src.fd = TAKE_FD(fd);
+			return failed;
+		}
+		/* The client's port is still in use inside: another one will do. */
+		if (any_port || (failed != EADDRNOTAVAIL && failed != EADDRINUSE))
+			return failed;
+		any_port = true;
+	}
+}
+
+/* The peer has IPv6 but the server may listen on IPv4 only: then it sees the gateway. */
+static int connect_somehow(struct relay_conn *c)
+{
+	union sock_addr src = relay_source(c->r, &c->peer);
+	int failed = c->retried ? ECONNREFUSED : inner_connect(c, &src);
+
+	if (failed != ECONNREFUSED || src.sa.sa_family != AF_INET6)
+		return failed;
+	c->retried = true;
+	src = relay_source4(c->r, &c->peer);
+	return inner_connect(c, &src);
+}
+
+static void conn_start(struct relay_conn *c)
+{
+	int failed = connect_somehow(c);
+
+	if (failed && failed != EINPROGRESS) {
+		conn_end(c, true);
+		return;
+	}
+	c->connecting = failed == EINPROGRESS;
+	watch_both(c);
+}
+
+/* The inner socket has an answer.  (Over lo connect() has seen it already, unless the kernel hands packets to another
+ * processor.) */
+static void connected(struct relay_conn *c)
+{
+	struct side *s = &c->side[INNER];
+	int failed = 0;
+	socklen_t len = sizeof(failed);
+
+	getsockopt(s->src.fd, SOL_SOCKET, SO_ERROR, &failed, &len);
+	if (failed == ECONNREFUSED && !c->retried) {
+		close(TAKE_FD(s->src.fd)); /* leaves the epoll set with it */
+		s->in_set = false;
+		c->retried = true;
+		conn_start(c);
+		return;
+	}
+	if (failed) {
+		conn_end(c, true);
+		return;
+	}
+	c->connecting = false;
+	watch_both(c);
+}
+
+static struct err *side_ready(struct relay_conn *c, int i, uint32_t events)
+{
+	struct side *s = &c->side[i];
+
+	if (c->connecting) {
+		if (i == INNER)
+			connected(c);
+		else
+			conn_end(c, true); /* the client has gone: nothing else is watched for yet */
+		return NULL;
+	}
+	/* After a reset reading says so, and so does writing; a socket we neither read nor write tells it here. */
+	if (!s->events && (events & EPOLLERR)) {
+		conn_end(c, true);
+		return NULL;
+	}
+	s->hung_up |= !s->events && (events & EPOLLHUP); /* its end, behind data that must wait */
+	if (s->pending && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) && !flush(c->r, s)) {
+		conn_end(c, true);
+		return NULL;
+	}
+	if ((s->events & EPOLLIN) && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) && !pump(c, i)) {
+		conn_end(c, true);
+		return NULL;
+	}
+	if (pass_end(c, i) && pass_end(c, 1 - i))
+		watch_both(c);
+	return NULL;
+}
+
+static struct err *outer_ready(struct source *s, uint32_t events)
+{
+	return side_ready(container_of(s, struct relay_conn, side[OUTER].src), OUTER, events);
+}
+
+static struct err *inner_ready(struct source *s, uint32_t events)
+{
+	return side_ready(container_of(s, struct relay_conn, side[INNER].src), INNER, events);
+}
+
+struct err *relay_tcp_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct relay_listener *l = container_of(s, struct relay_listener, src);
+	struct relay *r = l->r;
+
+	for (int i = 0; i < ACCEPTS_PER_WAKE && !r->paused; i++) {
+		union sock_addr peer;
+		socklen_t len = sizeof(peer);
+		int fd = accept4(s->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct relay_conn *c;
+
+		if (fd < 0 && relay_exhausted(errno))
+			relay_pause(r);
+		if (fd < 0)
+			break; /* none left, or that one has gone again: both are no error of the listener */
+		c = xcalloc(1, sizeof(*c));
+		c->r = r;
+		c->peer = peer;
+		c->ctr = l->ctr;
+		c->side[OUTER].src = (struct source){ .fd = fd, .ready = outer_ready };
+		c->side[INNER].src = (struct source){ .fd = -1, .ready = inner_ready };
+		c->next = r->conns;
+		if (c->next)
+			c->next->prev = c;
+		r->conns = c;
+		conn_start(c);
+	}
+	return NULL;
+}
+
+void relay_tcp_free_all(struct relay *r)
+{
+	while (r->conns)
+		conn_end(r->conns, true);
+}
