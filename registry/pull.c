@@ -247,6 +247,26 @@ static struct err *make_layer(struct job *j, struct http *h)
 	return e;
 }
 
+static struct err *on_nothing(void *arg UNUSED, const void *data UNUSED, size_t len UNUSED)
+{
+	return NULL;
+}
+
+/* The layer is here, unpacked from a blob that was compressed in another way: the manifest names this one, and who reads
+ * the store as an OCI layout expects to find it. */
+static struct err *complete_layout(struct job *j, struct http *h)
+{
+	struct blob_follower follower = { on_nothing, on_progress, on_waiting, j };
+	struct err *e = NULL;
+	bool again = true;
+
+	for (int tries = 0; again && tries < 2; tries++) {
+		err_free(e);
+		e = blob_stream(&j->p->child_st, j->p->client, h, j->d, &follower, &again);
+	}
+	return e;
+}
+
 static void tell_omissions(struct job *j)
 {
 	_cleanup_free_ char *text = NULL;
@@ -270,7 +290,11 @@ static struct err *do_layer(struct job *j, struct http *h)
 	if (e)
 		return e;
 	if (mark_check(st, j->diff_id, &size)) {
+		if (!blob_exists(st, j->d->digest))
+			e = complete_layout(j, h);
 		lock_drop(st->cache, lock_name, lock);
+		if (e)
+			return e;
 		j->p->image_size += size;
 		tell(j->p, PULL_EXISTS, j->number, (uint64_t)j->d->size, NULL);
 		return NULL;
