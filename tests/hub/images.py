@@ -50,12 +50,12 @@ class Build:
         with self.locks[dir]:
             if not os.path.exists(dir):
                 rootfs.say('compressing %s (%s)' % (os.path.basename(tar), compression))
-                shutil.rmtree(dir + '.tmp', ignore_errors=True)
-                one = oci.Layout(dir + '.tmp')
+                tmp = rootfs.temporary(dir)
+                one = oci.Layout(tmp)
                 layer = one.layer(tar, compression, said=said)
-                with open(dir + '.tmp/layer.json', 'w') as f:
+                with open(tmp + '/layer.json', 'w') as f:
                     json.dump([layer.desc, layer.diff_id], f)
-                os.rename(dir + '.tmp', dir)
+                os.rename(tmp, dir)
         os.utime(dir)
         with open(dir + '/layer.json') as f:
             desc, diff_id = json.load(f)
@@ -66,11 +66,10 @@ class Build:
         dir = os.path.join(self.cache, 'image-%s-%s' % (name, rootfs.key(inputs)))
         if not os.path.exists(dir):
             rootfs.say('composing ' + name)
-            shutil.rmtree(dir + '.tmp', ignore_errors=True)
-            layout = oci.Layout(dir + '.tmp')
+            layout = oci.Layout(rootfs.temporary(dir))
             make(layout)
             layout.finish()
-            os.rename(dir + '.tmp', dir)
+            os.rename(layout.dir, dir)
         os.utime(dir)
         return dir
 
@@ -118,8 +117,7 @@ def main():
     dir = os.path.join(cache, 'hub-' + rootfs.key([os.path.basename(l) for l in layouts], source('fill.py')))
     if not os.path.exists(dir):
         rootfs.say('filling the registry')
-        tmp = dir + '.tmp'
-        shutil.rmtree(tmp, ignore_errors=True)
+        tmp = rootfs.temporary(dir)
         os.makedirs(tmp + '/run')
         with fill.Registry(registry, tmp + '/registry', tmp + '/run') as r:
             filler = fill.Filler(r.socket, tmp + '/static')
@@ -139,4 +137,7 @@ def main():
     print(dir)
 
 
-main()
+try:
+    main()
+except KeyboardInterrupt:
+    sys.exit('images: interrupted; what is complete stays')

@@ -31,12 +31,18 @@ def key(*what):
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def temporary(path):
+    """Where PATH is made: a name of this process alone, for what a killed build started may still be writing."""
+    return '%s.%d.tmp' % (path, os.getpid())
+
+
 def run(*argv, **kw):
     """Run a command quietly; its output is shown when it fails."""
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, errors='replace', **kw)
     if done.returncode:
-        raise SystemExit('images: %s: exit status %d\n%s' % (' '.join(argv), done.returncode, done.stdout[-4000:]))
+        raise SystemExit('images: %s ...: exit status %d\n%s' % (' '.join(argv)[:100], done.returncode,
+                                                                done.stdout[-4000:]))
     return done.stdout
 
 
@@ -70,7 +76,7 @@ def base(cache, suite):
         os.utime(dir)
         return dir
     say('making the file system of debian ' + suite)
-    tmp = dir + '.tmp'
+    tmp = temporary(dir)
     shutil.rmtree(tmp, ignore_errors=True)
     argv = ['mmdebstrap', '--quiet', '--variant=minbase', '--components=main', '--mode=root', '--format=directory']
     for what in EXCLUDE:
@@ -101,8 +107,8 @@ def tree_tar(cache, dir):
     """The tar of a base directory."""
     tar = dir + '.tar'
     if not os.path.exists(tar):
-        oci.tree_to_tar(dir, tar + '.tmp')
-        os.rename(tar + '.tmp', tar)
+        oci.tree_to_tar(dir, temporary(tar))
+        os.rename(temporary(tar), tar)
     os.utime(tar)
     return tar
 
@@ -130,7 +136,7 @@ def packages(cache, name, base_dir, install, script='', before=''):
         os.utime(tar)
         return tar
     say('installing %s' % ' '.join(install))
-    work = tar + '.tmp.d'
+    work = temporary(tar) + '.d'
     remove_tree(work)
     for sub in ('upper', 'work', 'root'):
         os.makedirs(os.path.join(work, sub))
@@ -152,8 +158,8 @@ rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig/aux-cache /
         full = os.path.join(upper, path)
         if os.path.exists(full) and not os.path.getsize(full):
             os.unlink(full)
-    oci.tree_to_tar(upper, tar + '.tmp')
-    os.rename(tar + '.tmp', tar)
+    oci.tree_to_tar(upper, temporary(tar))
+    os.rename(temporary(tar), tar)
     remove_tree(work)
     return tar
 
@@ -168,7 +174,7 @@ def program(cache, package, path):
     dst = os.path.join(cache, 'bin-%s-%s' % (os.path.basename(path), key(package, path)))
     if not os.path.exists(dst):
         say('fetching %s from package %s' % (path, package))
-        tmp = dst + '.tmp.d'
+        tmp = temporary(dst) + '.d'
         remove_tree(tmp)
         os.makedirs(tmp)
         run('apt-get', '-q', '-o', 'APT::Sandbox::User=', 'download', package, cwd=tmp)
