@@ -1,48 +1,85 @@
-/* How the writer works: each stream collects the current line in a buffer of its own; complete lines are framed straight
- * from the caller's data.  All records of one call leave in as few writev(2) as the vector allows, with no copying but
- * for lines that began in an earlier call.
- *
- * How a reader finds its way: forward by the head's length; backward by the length repeated behind the data.  A record is believed
- * if its magic, stream and both lengths agree; anything else at the end of the file is a torn write, which the next writer
- * cuts off. */
 #include "core/box/logfile.h"
 
 #include <endian.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
 
 #include "core/base/fd.h"
 
-enum {
-	MAGIC = 0xdb106700, /* the stream is in the lowest byte */
-	RECORDS_MAX = 256, /* of one writev: three vectors each, below IOV_MAX */
-	READ_BUF = 1 << 16,
-};
-
 struct head {
-	uint32_t magic, len;
+	uint32_t magic; /* MAGIC | stream */
+	uint32_t len;
 	int64_t time_ns;
 } __attribute__((packed));
+_Static_assert(sizeof(struct head) == 16, "as in the file");
 
-enum { FRAME = sizeof(struct head) + sizeof(uint32_t) };
+enum {
+	MAGIC = 0x64627800, /* "\0xbd" and the stream's number */
+	TRAILER = 4,
+	FRAME = sizeof(struct head) + TRAILER,
+	RECORD_MAX = FRAME + LOG_LINE_MAX,
+	OUT_SIZE = 32 << 10, /* records are gathered here for one write(2) */
+	WINDOW_SIZE = 128 << 10,
+};
+_Static_assert(OUT_SIZE >= RECORD_MAX && WINDOW_SIZE >= RECORD_MAX, "a record fits");
 
-/* -- writing --------------------------------------------------------------------------------------------------- */
-
-struct pending {
-	char *line; /* of LOG_LINE_MAX bytes, allocated by the first incomplete line */
+struct line {
+	char *s; /* LOG_LINE_MAX bytes, once there was an incomplete line */
 	size_t len;
 };
 
 struct logfile {
 	int fd;
-	struct pending streams[2];
-	struct head heads[RECORDS_MAX];
-	uint32_t tails[RECORDS_MAX];
-	struct iovec iov[3 * RECORDS_MAX];
-	size_t n; /* records collected */
+	off_t size; /* whole records */
+	size_t out_len;
+	struct line line[LOG_STDERR + 1];
+	char out[OUT_SIZE];
 };
+
+/* A piece of the file in memory. */
+struct window {
+	int fd;
+	off_t at;
+	size_t len;
+	char buf[WINDOW_SIZE];
+};
+
+struct logreader {
+	off_t pos; /* start of the next record */
+	int64_t since_ns, until_ns;
+	struct window w;
+};
+
+/* --- looking at records --- */
+
+/* LEN bytes at AT, NULL if the file has fewer.  BACKWARD: what is asked for next lies before, not behind. */
+static struct err *window_get(struct window *w, off_t at, size_t len, bool backward, const char **ret)
+{
+	*ret = NULL;
+	if (at < w->at || at + (off_t)len > w->at + (off_t)w->len) {
+		off_t start = !backward			      ? at
+			      : at + (off_t)len > WINDOW_SIZE ? at + (off_t)len - WINDOW_SIZE
+							      : 0;
+
+		w->at = start;
+		w->len = 0;
+		while (w->len < WINDOW_SIZE) {
+			ssize_t n = pread(w->fd, w->buf + w->len, WINDOW_SIZE - w->len,
+					  start + (off_t)w->len);
+
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0)
+				return err_new(errno, "reading the log");
+			if (n == 0)
+				break;
+			w->len += (size_t)n;
+		}
+		if (at + (off_t)len > w->at + (off_t)w->len)
+			return NULL;
+	}
+	*ret = w->buf + (at - w->at);
+	return NULL;
+}
 
 static bool head_is_valid(const struct head *h)
 {
@@ -52,134 +89,209 @@ static bool head_is_valid(const struct head *h)
 	       le32toh(h->len) <= LOG_LINE_MAX;
 }
 
-/* Where the last whole record ends.  Believes the tail when head and tail agree (the usual case, two reads); walks
- * from the beginning otherwise. */
-static struct err *find_end(int fd, off_t size, off_t *ret)
+/* The record that starts at AT: *ret points to its head, NULL if there is no whole one. */
+static struct err *record_at(struct window *w, off_t at, bool backward, const char **ret)
 {
 	struct head h;
-	uint32_t len;
-	off_t at = 0;
+	uint32_t trailer;
+	const char *p;
+	struct err *e;
 
-	if (size >= FRAME && pread(fd, &len, sizeof(len), size - (off_t)sizeof(len)) == sizeof(len)) {
-		len = le32toh(len);
-		if (len <= LOG_LINE_MAX && size >= FRAME + (off_t)len &&
-		    pread(fd, &h, sizeof(h), size - FRAME - (off_t)len) == sizeof(h) && head_is_valid(&h) &&
-		    le32toh(h.len) == len) {
-			*ret = size;
-			return NULL;
-		}
-	}
-	while (at + FRAME <= size && pread(fd, &h, sizeof(h), at) == sizeof(h) && head_is_valid(&h) &&
-	       at + FRAME + (off_t)le32toh(h.len) <= size)
-		at += FRAME + (off_t)le32toh(h.len);
-	*ret = at;
+	*ret = NULL;
+	e = window_get(w, at, sizeof(h), backward, &p);
+	if (e || !p)
+		return e;
+	memcpy(&h, p, sizeof(h));
+	if (!head_is_valid(&h))
+		return NULL;
+	e = window_get(w, at, FRAME + le32toh(h.len), backward, &p);
+	if (e || !p)
+		return e;
+	memcpy(&trailer, p + sizeof(h) + le32toh(h.len), TRAILER);
+	if (trailer == h.len)
+		*ret = p;
 	return NULL;
 }
 
+static size_t record_len(const char *record)
+{
+	struct head h;
+
+	memcpy(&h, record, sizeof(h));
+	return le32toh(h.len);
+}
+
+/* The record that ends at END; its head in *ret, NULL if there is none. */
+static struct err *record_before(struct window *w, off_t end, const char **ret)
+{
+	uint32_t len;
+	const char *p;
+	struct err *e;
+
+	*ret = NULL;
+	if (end < FRAME)
+		return NULL;
+	e = window_get(w, end - TRAILER, TRAILER, true, &p);
+	if (e || !p)
+		return e;
+	memcpy(&len, p, TRAILER);
+	len = le32toh(len);
+	if (len > LOG_LINE_MAX || end < (off_t)(FRAME + len))
+		return NULL;
+	e = record_at(w, end - (off_t)(FRAME + len), true, &p);
+	if (!e && p && record_len(p) == len)
+		*ret = p;
+	return e;
+}
+
+/* Where the last whole record ends.  Usually that is the end of the file; after a crash the records are walked
+ * through from the beginning. */
+static struct err *find_end(struct window *w, off_t *ret)
+{
+	off_t at = 0, size = lseek(w->fd, 0, SEEK_END);
+	const char *record;
+	struct err *e;
+
+	if (size < 0)
+		return err_new(errno, "measuring the log");
+	e = record_before(w, size, &record);
+	if (e || record || size == 0) {
+		*ret = size;
+		return e;
+	}
+	for (;;) {
+		e = record_at(w, at, false, &record);
+		if (e || !record)
+			break;
+		at += (off_t)(FRAME + record_len(record));
+	}
+	*ret = at;
+	return e;
+}
+
+/* --- writer --- */
+
 struct err *logfile_open(int dir, const char *name, struct logfile **ret)
 {
+	_cleanup_free_ struct window *w = xmalloc(sizeof(*w));
 	_cleanup_close_ int fd = -1;
-	struct stat st;
+	struct logfile *l;
+	off_t end = 0;
 	struct err *e;
-	off_t end;
 
 	e = fd_open(dir, name, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0600, &fd);
 	if (e)
 		return e;
-	if (fstat(fd, &st) < 0)
-		return err_new(errno, "looking at %s", name);
-	e = find_end(fd, st.st_size, &end);
-	if (!e && end < st.st_size && ftruncate(fd, end) < 0)
-		e = err_new(errno, "cutting off an incomplete record of %s", name);
+	w->fd = fd;
+	w->at = 0;
+	w->len = 0;
+	e = find_end(w, &end);
+	if (!e && ftruncate(fd, end) < 0)
+		e = err_new(errno, "cutting the log");
 	if (e)
 		return e;
-	*ret = xcalloc(1, sizeof(**ret));
-	(*ret)->fd = TAKE_FD(fd);
+	l = xmalloc(sizeof(*l));
+	l->fd = TAKE_FD(fd);
+	l->size = end;
+	l->out_len = 0;
+	memset(l->line, 0, sizeof(l->line));
+	*ret = l;
 	return NULL;
 }
 
-static struct err *write_out(struct logfile *l)
+static struct err *put_out(struct logfile *l)
 {
-	struct iovec *v = l->iov;
-	size_t n = 3 * l->n;
+	struct err *e;
 
-	l->n = 0;
-	while (n) {
-		ssize_t done = writev(l->fd, v, (int)n);
+	if (!l->out_len)
+		return NULL;
+	e = fd_write_all(l->fd, "the log", l->out, l->out_len);
+	if (!e)
+		l->size += (off_t)l->out_len;
+	else if (ftruncate(l->fd, l->size) < 0) /* a part of a record would hide all that follow */
+		e = err_also(e, err_new(errno, "cutting the log"));
+	l->out_len = 0;
+	return e;
+}
 
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return err_new(errno, "writing the log");
-		for (; n && (size_t)done >= v->iov_len; v++, n--)
-			done -= (ssize_t)v->iov_len;
-		if (n) {
-			v->iov_base = (char *)v->iov_base + done;
-			v->iov_len -= (size_t)done;
-		}
-	}
+/* One record of two pieces. */
+static struct err *put_record(struct logfile *l, enum log_stream stream, int64_t now_ns,
+			      const struct line *begin, const char *data, size_t len)
+{
+	size_t begin_len = begin ? begin->len : 0;
+	struct head h = {
+		.magic = htole32(MAGIC | stream),
+		.len = htole32((uint32_t)(begin_len + len)),
+		.time_ns = (int64_t)htole64((uint64_t)now_ns),
+	};
+	struct err *e = NULL;
+	char *to;
+
+	if (l->out_len + FRAME + begin_len + len > OUT_SIZE)
+		e = put_out(l);
+	if (e)
+		return e;
+	to = mempcpy(l->out + l->out_len, &h, sizeof(h));
+	if (begin_len)
+		to = mempcpy(to, begin->s, begin_len);
+	to = mempcpy(to, data, len);
+	memcpy(to, &h.len, TRAILER);
+	l->out_len += FRAME + begin_len + len;
 	return NULL;
 }
 
-/* DATA must stay as it is until write_out(). */
-static struct err *add_record(struct logfile *l, enum log_stream stream, const char *data, size_t len, int64_t now_ns)
+static void keep_begin(struct line *line, const char *data, size_t len)
 {
-	struct iovec *v = &l->iov[3 * l->n];
-
-	l->heads[l->n] = (struct head){ htole32(MAGIC | stream), htole32((uint32_t)len),
-					(int64_t)htole64((uint64_t)now_ns) };
-	l->tails[l->n] = htole32((uint32_t)len);
-	v[0] = (struct iovec){ &l->heads[l->n], sizeof(struct head) };
-	v[1] = (struct iovec){ (void *)(uintptr_t)data, len };
-	v[2] = (struct iovec){ &l->tails[l->n], sizeof(uint32_t) };
-	return ++l->n == RECORDS_MAX ? write_out(l) : NULL;
+	if (!len)
+		return;
+	if (!line->s)
+		line->s = xmalloc(LOG_LINE_MAX);
+	memcpy(line->s + line->len, data, len);
+	line->len += len;
 }
 
-struct err *logfile_write(struct logfile *l, enum log_stream stream, const void *data, size_t len, int64_t now_ns)
+static struct err *put_lines(struct logfile *l, enum log_stream stream, const char *data,
+			     size_t len, int64_t now_ns)
 {
-	struct pending *p = &l->streams[stream == LOG_STDERR];
-	const char *at = data, *end = at + len;
+	struct line *line = &l->line[stream];
 	struct err *e = NULL;
 
-	while (at < end && !e) {
-		size_t room = LOG_LINE_MAX - p->len, n = (size_t)(end - at);
-		const char *newline = memchr(at, '\n', n < room ? n : room);
+	while (len && !e) {
+		size_t room = LOG_LINE_MAX - line->len, n = len < room ? len : room;
+		const char *newline = memchr(data, '\n', n);
 
 		if (newline)
-			n = (size_t)(newline + 1 - at);
-		else if (n > room)
-			n = room;
-		if (p->len || (!newline && n < LOG_LINE_MAX)) {
-			if (!p->line)
-				p->line = xmalloc(LOG_LINE_MAX);
-			memcpy(p->line + p->len, at, n);
-			p->len += n;
-			if (newline || p->len == LOG_LINE_MAX) {
-				e = add_record(l, stream, p->line, p->len, now_ns);
-				/* the buffer is used again for the rest of this call */
-				e = e ?: write_out(l);
-				p->len = 0;
-			}
+			n = (size_t)(newline - data) + 1;
+		if (newline || n == room) {
+			e = put_record(l, stream, now_ns, line, data, n);
+			line->len = 0;
 		} else {
-			e = add_record(l, stream, at, n, now_ns);
+			keep_begin(line, data, n);
 		}
-		at += n;
+		data += n;
+		len -= n;
 	}
-	return e ?: write_out(l);
+	return e;
+}
+
+struct err *logfile_write(struct logfile *l, enum log_stream stream, const void *data, size_t len,
+			  int64_t now_ns)
+{
+	struct err *e = put_lines(l, stream, data, len, now_ns);
+
+	return e ?: put_out(l);
 }
 
 struct err *logfile_flush(struct logfile *l, int64_t now_ns)
 {
 	struct err *e = NULL;
 
-	for (int i = 0; i < 2 && !e; i++) {
-		struct pending *p = &l->streams[i];
-
-		if (p->len)
-			e = add_record(l, i ? LOG_STDERR : LOG_STDOUT, p->line, p->len, now_ns);
-		p->len = 0;
+	for (enum log_stream s = LOG_STDOUT; s <= LOG_STDERR && !e; s++) {
+		if (l->line[s].len)
+			e = put_record(l, s, now_ns, &l->line[s], "", 0);
+		l->line[s].len = 0;
 	}
-	return e ?: write_out(l);
+	return e ?: put_out(l);
 }
 
 void logfile_free(struct logfile *l)
@@ -187,132 +299,91 @@ void logfile_free(struct logfile *l)
 	if (!l)
 		return;
 	close(l->fd);
-	free(l->streams[0].line);
-	free(l->streams[1].line);
+	free(l->line[LOG_STDOUT].s);
+	free(l->line[LOG_STDERR].s);
 	free(l);
 }
 
-/* -- reading --------------------------------------------------------------------------------------------------- */
-
-struct logreader {
-	int fd;
-	off_t at; /* of the next record */
-	int64_t since_ns, until_ns;
-	char *buf; /* a window of the file from buf_at */
-	off_t buf_at;
-	size_t buf_len;
-};
-
-/* LEN bytes of the file from AT, or NULL if there are not that many (yet). */
-static const char *window(struct logreader *r, off_t at, size_t len)
-{
-	ssize_t n;
-
-	if (at >= r->buf_at && at + (off_t)len <= r->buf_at + (off_t)r->buf_len)
-		return r->buf + (at - r->buf_at);
-	do
-		n = pread(r->fd, r->buf, READ_BUF, at);
-	while (n < 0 && errno == EINTR);
-	r->buf_at = at;
-	r->buf_len = n > 0 ? (size_t)n : 0;
-	return len <= r->buf_len ? r->buf : NULL;
-}
-
-/* The head of the record that ends at END, or false. */
-static bool record_before(struct logreader *r, off_t end, struct head *ret, off_t *ret_at)
-{
-	uint32_t len;
-	off_t at;
-
-	if (end < FRAME || pread(r->fd, &len, sizeof(len), end - (off_t)sizeof(len)) != sizeof(len))
-		return false;
-	len = le32toh(len);
-	at = end - FRAME - (off_t)len;
-	if (len > LOG_LINE_MAX || at < 0 || pread(r->fd, ret, sizeof(*ret), at) != sizeof(*ret) ||
-	    !head_is_valid(ret) || le32toh(ret->len) != len)
-		return false;
-	*ret_at = at;
-	return true;
-}
+/* --- reader --- */
 
 /* Only a full record without a newline is continued by the next one. */
-static bool ends_line(struct logreader *r, const struct head *h, off_t end)
+static bool ends_line(const char *record)
 {
-	char c;
+	size_t len = record_len(record);
 
-	return le32toh(h->len) < LOG_LINE_MAX || (pread(r->fd, &c, 1, end - (off_t)sizeof(uint32_t) - 1) == 1 && c == '\n');
+	return len < LOG_LINE_MAX || record[sizeof(struct head) + len - 1] == '\n';
 }
 
-/* TAIL lines back from the end; partial records belong to the line that follows them. */
-static void seek_tail(struct logreader *r, uint64_t tail, off_t end)
+/* Walk back from END until LINES lines lie behind us. */
+static struct err *find_tail(struct logreader *r, off_t end, uint64_t lines)
 {
-	struct head h;
-	off_t at = end;
-	bool newest = true;
+	off_t pos = end;
 
-	r->at = end;
-	while (record_before(r, at, &h, &at)) {
-		off_t record_end = at + FRAME + (off_t)le32toh(h.len);
+	r->pos = end;
+	while (pos > 0) {
+		const char *record;
+		struct err *e = record_before(&r->w, pos, &record);
 
-		/* a newline closes the line before the one we are collecting */
-		if (newest || ends_line(r, &h, record_end)) {
-			if (!tail--)
-				return;
-			newest = false;
-		}
-		r->at = at;
+		if (e || !record)
+			return e; /* unreadable before here: what was found is the tail */
+		/* the end of a line before those we have */
+		if ((pos == end || ends_line(record)) && !lines--)
+			return NULL;
+		pos -= (off_t)(FRAME + record_len(record));
+		r->pos = pos;
 	}
+	return NULL;
 }
 
-struct err *logreader_open(int dir, const char *name, uint64_t tail, int64_t since_ns, int64_t until_ns,
-			   struct logreader **ret)
+struct err *logreader_open(int dir, const char *name, uint64_t tail, int64_t since_ns,
+			   int64_t until_ns, struct logreader **ret)
 {
-	_cleanup_close_ int fd = -1;
-	struct stat st;
+	struct logreader *r = xmalloc(sizeof(*r));
 	struct err *e;
 	off_t end;
 
-	e = fd_open(dir, name, O_RDONLY | O_NOFOLLOW, 0, &fd);
-	if (e)
-		return e;
-	if (fstat(fd, &st) < 0)
-		return err_new(errno, "looking at %s", name);
-	*ret = xcalloc(1, sizeof(**ret));
-	**ret = (struct logreader){ .fd = fd, .since_ns = since_ns, .until_ns = until_ns, .buf = xmalloc(READ_BUF) };
-	if (tail != UINT64_MAX) {
-		err_free(find_end(fd, st.st_size, &end)); /* always NULL */
-		seek_tail(*ret, tail, end);
+	r->w.fd = -1;
+	r->w.at = r->pos = 0;
+	r->w.len = 0;
+	r->since_ns = since_ns;
+	r->until_ns = until_ns;
+	e = fd_open(dir, name, O_RDONLY | O_NOFOLLOW, 0, &r->w.fd);
+	if (!e && tail != UINT64_MAX) {
+		e = find_end(&r->w, &end);
+		e = e ?: find_tail(r, end, tail);
 	}
-	(void)TAKE_FD(fd);
+	if (e) {
+		logreader_free(r);
+		return e;
+	}
+	*ret = r;
 	return NULL;
 }
 
 struct err *logreader_next(struct logreader *r, struct log_record *ret, bool *ret_more)
 {
-	struct head h;
-	const char *p;
-
 	*ret_more = false;
 	for (;;) {
-		p = window(r, r->at, sizeof(h));
-		if (!p)
-			return NULL;
-		memcpy(&h, p, sizeof(h));
-		if (!head_is_valid(&h))
-			return err_hint(err_new(0, "the log is damaged at byte %lld", (long long)r->at),
-					"devbox logs --tail shows the newest lines");
-		p = window(r, r->at, FRAME + le32toh(h.len));
-		if (!p)
-			return NULL; /* it is being written */
-		r->at += FRAME + (off_t)le32toh(h.len);
-		ret->time_ns = (int64_t)le64toh((uint64_t)h.time_ns);
-		if (r->since_ns && ret->time_ns < r->since_ns)
+		const char *record;
+		struct head h;
+		int64_t time_ns;
+		struct err *e = record_at(&r->w, r->pos, false, &record);
+
+		if (e || !record) {
+			r->w.len = 0; /* look at the file again next time */
+			return e;
+		}
+		memcpy(&h, record, sizeof(h));
+		r->pos += (off_t)(FRAME + le32toh(h.len));
+		time_ns = (int64_t)le64toh((uint64_t)h.time_ns);
+		if (time_ns < r->since_ns || (r->until_ns && time_ns > r->until_ns))
 			continue;
-		if (r->until_ns && ret->time_ns > r->until_ns)
-			return NULL; /* times only grow, but for a clock set back */
-		ret->stream = le32toh(h.magic) & 0xff;
-		ret->data = p + sizeof(h);
-		ret->len = le32toh(h.len);
+		*ret = (struct log_record){
+			.stream = (enum log_stream)(le32toh(h.magic) & 0xff),
+			.time_ns = time_ns,
+			.data = record + sizeof(h),
+			.len = le32toh(h.len),
+		};
 		*ret_more = true;
 		return NULL;
 	}
@@ -320,14 +391,14 @@ struct err *logreader_next(struct logreader *r, struct log_record *ret, bool *re
 
 int logreader_fd(struct logreader *r)
 {
-	return r->fd;
+	return r->w.fd;
 }
 
 void logreader_free(struct logreader *r)
 {
 	if (!r)
 		return;
-	close(r->fd);
-	free(r->buf);
+	if (r->w.fd >= 0)
+		close(r->w.fd);
 	free(r);
 }

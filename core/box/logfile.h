@@ -1,9 +1,10 @@
 /* core/box/logfile.h -- a container's output on disk: containers/<id>/log.
  *
- * Framed so that any byte may occur, a tail is found from the end, and a torn last record (kill -9, power loss) is recognised:
- *	u32 magic-and-stream  u32 len  i64 time_ns  data[len]  u32 len      (little endian)
- * One record is one line with its newline, or LOG_LINE_MAX bytes of a longer
- * one (the next record goes on with it).  The last line of a stream may lack its newline. */
+ * Framed so that any byte may occur, a tail is found from the end, and a torn last record (kill -9, power loss, full
+ * disk) is recognised, ignored by readers and cut off by the next writer:
+ *	u32 magic and stream   u32 len   i64 time_ns   data[len]   u32 len      (little endian)
+ * A record is one line with its newline, or LOG_LINE_MAX bytes of a longer one (the next record of the stream goes on
+ * with it).  The last line of a stream may lack its newline. */
 #ifndef CORE_BOX_LOGFILE_H
 #define CORE_BOX_LOGFILE_H
 
@@ -14,16 +15,17 @@
 enum { LOG_LINE_MAX = 16384 };
 enum log_stream { LOG_STDOUT = 1, LOG_STDERR = 2 };
 
-/* Writer: collects lines per stream and appends whole records.  A record is on its way to the file when log_write() returns (one writev a call). */
+/* Writer, one a file.  Complete lines are in the file when logfile_write() returns; the beginning of a line waits for its
+ * end, at most LOG_LINE_MAX bytes a stream.  After an error (ENOSPC) the file ends with its last whole record. */
 struct logfile;
 struct err *logfile_open(int dir, const char *name, struct logfile **ret) MUST_CHECK;
 struct err *logfile_write(struct logfile *l, enum log_stream stream, const void *data, size_t len,
 			  int64_t now_ns) MUST_CHECK;
-/* An incomplete last line becomes a record; call at the stream's end. */
+/* Incomplete last lines become records; call at the streams' end. */
 struct err *logfile_flush(struct logfile *l, int64_t now_ns) MUST_CHECK;
 void logfile_free(struct logfile *l);
 
-/* Reader. */
+/* Reader; any number of them, also while the file is written. */
 struct log_record {
 	enum log_stream stream;
 	int64_t time_ns;
@@ -31,12 +33,13 @@ struct log_record {
 	size_t len;
 };
 struct logreader;
-/* TAIL: start that many lines before the end; UINT64_MAX: from the beginning.  SINCE_NS/UNTIL_NS: 0 no bound. */
-struct err *logreader_open(int dir, const char *name, uint64_t tail, int64_t since_ns, int64_t until_ns,
-			   struct logreader **ret) MUST_CHECK;
+/* TAIL: start that many lines before the present end; UINT64_MAX: from the beginning.
+ * SINCE_NS/UNTIL_NS: only records of this time, 0: no bound. */
+struct err *logreader_open(int dir, const char *name, uint64_t tail, int64_t since_ns,
+			   int64_t until_ns, struct logreader **ret) MUST_CHECK;
 /* The next record; *ret_more is false at the present end (call again after more was written, for -f). */
 struct err *logreader_next(struct logreader *r, struct log_record *ret, bool *ret_more) MUST_CHECK;
-int logreader_fd(struct logreader *r); /* for inotify/poll users */
+int logreader_fd(struct logreader *r);
 void logreader_free(struct logreader *r);
 
 #endif

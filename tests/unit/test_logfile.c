@@ -1,187 +1,305 @@
 #include "core/box/logfile.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "core/base/fd.h"
-#include "core/base/proc.h"
 #include "tests/lib/tap.h"
 
-static int dir;
+static int dir = -1;
 
-static void write_text(const char *text, enum log_stream stream, size_t step)
+static struct logfile *open_log(const char *name)
 {
-	struct logfile *l;
-	size_t len = strlen(text);
+	struct logfile *l = NULL;
 
-	is_err(logfile_open(dir, "log", &l), NULL, "open for writing");
-	for (size_t i = 0; i < len; i += step)
-		err_free(logfile_write(l, stream, text + i, len - i < step ? len - i : step, (int64_t)i + 1));
-	is_err(logfile_flush(l, 999), NULL, "flush");
-	logfile_free(l);
+	is_err(logfile_open(dir, name, &l), NULL, "opening %s to write", name);
+	return l;
 }
 
-/* All records joined with '|' between them. */
-static char *read_all(uint64_t tail, int64_t since, int64_t until)
+static void put(struct logfile *l, enum log_stream s, const char *text, int64_t now)
 {
-	struct logreader *r;
-	struct log_record rec;
+	struct err *e = logfile_write(l, s, text, strlen(text), now);
+
+	if (e)
+		is_err(e, NULL, "writing '%s'", text);
+}
+
+/* Records as "STREAM@TIME:DATA|", until the end. */
+static char *read_on(struct logreader *r)
+{
 	struct str s = { 0 };
+	struct log_record rec;
 	bool more = true;
 
-	is_err(logreader_open(dir, "log", tail, since, until, &r), NULL, "open for reading");
 	while (more) {
 		struct err *e = logreader_next(r, &rec, &more);
 
 		if (e) {
-			err_free(e);
-			str_add(&s, "!");
+			is_err(e, NULL, "reading");
 			break;
 		}
-		if (more) {
-			str_addc(&s, rec.stream == LOG_STDERR ? 'e' : 'o');
-			str_addn(&s, rec.data, rec.len);
-			str_addc(&s, '|');
-		}
+		if (!more)
+			break;
+		str_addf(&s, "%d@%lld:", rec.stream, (long long)rec.time_ns);
+		str_addn(&s, rec.data, rec.len);
+		str_addc(&s, '|');
 	}
-	logreader_free(r);
 	return str_take(&s);
 }
 
-static void is_log(uint64_t tail, const char *want, const char *what)
+static char *read_log(const char *name, uint64_t tail, int64_t since, int64_t until)
 {
-	_cleanup_free_ char *got = read_all(tail, 0, 0);
+	struct logreader *r = NULL;
+	char *text;
 
-	is_str(got, want, "%s", what);
+	if (!is_err(logreader_open(dir, name, tail, since, until, &r), NULL, "opening %s to read", name))
+		return NULL;
+	text = read_on(r);
+	logreader_free(r);
+	return text;
 }
 
-static void fresh(void)
-{
-	unlinkat(dir, "log", 0);
-}
+#define IS_LOG(name, tail, since, until, want, ...)                                                \
+	do {                                                                                       \
+		_cleanup_free_ char *log_text = read_log(name, tail, since, until);                \
+		is_str(log_text, want, __VA_ARGS__);                                               \
+	} while (0)
+#define ALL UINT64_MAX
 
 static void test_lines(void)
 {
-	for (size_t step = 1; step <= 8; step++) {
-		fresh();
-		write_text("one\n\ntwo\nthree", LOG_STDOUT, step);
-		is_log(UINT64_MAX, "oone\n|o\n|otwo\n|othree|", "lines, however they were cut up");
-		is_log(1, "othree|", "the last line, without a newline");
-		is_log(2, "otwo\n|othree|", "the last two");
-		is_log(0, "", "none");
-		is_log(100, "oone\n|o\n|otwo\n|othree|", "more than there are");
-	}
-	write_text("x\n", LOG_STDERR, 2);
-	is_log(2, "othree|ex\n|", "a second run appends");
-}
+	struct logfile *l = open_log("lines");
 
-static void test_long_line(void)
-{
-	_cleanup_free_ char *text = xmalloc(LOG_LINE_MAX * 2 + 12), *got = NULL;
-
-	fresh();
-	memset(text, 'a', LOG_LINE_MAX * 2 + 10);
-	memcpy(text + LOG_LINE_MAX * 2 + 10, "\n", 2);
-	write_text("first\n", LOG_STDOUT, 100);
-	write_text(text, LOG_STDOUT, 1000);
-	got = read_all(1, 0, 0);
-	is_int(strlen(got), LOG_LINE_MAX * 2 + 11 + 6, "a line in three parts is one line for tail");
-	got[2] = '\0';
-	is_str(got, "oa", "and begins at its beginning");
-}
-
-static void test_torn(void)
-{
-	struct stat st;
-	int fd;
-
-	for (off_t cut = 1; cut < 26; cut++) {
-		fresh();
-		write_text("one\ntwo!\n", LOG_STDOUT, 100);
-		fstatat(dir, "log", &st, 0);
-		fd = openat(dir, "log", O_RDWR | O_CLOEXEC);
-		ok(ftruncate(fd, st.st_size - cut) == 0, "the last %d bytes are lost", (int)cut);
-		close(fd);
-		is_log(UINT64_MAX, "oone\n|", "the whole records are read");
-		is_log(1, "oone\n|", "the tail is found");
-		write_text("new\n", LOG_STDERR, 100);
-		is_log(UINT64_MAX, "oone\n|enew\n|", "the next writer cuts the rest off");
-	}
-}
-
-static void test_times(void)
-{
-	struct logfile *l;
-	char *got;
-
-	fresh();
-	is_err(logfile_open(dir, "log", &l), NULL, "open");
-	for (int i = 1; i <= 5; i++) {
-		char text[3] = { (char)('0' + i), '\n', 0 };
-
-		err_free(logfile_write(l, LOG_STDOUT, text, 2, i * 10));
-	}
+	put(l, LOG_STDOUT, "one\ntwo\nthr", 1);
+	IS_LOG("lines", ALL, 0, 0, "1@1:one\n|1@1:two\n|", "whole lines are there, the rest waits");
+	put(l, LOG_STDERR, "err", 2);
+	put(l, LOG_STDOUT, "", 2);
+	put(l, LOG_STDOUT, "ee\n\n", 3);
+	put(l, LOG_STDERR, "or\n", 4);
+	put(l, LOG_STDOUT, "end", 5);
+	is_err(logfile_flush(l, 6), NULL, "the end of the streams");
+	is_err(logfile_flush(l, 7), NULL, "flushing nothing");
+	IS_LOG("lines", ALL, 0, 0, "1@1:one\n|1@1:two\n|1@3:three\n|1@3:\n|2@4:error\n|1@6:end|",
+	       "lines of both streams in order of their ends");
+	IS_LOG("lines", ALL, 3, 0, "1@3:three\n|1@3:\n|2@4:error\n|1@6:end|", "since");
+	IS_LOG("lines", ALL, 0, 3, "1@1:one\n|1@1:two\n|1@3:three\n|1@3:\n|", "until");
+	IS_LOG("lines", ALL, 2, 4, "1@3:three\n|1@3:\n|2@4:error\n|", "since and until");
+	IS_LOG("lines", 0, 0, 0, "", "a tail of nothing");
+	IS_LOG("lines", 1, 0, 0, "1@6:end|", "a tail of one line, the incomplete one");
+	IS_LOG("lines", 2, 0, 0, "2@4:error\n|1@6:end|", "two lines");
+	IS_LOG("lines", 3, 0, 0, "1@3:\n|2@4:error\n|1@6:end|", "three, one of them empty");
+	IS_LOG("lines", 100, 0, 0, "1@1:one\n|1@1:two\n|1@3:three\n|1@3:\n|2@4:error\n|1@6:end|",
+	       "more than there are");
+	IS_LOG("lines", 3, 4, 0, "2@4:error\n|1@6:end|", "the tail, then since");
 	logfile_free(l);
-	got = read_all(UINT64_MAX, 20, 40);
-	is_str(got, "o2\n|o3\n|o4\n|", "since and until");
+	l = open_log("lines");
+	put(l, LOG_STDOUT, "again\n", 8);
+	logfile_free(l);
+	IS_LOG("lines", 1, 0, 0, "1@8:again\n|", "a restart appends");
+	IS_LOG("lines", 2, 0, 0, "1@6:end|1@8:again\n|",
+	       "its first line is another one than the last of the time before");
+}
+
+static void test_long_lines(void)
+{
+	struct logfile *l = open_log("long");
+	_cleanup_free_ char *line = xmalloc(LOG_LINE_MAX * 2 + 10), *got = NULL, *want = NULL;
+
+	memset(line, 'x', LOG_LINE_MAX * 2 + 9);
+	line[LOG_LINE_MAX * 2 + 8] = '\n';
+	line[LOG_LINE_MAX * 2 + 9] = '\0';
+	put(l, LOG_STDOUT, line, 1);
+	got = read_log("long", ALL, 0, 0);
+	want = xasprintf("1@1:%.*s|1@1:%.*s|1@1:xxxxxxxx\n|", LOG_LINE_MAX, line, LOG_LINE_MAX, line);
+	is_str(got, want, "a long line comes in parts");
 	free(got);
-}
-
-static void test_binary(void)
-{
-	struct logfile *l;
-	struct logreader *r;
-	struct log_record rec;
-	bool more;
-
-	fresh();
-	is_err(logfile_open(dir, "log", &l), NULL, "open");
-	err_free(logfile_write(l, LOG_STDOUT, "a\0b\377\n", 5, 1));
+	got = read_log("long", 1, 0, 0);
+	is_str(got, want, "which are one line of the tail");
+	free(got);
 	logfile_free(l);
-	is_err(logreader_open(dir, "log", UINT64_MAX, 0, 0, &r), NULL, "open");
-	is_err(logreader_next(r, &rec, &more), NULL, "next");
-	ok(more && rec.len == 5 && !memcmp(rec.data, "a\0b\377\n", 5), "any byte");
-	is_err(logreader_next(r, &rec, &more), NULL, "next");
-	ok(!more, "the end");
-	logreader_free(r);
+
+	l = open_log("exact");
+	for (int i = 0; i < LOG_LINE_MAX - 1; i++)
+		put(l, LOG_STDOUT, "y", 2);
+	put(l, LOG_STDOUT, "\nz\n", 3);
+	memset(line, 'y', LOG_LINE_MAX - 1);
+	free(want);
+	want = xasprintf("1@3:%.*s\n|1@3:z\n|", LOG_LINE_MAX - 1, line);
+	got = read_log("exact", ALL, 0, 0);
+	is_str(got, want, "the longest line that is one record, byte by byte");
+	logfile_free(l);
 }
 
 static void test_follow(void)
 {
-	struct logfile *l;
-	struct logreader *r;
-	struct log_record rec;
-	bool more;
+	struct logfile *l = open_log("follow");
+	struct logreader *r = NULL;
+	_cleanup_free_ char *a = NULL, *b = NULL, *c = NULL;
 
-	fresh();
-	is_err(logfile_open(dir, "log", &l), NULL, "open");
-	err_free(logfile_write(l, LOG_STDOUT, "1\n", 2, 1));
-	is_err(logreader_open(dir, "log", UINT64_MAX, 0, 0, &r), NULL, "open");
-	is_err(logreader_next(r, &rec, &more), NULL, "next");
-	ok(more, "what is there");
-	is_err(logreader_next(r, &rec, &more), NULL, "next");
-	ok(!more, "no more yet");
-	err_free(logfile_write(l, LOG_STDOUT, "2\n", 2, 2));
-	is_err(logreader_next(r, &rec, &more), NULL, "next");
-	ok(more && rec.len == 2 && rec.data[0] == '2', "what came since");
+	put(l, LOG_STDOUT, "old\nlast\n", 1);
+	is_err(logreader_open(dir, "follow", 1, 0, 0, &r), NULL, "opening it");
+	a = read_on(r);
+	is_str(a, "1@1:last\n|", "what is there");
+	put(l, LOG_STDOUT, "new\npart", 2);
+	b = read_on(r);
+	is_str(b, "1@2:new\n|", "what came");
+	put(l, LOG_STDOUT, "ial\n", 3);
+	c = read_on(r);
+	is_str(c, "1@3:partial\n|", "what came then");
+	ok(logreader_fd(r) >= 0, "it has a descriptor");
 	logreader_free(r);
 	logfile_free(l);
 }
 
+static off_t size_of(const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, 0) < 0 ? -1 : st.st_size;
+}
+
+/* A crash can leave any part of the last record. */
+static void test_torn(void)
+{
+	struct logfile *l = open_log("torn");
+	_cleanup_close_ int fd = -1;
+	off_t two, three;
+
+	put(l, LOG_STDOUT, "one\ntwo\n", 1);
+	two = size_of("torn");
+	put(l, LOG_STDERR, "three\n", 2);
+	three = size_of("torn");
+	logfile_free(l);
+	fd = openat(dir, "torn", O_RDWR | O_CLOEXEC);
+	for (off_t cut = three - 1; cut > two; cut--) {
+		_cleanup_free_ char *all = NULL, *tail = NULL;
+
+		if (ftruncate(fd, cut) < 0)
+			break;
+		all = read_log("torn", ALL, 0, 0);
+		is_str(all, "1@1:one\n|1@1:two\n|", "cut at %lld of %lld", (long long)cut,
+		       (long long)three);
+		tail = read_log("torn", 1, 0, 0);
+		is_str(tail, "1@1:two\n|", "and its tail");
+	}
+	l = open_log("torn");
+	is_int(size_of("torn"), two, "the next writer cuts it off");
+	put(l, LOG_STDERR, "four\n", 3);
+	logfile_free(l);
+	IS_LOG("torn", ALL, 0, 0, "1@1:one\n|1@1:two\n|2@3:four\n|",
+	       "and goes on behind the whole ones");
+	/* blocks that never reached the disk read as zeros */
+	ok(ftruncate(fd, 10000) == 0, "zeros at the end");
+	IS_LOG("torn", 1, 0, 0, "2@3:four\n|", "are no records");
+	l = open_log("torn");
+	logfile_free(l);
+	ok(size_of("torn") < 200, "and are cut off");
+}
+
+static void test_strange(void)
+{
+	struct logfile *l = open_log("bytes");
+	static const char nul[] = "a\0b\n\xff\xfe\n";
+	struct logreader *r = NULL;
+	struct log_record rec;
+	bool more;
+
+	is_err(logfile_write(l, LOG_STDOUT, nul, sizeof(nul) - 1, -5), NULL,
+	       "any bytes, a clock before 1970");
+	is_err(logreader_open(dir, "bytes", ALL, INT64_MIN, 0, &r), NULL, "reading them");
+	is_err(logreader_next(r, &rec, &more), NULL, "first");
+	ok(more && rec.len == 4 && !memcmp(rec.data, nul, 4) && rec.time_ns == -5, "are kept");
+	logreader_free(r);
+	logfile_free(l);
+	is_err(logreader_open(dir, "none", ALL, 0, 0, &r),
+	       "opening none: No such file or directory", "no log");
+	ok(mkdirat(dir, "d", 0755) == 0, "a directory");
+	is_err(logfile_open(dir, "d", &l), "opening d: Is a directory", "is no log");
+	ok(symlinkat("/etc/passwd", dir, "link") == 0, "a link");
+	is_err(logfile_open(dir, "link", &l), "opening link: Too many levels of symbolic links",
+	       "is not followed");
+}
+
+/* Many records, over the edges of all buffers, forwards and from the end. */
+static void test_many(void)
+{
+	enum { N = 20000 };
+	struct logfile *l = open_log("many");
+	_cleanup_str_ struct str text = { 0 };
+	struct logreader *r = NULL;
+	struct log_record rec;
+	size_t good = 0;
+	bool more;
+
+	for (int i = 0; i < N; i++) {
+		str_addf(&text, "%d %.*s\n", i, i % 300,
+			 "................................................"
+			 "................................................................................"
+			 "................................................................................"
+			 "................................................................................"
+			 "................................................................................");
+		if (text.len > 50000 || i == N - 1) {
+			put(l, LOG_STDOUT, text.s, i);
+			text.len = 0;
+		}
+	}
+	logfile_free(l);
+	is_err(logreader_open(dir, "many", ALL, 0, 0, &r), NULL, "reading %d lines", N);
+	for (int i = 0; i < N; i++) {
+		struct err *e = logreader_next(r, &rec, &more);
+
+		good += !e && more && strtoll(rec.data, NULL, 10) == i && rec.data[rec.len - 1] == '\n';
+		err_free(e);
+	}
+	is_int(good, N, "each in its place");
+	is_err(logreader_next(r, &rec, &more), NULL, "and then");
+	ok(!more, "the end");
+	logreader_free(r);
+	for (int tail = 1; tail <= N; tail = tail * 3 + 1) {
+		is_err(logreader_open(dir, "many", (uint64_t)tail, 0, 0, &r), NULL, "the last %d", tail);
+		is_err(logreader_next(r, &rec, &more), NULL, "begin");
+		is_int(more ? strtoll(rec.data, NULL, 10) : -1, N - tail, "with this line");
+		logreader_free(r);
+	}
+}
+
+/* A disk that is full: a file size limit stands for it (EFBIG in place of ENOSPC). */
+static void test_full(void)
+{
+	struct logfile *l = open_log("full");
+	struct rlimit old, small = { 1000, RLIM_INFINITY };
+	_cleanup_str_ struct str text = { 0 };
+
+	for (int i = 0; i < 100; i++)
+		str_addf(&text, "line %d\n", i);
+	put(l, LOG_STDOUT, "first\n", 1);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	setrlimit(RLIMIT_FSIZE, &small);
+	is_err(logfile_write(l, LOG_STDOUT, text.s, text.len, 2), "writing the log: File too large",
+	       "no room");
+	setrlimit(RLIMIT_FSIZE, &old);
+	put(l, LOG_STDOUT, "later\n", 3);
+	logfile_free(l);
+	IS_LOG("full", ALL, 0, 0, "1@1:first\n|1@3:later\n|", "only whole records stay, and it goes on");
+}
+
 int main(void)
 {
-	char path[] = "/tmp/devbox-test-log.XXXXXX";
+	char path[] = "/tmp/test_logfile.XXXXXX";
 
 	if (!mkdtemp(path))
 		return 1;
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	test_lines();
-	test_long_line();
-	test_torn();
-	test_times();
-	test_binary();
+	test_long_lines();
 	test_follow();
-	fresh();
-	rmdir(path);
+	test_torn();
+	test_strange();
+	test_many();
+	test_full();
+	err_free(fd_rm_tree(AT_FDCWD, path));
 	return done_testing();
 }

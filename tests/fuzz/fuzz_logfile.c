@@ -1,0 +1,63 @@
+/* Input: a log.  Readers must survive it; a writer must leave a log that is read to its end, with its own line last. */
+#include "core/box/logfile.h"
+
+#include <fcntl.h>
+
+#include "core/base/fd.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Reads all; the last record's length, or -1 if there was none. */
+static ssize_t read_all(int dir, uint64_t tail, int64_t since)
+{
+	struct logreader *r;
+	struct log_record rec;
+	ssize_t last = -1;
+	bool more = true;
+	struct err *e = logreader_open(dir, "log", tail, since, 0, &r);
+
+	if (e)
+		abort();
+	while (more) {
+		volatile unsigned sum = 0;
+
+		e = logreader_next(r, &rec, &more);
+		if (e)
+			abort();
+		for (size_t i = 0; more && i < rec.len; i++)
+			sum += (unsigned char)rec.data[i];
+		if (more)
+			last = (ssize_t)rec.len;
+	}
+	logreader_free(r);
+	return last;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static int dir = -1;
+	static char path[] = "/tmp/fuzz_logfile.XXXXXX";
+	struct logfile *l;
+	struct err *e;
+
+	if (dir < 0) {
+		if (!mkdtemp(path))
+			abort();
+		dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	e = fd_write_atomic(dir, "log", data, size, 0600, false);
+	if (e)
+		abort();
+	read_all(dir, UINT64_MAX, INT64_MIN);
+	for (uint64_t tail = 0; tail < 4; tail++)
+		read_all(dir, tail, INT64_MIN);
+	e = logfile_open(dir, "log", &l);
+	e = e ?: logfile_write(l, LOG_STDERR, "mine\n", 5, 1);
+	if (e)
+		abort();
+	logfile_free(l);
+	if (read_all(dir, 1, INT64_MIN) != 5)
+		abort();
+	unlinkat(dir, "log", 0);
+	return 0;
+}
