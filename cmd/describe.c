@@ -257,7 +257,7 @@ static void put_addresses(const struct box *b, struct json_out *o)
 	struct net_addrs n;
 	char gateway[INET_ADDRSTRLEN] = "", ip6[INET6_ADDRSTRLEN] = "",
 	     gateway6[INET6_ADDRSTRLEN] = "", mac[18] = "";
-	bool up = b->state.ip && *b->state.ip;
+	bool up = b->state.status == BOX_RUNNING && b->state.ip && *b->state.ip;
 
 	net_addrs_default(&n);
 	if (up) {

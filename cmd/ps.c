@@ -225,14 +225,22 @@ static void status_text(const struct box *b, int64_t now, struct str *out)
 	}
 }
 
+/* Arguments with blanks are shown in quotes, as Docker has it. */
+static void add_word(struct str *words, const char *word)
+{
+	const char *quote = words->len && strchr(word, ' ') ? "'" : "";
+
+	str_addf(words, "%s%s%s%s", words->len ? " " : "", quote, word, quote);
+}
+
 static void put_command(struct list *l, const struct spec *s)
 {
 	_cleanup_str_ struct str words = { 0 }, cut = { 0 }, quoted = { 0 };
 
 	for (size_t i = 0; i < s->entrypoint.n; i++)
-		str_addf(&words, "%s%s", words.len ? " " : "", s->entrypoint.v[i]);
+		add_word(&words, s->entrypoint.v[i]);
 	for (size_t i = 0; i < s->cmd.n; i++)
-		str_addf(&words, "%s%s", words.len ? " " : "", s->cmd.v[i]);
+		add_word(&words, s->cmd.v[i]);
 	human_ellipsis(words.s ?: "", opt_no_trunc ? SIZE_MAX : 20, &cut);
 	human_quote(cut.s ?: "", &quoted);
 	list_put(l, "Command", quoted.s);
