@@ -183,9 +183,11 @@ static struct err *rm_contents(int dir, dev_t dev, unsigned depth)
 			sub = openat(dir, de->d_name,
 				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (sub < 0) {
-			if (errno != ENOENT && unlinkat(dir, de->d_name, 0) < 0 && errno != ENOENT)
-				return err_new(errno, "removing %s", de->d_name);
-			continue;
+			int why = errno; /* EACCES, EPERM: a directory of another user, unlink says EISDIR */
+
+			if (why == ENOENT || unlinkat(dir, de->d_name, 0) == 0 || errno == ENOENT)
+				continue;
+			return err_new(errno == EISDIR ? why : errno, "removing %s", de->d_name);
 		}
 		if (fstat(sub, &st) < 0 || st.st_dev != dev)
 			return err_new(EBUSY, "removing %s: it is a mount point", de->d_name);
