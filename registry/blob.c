@@ -116,6 +116,14 @@ struct err *blob_write(struct store *st, const char *digest, const void *data, s
 	return fd_write_atomic(st->blobs, blob_name(digest), data, len, 0644, false);
 }
 
+static struct err *check_size(const struct descriptor *d, uint64_t size)
+{
+	if (size == (uint64_t)d->size)
+		return NULL;
+	return err_new(0, "%.19s has %llu bytes, but the manifest says %lld", d->digest,
+		       (unsigned long long)size, (long long)d->size);
+}
+
 struct err *blob_fetch(struct store *st, struct client *c, struct http *h, const char *kind,
 		       const struct descriptor *d, char **ret_text, size_t *ret_len)
 {
@@ -131,7 +139,7 @@ struct err *blob_fetch(struct store *st, struct client *c, struct http *h, const
 
 	e = blob_read(st, d->digest, (size_t)d->size, true, ret_text, ret_len);
 	if (!e)
-		return NULL;
+		return check_size(d, *ret_len);
 	err_free(e); /* not there, or damaged: from the registry then */
 	e = client_get(c, h, &req, &r);
 	if (e)
@@ -139,6 +147,7 @@ struct err *blob_fetch(struct store *st, struct client *c, struct http *h, const
 	blob_digest(r.body.s ?: "", r.body.len, got);
 	if (!str_eq(got, d->digest))
 		e = mismatch(d->digest, got);
+	e = e ?: check_size(d, r.body.len);
 	e = e ?: blob_write(st, d->digest, r.body.s, r.body.len);
 	if (!e) {
 		*ret_len = r.body.len;
@@ -340,7 +349,7 @@ static struct err *from_store(struct store *st, struct stream *s, int fd, bool *
 		unlinkat(st->blobs, blob_name(s->d->digest), 0);
 		*ret_again = true;
 	}
-	return e;
+	return e ?: check_size(s->d, s->done);
 }
 
 /* With the lock on S->part. */

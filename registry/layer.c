@@ -14,6 +14,8 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -27,6 +29,7 @@ enum {
 	DIRS_KEPT = 32,
 	HOLE_MIN = 4096, /* zeros shorter than this are written */
 	ENTRIES_MAX = 20000000,
+	LINKS_MAX = 100000, /* to files of the layers below */
 	DIR_TEXT_MAX = 256 << 20, /* names of directories waiting for their attributes */
 };
 #define CONTENT_MAX ((uint64_t)1 << 42) /* 4 TiB */
@@ -55,6 +58,7 @@ struct unpack {
 	struct layer_stats st;
 	struct open_dir dirs[DIRS_KEPT];
 	uint64_t clock;
+	struct layer_links *links;
 	struct late_dir *late;
 	size_t n_late, late_cap, late_text;
 	bool replaced; /* some name was given to something else */
@@ -162,16 +166,15 @@ static struct err *make_dir(struct unpack *u, const char *path, int *ret_fd)
 	return rc ? err_new(rc, "opening directory %s", path) : NULL;
 }
 
-/* The directory PATH[0..LEN), made if it is missing; the descriptor stays U's. */
-static struct err *get_dir(struct unpack *u, const char *path, size_t len, int *ret_fd)
+/* The directory PATH[0..LEN), if it is there; *ret_fd is -1 if not.  The descriptor stays U's. */
+static struct err *find_dir(struct unpack *u, const char *path, size_t len, int *ret_fd)
 {
 	_cleanup_free_ char *copy = NULL;
 	int fd = -1, rc;
 
-	if (!len) {
-		*ret_fd = u->root;
+	*ret_fd = u->root;
+	if (!len)
 		return NULL;
-	}
 	for (size_t i = 0; i < DIRS_KEPT; i++) {
 		struct open_dir *d = &u->dirs[i];
 
@@ -183,16 +186,26 @@ static struct err *get_dir(struct unpack *u, const char *path, size_t len, int *
 	}
 	copy = xstrndup(path, len);
 	rc = open_below(u->root, copy, &fd);
-	if (rc == ENOENT) {
-		struct err *e = make_dir(u, copy, &fd);
-
-		if (e)
-			return e;
-	} else if (rc) {
+	if (rc && rc != ENOENT)
 		return err_new(rc, "opening directory %s", copy);
-	}
-	*ret_fd = keep_dir(u, path, len, fd);
+	*ret_fd = rc ? -1 : keep_dir(u, path, len, fd);
 	return NULL;
+}
+
+/* The same, made if it is missing. */
+static struct err *get_dir(struct unpack *u, const char *path, size_t len, int *ret_fd)
+{
+	struct err *e = find_dir(u, path, len, ret_fd);
+	_cleanup_free_ char *copy = NULL;
+	int fd = -1;
+
+	if (e || *ret_fd >= 0)
+		return e;
+	copy = xstrndup(path, len);
+	e = make_dir(u, copy, &fd);
+	if (!e)
+		*ret_fd = keep_dir(u, path, len, fd);
+	return e;
 }
 
 static void add_late(struct unpack *u, char *path, bool kept, struct archive_entry *ae)
@@ -462,11 +475,36 @@ static struct err *put_link(struct unpack *u, int dir, const char *base, struct 
 	return set_attributes(u, dir, base, ae);
 }
 
+/* The target is not in this layer. */
+static struct err *put_lower_link(struct unpack *u, const char *path, char **target)
+{
+	struct layer_links *l = u->links;
+
+	if (u->st.devices) {
+		u->st.devices++; /* another name of one that was left out */
+		return NULL;
+	}
+	if (l->n >= LINKS_MAX)
+		return err_new(0, "more than %d hard links to files of other layers", LINKS_MAX);
+	l->v = xgrow(l->v, l->n, &l->cap, sizeof(*l->v));
+	l->v[l->n++] = (struct layer_link){ xstrdup(path), TAKE_PTR(*target) };
+	return NULL;
+}
+
+static bool is_same_file(int dir, const char *name, int dir2, const char *name2)
+{
+	struct stat a, b;
+
+	return fstatat(dir, name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(dir2, name2, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
+}
+
 static struct err *put_hard_link(struct unpack *u, const char *path, const char *target)
 {
 	_cleanup_close_ int target_dir = -1;
 	_cleanup_free_ char *clean = NULL;
-	const char *target_base, *base;
+	const char *target_base, *slash, *base;
 	bool kept, whiteout;
 	int kept_fd, dir;
 	struct err *e;
@@ -475,9 +513,13 @@ static struct err *put_hard_link(struct unpack *u, const char *path, const char 
 		return err_new(0, "a hard link that leads out of the layer, to %s", target);
 	if (str_eq(clean, path))
 		return NULL; /* to itself: there already, or not at all */
-	e = locate(u, clean, &kept_fd, &target_base);
+	slash = strrchr(clean, '/');
+	target_base = slash ? slash + 1 : clean;
+	e = find_dir(u, clean, slash ? (size_t)(slash - clean) : 0, &kept_fd);
 	if (e)
 		return err_wrap(e, "a hard link to %s", target);
+	if (kept_fd < 0)
+		return put_lower_link(u, path, &clean);
 	/* a copy of its own: making room may close kept ones */
 	target_dir = fcntl(kept_fd, F_DUPFD_CLOEXEC, 3);
 	e = locate(u, path, &dir, &base);
@@ -485,19 +527,16 @@ static struct err *put_hard_link(struct unpack *u, const char *path, const char 
 		return e ?: err_new(errno, "duplicating a descriptor");
 	if (linkat(target_dir, target_base, dir, base, 0) == 0)
 		return NULL;
+	if (errno == ENOENT)
+		return put_lower_link(u, path, &clean);
 	if (errno == EEXIST) {
-		struct stat a, b;
-
-		if (fstatat(target_dir, target_base, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    fstatat(dir, base, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino)
+		if (is_same_file(target_dir, target_base, dir, base))
 			return NULL;
+		if (faccessat(target_dir, target_base, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			return put_lower_link(u, path, &clean);
 		e = make_room(u, dir, base, false, &kept, &whiteout);
 		if (e || linkat(target_dir, target_base, dir, base, 0) == 0)
 			return e;
-	}
-	if (errno == ENOENT && u->st.devices) {
-		u->st.devices++; /* another name of one that was left out */
-		return NULL;
 	}
 	return err_new(errno, "a hard link to %s", target);
 }
@@ -664,11 +703,12 @@ static struct err *drain(struct unpack *u)
 }
 
 struct err *layer_unpack(int root, const struct userns_ids *ids, const struct layer_source *src,
-			 struct layer_stats *ret)
+			 struct layer_stats *ret, struct layer_links *links)
 {
-	struct unpack u = { .root = root, .ids = ids, .src = src, .a = archive_read_new() };
+	struct unpack u = { .root = root, .ids = ids, .src = src, .links = links, .a = archive_read_new() };
 	struct err *e = NULL;
 
+	*links = (struct layer_links){ 0 };
 	if (!u.a)
 		abort();
 	archive_read_support_format_tar(u.a);
@@ -692,5 +732,142 @@ struct err *layer_unpack(int root, const struct userns_ids *ids, const struct la
 	archive_read_free(u.a);
 	if (!e)
 		*ret = u.st;
+	return e;
+}
+
+/* --- hard links to the layers below -------------------------------------------------------------------------------- */
+
+void layer_links_done(struct layer_links *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->v[i].path);
+		free(l->v[i].target);
+	}
+	free(l->v);
+	*l = (struct layer_links){ 0 };
+}
+
+/* Directory of PATH below ROOT: a descriptor, or -1 and errno. */
+static int open_parent(int root, const char *path, const char **ret_base)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *parent = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+	int fd = -1, rc = open_below(root, parent, &fd);
+
+	*ret_base = slash ? slash + 1 : path;
+	errno = rc;
+	return fd;
+}
+
+static struct err *copy_content(int from, int to, const struct stat *st)
+{
+	for (off_t left = st->st_size; left > 0;) {
+		ssize_t n = copy_file_range(from, NULL, to, NULL, (size_t)left, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return err_new(n ? errno : EIO, "copying");
+		left -= n;
+	}
+	return NULL;
+}
+
+static void copy_xattrs(int from, int to)
+{
+	char names[4096], value[XATTR_SIZE_MAX];
+	ssize_t n = flistxattr(from, names, sizeof(names));
+
+	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(names + at) + 1) {
+		ssize_t size = wanted_xattr(names + at)
+				       ? fgetxattr(from, names + at, value, sizeof(value))
+				       : -1;
+
+		if (size >= 0 && fsetxattr(to, names + at, value, (size_t)size, 0) < 0)
+			continue; /* as when it was unpacked: what cannot be set is left out */
+	}
+}
+
+static struct err *copy_file(int from_dir, const char *from_base, const struct stat *st, int dir,
+			     const char *base)
+{
+	struct timespec ts[2] = { st->st_mtim, st->st_mtim };
+	_cleanup_close_ int from = -1, to = -1;
+	struct err *e;
+
+	e = fd_open(from_dir, from_base, O_RDONLY | O_NOFOLLOW, 0, &from);
+	e = e ?: fd_open(dir, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &to);
+	e = e ?: copy_content(from, to, st);
+	if (e)
+		return e;
+	if (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0)
+		return err_new(errno, "setting owner and mode");
+	copy_xattrs(from, to);
+	return futimens(to, ts) < 0 ? err_new(errno, "setting its time") : NULL;
+}
+
+static struct err *copy_link(int from_dir, const char *from_base, int dir, const char *base)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(from_dir, from_base, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return err_new(errno, "reading a link");
+	target[n] = '\0';
+	return symlinkat(target, dir, base) < 0 ? err_new(errno, "creating a link") : NULL;
+}
+
+static bool is_opaque(int dir)
+{
+	char path[40], value;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
+	return getxattr(path, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
+}
+
+static struct err *copy_one(int root, const int *lower, size_t n_lower, const struct layer_link *l)
+{
+	_cleanup_close_ int dir = -1;
+	_cleanup_free_ char *parent = xstrdup(l->path);
+	char *slash = strrchr(parent, '/');
+	const char *base = slash ? l->path + (slash - parent) + 1 : l->path;
+	struct err *e;
+
+	if (slash)
+		*slash = '\0';
+	e = fd_mkdir_p(root, slash ? parent : ".", 0755, &dir);
+	if (e)
+		return e;
+	if (faccessat(dir, base, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return NULL; /* a later entry took its place */
+	for (size_t i = 0; i < n_lower; i++) {
+		const char *from_base;
+		_cleanup_close_ int from = open_parent(lower[i], l->target, &from_base);
+		struct stat st;
+
+		if (from < 0 && (errno == ENOENT || errno == ENOTDIR))
+			continue;
+		if (from < 0)
+			return err_new(errno, "opening the directory of %s", l->target);
+		if (fstatat(from, from_base, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (is_opaque(from))
+				break;
+			continue;
+		}
+		if (S_ISREG(st.st_mode))
+			return copy_file(from, from_base, &st, dir, base);
+		if (S_ISLNK(st.st_mode))
+			return copy_link(from, from_base, dir, base);
+		break; /* a whiteout: it is gone */
+	}
+	return err_new(ENOENT, "a hard link to %s", l->target);
+}
+
+struct err *layer_copy_links(int root, const int *lower, size_t n_lower, const struct layer_links *links)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; !e && i < links->n; i++)
+		e = err_wrap(copy_one(root, lower, n_lower, &links->v[i]), "%.200s", links->v[i].path);
 	return e;
 }

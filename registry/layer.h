@@ -27,9 +27,23 @@ struct layer_stats {
 	uint64_t attributes; /* that could not be set */
 };
 
-/* Unpack into the empty directory ROOT and read SRC to its end.  Errors name the entry. */
+/* Hard links to files that the layer itself does not hold: they mean those of the layers below. */
+struct layer_link {
+	char *path, *target; /* clean names */
+};
+struct layer_links {
+	struct layer_link *v;
+	size_t n, cap;
+};
+void layer_links_done(struct layer_links *l);
+
+/* Unpack into the empty directory ROOT and read SRC to its end.  Errors name the entry.  *LINKS (valid in any case) is
+ * what still has to be given to layer_copy_links(). */
 struct err *layer_unpack(int root, const struct userns_ids *ids, const struct layer_source *src,
-			 struct layer_stats *ret) MUST_CHECK;
+			 struct layer_stats *ret, struct layer_links *links) MUST_CHECK;
+/* Put copies of the files of the unpacked layers LOWER (topmost first) into ROOT, as overlayfs would for link(2). */
+struct err *layer_copy_links(int root, const int *lower, size_t n_lower,
+			     const struct layer_links *links) MUST_CHECK;
 
 /* NAME without empty and "." components and leading slashes, ".." taken back; "" for the root.  Pure.  False if it
  * leads out of the root.  The caller frees *ret. */

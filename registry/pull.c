@@ -62,6 +62,17 @@ struct pull {
 	atomic_ullong image_size;
 	pthread_mutex_t lock; /* of what follows, and of the progress function */
 	struct err *error; /* the first one */
+	struct late_layer *late;
+	size_t n_late, late_cap;
+};
+
+/* A layer with hard links to files of the layers below: complete only when those are. */
+struct late_layer {
+	int number;
+	char *stage_name;
+	int stage;
+	uint64_t bytes;
+	struct layer_links links;
 };
 
 /* One layer on its way. */
@@ -76,6 +87,7 @@ struct job {
 	int64_t told_ms; /* when progress was last reported */
 	/* the unpacking thread's result */
 	struct layer_stats stats;
+	struct layer_links links;
 	struct err *unpack_error;
 	char got_diff_id[DIGEST_LEN + 1];
 };
@@ -163,7 +175,7 @@ static void *unpack_thread(void *arg)
 	struct hashed_read hr = { j->ring, sha256_new() };
 	struct layer_source src = { on_read, &hr };
 
-	j->unpack_error = layer_unpack(j->stage, &j->p->child_st.ids, &src, &j->stats);
+	j->unpack_error = layer_unpack(j->stage, &j->p->child_st.ids, &src, &j->stats, &j->links);
 	ring_close(j->ring); /* after an error the writer must not wait for room */
 	sha256_text(hr.sha, j->got_diff_id);
 	sha256_free(hr.sha);
@@ -204,21 +216,43 @@ static struct err *stream_layer(struct job *j, struct http *h, bool *ret_again)
 	return e;
 }
 
-/* Under its final name, complete, or not at all. */
-static struct err *install_layer(struct job *j, const char *stage_name)
+static struct err *check_diff_id(const struct job *j)
 {
-	struct store *st = &j->p->child_st;
-	const char *name = blob_name(j->diff_id);
+	if (str_eq(j->got_diff_id, j->diff_id))
+		return NULL;
+	return err_new(0, "layer %.19s unpacks to %.19s, but the image's configuration says %.19s",
+		       j->d->digest, j->got_diff_id, j->diff_id);
+}
+
+/* Under its final name, complete, or not at all. */
+static struct err *install_layer(struct store *st, const char *stage_name, const char *diff_id,
+				 uint64_t bytes)
+{
+	const char *name = blob_name(diff_id);
 	struct err *e;
 
-	if (!str_eq(j->got_diff_id, j->diff_id))
-		return err_new(0, "layer %.19s unpacks to %.19s, but the image's configuration says %.19s",
-			       j->d->digest, j->got_diff_id, j->diff_id);
-	mark_remove(st, j->diff_id); /* of a layer that is no longer trusted, and goes now */
+	mark_remove(st, diff_id); /* of a layer that is no longer trusted, and goes now */
 	e = store_rm_tree(st, st->layers, name);
 	if (!e && renameat(st->tmp, stage_name, st->layers, name) < 0)
-		e = err_new(errno, "putting layer %.19s into its place", j->diff_id);
-	return e ?: mark_write(st, j->diff_id, j->stats.bytes, false);
+		e = err_new(errno, "putting layer %.19s into its place", diff_id);
+	return e ?: mark_write(st, diff_id, bytes, false);
+}
+
+static void put_off(struct job *j, char **stage_name, int *stage)
+{
+	struct pull *p = j->p;
+
+	pthread_mutex_lock(&p->lock);
+	p->late = xgrow(p->late, p->n_late, &p->late_cap, sizeof(*p->late));
+	p->late[p->n_late++] = (struct late_layer){
+		.number = j->number,
+		.stage_name = TAKE_PTR(*stage_name),
+		.stage = TAKE_FD(*stage),
+		.bytes = j->stats.bytes,
+		.links = j->links,
+	};
+	j->links = (struct layer_links){ 0 };
+	pthread_mutex_unlock(&p->lock);
 }
 
 static struct err *make_layer(struct job *j, struct http *h)
@@ -236,7 +270,13 @@ static struct err *make_layer(struct job *j, struct http *h)
 			return e;
 		j->stage = stage;
 		e = stream_layer(j, h, &again);
-		e = e ?: install_layer(j, stage_name);
+		e = e ?: check_diff_id(j);
+		if (!e && j->links.n) {
+			put_off(j, &stage_name, &stage);
+			return NULL;
+		}
+		layer_links_done(&j->links);
+		e = e ?: install_layer(st, stage_name, j->diff_id, j->stats.bytes);
 		if (!e)
 			return NULL;
 		err_free(store_rm_tree(st, st->tmp, stage_name)); /* best effort: the next sweep tries again */
@@ -244,6 +284,62 @@ static struct err *make_layer(struct job *j, struct http *h)
 			break;
 		err_free(e);
 	}
+	return e;
+}
+
+/* All layers below are in their places: copy from them what this one links to. */
+static struct err *finish_late(struct pull *p, struct late_layer *l)
+{
+	struct store *st = &p->child_st;
+	const char *diff_id = p->diff_ids.v[l->number];
+	_cleanup_free_ char *lock_name = xasprintf("%s.lock", blob_name(diff_id));
+	_cleanup_free_ int *lower = xcalloc((size_t)l->number + 1, sizeof(*lower));
+	struct err *e;
+	uint64_t size;
+	int lock = -1, n = 0;
+
+	e = lock_hold(st->cache, lock_name, NULL, NULL, &lock);
+	while (!e && n < l->number) {
+		const char *name = blob_name(p->diff_ids.v[l->number - 1 - n]);
+
+		e = fd_open(st->layers, name, O_RDONLY | O_DIRECTORY, 0, &lower[n]);
+		n += !e;
+	}
+	e = e ?: layer_copy_links(l->stage, lower, (size_t)n, &l->links);
+	e = err_wrap(e, "unpacking %.19s", p->manifest.layers[l->number].digest);
+	if (!e && !mark_check(st, diff_id, &size))
+		e = install_layer(st, l->stage_name, diff_id, l->bytes);
+	while (n)
+		close(lower[--n]);
+	if (lock >= 0)
+		lock_drop(st->cache, lock_name, lock);
+	return e;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct late_layer *x = a, *y = b;
+
+	return x->number - y->number;
+}
+
+/* Also after an error, which then is E: the staging directories go. */
+static struct err *finish_late_layers(struct pull *p, struct err *e)
+{
+	struct store *st = &p->child_st;
+
+	if (p->n_late)
+		qsort(p->late, p->n_late, sizeof(*p->late), by_number);
+	for (size_t i = 0; i < p->n_late; i++) {
+		struct late_layer *l = &p->late[i];
+
+		e = e ?: finish_late(p, l);
+		err_free(store_rm_tree(st, st->tmp, l->stage_name)); /* gone already if all went well */
+		close(l->stage);
+		free(l->stage_name);
+		layer_links_done(&l->links);
+	}
+	free(p->late);
 	return e;
 }
 
@@ -361,7 +457,7 @@ static struct err *do_layers(struct pull *p)
 	}
 	while (n)
 		pthread_join(threads[--n], NULL);
-	return TAKE_PTR(p->error);
+	return finish_late_layers(p, TAKE_PTR(p->error));
 }
 
 /* --- the image's documents ----------------------------------------------------------------------------------------- */

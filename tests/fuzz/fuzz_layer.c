@@ -66,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct inflate_sink sink = { room, done, &x };
 	struct inflate *z = inflate_new(&sink);
 	struct layer_source src = { give, &x };
+	struct layer_links links = { 0 };
 	struct layer_stats st;
 	struct err *e;
 	int in = -1;
@@ -87,7 +88,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	inflate_free(z);
 	assert(mkdirat(outer, "in", 0700) == 0);
 	e = fd_open(outer, "in", O_RDONLY | O_DIRECTORY, 0, &in);
-	e = e ?: layer_unpack(in, &ids, &src, &st);
+	e = e ?: layer_unpack(in, &ids, &src, &st, &links);
+	e = e ?: layer_copy_links(in, &in, 1, &links);
+	layer_links_done(&links);
 	err_free(e);
 	close(in);
 	check_outside();

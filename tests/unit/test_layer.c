@@ -92,12 +92,15 @@ static struct err *next_piece(void *arg, const void **ret, size_t *ret_len)
 static char top[] = "/tmp/test_layer.XXXXXX";
 static int top_fd = -1;
 
-/* Into a fresh "in" below the scratch directory; *ret is opened. */
+/* Into a fresh "in" below the scratch directory, on top of LOWER; *ret is opened. */
+static int lower = -1;
+
 static struct err *unpack(const struct entry *list, size_t n, int *ret, struct layer_stats *st)
 {
 	_cleanup_str_ struct str tar = { 0 };
 	struct userns_ids ids = { .single = true, .n_uid = 1, .n_gid = 1 };
 	struct pieces p = { .piece = 700 };
+	struct layer_links links;
 	struct layer_source src = { next_piece, &p };
 	struct err *e;
 
@@ -109,7 +112,12 @@ static struct err *unpack(const struct entry *list, size_t n, int *ret, struct l
 	if (!e && mkdirat(top_fd, "in", 0700) < 0)
 		e = err_new(errno, "mkdir");
 	e = e ?: fd_open(top_fd, "in", O_RDONLY | O_DIRECTORY, 0, ret);
-	return e ?: layer_unpack(*ret, &ids, &src, st);
+	if (e)
+		return e;
+	e = layer_unpack(*ret, &ids, &src, st, &links);
+	e = e ?: layer_copy_links(*ret, &lower, lower >= 0, &links);
+	layer_links_done(&links);
+	return e;
 }
 
 static const char *content(int dir, const char *path)
@@ -249,6 +257,43 @@ static void test_whiteouts(void)
 	is_err(unpack(up, 1, &dir3, &st), "a/.wh...: a whiteout of nothing", "a whiteout of the parent");
 }
 
+static void test_lower_links(void)
+{
+	static const struct entry below[] = {
+		{ "bin/", '5', .mode = 0750 },
+		{ "bin/busybox", '0', .mode = 04711, .data = "bb", .mtime = 5000 },
+		{ "bin/sh", '2', .mode = 0777, .link = "busybox" },
+		{ "bin/.wh.gone", .type = '0' },
+	};
+	static const struct entry list[] = {
+		{ "su", '1', .link = "bin/busybox" },
+		{ "ash", '1', .link = "/bin/sh" },
+		{ "new/", '5', .mode = 0755 },
+		{ "new/a", '1', .link = "new/b" },
+	};
+	static const struct entry bad[] = { { "x", '1', .link = "bin/gone" } };
+	_cleanup_close_ int dir = -1, dir2 = -1, dir3 = -1;
+	struct layer_stats st;
+	struct stat s;
+
+	if (!is_err(unpack(below, ARRAY_LEN(below), &dir, &st), NULL, "a layer below") ||
+	    renameat(top_fd, "in", top_fd, "below") < 0)
+		return;
+	lower = dir;
+	is_err(unpack(list, 2, &dir2, &st), NULL, "hard links to its files");
+	is_str(content(dir2, "su"), "bb", "have their contents");
+	ok(fstatat(dir2, "su", &s, 0) == 0 && (s.st_mode & 07777) == 04711 && s.st_mtime == 5000,
+	   "mode and time");
+	ok(fstatat(dir2, "ash", &s, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(s.st_mode),
+	   "or are links as they are");
+	ok(fstatat(dir2, "bin", &s, 0) < 0, "the directory they come from is not touched");
+	is_err(unpack(list, 4, &dir3, &st), "new/a: a hard link to new/b: No such file*",
+	       "to what is nowhere");
+	is_err(unpack(bad, 1, &dir3, &st), "x: a hard link to bin/gone: No such file*",
+	       "to what was removed below");
+	lower = -1;
+}
+
 #define OUT "outside"
 static void test_escapes(void)
 {
@@ -261,7 +306,7 @@ static void test_escapes(void)
 		{ { { "a/../../" OUT, '0', .data = "x" } }, 1, "a/../../" OUT ": it leads out of the layer" },
 		{ { { "../../" OUT "/", '5', .mode = 0777 } }, 1, "../../" OUT "/: it leads out of the layer" },
 		{ { { "l", '1', .link = "../" OUT } }, 1, "l: a hard link that leads out of the layer, *" },
-		{ { { "l", '1', .link = "/etc/passwd" } }, 1, "l: a hard link to /etc/passwd: No such file*" },
+		{ { { "l", '1', .link = "/etc/passwd" } }, 1, "l: a hard link to etc/passwd: No such file*" },
 		{ { { "up", '2', .link = ".." }, { "up/" OUT, '0', .data = "x" } }, 2, NULL },
 		{ { { "abs", '2', .link = "/tmp" }, { "abs/" OUT, '0', .data = "x" } }, 2, "abs/" OUT ": *" },
 		{ { { "f", '2', .link = "../" OUT }, { "f", '0', .data = "x" } }, 2, NULL },
@@ -300,6 +345,7 @@ static void test_damage(void)
 	_cleanup_str_ struct str tar = { 0 };
 	struct userns_ids ids = { .single = true };
 	struct pieces p = { .piece = 512 };
+	struct layer_links links;
 	struct layer_source src = { next_piece, &p };
 	_cleanup_close_ int dir = -1;
 	struct layer_stats st;
@@ -310,13 +356,13 @@ static void test_damage(void)
 		return;
 	p.data = tar.s;
 	p.len = 600;
-	is_err(layer_unpack(dir, &ids, &src, &st), "a: *runcated*", "a stream that is cut off");
+	is_err(layer_unpack(dir, &ids, &src, &st, &links), "a: *runcated*", "a stream that is cut off");
 	memset(tar.s + 100, 'z', 300);
 	p.data = tar.s;
 	p.len = tar.len;
-	is_err(layer_unpack(dir, &ids, &src, &st), "damaged tar data: *", "no tar at all");
+	is_err(layer_unpack(dir, &ids, &src, &st, &links), "damaged tar data: *", "no tar at all");
 	p.len = 0;
-	is_err(layer_unpack(dir, &ids, &src, &st), NULL, "an empty stream is an empty layer");
+	is_err(layer_unpack(dir, &ids, &src, &st, &links), NULL, "an empty stream is an empty layer");
 }
 
 /* --- compression --------------------------------------------------------------------------------------------------- */
@@ -406,6 +452,7 @@ int main(void)
 	test_names();
 	test_ordinary();
 	test_whiteouts();
+	test_lower_links();
 	test_escapes();
 	test_damage();
 	test_inflate();
