@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # tests/lib/e2e.sh -- the words of the end-to-end tests; sourced by each of them, run by tests/lib/run
 #
 #     run CMD...                     as the user $AS (dbx1), from their home; keeps $status, $stdout, $stderr
@@ -61,6 +62,7 @@ as() {
 }
 
 home() { echo "$W/disk/home/${1:-$AS}"; }
+# shellcheck disable=SC2120	# tests do
 store() { echo "$(home "${1:-$AS}")/.local/share/devbox"; }
 
 # A command as $AS with a clean environment; its output goes where the caller's goes.

@@ -103,6 +103,7 @@ run_init_files() {
 				"$f"
 			else
 				note "sourcing $f"
+				# shellcheck disable=SC1090
 				. "$f"
 			fi ;;
 		*.sql) note "running $f"; client $use <"$f" ;;
@@ -149,7 +150,7 @@ if { [ "$1" = mariadbd ] || [ "$1" = mysqld ]; } && ! asks_for_help "${@:2}"; th
 		find "$datadir" \! -user mysql -exec chown mysql: '{}' +
 		find "${socket%/*}" -maxdepth 0 \! -user mysql -exec chown mysql: '{}' +
 		note "Switching to dedicated user 'mysql'"
-		exec gosu mysql "$BASH_SOURCE" "$@"
+		exec gosu mysql "$0" "$@"
 	fi
 	for name in ROOT_HOST DATABASE USER PASSWORD ROOT_PASSWORD RANDOM_ROOT_PASSWORD; do
 		from_env_or_file $name

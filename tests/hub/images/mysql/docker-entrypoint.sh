@@ -97,6 +97,7 @@ run_init_files() {
 				"$f"
 			else
 				note "sourcing $f"
+				# shellcheck disable=SC1090
 				. "$f"
 			fi ;;
 		*.sql) note "running $f"; client $use <"$f" ;;
@@ -166,7 +167,7 @@ if [ "$1" = mysqld ] && ! asks_for_help "${@:2}"; then
 		find "$datadir" \! -user mysql -exec chown --no-dereference mysql '{}' +
 		find "${socket%/*}" -maxdepth 0 \! -user mysql -exec chown --no-dereference mysql '{}' \;
 		note "Switching to dedicated user 'mysql'"
-		exec gosu mysql "$BASH_SOURCE" "$@"
+		exec gosu mysql "$0" "$@"
 	fi
 	password_is_set=
 	for name in MYSQL_ROOT_HOST MYSQL_DATABASE MYSQL_USER MYSQL_PASSWORD MYSQL_ROOT_PASSWORD; do

@@ -9,7 +9,7 @@ from_env_or_file() {	# NAME [DEFAULT]
 	local name=$1 file=${1}_FILE
 	[ -z "${!name:-}" ] || [ -z "${!file:-}" ] || fail "error: both $name and $file are set (but are exclusive)"
 	if [ -n "${!name:-}" ]; then
-		export "$name"
+		export "${name?}"
 	elif [ -n "${!file:-}" ]; then
 		export "$name=$(<"${!file}")"
 	else
@@ -52,7 +52,7 @@ check_variables() {
 }
 
 server_sql() {
-	PGHOST= PGHOSTADDR= psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --no-password --no-psqlrc "$@"
+	PGHOST='' PGHOSTADDR='' psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --no-password --no-psqlrc "$@"
 }
 
 start_temporary_server() {	# the options of the real one, but reached by a unix socket only
@@ -71,6 +71,7 @@ run_init_files() {
 				"$f"
 			else
 				printf '%s: sourcing %s\n' "$0" "$f"
+				# shellcheck disable=SC1090
 				. "$f"
 			fi ;;
 		*.sql) printf '%s: running %s\n' "$0" "$f"; server_sql --dbname "$POSTGRES_DB" -f "$f"; printf '\n' ;;
@@ -106,7 +107,7 @@ if [ "$1" = postgres ] && ! asks_for_help "$@"; then
 	: "${POSTGRES_HOST_AUTH_METHOD:=}"
 	make_directories
 	if [ "$(id -u)" = 0 ]; then
-		exec gosu postgres "$BASH_SOURCE" "$@"
+		exec gosu postgres "$0" "$@"
 	fi
 	if [ ! -s "$PGDATA/PG_VERSION" ]; then
 		initialise
