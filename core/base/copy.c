@@ -10,6 +10,26 @@
 #include "core/base/fd.h"
 #include "core/base/str.h"
 
+static struct err *copy_by_hand(int src, int dst)
+{
+	char buf[65536];
+
+	for (;;) {
+		ssize_t n = read(src, buf, sizeof(buf));
+		struct err *e;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_new(errno, "reading data to copy");
+		if (n == 0)
+			return NULL;
+		e = fd_write_all(dst, "the copy", buf, (size_t)n);
+		if (e)
+			return e;
+	}
+}
+
 static struct err *copy_data(int src, int dst, off_t size)
 {
 	if (ioctl(dst, FICLONE, src) == 0)
@@ -18,7 +38,7 @@ static struct err *copy_data(int src, int dst, off_t size)
 		ssize_t n = copy_file_range(src, NULL, dst, NULL, (size_t)(size - done), 0);
 
 		if (n < 0 && errno != EINTR)
-			return err_new(errno, "copying data");
+			return copy_by_hand(src, dst); /* EXDEV: from an overlay, or to another kind of file system */
 		if (n == 0)
 			break; /* it became shorter meanwhile */
 		done += n > 0 ? n : 0;

@@ -8,6 +8,9 @@
 
 #include "core/base/str.h"
 
+/* EAGAIN from openat2(2): a "..", and a rename somewhere meanwhile.  Whoever renames all the time must not hold us up. */
+enum { RACES_MAX = 10000 };
+
 struct err *fd_open(int dir, const char *path, int flags, mode_t mode, int *ret_fd)
 {
 	int fd;
@@ -28,11 +31,11 @@ struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode, 
 		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	int fd;
+	int fd, tries = 0;
 
 	do
 		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-	while (fd < 0 && (errno == EINTR || errno == EAGAIN)); /* EAGAIN: raced with a rename */
+	while (fd < 0 && (errno == EINTR || (errno == EAGAIN && ++tries < RACES_MAX)));
 	if (fd < 0)
 		return err_new(errno, "opening %s", path);
 	*ret_fd = fd;
@@ -82,12 +85,12 @@ struct err *fd_read_all(int fd, const char *what, size_t max, char **ret_text, s
 
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
 		room = (size_t)st.st_size + 1;
-	if (room > max + 1)
+	if (room > max && max < SIZE_MAX)
 		room = max + 1;
 	for (;;) {
 		ssize_t n;
 
-		if (s.cap < s.len + room + 1)
+		if (s.cap < s.len + 2) /* room for a byte to see the end by, and for the NUL */
 			s.s = xrealloc(s.s, s.cap = s.len + room + 1);
 		n = read(fd, s.s + s.len, s.cap - s.len - 1);
 		if (n < 0 && errno == EINTR)
@@ -156,75 +159,121 @@ struct err *fd_write_atomic(int dir, const char *name, const void *data, size_t 
 	return NULL;
 }
 
-static struct err *rm_contents(int dir, dev_t dev, unsigned depth)
+/* How rm -rf works: recursion holds two descriptors a level, so a directory at DEPTH_MAX is first moved to the top of
+ * the tree, where its turn comes later; trees of any depth go with few descriptors. */
+enum { DEPTH_MAX = 64 };
+
+struct rm {
+	int top; /* the tree */
+	dev_t dev;
+	unsigned moved; /* directories moved to the top so far */
+};
+
+/* unlinkat(2); if the directory forbids it, once more after opening it up. */
+static int rm_entry(int dir, const char *name, int flags)
 {
-	_cleanup_dir_ DIR *d = NULL;
-	struct dirent *de;
-	int dup;
-
-	dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dup < 0 && errno == EACCES && fchmodat(dir, ".", 0700, 0) == 0)
-		dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dup < 0)
-		return err_new(errno, "opening a directory to remove it");
-	d = fdopendir(dup);
-	while ((de = readdir(d)) != NULL) {
-		_cleanup_close_ int sub = -1;
-		struct err *e;
-		struct stat st;
-
-		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
-			continue;
-		if (de->d_type != DT_DIR && unlinkat(dir, de->d_name, 0) == 0)
-			continue;
-		sub = openat(dir, de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub < 0 && errno == EACCES &&
-		    fchmodat(dir, de->d_name, 0700, 0) == 0) /* 000: overlay's work/work */
-			sub = openat(dir, de->d_name,
-				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub < 0) {
-			int why = errno; /* EACCES, EPERM: a directory of another user, unlink says EISDIR */
-
-			if (why == ENOENT || unlinkat(dir, de->d_name, 0) == 0 || errno == ENOENT)
-				continue;
-			return err_new(errno == EISDIR ? why : errno, "removing %s", de->d_name);
-		}
-		if (fstat(sub, &st) < 0 || st.st_dev != dev)
-			return err_new(EBUSY, "removing %s: it is a mount point", de->d_name);
-		if (depth > 4000)
-			return err_new(ELOOP, "removing %s: nested too deeply", de->d_name);
-		e = rm_contents(sub, dev, depth + 1);
-		if (e)
-			return err_wrap(e, "%s", de->d_name);
-		if (unlinkat(dir, de->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
-			if (errno == EACCES || errno == EPERM)
-				fchmod(dir, 0700);
-			if (unlinkat(dir, de->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-				return err_new(errno, "removing directory %s", de->d_name);
-		}
+	if (unlinkat(dir, name, flags) == 0)
+		return 0;
+	if (errno != EACCES && errno != EPERM)
+		return -1;
+	if (fchmod(dir, 0700) < 0) {
+		errno = EACCES;
+		return -1;
 	}
-	return NULL;
+	return unlinkat(dir, name, flags);
 }
 
-struct err *fd_rm_tree(int dir, const char *name)
+/* Open NAME in DIR to read it, also if its mode says no (000: overlay's work/work). */
+static int open_to_read(int dir, const char *name)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dir, name, flags);
+
+	if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0700, 0) == 0)
+		fd = openat(dir, name, flags);
+	return fd;
+}
+
+static struct err *rm_dir(struct rm *rm, int dir, const char *name, unsigned depth);
+
+static struct err *rm_contents(struct rm *rm, int dir, unsigned depth)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	int dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *de;
+	struct err *e = NULL;
+
+	d = dup < 0 ? NULL : fdopendir(dup);
+	if (!d) {
+		e = err_new(errno, "reading a directory to remove it");
+		if (dup >= 0)
+			close(dup);
+		return e;
+	}
+	while (!e && (de = readdir(d)) != NULL) {
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			continue;
+		if (de->d_type != DT_DIR && (rm_entry(dir, de->d_name, 0) == 0 || errno == ENOENT))
+			continue;
+		/* EISDIR, EPERM: a file system that does not tell types */
+		if (de->d_type != DT_DIR && de->d_type != DT_UNKNOWN)
+			return err_new(errno, "removing %s", de->d_name);
+		e = rm_dir(rm, dir, de->d_name, depth + 1);
+	}
+	return e;
+}
+
+static struct err *rm_dir(struct rm *rm, int dir, const char *name, unsigned depth)
 {
 	_cleanup_close_ int sub = -1;
 	struct stat st;
 	struct err *e;
 
-	sub = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (sub < 0) {
-		if (errno == ENOENT)
+	if (depth > DEPTH_MAX) {
+		_cleanup_free_ char *aside = xasprintf(".rm.%u", rm->moved);
+
+		if (fchmodat(dir, name, 0700, 0) == 0 && renameat(dir, name, rm->top, aside) == 0) {
+			rm->moved++;
 			return NULL;
-		if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		}
+	}
+	sub = open_to_read(dir, name);
+	if (sub < 0)
+		return errno == ENOENT ? NULL : err_new(errno, "opening %s to remove it", name);
+	if (fstat(sub, &st) < 0 || st.st_dev != rm->dev)
+		return err_new(EBUSY, "removing %s: it is a mount point", name);
+	e = rm_contents(rm, sub, depth);
+	if (e)
+		return err_wrap(e, "%s", name);
+	if (rm_entry(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_new(errno, "removing directory %s", name);
+	return NULL;
+}
+
+struct err *fd_rm_tree(int dir, const char *name)
+{
+	_cleanup_close_ int top = -1;
+	struct rm rm = { 0 };
+	struct stat st;
+	struct err *e;
+	unsigned moved;
+
+	top = open_to_read(dir, name);
+	if (top < 0) {
+		if (errno == ENOENT || ((errno == ENOTDIR || errno == ELOOP) && unlinkat(dir, name, 0) == 0) ||
+		    errno == ENOENT)
 			return NULL;
 		return err_new(errno, "removing %s", name);
 	}
-	if (fstat(sub, &st) < 0)
+	if (fstat(top, &st) < 0)
 		return err_new(errno, "looking at %s", name);
-	e = rm_contents(sub, st.st_dev, 0);
-	if (e)
-		return err_wrap(e, "removing %s", name);
+	rm = (struct rm){ .top = top, .dev = st.st_dev };
+	do { /* what was moved to the top may have come behind the point where it was being read */
+		moved = rm.moved;
+		e = rm_contents(&rm, top, 0);
+		if (e)
+			return err_wrap(e, "removing %s", name);
+	} while (rm.moved != moved);
 	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return err_new(errno, "removing directory %s", name);
 	return NULL;
@@ -279,6 +328,8 @@ struct err *fd_send(int sock, const void *data, size_t len, const int *fds, size
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
+	if (n_fds > FD_PASS_MAX)
+		return err_new(EINVAL, "sending %zu descriptors", n_fds);
 	if (n_fds) {
 		struct cmsghdr *c = &ctl.align;
 

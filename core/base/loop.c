@@ -43,8 +43,10 @@ int loop_del(struct loop *l, struct source *s)
 		return -1;
 	epoll_ctl(l->epfd, EPOLL_CTL_DEL, fd, NULL);
 	s->fd = -1;
-	s->next_removed = l->removed;
-	l->removed = s;
+	if (s->release) { /* else S may be added and removed again within the batch: no list could hold it twice */
+		s->next_removed = l->removed;
+		l->removed = s;
+	}
 	return fd;
 }
 
@@ -78,8 +80,7 @@ static void free_removed(struct loop *l)
 		struct source *s = l->removed;
 
 		l->removed = s->next_removed;
-		if (s->release)
-			s->release(s);
+		s->release(s);
 	}
 }
 

@@ -6,7 +6,9 @@
  *
  * ready() is called with the events; an error ends loop_run() with it.  A source removed during a batch of events
  * is not called again; its memory must stay valid until its release() is called after the batch (or, without
- * release(), it must be embedded in something that outlives the loop).  fd == -1 means: not in the loop. */
+ * release(), it must be embedded in something that outlives the loop).  fd == -1 means: not in the loop.
+ * A source without release() may be added again at once, with another descriptor; ready() can then still be called once
+ * for an event of the old one, so it must not take an event for more than a reason to look. */
 #ifndef CORE_BASE_LOOP_H
 #define CORE_BASE_LOOP_H
 

@@ -130,6 +130,10 @@ static const struct {
 	{ SIGXFSZ, "SIGXFSZ" },	    { SIGVTALRM, "SIGVTALRM" }, { SIGPROF, "SIGPROF" },
 	{ SIGWINCH, "SIGWINCH" },   { SIGIO, "SIGIO" },		{ SIGPWR, "SIGPWR" },
 	{ SIGSYS, "SIGSYS" },
+	/* other names for some of them, behind the ones sig_name() gives */
+	{ SIGABRT, "SIGIOT" },
+	{ SIGCHLD, "SIGCLD" },
+	{ SIGIO, "SIGPOLL" },
 };
 
 struct err *sig_parse(const char *s, int *ret_sig)
@@ -194,13 +198,18 @@ int64_t time_mono_ms(void)
 
 void time_format(int64_t ns, char *buf)
 {
+	int64_t fraction = ns % 1000000000;
 	time_t s = (time_t)(ns / 1000000000);
 	struct tm tm;
 	size_t n;
 
+	if (fraction < 0) { /* before 1970: clocks are wrong at times */
+		fraction += 1000000000;
+		s--;
+	}
 	gmtime_r(&s, &tm);
 	n = strftime(buf, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + n, TIME_TEXT_MAX - n, ".%09uZ", (unsigned)(ns % 1000000000) % 1000000000u);
+	snprintf(buf + n, TIME_TEXT_MAX - n, ".%09uZ", (unsigned)fraction % 1000000000u);
 }
 
 /* digits of a fraction after "." -> nanoseconds; moves *P behind them */
@@ -235,6 +244,8 @@ struct err *duration_parse(const char *s, int64_t *ret_ns)
 		if (*p < '0' || *p > '9')
 			break;
 		v = strtod(p, &end);
+		if ((size_t)(end - p) != strspn(p, "0123456789."))
+			break; /* strtod() also reads "0x10" and "1e3" */
 		len = strspn(end, "numsh");
 		for (i = 0; i < ARRAY_LEN(units); i++)
 			if (strlen(units[i].name) == len && !strncmp(end, units[i].name, len))
@@ -250,56 +261,84 @@ struct err *duration_parse(const char *s, int64_t *ret_ns)
 	return NULL;
 }
 
+static struct err *bad_time(const char *s)
+{
+	return err_hint(err_new(0, "'%s' is not a time", s),
+			"times look like 2026-11-21T03:45:00, 10m (ago) or unix seconds");
+}
+
+/* Seconds and a fraction as nanoseconds; false if they do not fit (from the year 2262 on). */
+static bool join_ns(int64_t sec, int64_t fraction, int64_t *ret)
+{
+	return !__builtin_mul_overflow(sec, 1000000000, ret) && !__builtin_add_overflow(*ret, fraction, ret);
+}
+
+/* ".123" at *P; moves *P behind it. */
+static int64_t maybe_fraction(const char **p)
+{
+	if (**p != '.')
+		return 0;
+	(*p)++;
+	return fraction_ns(p);
+}
+
+/* "+01:00" or "-0330" -> seconds east of Greenwich. */
+static bool zone_parse(const char *p, int64_t *ret_s)
+{
+	int64_t sign = *p == '-' ? -1 : 1;
+	size_t hours = strspn(p + 1, "0123456789"), colon = p[1 + hours] == ':';
+	const char *min = p + 3 + colon;
+
+	if (!(hours == 2 && colon && strspn(min, "0123456789") == 2 && !min[2]) && !(hours == 4 && !p[5]))
+		return false;
+	*ret_s = sign * (((p[1] - '0') * 10 + p[2] - '0') * 3600 + ((min[0] - '0') * 10 + min[1] - '0') * 60);
+	return true;
+}
+
+/* What follows a date: "T03:45[:00[.5]]" and a zone; without one it is local time, as with Docker. */
+static struct err *date_parse(const char *s, const char *p, struct tm *tm, int64_t *ret_ns)
+{
+	int64_t fraction = 0, east = 0, sec;
+
+	if (*p == 'T' || *p == ' ') {
+		const char *t = strptime(p + 1, "%H:%M:%S", tm);
+
+		p = t ? t : strptime(p + 1, "%H:%M", tm);
+		if (!p)
+			return bad_time(s);
+		fraction = maybe_fraction(&p);
+	}
+	tm->tm_isdst = -1;
+	if (!*p)
+		sec = mktime(tm);
+	else if (!strcmp(p, "Z") || ((*p == '+' || *p == '-') && zone_parse(p, &east)))
+		sec = timegm(tm) - east;
+	else
+		return bad_time(s);
+	return join_ns(sec, fraction, ret_ns) ? NULL : bad_time(s);
+}
+
 struct err *time_parse(const char *s, int64_t now_ns, int64_t *ret_ns)
 {
 	struct tm tm = { 0 };
 	const char *p;
-	int64_t ns = 0, dur;
+	int64_t ns, sec;
 	char *end;
 	struct err *e;
 
-	e = duration_parse(s, &dur);
-	if (!e && strcmp(s, "0")) {
-		*ret_ns = now_ns - dur;
+	e = strcmp(s, "0") ? duration_parse(s, &ns) : bad_time(s);
+	if (!e) {
+		*ret_ns = now_ns - ns;
 		return NULL;
 	}
 	err_free(e); /* not a duration: the other forms follow */
 	p = strptime(s, "%Y-%m-%d", &tm);
-	if (p) {
-		const char *t = *p == 'T' || *p == ' ' ? strptime(p + 1, "%H:%M:%S", &tm) : NULL;
-
-		if (!t && (*p == 'T' || *p == ' '))
-			t = strptime(p + 1, "%H:%M", &tm);
-		p = t ? t : p;
-		if (*p == '.') {
-			p++;
-			ns = fraction_ns(&p);
-		}
-		if ((*p == '+' || *p == '-') && strlen(p) == 6 && p[3] == ':') {
-			int64_t min = strtol(p + 1, NULL, 10) * 60 + strtol(p + 4, NULL, 10);
-
-			ns -= (*p == '+' ? min : -min) * 60 * 1000000000;
-			p += 6;
-		} else if (*p == 'Z') {
-			p++;
-		}
-		if (!*p) {
-			*ret_ns = (int64_t)timegm(&tm) * 1000000000 + ns;
-			return NULL;
-		}
-	} else if (*s >= '0' && *s <= '9') {
-		int64_t sec = strtoll(s, &end, 10);
-
-		p = end;
-		if (*p == '.') {
-			p++;
-			ns = fraction_ns(&p);
-		}
-		if (!*p && sec < 9000000000) {
-			*ret_ns = sec * 1000000000 + ns;
-			return NULL;
-		}
-	}
-	return err_hint(err_new(0, "'%s' is not a time", s),
-			"times look like 2026-11-21T03:45:00, 10m (ago) or unix seconds");
+	if (p)
+		return date_parse(s, p, &tm, ret_ns);
+	if (*s < '0' || *s > '9')
+		return bad_time(s);
+	sec = strtoll(s, &end, 10);
+	p = end;
+	ns = maybe_fraction(&p);
+	return !*p && join_ns(sec, ns, ret_ns) ? NULL : bad_time(s);
 }

@@ -37,8 +37,8 @@ int64_t time_mono_ms(void);
 /* "2026-11-21T03:45:29.123456789Z" into BUF of TIME_TEXT_MAX bytes. */
 enum { TIME_TEXT_MAX = 40 };
 void time_format(int64_t ns, char *buf);
-/* RFC 3339 with optional fraction and zone, or a plain date, or unix seconds with fraction, or a duration back from
- * now ("10m", "1h30m", "42s"), as docker logs --since takes them. */
+/* RFC 3339 with optional fraction and zone (none: local time), or a plain date, or unix seconds with fraction, or a
+ * duration back from now ("10m", "1h30m", "42s"), as docker logs --since takes them. */
 struct err *time_parse(const char *s, int64_t now_ns, int64_t *ret_ns) MUST_CHECK;
 /* Go's duration: "1h30m", "1.5s", "300ms".  */
 struct err *duration_parse(const char *s, int64_t *ret_ns) MUST_CHECK;

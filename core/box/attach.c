@@ -15,6 +15,7 @@ struct attached {
 	const struct attach_opts *o;
 	struct detach_keys keys;
 	bool stdin_open, detached;
+	bool closed[3]; /* nobody reads our standard output or error any more */
 	unsigned interrupts;
 };
 
@@ -59,24 +60,37 @@ static struct err *from_signals(struct attached *a)
 	return ctl_send(a->conn, CTL_SIGNAL, si.ssi_signo, NULL, 0, -1);
 }
 
+static struct err *to_stream(struct attached *a, int stream, const char *data, size_t len)
+{
+	struct err *e;
+
+	if (a->closed[stream])
+		return NULL;
+	e = fd_write_all(a->o->stdio[stream], stream == 1 ? "standard output" : "standard error", data, len);
+	if (!err_is(e, EPIPE))
+		return e;
+	err_free(e);
+	a->closed[stream] = true;
+	return ctl_send(a->conn, CTL_CLOSED, (uint32_t)stream, NULL, 0, -1);
+}
+
 static struct err *from_monitor(struct attached *a, enum attach_end *end, int *ret_code, bool *ret_over)
 {
 	struct ctl_msg msg;
 	size_t len;
 	struct err *e = ctl_recv(a->conn, &msg, &len, NULL);
 
-	if (err_is(e, ECONNRESET)) {
+	if (err_is(e, ECONNRESET)) { /* it ended with input unread; what it had said before comes with the next call */
 		err_free(e);
-		msg.type = 0;
-		e = NULL;
+		return NULL;
 	}
 	if (e)
 		return e;
 	switch (msg.type) {
 	case CTL_OUT:
-		return fd_write_all(a->o->stdio[1], "standard output", msg.data, len);
+		return to_stream(a, 1, msg.data, len);
 	case CTL_ERR:
-		return fd_write_all(a->o->stdio[2], "standard error", msg.data, len);
+		return to_stream(a, 2, msg.data, len);
 	case CTL_READY:
 		if (a->o->on_ready)
 			a->o->on_ready(a->o->arg);
@@ -118,9 +132,10 @@ static struct err *run(struct attached *a, enum attach_end *end, int *ret_code)
 		if (!e && !over && p[2].revents)
 			e = from_stdin(a);
 		/* the monitor went while we spoke: its last words (EXITED) may still wait to be read */
-		while (err_is(e, EPIPE) && !over) {
+		while ((err_is(e, EPIPE) || err_is(e, ECONNRESET)) && !over) {
 			err_free(e);
 			e = from_monitor(a, end, ret_code, &over);
+			a->stdin_open = false;
 		}
 	}
 	if (a->detached)
@@ -134,6 +149,7 @@ struct err *attach_run(struct box *b, int conn, const struct attach_opts *opts, 
 	struct attached a = { .conn = conn, .signals = -1, .o = opts, .stdin_open = opts->with_stdin };
 	struct term term = { .fd = -1 };
 	sigset_t mask, old;
+	void (*old_pipe)(int);
 	struct err *e;
 
 	e = detach_keys_parse(opts->detach_keys ?: "ctrl-p,ctrl-q", &a.keys);
@@ -148,6 +164,7 @@ struct err *attach_run(struct box *b, int conn, const struct attach_opts *opts, 
 	sigaddset(&mask, SIGUSR1);
 	sigaddset(&mask, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &mask, &old);
+	old_pipe = signal(SIGPIPE, SIG_IGN); /* see to_stream() */
 	a.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (a.signals < 0)
 		return err_new(errno, "watching signals");
@@ -166,6 +183,7 @@ struct err *attach_run(struct box *b, int conn, const struct attach_opts *opts, 
 	e = e ?: run(&a, ret_end, ret_code);
 	term_restore(&term);
 	close(a.signals);
+	signal(SIGPIPE, old_pipe);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return err_wrap(e, "container %s", b->spec.name);
 }

@@ -114,6 +114,7 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 	struct box *b = xcalloc(1, sizeof(*b));
 	_cleanup_free_ char *stage = NULL, *text = NULL;
 	struct state created = { .status = BOX_CREATED };
+	_cleanup_close_ int lock = -1; /* only to make the file */
 	struct err *e = NULL;
 	size_t len;
 
@@ -138,6 +139,7 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 	e = e ?: own_subdir(st, b->dir, "upper");
 	e = e ?: own_subdir(st, b->dir, "work");
 	e = e ?: own_subdir(st, b->dir, "root");
+	e = e ?: lock_try(b->dir, "lock", false, &lock);
 	text = spec_to_json(&b->spec, &len);
 	e = e ?: fd_write_atomic(b->dir, "config.json", text, len, 0600, false);
 	e = e ?: state_write(b->dir, &created, false);
@@ -176,9 +178,9 @@ static struct err *correct_state(struct box *b)
 
 	if (s->status != BOX_RUNNING || lock_is_held(b->dir, "lock"))
 		return NULL;
-	e = lock_try(b->dir, "lock", false, &lock);
+	e = lock_try_existing(b->dir, "lock", &lock);
 	if (e || lock < 0)
-		return e; /* somebody else is at it */
+		return e; /* somebody else is at it, or it is being removed */
 	state_done(s);
 	e = state_read(b->dir, s); /* it may have ended in good order between our two looks */
 	if (e || s->status != BOX_RUNNING)
@@ -288,14 +290,16 @@ static struct err *lock_wait(struct box *b, int *ret_lock)
 	struct err *e;
 
 	for (;;) {
-		e = lock_try(b->dir, "lock", false, ret_lock);
+		e = lock_try_existing(b->dir, "lock", ret_lock);
+		if (err_is(e, ENOENT)) {
+			err_free(e);
+			return err_new(0, "No such container: %s", b->spec.name);
+		}
 		if (e || *ret_lock >= 0)
 			return e;
 		if (time_mono_ms() > end)
 			return err_new(ETIMEDOUT, "container %s is busy", b->spec.name);
 		poll(NULL, 0, LOCK_STEP_MS);
-		if (faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
-			return err_new(0, "No such container: %s", b->spec.name);
 	}
 }
 
@@ -374,10 +378,9 @@ static struct err *answer(int sock, enum ctl_type want, struct ctl_msg *msg, int
 
 	do {
 		e = ctl_recv(sock, msg, &len, ret_fd);
-		if (err_is(e, ECONNRESET)) {
+		if (err_is(e, ECONNRESET)) { /* told once; what was sent before is still to be read */
 			err_free(e);
-			e = NULL;
-			msg->type = 0;
+			e = ctl_recv(sock, msg, &len, ret_fd);
 		}
 		if (!e && msg->type == CTL_FAIL)
 			e = err_recv(msg->data, len);

@@ -23,6 +23,7 @@ enum ctl_type {
 	CTL_STDIN_EOF,
 	CTL_RESIZE, /* arg: rows << 16 | columns */
 	CTL_SIGNAL, /* arg: signal */
+	CTL_CLOSED, /* from the starter; arg: 1 or 2, the stream that nobody reads any more */
 	/* answers */
 	CTL_STARTED = 64, /* to the starter only: the image's process runs */
 	CTL_OK,

@@ -75,7 +75,14 @@ static char *user_name(void)
 	return xasprintf("%u", geteuid());
 }
 
-/* --- kernel ---------------------------------------------------------------------------------------------------------- */
+/* What the administrator types to set a kernel parameter for good. */
+static char *sysctl_mend(const char *setting)
+{
+	return xasprintf("echo '%s' | sudo tee -a /etc/sysctl.d/60-devbox.conf\nsudo sysctl --system",
+			 setting);
+}
+
+/* --- kernel ----------------------------------------------------------------------------------- */
 
 static void check_kernel(struct checks *c)
 {
@@ -100,7 +107,7 @@ static void check_seccomp(struct checks *c)
 		    xstrdup("use a kernel with CONFIG_SECCOMP_FILTER"));
 }
 
-/* --- user namespaces ------------------------------------------------------------------------------------------------- */
+/* --- user namespaces -------------------------------------------------------------------------- */
 
 /* The profile that lets this very file make user namespaces where AppArmor forbids it to others (Ubuntu 23.10+). */
 static char *apparmor_mend(void)
@@ -137,11 +144,9 @@ static bool check_userns(struct checks *c)
 	if (restricted)
 		mend = apparmor_mend();
 	else if (slurp_number("/proc/sys/kernel/unprivileged_userns_clone", 1) == 0)
-		mend = xstrdup(
-			"echo kernel.unprivileged_userns_clone=1 | sudo tee /etc/sysctl.d/60-userns.conf && sudo sysctl --system");
+		mend = sysctl_mend("kernel.unprivileged_userns_clone=1");
 	else if (slurp_number("/proc/sys/user/max_user_namespaces", 1) == 0)
-		mend = xstrdup(
-			"echo user.max_user_namespaces=10000 | sudo tee /etc/sysctl.d/60-userns.conf && sudo sysctl --system");
+		mend = sysctl_mend("user.max_user_namespaces=10000");
 	add(c, "user namespaces", CHECK_FAIL,
 	    xasprintf("%s%s%s", e->text, e->errnum ? ": " : "", e->errnum ? strerror(e->errnum) : ""),
 	    mend);
@@ -211,7 +216,7 @@ static void check_ids(struct checks *c)
 	userns_ids_done(&ids);
 }
 
-/* --- storage --------------------------------------------------------------------------------------------------------- */
+/* --- storage ---------------------------------------------------------------------------------- */
 
 static struct err *try_overlay(void *arg, UNUSED struct str *result)
 {
@@ -297,7 +302,7 @@ static void check_disk(struct checks *c, struct store *st)
 		    xasprintf("%s (%s): %.1f GB free", st->path, name, (double)free_bytes / 1e9), NULL);
 }
 
-/* --- network --------------------------------------------------------------------------------------------------------- */
+/* --- network ---------------------------------------------------------------------------------- */
 
 static void check_tun(struct checks *c)
 {
@@ -320,7 +325,7 @@ static void check_ports(struct checks *c)
 	else
 		add(c, "low ports", CHECK_WARN,
 		    xasprintf("host ports below %ld cannot be published", first),
-		    xstrdup("echo net.ipv4.ip_unprivileged_port_start=80 | sudo tee /etc/sysctl.d/60-ports.conf && sudo sysctl --system"));
+		    sysctl_mend("net.ipv4.ip_unprivileged_port_start=80"));
 }
 
 /* Ping sockets (icmp(7)): one of our groups must lie in the range. */
@@ -342,7 +347,7 @@ static void check_ping(struct checks *c)
 	else
 		add(c, "ping", CHECK_WARN,
 		    xstrdup("containers cannot ping the outside (net.ipv4.ping_group_range)"),
-		    xstrdup("echo 'net.ipv4.ping_group_range=0 2147483647' | sudo tee /etc/sysctl.d/60-ping.conf && sudo sysctl --system"));
+		    sysctl_mend("net.ipv4.ping_group_range=0 2147483647"));
 }
 
 static void check_dns(struct checks *c)
@@ -365,10 +370,10 @@ static void check_dns(struct checks *c)
 	else
 		add(c, "name servers", CHECK_WARN,
 		    xstrdup("/etc/resolv.conf names none: nothing can be pulled by name"),
-		    xstrdup("connect to a network, or write: nameserver 192.0.2.1 (your server's address) to /etc/resolv.conf"));
+		    xstrdup("connect to a network; or put \"nameserver ADDRESS\" into /etc/resolv.conf"));
 }
 
-/* --- limits and logout ----------------------------------------------------------------------------------------------- */
+/* --- limits and logout ------------------------------------------------------------------------ */
 
 static void check_cgroups(struct checks *c)
 {

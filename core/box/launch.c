@@ -134,7 +134,7 @@ struct err *launch_exec(struct launch *l)
 	e = e ?: caps_bound(l->caps);
 	if (l->seccomp)
 		e = e ?: seccomp_install(l->seccomp, l->seccomp_len);
-	e = e ?: caps_become(u.uid, u.gid, u.groups, u.n_groups, l->caps);
+	e = e ?: err_status(caps_become(u.uid, u.gid, u.groups, u.n_groups, l->caps), 126);
 	if (e)
 		return e;
 	default_signals();

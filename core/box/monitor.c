@@ -87,7 +87,7 @@ struct monitor {
 	bool in_close; /* close stdin when the queue is empty */
 	struct logfile *log;
 	struct client *clients;
-	struct timer stop_timer, drain_timer;
+	struct timer stop_timer, drain_timer, relay_timer;
 	struct listeners listeners;
 	struct strv notes;
 	struct netns net;
@@ -336,6 +336,15 @@ static struct err *stop_expired(struct timer *t)
 	return NULL;
 }
 
+/* "devbox run ... | head": the program shall notice as it would without us, by its own writes failing. */
+static void close_output(struct client *c, uint32_t stream)
+{
+	struct monitor *m = c->m;
+
+	if (c->starter && !m->b->spec.tty && (stream == 1 || stream == 2))
+		loop_del_close(&m->loop, &m->out[stream - 1].src);
+}
+
 static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 {
 	struct monitor *m = c->m;
@@ -381,6 +390,9 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 	case CTL_RESIZE:
 		if (m->b->spec.tty && m->out[0].src.fd >= 0)
 			term_resize(m->out[0].src.fd, msg->arg);
+		break;
+	case CTL_CLOSED:
+		close_output(c, msg->arg);
 		break;
 	case CTL_SIGNAL:
 		signal_init(m, (int)msg->arg);
@@ -470,6 +482,7 @@ static struct err *relay_start(struct monitor *m);
 
 static void relay_stop(struct monitor *m)
 {
+	timer_set(&m->relay_timer, 0, 0);
 	loop_del_close(&m->loop, &m->relay);
 	if (m->relay_pid > 0)
 		proc_kill_and_reap(m->relay_pid);
@@ -477,14 +490,20 @@ static void relay_stop(struct monitor *m)
 }
 
 /* It ends by itself when there is nothing (more) to do.  With ports to serve that is a crash or a kill: another one takes
- * over the listeners, unless it did not live long enough to hope for better. */
+ * over the listeners, in a moment if this one did not live long. */
 static struct err *relay_ended(struct monitor *m)
 {
-	bool again = m->phase == RUNNING && m->listeners.n && time_mono_ms() - m->relay_start_ms > RELAY_MIN_MS;
+	bool again = m->phase == RUNNING && m->listeners.n;
 
 	relay_stop(m);
 	if (again)
-		err_free(relay_start(m)); /* the container goes on without ports */
+		timer_set(&m->relay_timer, time_mono_ms() - m->relay_start_ms > RELAY_MIN_MS ? 1 : RELAY_MIN_MS, 0);
+	return NULL;
+}
+
+static struct err *relay_again(struct timer *t)
+{
+	err_free(relay_start(container_of(t, struct monitor, relay_timer))); /* the container goes on without ports */
 	return NULL;
 }
 
@@ -872,6 +891,7 @@ static struct err *begin(struct monitor *m)
 	e = m->signals.fd < 0 ? err_new(errno, "watching signals") : loop_add(&m->loop, &m->signals, EPOLLIN);
 	e = e ?: timer_init(&m->loop, &m->stop_timer, stop_expired);
 	e = e ?: timer_init(&m->loop, &m->drain_timer, drain_expired);
+	e = e ?: timer_init(&m->loop, &m->relay_timer, relay_again);
 	if (m->b->spec.net == NET_DEFAULT)
 		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);
 	e = e ?: write_etc(m);
