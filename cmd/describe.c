@@ -69,7 +69,7 @@ static void put_map(struct json_out *o, const char *key, const struct strv *l)
 	json_close(o, '}');
 }
 
-/* --- ports --------------------------------------------------------------------------------------------------------- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 static void ports_keys(const struct strv *exposed, const struct ports *published, struct strv *keys)
 {
@@ -129,7 +129,7 @@ void describe_ports(const char *key, const struct strv *exposed, const struct po
 	json_close(o, '}');
 }
 
-/* --- containers ---------------------------------------------------------------------------------------------------- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 static void put_state(const struct box *b, struct json_out *o)
 {
@@ -327,7 +327,7 @@ void describe_box(const struct box *b, struct json_out *o)
 	json_close(o, '}');
 }
 
-/* --- images -------------------------------------------------------------------------------------------------------- */
+/* --- images ----------------------------------------------------------------------------------- */
 
 static void put_names(const struct image *img, struct image *const *all, size_t n_all,
 		      struct json_out *o)
@@ -411,7 +411,7 @@ void describe_image(const struct image *img, struct image *const *all, size_t n_
 	json_close(o, '}');
 }
 
-/* --- volumes ------------------------------------------------------------------------------------------------------- */
+/* --- volumes ---------------------------------------------------------------------------------- */
 
 struct err *describe_volume(struct store *st, const char *name, struct json_out *o)
 {

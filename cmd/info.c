@@ -18,7 +18,7 @@ static const struct opt info_opts[] = {
 	{ 0 },
 };
 
-/* --- info ----------------------------------------------------------------------------------------------------------- */
+/* --- info ------------------------------------------------------------------------------------- */
 
 struct counts {
 	size_t running, stopped, images;
@@ -147,7 +147,7 @@ static struct err *info(UNUSED struct call *c, UNUSED int argc, UNUSED char **ar
 	return NULL;
 }
 
-/* --- version -------------------------------------------------------------------------------------------------------- */
+/* --- version ---------------------------------------------------------------------------------- */
 
 static const struct opt version_opts[] = {
 	{ 'f', "format", "string", "Format output using a custom template: 'json' or a Go template",

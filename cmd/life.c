@@ -6,7 +6,7 @@
 #include "cmd/verb.h"
 #include "core/base/proc.h"
 
-/* --- stop, restart, kill -------------------------------------------------------------------------------------------- */
+/* --- stop, restart, kill ---------------------------------------------------------------------- */
 
 static int opt_timeout = -1;
 static const char *opt_signal;
@@ -89,7 +89,7 @@ static struct err *kill_verb(UNUSED struct call *c, int argc, char **argv)
 	return e ?: each_box(argc, argv, kill_one, &sig);
 }
 
-/* --- rm ------------------------------------------------------------------------------------------------------------- */
+/* --- rm --------------------------------------------------------------------------------------- */
 
 static bool opt_force, opt_volumes;
 
@@ -124,7 +124,7 @@ static struct err *rm(UNUSED struct call *c, int argc, char **argv)
 	return all;
 }
 
-/* --- wait ----------------------------------------------------------------------------------------------------------- */
+/* --- wait ------------------------------------------------------------------------------------- */
 
 static bool opt_ready;
 static unsigned opt_ready_timeout_s;
@@ -164,7 +164,7 @@ static struct err *wait_verb(UNUSED struct call *c, int argc, char **argv)
 	return all;
 }
 
-/* --- attach, start -------------------------------------------------------------------------------------------------- */
+/* --- attach, start ---------------------------------------------------------------------------- */
 
 static bool opt_attach, opt_interactive, opt_no_stdin, opt_sig_proxy = true;
 static const char *opt_detach_keys;
@@ -265,8 +265,6 @@ static struct err *start(struct call *c, int argc, char **argv)
 	e = e ?: box_start(b, &conn);
 	return e ?: attached(c, b, conn, with_stdin);
 }
-
-/* -------------------------------------------------------------------------------------------------------------------- */
 
 #define MANY "CONTAINER [CONTAINER...]"
 

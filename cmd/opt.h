@@ -4,8 +4,8 @@
  *	static const struct opt opts[] = {
  *		{ 't', "time", "int", "Seconds to wait", OPT_UINT, &opt_timeout_s }, { 0 } };
  *
- * Accepted as in Docker: `-t 5`, `-t5`, `-t=5`, `--time 5`, `--time=5`, flags in a bundle whose last one may take a value
- * (`-dp 3306:3306`), `--flag=false`, `--` as the end of the options. */
+ * Accepted as in Docker: `-t 5`, `-t5`, `-t=5`, `--time 5`, `--time=5`, flags in a bundle whose
+ * last one may take a value (`-dp 3306:3306`), `--flag=false`, `--` as the end of the options. */
 #ifndef CMD_OPT_H
 #define CMD_OPT_H
 

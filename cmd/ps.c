@@ -49,7 +49,7 @@ static const struct column columns[] = {
 	{ NULL, NULL },
 };
 
-/* --- filters -------------------------------------------------------------------------------------------------------- */
+/* --- filters ---------------------------------------------------------------------------------- */
 
 static const char *const known_filters[] = { "ancestor", "exited", "expose",  "id",
 					     "label",	 "name",   "network", "publish",
@@ -191,7 +191,7 @@ static bool shows_all(void)
 	return false;
 }
 
-/* --- rows ----------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static void put_taken(struct list *l, const char *key, struct str *value)
 {

@@ -19,7 +19,7 @@ static const char *opt_cidfile, *opt_pull = "missing", *opt_platform, *opt_detac
 static bool opt_detach, opt_quiet, opt_wait, opt_sig_proxy = true;
 static char *cwd;
 
-/* --- options -------------------------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static struct err *set_publish(const char *value, UNUSED void *to)
 {
@@ -191,7 +191,7 @@ static const struct opt run_opts[] = {
 	COMMON_OPTS,
 };
 
-/* --- image ---------------------------------------------------------------------------------------------------------- */
+/* --- image ------------------------------------------------------------------------------------ */
 
 static bool is_platform(const struct image *img)
 {
@@ -242,7 +242,7 @@ static struct err *get_image(struct store *st, const char *name, struct image **
 	return e ?: image_find(st, name, ret);
 }
 
-/* --- making --------------------------------------------------------------------------------------------------------- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static struct err *read_env_files(void)
 {
@@ -322,7 +322,7 @@ static struct err *create(UNUSED struct call *c, int argc, char **argv)
 	return e;
 }
 
-/* --- running -------------------------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static void print_notes(const struct box *b)
 {

@@ -33,7 +33,8 @@ bool prog_is_docker(void);
  * been printed by then.  After an error, *RET_STATUS is the status for failures that do not carry one. */
 struct err *verbs_run(int argc, char **argv, int *ret_status) MUST_CHECK;
 
-/* FN for each container named; its name as typed goes to stdout after success.  One failure does not spare the others. */
+/* FN for each container named; its name as typed goes to stdout after success.  One failure
+ * does not spare the others. */
 struct err *each_box(int argc, char **argv, struct err *(*fn)(struct box *b, void *arg), void *arg)
 	MUST_CHECK;
 

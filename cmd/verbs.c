@@ -105,7 +105,7 @@ static void set_prog(const char *argv0)
 		program = "docker";
 }
 
-/* --- help ------------------------------------------------------------------------------------------------------- */
+/* --- help ------------------------------------------------------------------------------------- */
 
 /* "devbox stop" for a verb's entry. */
 static void add_path(const struct entry *en, struct str *out)
@@ -217,7 +217,7 @@ static void help_markdown(void)
 	}
 }
 
-/* --- finding and running ------------------------------------------------------------------------------------------ */
+/* --- finding and running ---------------------------------------------------------------------- */
 
 static const struct entry *find_entry(const char *group, const char *name)
 {
@@ -407,7 +407,7 @@ struct err *verbs_run(int argc, char **argv, int *ret_status)
 	return run_verb(en, argc - 2, argv + 2, ret_status);
 }
 
-/* --- what verbs share --------------------------------------------------------------------------------------------- */
+/* --- what verbs share ------------------------------------------------------------------------- */
 
 struct err *each_box(int argc, char **argv, struct err *(*fn)(struct box *b, void *arg), void *arg)
 {

@@ -78,7 +78,7 @@ struct err *volumes_prune(struct store *st, bool all, struct strv *removed, uint
 	return e;
 }
 
-/* --- create --------------------------------------------------------------------------------------------------------- */
+/* --- create ----------------------------------------------------------------------------------- */
 
 static struct err *create(UNUSED struct call *c, int argc, char **argv)
 {
@@ -94,7 +94,7 @@ static struct err *create(UNUSED struct call *c, int argc, char **argv)
 	return e;
 }
 
-/* --- ls ------------------------------------------------------------------------------------------------------------- */
+/* --- ls --------------------------------------------------------------------------------------- */
 
 static bool opt_quiet;
 static const char *opt_format;
@@ -170,7 +170,7 @@ static struct err *ls(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv
 	return e;
 }
 
-/* --- rm, prune ------------------------------------------------------------------------------------------------------ */
+/* --- rm, prune -------------------------------------------------------------------------------- */
 
 static bool opt_force, opt_all;
 

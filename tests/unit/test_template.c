@@ -5,9 +5,11 @@
 static const char data[] =
 	"{\"Id\":\"0123456789ab\",\"Name\":\"/db\",\"RestartCount\":0,\"Ratio\":1.50,\"Empty\":\"\",\"Nothing\":null,"
 	"\"State\":{\"Status\":\"running\",\"Running\":true,\"Paused\":false,\"Pid\":812,\"ExitCode\":0},"
-	"\"Config\":{\"Env\":[\"PATH=/bin\",\"A=b\"],\"Cmd\":null,\"Labels\":{\"org.x\":\"1\",\"b\":\"2\"},\"Volumes\":{}},"
+	"\"Config\":{\"Env\":[\"PATH=/bin\",\"A=b\"],\"Cmd\":null,"
+	"\"Labels\":{\"org.x\":\"1\",\"b\":\"2\"},\"Volumes\":{}},"
 	"\"Mounts\":[{\"Type\":\"volume\",\"Destination\":\"/data\"},{\"Type\":\"bind\",\"Destination\":\"/src\"}],"
-	"\"NetworkSettings\":{\"Ports\":{\"3306/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"3306\"}],\"33060/tcp\":null},"
+	"\"NetworkSettings\":{\"Ports\":{\"3306/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"3306\"}],"
+	"\"33060/tcp\":null},"
 	"\"Networks\":{\"default\":{\"IPAddress\":\"10.0.2.100\"}}},"
 	"\"Labels\":\"a=1,com.x/y=z z,e=\",\"Odd\":\"<\\\"\\u00e9>\"}";
 
@@ -39,7 +41,8 @@ static const struct {
 	{ "{{index .NetworkSettings.Ports \"9/tcp\"}}", "<no value>" },
 	{ "{{range .Mounts}}{{.Type}}:{{.Destination}} {{end}}", "volume:/data bind:/src " },
 	{ "{{range $i, $m := .Mounts}}{{if $i}},{{end}}{{$m.Type}}{{end}}", "volume,bind" },
-	{ "{{range $p, $conf := .NetworkSettings.Ports}}{{$p}} -> {{if $conf}}{{(index $conf 0).HostPort}}{{else}}-{{end}}\n{{end}}",
+	{ "{{range $p, $conf := .NetworkSettings.Ports}}{{$p}} -> "
+	  "{{if $conf}}{{(index $conf 0).HostPort}}{{else}}-{{end}}\n{{end}}",
 	  "3306/tcp -> 3306\n33060/tcp -> -\n" },
 	{ "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "10.0.2.100" },
 	{ "{{range $k, $v := .Config.Labels}}{{println $k $v}}{{end}}", "b 2\norg.x 1\n" },
