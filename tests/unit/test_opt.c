@@ -172,8 +172,7 @@ static void test_devbox_grammar(void)
 	is_str(joined(&env), "MYSQL_DATABASE=app", "-e behind IMAGE");
 	parses(OPT_AFTER_OPERAND, "mysql --character-set-server=utf8mb4",
 	       "mysql|--character-set-server=utf8mb4");
-	parses(OPT_AFTER_OPERAND, "mysql -p 3306 --skip-log-bin -e X=Y",
-	       "mysql|--skip-log-bin|-e|X=Y");
+	parses(OPT_AFTER_OPERAND, "mysql -p 3306 --skip-log-bin -e X=Y", "mysql|--skip-log-bin|-e|X=Y");
 	ok(!env.n, "nothing is taken behind the command's first word");
 	parses(OPT_AFTER_OPERAND, "-it --rm mysql mysql -h192.168.1.11 -P3306 -uroot -p",
 	       "mysql|mysql|-h192.168.1.11|-P3306|-uroot|-p");
