@@ -79,7 +79,7 @@ class State:
         self.faults = []
         self.log = []
         self.token_ttl = 300
-        self.remaining = RATE_LIMIT
+        self.remaining = None       # unlimited until `hub set remaining=N`
         self.upstream = None
         self.static = None
 
@@ -360,9 +360,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                detail=[{'Type': 'repository', 'Class': '', 'Name': repo, 'Action': 'pull'}])
         if m and m[2] == 'manifests' and not write:
             with state.cond:
-                if self.command == 'GET':
+                if self.command == 'GET' and state.remaining is not None:
                     state.remaining = max(-1, state.remaining - 1)
-                left = state.remaining
+                left = RATE_LIMIT if state.remaining is None else state.remaining
             limits = {'ratelimit-limit': '%d;w=21600' % RATE_LIMIT,
                       'ratelimit-remaining': '%d;w=21600' % max(0, left), 'docker-ratelimit-source': '198.51.100.2'}
             if left < 0:
@@ -582,7 +582,7 @@ def control(line):
                 f['released'] = True
             if do == 'clear':
                 state.faults = []
-                state.token_ttl, state.remaining = 300, RATE_LIMIT
+                state.token_ttl, state.remaining = 300, None
                 del state.log[:]
             state.cond.notify_all()
         return {}

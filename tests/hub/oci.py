@@ -6,6 +6,7 @@ Everything is deterministic: entries sorted, owners numeric, times clamped to CL
 Sources: OCI image-spec (layer.md, config.md, manifest.md, image-index.md, image-layout.md), Docker image
 manifest v2 schema 2, POSIX pax (SCHILY.xattr.*, GNU.sparse.*).
 """
+import copy
 import gzip
 import hashlib
 import io
@@ -196,7 +197,8 @@ class Layout:
                  change_config=None, change_manifest=None):
         """An image of LAYERS; CONFIG is the "config" object.  The change_* functions may spoil either."""
         cfg = {
-            'architecture': arch, 'os': 'linux', 'created': CREATED, 'config': config,
+            'architecture': arch, 'os': 'linux', 'created': CREATED,
+            'config': copy.deepcopy(config),      # change_config() may spoil it
             'rootfs': {'type': 'layers', 'diff_ids': [l.diff_id for l in layers]},
             'history': [{'created': CREATED, 'created_by': l.said} for l in layers] +
                        [{'created': CREATED, 'created_by': 'CMD ' + json.dumps(config.get('Cmd')),
