@@ -8,9 +8,9 @@ client() { run mariadb --protocol=tcp -h 127.0.0.1 "$@"; }
 # as typed: pulls, starts, waits, says how to connect; no password was given, so one was made
 start m devbox run mysql -p 3306 -e MYSQL_DATABASE=app
 eventually 120 grep -q '^DATABASE_URL=' "$m_err"
-run sh -c "sed -n 's/^DATABASE_URL=//p' '$m_err'"
-expect_match "$stdout" 'mysql://root:*@127.0.0.1:3306/app'
-password=${stdout#mysql://root:}
+url=$(sed -n 's/^DATABASE_URL=//p' "$m_err")
+expect_match "$url" 'mysql://root:*@127.0.0.1:3306/app'
+password=${url#mysql://root:}
 password=${password%@*}
 # ready means ready: the first connection is answered, and the database is there
 client -P 3306 -uroot -p"$password" -Ne 'SHOW DATABASES LIKE "app"'
