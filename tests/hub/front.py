@@ -158,7 +158,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                       'auth': auth.split()[0].lower() if auth else 'none',
                       'user': basic_user(auth) if auth else None, 'range': self.headers.get('Range'),
                       'accept': self.headers.get('Accept'), 'agent': self.headers.get('User-Agent'),
-                      'peer': self.client_address[0], 'status': None, 'bytes': 0, 'fault': None, 'leak': False,
+                      'peer': self.client_address[0], 'status': None, 'bytes': 0, 'fault': None,
                       'done': False}
         self.fault = state.fault_for(self.host + url.path)
         if self.fault:
