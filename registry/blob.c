@@ -84,9 +84,9 @@ bool blob_exists(struct store *st, const char *digest)
 	return faccessat(st->blobs, blob_name(digest), F_OK, 0) == 0;
 }
 
-static struct err *mismatch(const char *digest, const char *got)
+static struct err *mismatch(const char *got)
 {
-	return err_hint(err_new(0, "%.19s: the bytes do not have this digest but %.19s", digest, got),
+	return err_hint(err_new(0, "the bytes do not have this digest but %.19s", got),
 			"the registry, a mirror or a proxy on the way changed them");
 }
 
@@ -104,7 +104,7 @@ struct err *blob_read(struct store *st, const char *digest, size_t max, bool che
 	if (check) {
 		blob_digest(text, len, got);
 		if (!str_eq(got, digest))
-			return mismatch(digest, got);
+			return mismatch(got);
 	}
 	*ret_text = TAKE_PTR(text);
 	*ret_len = len;
@@ -120,8 +120,8 @@ static struct err *check_size(const struct descriptor *d, uint64_t size)
 {
 	if (size == (uint64_t)d->size)
 		return NULL;
-	return err_new(0, "%.19s has %llu bytes, but the manifest says %lld", d->digest,
-		       (unsigned long long)size, (long long)d->size);
+	return err_new(0, "it has %llu bytes, but the manifest says %lld", (unsigned long long)size,
+		       (long long)d->size);
 }
 
 struct err *blob_fetch(struct store *st, struct client *c, struct http *h, const char *kind,
@@ -139,14 +139,14 @@ struct err *blob_fetch(struct store *st, struct client *c, struct http *h, const
 
 	e = blob_read(st, d->digest, (size_t)d->size, true, ret_text, ret_len);
 	if (!e)
-		return check_size(d, *ret_len);
+		return err_wrap(check_size(d, *ret_len), "%.19s", d->digest);
 	err_free(e); /* not there, or damaged: from the registry then */
 	e = client_get(c, h, &req, &r);
 	if (e)
 		return e;
 	blob_digest(r.body.s ?: "", r.body.len, got);
 	if (!str_eq(got, d->digest))
-		e = mismatch(d->digest, got);
+		e = mismatch(got);
 	e = e ?: check_size(d, r.body.len);
 	e = e ?: blob_write(st, d->digest, r.body.s, r.body.len);
 	if (!e) {
@@ -154,7 +154,7 @@ struct err *blob_fetch(struct store *st, struct client *c, struct http *h, const
 		*ret_text = str_take(&r.body);
 	}
 	http_resp_done(&r);
-	return e;
+	return err_wrap(e, "%.19s", d->digest);
 }
 
 /* --- locks --------------------------------------------------------------------------------------------------------- */
@@ -205,6 +205,7 @@ struct stream {
 	struct sha256 *sha;
 	int part; /* cache/<hex>.part */
 	uint64_t done; /* bytes hashed, fed and written */
+	struct err *senseless; /* what the follower said about the content; it is not fed any more */
 	bool local_failure; /* of the follower or the disk: no retry helps */
 };
 
@@ -213,12 +214,17 @@ static struct err *follow(struct stream *s, const void *data, size_t len)
 	struct err *e;
 
 	sha256_add(s->sha, data, len);
-	e = s->f->feed(s->f->arg, data, len);
 	s->done += len;
-	if (!e)
-		s->f->progress(s->f->arg, s->done);
-	s->local_failure |= e != NULL;
-	return e;
+	s->f->progress(s->f->arg, s->done);
+	if (s->senseless)
+		return NULL;
+	e = s->f->feed(s->f->arg, data, len);
+	if (!e || e->errnum) {
+		s->local_failure |= e != NULL;
+		return e;
+	}
+	s->senseless = e;
+	return NULL;
 }
 
 /* All of file FD, from its beginning. */
@@ -233,7 +239,7 @@ static struct err *follow_file(struct stream *s, int fd)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_new(errno, "reading %.19s", s->d->digest);
+			return err_new(errno, "reading a blob");
 		if (n == 0)
 			break;
 		e = follow(s, buf, (size_t)n);
@@ -248,8 +254,8 @@ static struct err *on_data(void *arg, uint64_t from, const void *data, size_t le
 
 	(void)from; /* checked by skip_known() */
 	if (len > (uint64_t)s->d->size - s->done)
-		return err_new(0, "%.19s: the registry sends more than the %lld bytes announced",
-			       s->d->digest, (long long)s->d->size);
+		return err_new(0, "the registry sends more than the %lld bytes announced",
+			       (long long)s->d->size);
 	e = fd_write_all(s->part, "a download", data, len);
 	if (e) {
 		s->local_failure = true;
@@ -275,8 +281,7 @@ static struct err *on_answer(void *arg, uint64_t start_at, const void *data, siz
 		a->at = start_at;
 	}
 	if (a->at > a->s->done)
-		return err_new(0, "%.19s: the registry answers with another part than asked for",
-			       a->s->d->digest);
+		return err_new(0, "the registry answers with another part than asked for");
 	if (a->at < a->s->done) {
 		uint64_t known = a->s->done - a->at;
 
@@ -325,39 +330,43 @@ static struct err *download(struct stream *s, struct client *c, struct http *h, 
 		return e;
 	http_resp_done(&r);
 	if (s->done < (uint64_t)s->d->size)
-		return err_new(0, "%.19s: the registry sent %llu of %lld bytes", s->d->digest,
+		return err_new(0, "the registry sent %llu of %lld bytes",
 			       (unsigned long long)s->done, (long long)s->d->size);
 	return NULL;
 }
 
-static struct err *check(struct stream *s)
+/* All bytes were seen: are they the right ones, and did they make sense? */
+static struct err *check(struct stream *s, struct blob_outcome *ret)
 {
 	char got[DIGEST_LEN + 1];
+	struct err *e;
 
 	sha256_text(s->sha, got);
-	return str_eq(got, s->d->digest) ? NULL : mismatch(s->d->digest, got);
+	ret->wrong_digest = !str_eq(got, s->d->digest);
+	if (ret->wrong_digest)
+		return mismatch(got);
+	e = check_size(s->d, s->done);
+	return e ?: TAKE_PTR(s->senseless);
 }
 
-static struct err *from_store(struct store *st, struct stream *s, int fd, bool *ret_again)
+static struct err *from_store(struct store *st, struct stream *s, int fd, struct blob_outcome *ret)
 {
 	struct err *e = follow_file(s, fd);
 
-	if (e)
-		return e;
-	e = check(s);
-	if (e) {
+	e = e ?: check(s, ret);
+	if (ret->wrong_digest) {
 		unlinkat(st->blobs, blob_name(s->d->digest), 0);
-		*ret_again = true;
+		ret->again = true;
 	}
-	return e ?: check_size(s->d, s->done);
+	return e;
 }
 
 /* With the lock on S->part. */
 static struct err *from_registry(struct store *st, struct client *c, struct http *h,
-				 struct stream *s, const char *part_name, bool *ret_again)
+				 struct stream *s, const char *part_name, struct blob_outcome *ret)
 {
-	struct err *e = NULL;
 	bool resumed, bad_range = false;
+	struct err *e = NULL;
 	struct stat sb;
 
 	if (fstat(s->part, &sb) < 0)
@@ -368,45 +377,46 @@ static struct err *from_registry(struct store *st, struct client *c, struct http
 	resumed = s->done;
 	if (!e && lseek(s->part, (off_t)s->done, SEEK_SET) < 0)
 		e = err_new(errno, "continuing a download");
-	if (!e && (s->done < (uint64_t)s->d->size || !s->done))
+	if (!e && (s->done < (uint64_t)s->d->size || !s->done)) {
 		e = download(s, c, h, &bad_range);
-	if (e && !bad_range)
-		return e;
-	e = e ?: check(s);
+		if (e && !bad_range && !s->local_failure)
+			return e; /* the line broke: what is there stays for the next time */
+	}
+	e = e ?: check(s, ret);
+	if (!e && fchmod(s->part, 0644) < 0)
+		e = err_new(errno, "completing a download");
+	if (!e && renameat(st->cache, part_name, st->blobs, blob_name(s->d->digest)) < 0)
+		e = err_new(errno, "putting a download into its place");
 	if (e) {
 		unlinkat(st->cache, part_name, 0);
-		*ret_again = resumed; /* perhaps only the old part was bad */
-		return e;
+		ret->again = resumed &&
+			     (ret->wrong_digest || bad_range); /* perhaps only the old part was bad */
 	}
-	if (fchmod(s->part, 0644) < 0)
-		return err_new(errno, "completing a download");
-	if (renameat(st->cache, part_name, st->blobs, blob_name(s->d->digest)) < 0)
-		return err_new(errno, "putting a download into its place");
-	return NULL;
+	return e;
 }
 
-struct err *blob_stream(struct store *st, struct client *c, struct http *h,
-			const struct descriptor *d, const struct blob_follower *f, bool *ret_again)
+struct err *blob_stream(struct store *st, struct client *c, struct http *h, const struct descriptor *d,
+			const struct blob_follower *f, struct blob_outcome *ret)
 {
 	_cleanup_free_ char *part_name = xasprintf("%s.part", blob_name(d->digest));
 	_cleanup_sha256_ struct sha256 *sha = sha256_new();
 	_cleanup_close_ int part = -1, whole = -1;
 	struct stream s = { .d = d, .f = f, .sha = sha };
-	struct err *e;
+	struct err *e = NULL;
 
-	*ret_again = false;
+	*ret = (struct blob_outcome){ 0 };
 	whole = openat(st->blobs, blob_name(d->digest), O_RDONLY | O_CLOEXEC);
-	if (whole >= 0)
-		return from_store(st, &s, whole, ret_again);
-	e = lock_hold(st->cache, part_name, f->waiting, f->arg, &part);
-	if (e)
-		return e;
-	/* it may have been completed while we waited */
-	whole = openat(st->blobs, blob_name(d->digest), O_RDONLY | O_CLOEXEC);
-	if (whole >= 0) {
-		unlinkat(st->cache, part_name, 0);
-		return from_store(st, &s, whole, ret_again);
+	if (whole < 0) {
+		e = lock_hold(st->cache, part_name, f->waiting, f->arg, &part);
+		if (e)
+			return e;
+		/* it may have been completed while we waited */
+		whole = openat(st->blobs, blob_name(d->digest), O_RDONLY | O_CLOEXEC);
+		if (whole >= 0)
+			unlinkat(st->cache, part_name, 0);
 	}
 	s.part = part;
-	return from_registry(st, c, h, &s, part_name, ret_again);
+	e = whole >= 0 ? from_store(st, &s, whole, ret) : from_registry(st, c, h, &s, part_name, ret);
+	err_free(s.senseless);
+	return e;
 }

@@ -28,17 +28,23 @@ struct err *blob_fetch(struct store *st, struct client *c, struct http *h, const
 
 /* Who follows a blob while it streams by. */
 struct blob_follower {
+	/* Errors with an errno (no space) end the stream.  Others say that the content makes no sense: then the rest is
+	 * still fetched, to find out whether it is the content that was meant. */
 	struct err *(*feed)(void *arg, const void *data, size_t len);
 	void (*progress)(void *arg, uint64_t done); /* bytes there are, called often */
 	void (*waiting)(void *arg); /* another process downloads it */
 	void *arg;
 };
 
-/* Stream the blob D through F: from the store, or what is there of it and then from the registry.  Success: its digest is
- * right and it is in the store.  If *ret_again is set with an error, what the store held of it was damaged and
- * is gone: a second call starts from nothing. */
+struct blob_outcome {
+	bool wrong_digest; /* the bytes are not those that were asked for: what FEED said about them is void */
+	bool again; /* what the store held of it was damaged and is gone: a second call starts from nothing */
+};
+
+/* Stream the blob D through F: from the store, or what is there of it and then from the registry.  Success: its digest
+ * is right and it is in the store.  What arrived before the connection broke is kept; bytes found bad are not. */
 struct err *blob_stream(struct store *st, struct client *c, struct http *h, const struct descriptor *d,
-			const struct blob_follower *f, bool *ret_again) MUST_CHECK;
+			const struct blob_follower *f, struct blob_outcome *ret) MUST_CHECK;
 
 /* SHA-256 in pieces. */
 struct sha256;

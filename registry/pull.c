@@ -151,7 +151,15 @@ static struct err *on_done(void *arg, size_t len)
 
 static struct err *on_feed(void *arg, const void *data, size_t len)
 {
-	return inflate_feed(((struct job *)arg)->inflate, data, len);
+	struct job *j = arg;
+	struct err *e = inflate_feed(j->inflate, data, len);
+
+	/* set before the ring was closed, which is what makes inflate_feed() fail so */
+	if (err_is(e, ECANCELED) && j->unpack_error && !j->unpack_error->errnum) {
+		err_free(e);
+		e = err_new(0, "damaged layer");
+	}
+	return e;
 }
 
 struct hashed_read {
@@ -187,30 +195,32 @@ static struct err *stream_layer(struct job *j, struct http *h, bool *ret_again)
 {
 	struct inflate_sink sink = { on_room, on_done, j };
 	struct blob_follower follower = { on_feed, on_progress, on_waiting, j };
+	struct blob_outcome outcome = { 0 };
 	struct err *e;
 	pthread_t thread;
 	int rc;
 
-	*ret_again = false;
 	j->ring = ring_new();
 	j->inflate = inflate_new(&sink);
 	rc = pthread_create(&thread, NULL, unpack_thread, j);
 	if (rc) {
 		e = err_new(rc, "starting a thread");
 	} else {
-		e = blob_stream(&j->p->child_st, j->p->client, h, j->d, &follower, ret_again);
+		e = blob_stream(&j->p->child_st, j->p->client, h, j->d, &follower, &outcome);
 		e = e ?: inflate_end(j->inflate);
 		ring_end(j->ring, !e);
 		if (!e)
 			tell(j->p, PULL_EXTRACTING, j->number, (uint64_t)j->d->size, NULL);
 		pthread_join(thread, NULL);
-		/* whichever failed first made the other one fail with ECANCELED */
-		if (j->unpack_error && (!e || err_is(e, ECANCELED))) {
+		/* it knows better, unless it only failed because there was nothing to read any more */
+		if (j->unpack_error && !outcome.wrong_digest && !err_is(j->unpack_error, ECANCELED)) {
 			err_free(e);
-			e = err_wrap(TAKE_PTR(j->unpack_error), "unpacking %.19s", j->d->digest);
+			e = TAKE_PTR(j->unpack_error);
 		}
 		err_free(TAKE_PTR(j->unpack_error));
+		e = err_wrap(e, "layer %.19s", j->d->digest);
 	}
+	*ret_again = outcome.again;
 	inflate_free(TAKE_PTR(j->inflate));
 	ring_free(TAKE_PTR(j->ring));
 	return e;
@@ -306,7 +316,7 @@ static struct err *finish_late(struct pull *p, struct late_layer *l)
 		n += !e;
 	}
 	e = e ?: layer_copy_links(l->stage, lower, (size_t)n, &l->links);
-	e = err_wrap(e, "unpacking %.19s", p->manifest.layers[l->number].digest);
+	e = err_wrap(e, "layer %.19s", p->manifest.layers[l->number].digest);
 	if (!e && !mark_check(st, diff_id, &size))
 		e = install_layer(st, l->stage_name, diff_id, l->bytes);
 	while (n)
@@ -353,12 +363,12 @@ static struct err *on_nothing(void *arg UNUSED, const void *data UNUSED, size_t 
 static struct err *complete_layout(struct job *j, struct http *h)
 {
 	struct blob_follower follower = { on_nothing, on_progress, on_waiting, j };
+	struct blob_outcome outcome = { .again = true };
 	struct err *e = NULL;
-	bool again = true;
 
-	for (int tries = 0; again && tries < 2; tries++) {
+	for (int tries = 0; outcome.again && tries < 2; tries++) {
 		err_free(e);
-		e = blob_stream(&j->p->child_st, j->p->client, h, j->d, &follower, &again);
+		e = blob_stream(&j->p->child_st, j->p->client, h, j->d, &follower, &outcome);
 	}
 	return e;
 }
