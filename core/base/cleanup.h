@@ -17,7 +17,7 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 #define container_of(ptr, type, member)                                                            \
-	((type *)(void *)((char *)(ptr)-__builtin_offsetof(type, member)))
+	((type *)(void *)((char *)(ptr) - __builtin_offsetof(type, member)))
 
 static inline void cleanup_free(void *p)
 {

@@ -53,7 +53,9 @@ static void copy_xattrs(int src, int dst)
 	ssize_t n = flistxattr(src, names, sizeof(names));
 
 	for (char *name = names; n > 0 && name < names + n; name += strlen(name) + 1) {
-		ssize_t len = str_starts(name, "user.overlay.") ? -1 : fgetxattr(src, name, value, sizeof(value));
+		ssize_t len = str_starts(name, "user.overlay.")
+				      ? -1
+				      : fgetxattr(src, name, value, sizeof(value));
 
 		if (len >= 0 && fsetxattr(dst, name, value, (size_t)len, 0) < 0)
 			continue;

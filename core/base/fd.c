@@ -8,7 +8,8 @@
 
 #include "core/base/str.h"
 
-/* EAGAIN from openat2(2): a "..", and a rename somewhere meanwhile.  Whoever renames all the time must not hold us up. */
+/* EAGAIN from openat2(2): a "..", and a rename somewhere meanwhile.  Whoever renames all the time must not hold us
+ * up. */
 enum { RACES_MAX = 10000 };
 
 struct err *fd_open(int dir, const char *path, int flags, mode_t mode, int *ret_fd)
@@ -230,8 +231,11 @@ static struct err *rm_dir(struct rm *rm, int dir, const char *name, unsigned dep
 	struct err *e;
 
 	if (depth > DEPTH_MAX) {
-		_cleanup_free_ char *aside = xasprintf(".rm.%u", rm->moved);
+		char aside[21] = ".rm.";
+		unsigned char random[8]; /* a name the tree's maker cannot have taken */
 
+		random_bytes(random, sizeof(random));
+		str_hex(random, sizeof(random), aside + 4);
 		if (fchmodat(dir, name, 0700, 0) == 0 && renameat(dir, name, rm->top, aside) == 0) {
 			rm->moved++;
 			return NULL;
@@ -259,12 +263,10 @@ struct err *fd_rm_tree(int dir, const char *name)
 	unsigned moved;
 
 	top = open_to_read(dir, name);
-	if (top < 0) {
-		if (errno == ENOENT || ((errno == ENOTDIR || errno == ELOOP) && unlinkat(dir, name, 0) == 0) ||
-		    errno == ENOENT)
-			return NULL;
-		return err_new(errno, "removing %s", name);
-	}
+	if (top < 0 && (errno == ENOTDIR || errno == ELOOP) && unlinkat(dir, name, 0) == 0)
+		return NULL;
+	if (top < 0)
+		return errno == ENOENT ? NULL : err_new(errno, "removing %s", name);
 	if (fstat(top, &st) < 0)
 		return err_new(errno, "looking at %s", name);
 	rm = (struct rm){ .top = top, .dev = st.st_dev };
@@ -356,7 +358,9 @@ struct err *fd_recv(int sock, void *buf, size_t size, size_t *ret_len, int *fds,
 		struct cmsghdr align;
 	} ctl;
 	struct iovec iov = { buf, size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = ctl.buf,
 			      .msg_controllen = sizeof(ctl.buf) };
 	size_t room = n_fds ? *n_fds : 0, got = 0;
 	ssize_t n;

@@ -17,8 +17,10 @@ struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode, 
 /* mkdir -p below ROOT, following links inside ROOT; opens the last directory (O_PATH) if RET_FD is given. */
 struct err *fd_mkdir_p(int root, const char *path, mode_t mode, int *ret_fd) MUST_CHECK;
 /* The whole of a file of at most MAX bytes, NUL-ended.  Errors: EFBIG if larger. */
-struct err *fd_read_all(int fd, const char *what, size_t max, char **ret_text, size_t *ret_len) MUST_CHECK;
-struct err *fd_read_file(int dir, const char *path, size_t max, char **ret_text, size_t *ret_len) MUST_CHECK;
+struct err *fd_read_all(int fd, const char *what, size_t max, char **ret_text, size_t *ret_len)
+	MUST_CHECK;
+struct err *fd_read_file(int dir, const char *path, size_t max, char **ret_text, size_t *ret_len)
+	MUST_CHECK;
 struct err *fd_write_all(int fd, const char *what, const void *data, size_t len) MUST_CHECK;
 /* Write NAME in DIR aside and rename it into place: readers see the old or the new content, never a part.
  * SYNC: fsync the file before and the directory after the rename, so that it also survives power loss. */
@@ -36,7 +38,8 @@ struct err *fd_socketpair(int type, int ret_fds[2]) MUST_CHECK; /* AF_UNIX, clos
  * (0 at end of file) and the received descriptors; *N_FDS is the room on entry and the number on return. */
 enum { FD_PASS_MAX = 16 };
 struct err *fd_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds) MUST_CHECK;
-struct err *fd_recv(int sock, void *buf, size_t size, size_t *ret_len, int *fds, size_t *n_fds) MUST_CHECK;
+struct err *fd_recv(int sock, void *buf, size_t size, size_t *ret_len, int *fds, size_t *n_fds)
+	MUST_CHECK;
 
 /* sockaddr_un for NAME inside the directory DIR, whatever the directory's own path length: goes through
  * /proc/self/fd.  Valid while DIR is open. */

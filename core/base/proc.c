@@ -119,16 +119,36 @@ static const struct {
 	int sig;
 	const char *name;
 } signals[] = {
-	{ SIGHUP, "SIGHUP" },	    { SIGINT, "SIGINT" },	{ SIGQUIT, "SIGQUIT" },
-	{ SIGILL, "SIGILL" },	    { SIGTRAP, "SIGTRAP" },	{ SIGABRT, "SIGABRT" },
-	{ SIGBUS, "SIGBUS" },	    { SIGFPE, "SIGFPE" },	{ SIGKILL, "SIGKILL" },
-	{ SIGUSR1, "SIGUSR1" },	    { SIGSEGV, "SIGSEGV" },	{ SIGUSR2, "SIGUSR2" },
-	{ SIGPIPE, "SIGPIPE" },	    { SIGALRM, "SIGALRM" },	{ SIGTERM, "SIGTERM" },
-	{ SIGSTKFLT, "SIGSTKFLT" }, { SIGCHLD, "SIGCHLD" },	{ SIGCONT, "SIGCONT" },
-	{ SIGSTOP, "SIGSTOP" },	    { SIGTSTP, "SIGTSTP" },	{ SIGTTIN, "SIGTTIN" },
-	{ SIGTTOU, "SIGTTOU" },	    { SIGURG, "SIGURG" },	{ SIGXCPU, "SIGXCPU" },
-	{ SIGXFSZ, "SIGXFSZ" },	    { SIGVTALRM, "SIGVTALRM" }, { SIGPROF, "SIGPROF" },
-	{ SIGWINCH, "SIGWINCH" },   { SIGIO, "SIGIO" },		{ SIGPWR, "SIGPWR" },
+	{ SIGHUP, "SIGHUP" },
+	{ SIGINT, "SIGINT" },
+	{ SIGQUIT, "SIGQUIT" },
+	{ SIGILL, "SIGILL" },
+	{ SIGTRAP, "SIGTRAP" },
+	{ SIGABRT, "SIGABRT" },
+	{ SIGBUS, "SIGBUS" },
+	{ SIGFPE, "SIGFPE" },
+	{ SIGKILL, "SIGKILL" },
+	{ SIGUSR1, "SIGUSR1" },
+	{ SIGSEGV, "SIGSEGV" },
+	{ SIGUSR2, "SIGUSR2" },
+	{ SIGPIPE, "SIGPIPE" },
+	{ SIGALRM, "SIGALRM" },
+	{ SIGTERM, "SIGTERM" },
+	{ SIGSTKFLT, "SIGSTKFLT" },
+	{ SIGCHLD, "SIGCHLD" },
+	{ SIGCONT, "SIGCONT" },
+	{ SIGSTOP, "SIGSTOP" },
+	{ SIGTSTP, "SIGTSTP" },
+	{ SIGTTIN, "SIGTTIN" },
+	{ SIGTTOU, "SIGTTOU" },
+	{ SIGURG, "SIGURG" },
+	{ SIGXCPU, "SIGXCPU" },
+	{ SIGXFSZ, "SIGXFSZ" },
+	{ SIGVTALRM, "SIGVTALRM" },
+	{ SIGPROF, "SIGPROF" },
+	{ SIGWINCH, "SIGWINCH" },
+	{ SIGIO, "SIGIO" },
+	{ SIGPWR, "SIGPWR" },
 	{ SIGSYS, "SIGSYS" },
 	/* other names for some of them, behind the ones sig_name() gives */
 	{ SIGABRT, "SIGIOT" },
@@ -227,8 +247,8 @@ struct err *duration_parse(const char *s, int64_t *ret_ns)
 	static const struct {
 		const char *name;
 		double ns;
-	} units[] = { { "ns", 1 },    { "us", 1e3 },	 { "ms", 1e6 },
-		      { "s", 1e9 },   { "m", 60e9 },	 { "h", 3600e9 } };
+	} units[] = { { "ns", 1 },  { "us", 1e3 }, { "ms", 1e6 },
+		      { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 } };
 	double sum = 0;
 	const char *p = s;
 
@@ -256,7 +276,8 @@ struct err *duration_parse(const char *s, int64_t *ret_ns)
 		p = end + len;
 	}
 	if (p == s || *p || sum > 9e18)
-		return err_hint(err_new(0, "'%s' is not a duration", s), "durations look like 10s or 1h30m");
+		return err_hint(err_new(0, "'%s' is not a duration", s),
+				"durations look like 10s or 1h30m");
 	*ret_ns = (int64_t)sum;
 	return NULL;
 }
@@ -270,7 +291,12 @@ static struct err *bad_time(const char *s)
 /* Seconds and a fraction as nanoseconds; false if they do not fit (from the year 2262 on). */
 static bool join_ns(int64_t sec, int64_t fraction, int64_t *ret)
 {
-	return !__builtin_mul_overflow(sec, 1000000000, ret) && !__builtin_add_overflow(*ret, fraction, ret);
+	int64_t ns;
+
+	if (__builtin_mul_overflow(sec, 1000000000, &ns) || __builtin_add_overflow(ns, fraction, &ns))
+		return false;
+	*ret = ns;
+	return true;
 }
 
 /* ".123" at *P; moves *P behind it. */
@@ -289,9 +315,11 @@ static bool zone_parse(const char *p, int64_t *ret_s)
 	size_t hours = strspn(p + 1, "0123456789"), colon = p[1 + hours] == ':';
 	const char *min = p + 3 + colon;
 
-	if (!(hours == 2 && colon && strspn(min, "0123456789") == 2 && !min[2]) && !(hours == 4 && !p[5]))
+	if (!(hours == 2 && colon && strspn(min, "0123456789") == 2 && !min[2]) &&
+	    !(hours == 4 && !p[5]))
 		return false;
-	*ret_s = sign * (((p[1] - '0') * 10 + p[2] - '0') * 3600 + ((min[0] - '0') * 10 + min[1] - '0') * 60);
+	*ret_s = sign * (((p[1] - '0') * 10 + p[2] - '0') * 3600 +
+			 ((min[0] - '0') * 10 + min[1] - '0') * 60);
 	return true;
 }
 

@@ -15,8 +15,8 @@
 enum { LOG_LINE_MAX = 16384 };
 enum log_stream { LOG_STDOUT = 1, LOG_STDERR = 2 };
 
-/* Writer, one a file.  Complete lines are in the file when logfile_write() returns; the beginning of a line waits for its
- * end, at most LOG_LINE_MAX bytes a stream.  After an error (ENOSPC) the file ends with its last whole record. */
+/* Writer, one a file.  Complete lines are in the file when logfile_write() returns; the beginning of a line waits for
+ * its end, at most LOG_LINE_MAX bytes a stream.  After an error (ENOSPC) the file ends with its last whole record. */
 struct logfile;
 struct err *logfile_open(int dir, const char *name, struct logfile **ret) MUST_CHECK;
 struct err *logfile_write(struct logfile *l, enum log_stream stream, const void *data, size_t len,

@@ -55,7 +55,9 @@ static bool is_windows_path(const char *s)
 static struct err *set_target(struct mount_spec *m, const char *text, const char *target)
 {
 	if (*target != '/')
-		return err_new(0, "invalid volume specification: '%s': invalid mount path: '%s' mount path must be absolute",
+		return err_new(0,
+			       "invalid volume specification: '%s': "
+			       "invalid mount path: '%s' mount path must be absolute",
 			       text, target);
 	m->target = str_clean_path(target);
 	if (!strcmp(m->target, "/"))

@@ -23,8 +23,9 @@ enum engine {
 /* By what the image says of itself: a variable like PG_VERSION together with the engine's exposed port; or by the last
  * part of its name ("docker.io/library/mysql:8", "example.org/x/mysql").  ENTRYPOINT and CMD are what will be run: a
  * client or a shell ("mysql -h...", "bash", "mysqld --verbose --help") is no server, so NULL. */
-const struct recipe *recipe_for_image(const char *repo, const struct strv *env, const struct strv *exposed,
-				      const struct strv *entrypoint, const struct strv *cmd);
+const struct recipe *recipe_for_image(const char *repo, const struct strv *env,
+				      const struct strv *exposed, const struct strv *entrypoint,
+				      const struct strv *cmd);
 const struct recipe *recipe_by_name(const char *name);
 const char *recipe_name(const struct recipe *r);
 enum engine recipe_engine(const struct recipe *r);
@@ -42,8 +43,8 @@ struct db_access {
 	char *user, *password, *database;
 	char *url; /* "mysql://root:secret@127.0.0.1:3306/app", percent-encoded */
 };
-void recipe_access(const struct recipe *r, const struct strv *env, const struct strv *args, const char *host,
-		   uint16_t port, struct db_access *ret);
+void recipe_access(const struct recipe *r, const struct strv *env, const struct strv *args,
+		   const char *host, uint16_t port, struct db_access *ret);
 void db_access_done(struct db_access *a);
 
 enum env_format { ENV_SHELL, ENV_DOTENV, ENV_DJANGO, ENV_LARAVEL, ENV_JSON, ENV_FORMAT_MAX };

@@ -119,8 +119,8 @@ static const struct {
 	{ CAP_PERFMON, ALLOW, "perf_event_open" },
 };
 
-/* Numbers libseccomp may not tell: names younger than it (from 424 on every architecture counts alike), and i386's direct
- * calls, for which it gives pseudo numbers because it thinks of socketcall and ipc. */
+/* Numbers libseccomp may not tell: names younger than it (from 424 on every architecture counts alike), and i386's
+ * direct calls, for which it gives pseudo numbers because it thinks of socketcall and ipc. */
 static const struct {
 	uint32_t token; /* SCMP_ARCH_x, 0: all */
 	int nr;

@@ -5,8 +5,8 @@
  * Beyond Docker's profile: ioctl TIOCSTI and TIOCLINUX (typing into the terminal) and io_uring fail with EPERM.
  *
  * libseccomp knows the numbers of each architecture; the program is put together here, from ranges of numbers.
- * libseccomp's own compiler takes 5 ms for this profile (here: 0.1 ms, so there is no cache to keep), and its program has
- * more than twice the instructions, which the kernel translates and tries for every possible number at each start.
+ * libseccomp's own compiler takes 5 ms for this profile (here: 0.1 ms, so there is no cache to keep), and its program
+ * has more than twice the instructions, which the kernel translates and tries for every possible number at each start.
  * Sources: seccomp(2), libseccomp's seccomp_syscall_resolve_name_arch(3), Docker's documentation ("Seccomp security
  * profiles for Docker"). */
 #ifndef CORE_BOX_SECCOMP_H

@@ -100,6 +100,7 @@ struct run_request {
  *  - a database recipe (core/box/recipe.h) whose password is missing gets a random one
  * Does not set id, name and created_ns.  Takes nothing from REQ (copies).  Errors in Docker's words: "No command
  * specified", "Duplicate mount point: /x", image for another platform, ... */
-struct err *spec_resolve(const struct run_request *req, const struct image *img, struct spec *ret) MUST_CHECK;
+struct err *spec_resolve(const struct run_request *req, const struct image *img, struct spec *ret)
+	MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* The program is judged twice: by a small interpreter (every answer, for every architecture of this machine), and by the
- * kernel, in a child inside a user namespace of its own. */
+/* The program is judged twice: by a small interpreter (every answer, for every architecture of this machine), and by
+ * the kernel, in a child inside a user namespace of its own. */
 #include "core/box/seccomp.h"
 
 #include <fcntl.h>

@@ -298,7 +298,8 @@ static void test_refused(void)
 		"'SIGNONE' is not a signal");
 	refused("exposed port", (struct run_request){ .exposed = one("http") }, NULL, "*http*");
 	refused("another platform", (struct run_request){ .image = "tool" }, "mips64le",
-		"image tool is for linux/mips64le, this machine runs linux/* (hint: devbox pull --platform linux/* tool)");
+		"image tool is for linux/mips64le, this machine runs linux/* "
+		"(hint: devbox pull --platform linux/* tool)");
 }
 
 static void test_database(void)

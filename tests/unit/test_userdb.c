@@ -50,20 +50,14 @@ static const struct {
 	{ "nohome", "nohome", "601:601 601", "/", NULL },
 	{ "2147483647", NULL, "2147483647:0 0", "/", NULL },
 	{ "homeless", "homeless", "600:600 600", "/", NULL },
-	{ "short", NULL, NULL, NULL,
-	  "unable to find user short: no matching entries in passwd file" },
-	{ "broken", NULL, NULL, NULL,
-	  "unable to find user broken: no matching entries in passwd file" },
+	{ "short", NULL, NULL, NULL, "unable to find user short: no matching entries in passwd file" },
+	{ "broken", NULL, NULL, NULL, "unable to find user broken: no matching entries in passwd file" },
 	{ "big", NULL, NULL, NULL, "unable to find user big: no matching entries in passwd file" },
-	{ "mysq", NULL, NULL, NULL,
-	  "unable to find user mysq: no matching entries in passwd file" },
-	{ "mysql:none", NULL, NULL, NULL,
-	  "unable to find group none: no matching entries in group file" },
-	{ "mysql:bad", NULL, NULL, NULL,
-	  "unable to find group bad: no matching entries in group file" },
+	{ "mysq", NULL, NULL, NULL, "unable to find user mysq: no matching entries in passwd file" },
+	{ "mysql:none", NULL, NULL, NULL, "unable to find group none: no matching entries in group file" },
+	{ "mysql:bad", NULL, NULL, NULL, "unable to find group bad: no matching entries in group file" },
 	{ "-1", NULL, NULL, NULL, "id -1: uids and gids must be in range 0-2147483647" },
-	{ "2147483648", NULL, NULL, NULL,
-	  "id 2147483648: uids and gids must be in range 0-2147483647" },
+	{ "2147483648", NULL, NULL, NULL, "id 2147483648: uids and gids must be in range 0-2147483647" },
 	{ "0:99999999999", NULL, NULL, NULL,
 	  "id 99999999999: uids and gids must be in range 0-2147483647" },
 };
@@ -106,8 +100,7 @@ static void test_absent(void)
 	ids = show(&u);
 	is_str(ids, "0:0 0", "without files the default is root");
 	user_done(&u);
-	is_err(user_resolve(NULL, NULL, "mysql", &u), "unable to find user mysql: *",
-	       "no passwd file");
+	is_err(user_resolve(NULL, NULL, "mysql", &u), "unable to find user mysql: *", "no passwd file");
 	is_err(user_resolve("", "", "1:adm", &u), "unable to find group adm: *", "empty files");
 }
 
@@ -133,8 +126,7 @@ static void test_files(void)
 	is_int(u.uid, 999, "followed inside the root");
 	user_done(&u);
 
-	ok(!unlinkat(dir, "etc/passwd", 0) && !mkfifoat(dir, "etc/passwd", 0644),
-	   "a FIFO as passwd");
+	ok(!unlinkat(dir, "etc/passwd", 0) && !mkfifoat(dir, "etc/passwd", 0644), "a FIFO as passwd");
 	is_err(user_lookup(dir, "mysql", &u), "/etc/passwd of the image is not a file",
 	       "does not block");
 	err_free(fd_rm_tree(AT_FDCWD, path));
