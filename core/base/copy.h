@@ -5,8 +5,8 @@
 #include "core/base/err.h"
 
 /* Copy the content of directory SRC into directory DST (which exists): owners, modes, times, extended attributes,
- * links as links, devices and sockets left out.  DST itself gets SRC's owner and mode.  Data is shared with the original where the file
- * system can (FICLONE), else copied in the kernel. */
+ * links as links, devices and sockets left out.  DST itself gets SRC's owner and mode.  Data is
+ * shared with the original where the file system can (FICLONE), else copied in the kernel. */
 struct err *copy_tree(int src, int dst) MUST_CHECK;
 
 #endif

@@ -23,7 +23,8 @@ const char *proc_boot_id(void);
 bool proc_is(pid_t pid, uint64_t start_time, const char *boot_id);
 
 /* For a process that has finished its set-up and will mostly wait: let go of the program's own pages (code and
- * constants), which come back one by one as they are used.  A monitor then counts what it uses, not what starting it needed. */
+ * constants), which come back one by one as they are used.  A monitor then counts what it uses, not what starting it
+ * needed. */
 void proc_trim_memory(void);
 
 /* "TERM", "SIGTERM", "15", "RTMIN+3" -> number.  Errors: "'X' is not a signal". */
