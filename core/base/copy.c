@@ -117,20 +117,19 @@ static struct err *copy_entry(int src, int dst, const char *name, unsigned depth
 		e = fd_open(src, name, O_RDONLY | O_NOFOLLOW, 0, &in);
 		e = e ?: fd_open(dst, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &out);
 		e = e ?: copy_data(in, out, st.st_size);
-		if (!e)
-			copy_xattrs(in, out);
 	} else if (S_ISDIR(st.st_mode)) {
 		if (mkdirat(dst, name, 0700) < 0 && errno != EEXIST)
 			return err_new(errno, "making a directory");
 		e = fd_open(src, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &in);
 		e = e ?: fd_open(dst, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &out);
 		e = e ?: copy_content(in, out, depth + 1);
-		if (!e)
-			copy_xattrs(in, out);
 	} else if (!S_ISFIFO(st.st_mode) || mkfifoat(dst, name, 0600) < 0) {
 		return NULL; /* devices and sockets mean nothing in a copy */
 	}
-	return e ?: copy_owner(dst, name, &st);
+	e = e ?: copy_owner(dst, name, &st);
+	if (!e && in >= 0) /* after chown(2), which takes file capabilities away */
+		copy_xattrs(in, out);
+	return e;
 }
 
 struct err *copy_tree(int src, int dst)
@@ -142,6 +141,8 @@ struct err *copy_tree(int src, int dst)
 		return e;
 	if (fstat(src, &st) < 0)
 		return err_new(errno, "looking at a directory");
-	copy_xattrs(src, dst);
-	return copy_owner(dst, "", &st);
+	e = copy_owner(dst, "", &st);
+	if (!e)
+		copy_xattrs(src, dst);
+	return e;
 }
