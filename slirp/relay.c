@@ -1,6 +1,7 @@
 #include "slirp/relay_priv.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -63,6 +64,7 @@ static struct err *tick(struct timer *t)
 	r->bufs_used = false;
 	relay_resume(r);
 	if (!flows && !r->n_bufs && !r->paused) {
+		malloc_trim(0); /* of many connections that have ended */
 		timer_set(t, 0, 0);
 		r->ticking = false;
 	}
