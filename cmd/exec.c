@@ -17,8 +17,8 @@ static struct err *set_env(const char *value, UNUSED void *to)
 static const struct opt opts[] = {
 	{ 'd', "detach", NULL, "Detached mode: run command in the background", OPT_BOOL,
 	  &req.detach, NULL },
-	{ 0, "detach-keys", NULL, "Override the key sequence for detaching a container", OPT_STR,
-	  &opt_detach_keys, NULL },
+	{ 0, "detach-keys", "string", "Override the key sequence for detaching a container",
+	  OPT_CALL, &opt_detach_keys, set_detach_keys },
 	{ 'e', "env", NULL, "Set environment variables", OPT_CALL, NULL, set_env },
 	{ 0, "env-file", NULL, "Read in a file of environment variables", OPT_LIST, &opt_env_files, NULL },
 	{ 'i', "interactive", NULL, "Keep STDIN open even if not attached", OPT_BOOL,

@@ -51,13 +51,17 @@ static struct err *stop_one(struct box *b, UNUSED void *arg)
 
 static struct err *stop(UNUSED struct call *c, int argc, char **argv)
 {
-	return each_box(argc, argv, stop_one, NULL);
+	return each_box_at_once(argc, argv, stop_one, NULL);
 }
 
 static struct err *restart_one(struct box *b, void *arg)
 {
-	struct err *e = stop_one(b, arg);
+	struct err *e = NULL;
 
+	if (b->spec.auto_remove && b->state.status == BOX_RUNNING)
+		return err_new(0, "container %s was started with --rm: stopping it would remove it",
+			       b->spec.name);
+	e = stop_one(b, arg);
 	e = e ?: box_refresh(b);
 	e = e ?: box_start(b, NULL);
 	for (size_t i = 0; !e && i < b->notes.n; i++)
@@ -67,7 +71,7 @@ static struct err *restart_one(struct box *b, void *arg)
 
 static struct err *restart(UNUSED struct call *c, int argc, char **argv)
 {
-	return each_box(argc, argv, restart_one, NULL);
+	return each_box_at_once(argc, argv, restart_one, NULL);
 }
 
 static const struct opt kill_opts[] = {
@@ -170,8 +174,13 @@ static bool opt_attach, opt_interactive, opt_no_stdin, opt_sig_proxy = true;
 static const char *opt_detach_keys;
 
 #define ATTACH_OPTS                                                                                \
-	{ 0,	   "detach-keys",    NULL, "Override the key sequence for detaching a container",  \
-	  OPT_STR, &opt_detach_keys, NULL },                                                       \
+	{ 0,                                                                                       \
+	  "detach-keys",                                                                           \
+	  NULL,                                                                                    \
+	  "Override the key sequence for detaching a container",                                   \
+	  OPT_CALL,                                                                                \
+	  &opt_detach_keys,                                                                        \
+	  set_detach_keys },                                                                       \
 	{                                                                                          \
 		0, "sig-proxy", NULL, "Proxy all received signals to the process (default true)",  \
 			OPT_BOOL, &opt_sig_proxy, NULL                                             \

@@ -183,8 +183,8 @@ static const struct opt create_opts[] = { COMMON_OPTS };
 static const struct opt run_opts[] = {
 	{ 'd', "detach", NULL, "Run container in background and print container ID", OPT_BOOL,
 	  &opt_detach, NULL },
-	{ 0, "detach-keys", NULL, "Override the key sequence for detaching a container", OPT_STR,
-	  &opt_detach_keys, NULL },
+	{ 0, "detach-keys", "string", "Override the key sequence for detaching a container",
+	  OPT_CALL, &opt_detach_keys, set_detach_keys },
 	{ 0, "sig-proxy", NULL, "Proxy received signals to the process (default true)", OPT_BOOL,
 	  &opt_sig_proxy, NULL },
 	{ 0, "wait", NULL, "With -d: return when the database answers", OPT_BOOL, &opt_wait, NULL },

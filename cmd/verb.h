@@ -38,6 +38,11 @@ struct err *verbs_run(int argc, char **argv, int *ret_status) MUST_CHECK;
 struct err *each_box(int argc, char **argv, struct err *(*fn)(struct box *b, void *arg), void *arg)
 	MUST_CHECK;
 
+/* The same, each container in a child of its own: ten servers stop in the time of one. */
+struct err *each_box_at_once(int argc, char **argv, struct err *(*fn)(struct box *b, void *arg),
+			     void *arg) MUST_CHECK;
+/* For options: checks the keys before anything starts; TO is a const char *. */
+struct err *set_detach_keys(const char *value, void *to) MUST_CHECK;
 /* A connection that becomes readable when the container has ended; -1 if it does not run. */
 struct err *watch_end(struct box *b, int *ret_conn) MUST_CHECK;
 
