@@ -385,8 +385,10 @@ static const char *reason(const struct http *h, CURLcode rc)
 static struct err *explain(struct http *h, CURLcode rc, const char *host)
 {
 	struct http_resp *r = h->resp;
+	long proxy_status = 0;
 
-	r->retryable = true;
+	curl_easy_getinfo(h->curl, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+	r->retryable = proxy_status != 407;
 	r->unlikely = h->stalled || rc == CURLE_COULDNT_RESOLVE_HOST ||
 		      rc == CURLE_COULDNT_RESOLVE_PROXY || rc == CURLE_COULDNT_CONNECT ||
 		      rc == CURLE_OPERATION_TIMEDOUT || rc == CURLE_SSL_CONNECT_ERROR;
@@ -401,6 +403,10 @@ static struct err *explain(struct http *h, CURLcode rc, const char *host)
 		return err_new(0, "%s sent an answer larger than %zu bytes", host,
 			       h->req->body_max ?: (size_t)HTTP_BODY_MAX);
 	}
+	if (proxy_status == 407)
+		return err_hint(err_new(0, "the proxy does not let us through to %s: it wants a password (407)",
+					host),
+				"https_proxy=http://USER:PASSWORD@HOST:PORT");
 	switch (rc) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return err_hint(err_new(0, "cannot find the address of %s", host),
