@@ -477,6 +477,18 @@ struct err *box_attach(struct box *b, int *ret_conn)
 	return e ?: *ret_conn < 0 ? not_running(b) : NULL;
 }
 
+/* Its monitor does the work, the slow part of it after the answer. */
+static struct err *kill_and_remove(struct box *b, bool volumes)
+{
+	_cleanup_close_ int sock = -1;
+	struct ctl_msg msg;
+	struct err *e = ask(b, CTL_REMOVE, volumes, &sock);
+
+	if (!e && sock >= 0)
+		e = answer(sock, CTL_EXITED, &msg, NULL);
+	return e;
+}
+
 struct err *box_rm(struct box *b, bool force, bool volumes)
 {
 	_cleanup_close_ int lock = -1;
@@ -486,12 +498,10 @@ struct err *box_rm(struct box *b, bool force, bool volumes)
 		if (!force)
 			return err_hint(err_new(0, "cannot remove container \"%s\": container is running", b->spec.name),
 					"stop it first, or use -f");
-		e = box_stop(b, 0);
-		if (e)
+		e = kill_and_remove(b, volumes);
+		if (e || faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
 			return e;
-		/* with --rm its monitor has removed it */
-		if (faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
-			return NULL;
+		/* it had just ended by itself, or its monitor was killed: by hand then */
 	}
 	e = lock_wait(b, &lock);
 	e = e ?: box_refresh(b);

@@ -15,6 +15,7 @@ enum ctl_type {
 	CTL_ATTACH = 1, /* arg: 1 with stdin; answered by OUT/ERR..., READY, EXITED */
 	CTL_KILL, /* arg: signal; answered by OK or FAIL */
 	CTL_STOP, /* arg: seconds until SIGKILL, or CTL_STOP_DEFAULT; answered by EXITED */
+	CTL_REMOVE, /* kill it and remove it when it has ended; arg: 1 with its anonymous volumes; answered by EXITED */
 	CTL_WAIT, /* answered by EXITED */
 	CTL_WAIT_READY, /* answered by READY, or EXITED, or FAIL */
 	CTL_INIT, /* answered by INIT with a pidfd of the container's first process */

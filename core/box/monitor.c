@@ -95,6 +95,7 @@ struct monitor {
 	struct stack_port *port;
 	const struct recipe *recipe;
 	char hostname[65];
+	bool remove, remove_volumes; /* at the end: --rm, or rm -f */
 	bool blocked; /* the pump waits for a slow client */
 	char buf[CTL_DATA_MAX];
 };
@@ -364,6 +365,14 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 	case CTL_STOP:
 		c->wants_exit = true;
 		stop(m, msg->arg);
+		break;
+	case CTL_REMOVE:
+		c->wants_exit = true;
+		if (m->phase != EXITED) { /* else what was recorded stays, and the asker sees it */
+			m->remove = true;
+			m->remove_volumes |= msg->arg != 0;
+		}
+		stop(m, 0);
 		break;
 	case CTL_WAIT_READY:
 		c->wants_exit = c->wants_ready = true;
@@ -737,7 +746,7 @@ NORETURN static void end(struct monitor *m)
 	s->ready = false;
 	ports_done(&s->published);
 	listeners_done(&m->listeners);
-	if (b->spec.auto_remove)
+	if (m->remove)
 		e = box_hide(b->st, &b->spec, &gone);
 	else
 		e = state_write(b->dir, s, false);
@@ -755,11 +764,11 @@ NORETURN static void end(struct monitor *m)
 		client_drop(m->clients);
 	if (m->mnt_ns >= 0)
 		close(m->mnt_ns); /* unmounts, which writes the upper directory's dirty data */
+	close(m->lock); /* from here on it can be started again */
 	if (gone)
-		err_free(box_clear(b->st, &b->spec, gone, true)); /* the next sweep takes what is left */
+		err_free(box_clear(b->st, &b->spec, gone, m->remove_volumes)); /* the next sweep takes what is left */
 	else
 		err_free(state_sync(b->dir)); /* the unsynced record stays */
-	close(m->lock);
 	packet = m->port ? stack_detach(m->port) : -1;
 	if (packet >= 0)
 		close(packet); /* a tap: the kernel takes milliseconds to unregister it */
@@ -956,6 +965,7 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 		_exit(1); /* no way to tell: the starter sees its connection close */
 	c->starter = true;
 	c->attached = c->wants_exit = attach;
+	m->remove = m->remove_volumes = b->spec.auto_remove;
 	m->blocked = true;
 	e = begin(m);
 	e = e ?: loop_run(&m->loop);
