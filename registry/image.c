@@ -136,6 +136,16 @@ static struct err *take_env(json *j, struct strv *ret)
 	return e;
 }
 
+/* Is the I-th layer once more among those above it?  All it does, the upper one does again, and overlayfs does not take
+ * a directory twice. */
+static bool stands_above(json *ids, size_t i)
+{
+	for (size_t above = i + 1; above < json_len(ids); above++)
+		if (str_eq(json_text(json_at(ids, i)), json_text(json_at(ids, above))))
+			return true;
+	return false;
+}
+
 static struct err *read_views(struct image *img)
 {
 	json *c = json_get(img->config, "config"), *ids;
@@ -163,7 +173,8 @@ static struct err *read_views(struct image *img)
 	for (size_t i = 0; i < json_len(ids); i++) {
 		if (!digest_is_valid(json_text(json_at(ids, i))))
 			return err_new(0, "the image's configuration: diff id %zu is no digest", i);
-		strv_add(&img->diff_ids, json_text(json_at(ids, i)));
+		if (!stands_above(ids, i))
+			strv_add(&img->diff_ids, json_text(json_at(ids, i)));
 	}
 	return NULL;
 }

@@ -14,7 +14,7 @@ struct image {
 	char *id; /* "sha256:" + 64 hex: digest of the config blob, as docker images shows it */
 	char *digest; /* digest of the manifest in the store */
 	char *repo_digest; /* digest the registry gave for the name (index or manifest): what users pin; may be NULL */
-	struct strv diff_ids; /* "sha256:..." bottom first; layers/<hex> */
+	struct strv diff_ids; /* "sha256:..." bottom first, none twice; layers/<hex> */
 	int64_t size_bytes; /* unpacked */
 	int64_t created_ns;
 	json *config; /* the whole config blob; "config" member holds Env, Cmd, ... */
