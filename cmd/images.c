@@ -227,22 +227,28 @@ static struct err *tag(UNUSED struct call *c, UNUSED int argc, char **argv)
 	return e;
 }
 
-const struct verb verb_images = { .name = "images",
-				  .args = "[REPOSITORY[:TAG]]",
-				  .max_args = 1,
-				  .opts = opts,
-				  .summary = "List images",
-				  .run = images };
-const struct verb verb_rmi = { .name = "rmi",
-			       .args = "IMAGE [IMAGE...]",
-			       .min_args = 1,
-			       .max_args = -1,
-			       .opts = rmi_opts,
-			       .summary = "Remove one or more images",
-			       .run = rmi };
-const struct verb verb_tag = { .name = "tag",
-			       .args = "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
-			       .min_args = 2,
-			       .max_args = 2,
-			       .summary = "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
-			       .run = tag };
+const struct verb verb_images = {
+	.name = "images",
+	.args = "[REPOSITORY[:TAG]]",
+	.max_args = 1,
+	.opts = opts,
+	.summary = "List images",
+	.run = images,
+};
+const struct verb verb_rmi = {
+	.name = "rmi",
+	.args = "IMAGE [IMAGE...]",
+	.min_args = 1,
+	.max_args = -1,
+	.opts = rmi_opts,
+	.summary = "Remove one or more images",
+	.run = rmi,
+};
+const struct verb verb_tag = {
+	.name = "tag",
+	.args = "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+	.min_args = 2,
+	.max_args = 2,
+	.summary = "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+	.run = tag,
+};

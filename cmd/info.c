@@ -225,13 +225,17 @@ static struct err *version(UNUSED struct call *c, UNUSED int argc, UNUSED char *
 	return print_formatted(opt_format, text, len);
 }
 
-const struct verb verb_info = { .name = "info",
-				.args = "",
-				.opts = info_opts,
-				.summary = "Display system-wide information",
-				.run = info };
-const struct verb verb_version = { .name = "version",
-				   .args = "",
-				   .opts = version_opts,
-				   .summary = "Show the version information",
-				   .run = version };
+const struct verb verb_info = {
+	.name = "info",
+	.args = "",
+	.opts = info_opts,
+	.summary = "Display system-wide information",
+	.run = info,
+};
+const struct verb verb_version = {
+	.name = "version",
+	.args = "",
+	.opts = version_opts,
+	.summary = "Show the version information",
+	.run = version,
+};

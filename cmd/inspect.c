@@ -8,21 +8,14 @@
 
 static const char *opt_format, *opt_type;
 
-#define FORMAT_OPT                                                                                 \
-	{                                                                                          \
-		'f', "format", "string",                                                           \
-			"Format output using a custom template: 'json' or a Go template", OPT_STR, \
-			&opt_format, NULL                                                          \
-	}
-
+/* The verbs of one type have those behind --type. */
 static const struct opt opts[] = {
-	FORMAT_OPT,
 	{ 0, "type", NULL, "Only inspect objects of this type: container, image or volume", OPT_STR,
 	  &opt_type, NULL },
+	{ 'f', "format", NULL, "Format output using a custom template: 'json' or a Go template",
+	  OPT_STR, &opt_format, NULL },
 	{ 0 },
 };
-
-static const struct opt typed_opts[] = { FORMAT_OPT, { 0 } };
 
 static struct err *inspect_box(struct store *st, const char *name, struct json_out *o)
 {
@@ -154,31 +147,39 @@ static struct err *volume_inspect(struct call *c, int argc, char **argv)
 	return inspect(c, argc, argv);
 }
 
-const struct verb verb_inspect = { .name = "inspect",
-				   .args = "NAME|ID [NAME|ID...]",
-				   .min_args = 1,
-				   .max_args = -1,
-				   .opts = opts,
-				   .summary = "Return low-level information on containers, images and volumes",
-				   .run = inspect };
-const struct verb verb_container_inspect = { .name = "inspect",
-					     .args = "CONTAINER [CONTAINER...]",
-					     .min_args = 1,
-					     .max_args = -1,
-					     .opts = typed_opts,
-					     .summary = "Display detailed information on containers",
-					     .run = container_inspect };
-const struct verb verb_image_inspect = { .name = "inspect",
-					 .args = "IMAGE [IMAGE...]",
-					 .min_args = 1,
-					 .max_args = -1,
-					 .opts = typed_opts,
-					 .summary = "Display detailed information on images",
-					 .run = image_inspect };
-const struct verb verb_volume_inspect = { .name = "inspect",
-					  .args = "VOLUME [VOLUME...]",
-					  .min_args = 1,
-					  .max_args = -1,
-					  .opts = typed_opts,
-					  .summary = "Display detailed information on volumes",
-					  .run = volume_inspect };
+const struct verb verb_inspect = {
+	.name = "inspect",
+	.args = "NAME|ID [NAME|ID...]",
+	.min_args = 1,
+	.max_args = -1,
+	.opts = opts,
+	.summary = "Return low-level information on containers, images and volumes",
+	.run = inspect,
+};
+const struct verb verb_container_inspect = {
+	.name = "inspect",
+	.args = "CONTAINER [CONTAINER...]",
+	.min_args = 1,
+	.max_args = -1,
+	.opts = &opts[1],
+	.summary = "Display detailed information on containers",
+	.run = container_inspect,
+};
+const struct verb verb_image_inspect = {
+	.name = "inspect",
+	.args = "IMAGE [IMAGE...]",
+	.min_args = 1,
+	.max_args = -1,
+	.opts = &opts[1],
+	.summary = "Display detailed information on images",
+	.run = image_inspect,
+};
+const struct verb verb_volume_inspect = {
+	.name = "inspect",
+	.args = "VOLUME [VOLUME...]",
+	.min_args = 1,
+	.max_args = -1,
+	.opts = &opts[1],
+	.summary = "Display detailed information on volumes",
+	.run = volume_inspect,
+};

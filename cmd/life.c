@@ -11,16 +11,13 @@
 static int opt_timeout = -1;
 static const char *opt_signal;
 
-#define TIMEOUT_OPTS                                                                               \
-	{ 's', "signal", NULL, "Signal to send to the container", OPT_STR, &opt_signal, NULL },    \
-		{ 't',	   "timeout",	 NULL, "Seconds to wait before killing the container",     \
-		  OPT_INT, &opt_timeout, NULL },                                                   \
-		{ 0, "time", NULL, NULL, OPT_INT, &opt_timeout, NULL },                            \
-	{                                                                                          \
-		0                                                                                  \
-	}
-
-static const struct opt stop_opts[] = { TIMEOUT_OPTS };
+static const struct opt stop_opts[] = {
+	{ 's', "signal", NULL, "Signal to send to the container", OPT_STR, &opt_signal, NULL },
+	{ 't', "timeout", NULL, "Seconds to wait before killing the container", OPT_INT,
+	  &opt_timeout, NULL },
+	{ 0, "time", NULL, NULL, OPT_INT, &opt_timeout, NULL },
+	{ 0 },
+};
 
 /* A signal of the caller's choice instead of the container's own; SIGKILL after the time-out as ever. */
 static struct err *stop_by(struct box *b, int sig)
@@ -173,22 +170,12 @@ static struct err *wait_verb(UNUSED struct call *c, int argc, char **argv)
 static bool opt_attach, opt_interactive, opt_no_stdin, opt_sig_proxy = true;
 static const char *opt_detach_keys;
 
-#define ATTACH_OPTS                                                                                \
-	{ 0,                                                                                       \
-	  "detach-keys",                                                                           \
-	  NULL,                                                                                    \
-	  "Override the key sequence for detaching a container",                                   \
-	  OPT_CALL,                                                                                \
-	  &opt_detach_keys,                                                                        \
-	  set_detach_keys },                                                                       \
-	{                                                                                          \
-		0, "sig-proxy", NULL, "Proxy all received signals to the process (default true)",  \
-			OPT_BOOL, &opt_sig_proxy, NULL                                             \
-	}
-
 static const struct opt attach_opts[] = {
-	ATTACH_OPTS,
+	{ 0, "detach-keys", "string", "Override the key sequence for detaching a container",
+	  OPT_CALL, &opt_detach_keys, set_detach_keys },
 	{ 0, "no-stdin", NULL, "Do not attach STDIN", OPT_BOOL, &opt_no_stdin, NULL },
+	{ 0, "sig-proxy", NULL, "Proxy all received signals to the process (default true)",
+	  OPT_BOOL, &opt_sig_proxy, NULL },
 	{ 0 },
 };
 
@@ -238,8 +225,11 @@ static struct err *attach(struct call *c, UNUSED int argc, char **argv)
 
 static const struct opt start_opts[] = {
 	{ 'a', "attach", NULL, "Attach STDOUT/STDERR and forward signals", OPT_BOOL, &opt_attach, NULL },
+	{ 0, "detach-keys", "string", "Override the key sequence for detaching a container",
+	  OPT_CALL, &opt_detach_keys, set_detach_keys },
 	{ 'i', "interactive", NULL, "Attach container's STDIN", OPT_BOOL, &opt_interactive, NULL },
-	ATTACH_OPTS,
+	{ 0, "sig-proxy", NULL, "Proxy all received signals to the process (default true)",
+	  OPT_BOOL, &opt_sig_proxy, NULL },
 	{ 0 },
 };
 
@@ -277,41 +267,51 @@ static struct err *start(struct call *c, int argc, char **argv)
 
 #define MANY "CONTAINER [CONTAINER...]"
 
-const struct verb verb_stop = { .name = "stop",
-				.args = MANY,
-				.min_args = 1,
-				.max_args = -1,
-				.opts = stop_opts,
-				.summary = "Stop one or more running containers",
-				.run = stop };
-const struct verb verb_restart = { .name = "restart",
-				   .args = MANY,
-				   .min_args = 1,
-				   .max_args = -1,
-				   .opts = stop_opts,
-				   .summary = "Restart one or more containers",
-				   .run = restart };
-const struct verb verb_kill = { .name = "kill",
-				.args = MANY,
-				.min_args = 1,
-				.max_args = -1,
-				.opts = kill_opts,
-				.summary = "Kill one or more running containers",
-				.run = kill_verb };
-const struct verb verb_rm = { .name = "rm",
-			      .args = MANY,
-			      .min_args = 1,
-			      .max_args = -1,
-			      .opts = rm_opts,
-			      .summary = "Remove one or more containers",
-			      .run = rm };
-const struct verb verb_wait = { .name = "wait",
-				.args = MANY,
-				.min_args = 1,
-				.max_args = -1,
-				.opts = wait_opts,
-				.summary = "Block until containers stop, then print their exit codes",
-				.run = wait_verb };
+const struct verb verb_stop = {
+	.name = "stop",
+	.args = MANY,
+	.min_args = 1,
+	.max_args = -1,
+	.opts = stop_opts,
+	.summary = "Stop one or more running containers",
+	.run = stop,
+};
+const struct verb verb_restart = {
+	.name = "restart",
+	.args = MANY,
+	.min_args = 1,
+	.max_args = -1,
+	.opts = stop_opts,
+	.summary = "Restart one or more containers",
+	.run = restart,
+};
+const struct verb verb_kill = {
+	.name = "kill",
+	.args = MANY,
+	.min_args = 1,
+	.max_args = -1,
+	.opts = kill_opts,
+	.summary = "Kill one or more running containers",
+	.run = kill_verb,
+};
+const struct verb verb_rm = {
+	.name = "rm",
+	.args = MANY,
+	.min_args = 1,
+	.max_args = -1,
+	.opts = rm_opts,
+	.summary = "Remove one or more containers",
+	.run = rm,
+};
+const struct verb verb_wait = {
+	.name = "wait",
+	.args = MANY,
+	.min_args = 1,
+	.max_args = -1,
+	.opts = wait_opts,
+	.summary = "Block until containers stop, then print their exit codes",
+	.run = wait_verb,
+};
 const struct verb verb_attach = {
 	.name = "attach",
 	.args = "CONTAINER",
@@ -319,13 +319,15 @@ const struct verb verb_attach = {
 	.max_args = 1,
 	.opts = attach_opts,
 	.summary = "Attach local standard input, output and error to a running container",
-	.run = attach
+	.run = attach,
 };
-const struct verb verb_start = { .name = "start",
-				 .args = MANY,
-				 .min_args = 1,
-				 .max_args = -1,
-				 .opts = start_opts,
-				 .runs = true,
-				 .summary = "Start one or more stopped containers",
-				 .run = start };
+const struct verb verb_start = {
+	.name = "start",
+	.args = MANY,
+	.min_args = 1,
+	.max_args = -1,
+	.opts = start_opts,
+	.runs = true,
+	.summary = "Start one or more stopped containers",
+	.run = start,
+};

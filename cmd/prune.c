@@ -159,16 +159,20 @@ static struct err *image_prune_verb(UNUSED struct call *c, UNUSED int argc, UNUS
 	return e;
 }
 
-const struct verb verb_prune = { .name = "prune",
-				 .args = "",
-				 .opts = opts,
-				 .summary = "Remove stopped containers, unused images and leftovers",
-				 .run = prune };
-const struct verb verb_container_prune = { .name = "prune",
-					   .args = "",
-					   .opts = container_opts,
-					   .summary = "Remove all stopped containers",
-					   .run = container_prune };
+const struct verb verb_prune = {
+	.name = "prune",
+	.args = "",
+	.opts = opts,
+	.summary = "Remove stopped containers, unused images and leftovers",
+	.run = prune,
+};
+const struct verb verb_container_prune = {
+	.name = "prune",
+	.args = "",
+	.opts = container_opts,
+	.summary = "Remove all stopped containers",
+	.run = container_prune,
+};
 const struct verb verb_image_prune = {
 	.name = "prune", .args = "", .opts = image_opts, .summary = "Remove unused images", .run = image_prune_verb
 };

@@ -96,91 +96,9 @@ static struct err *set_entrypoint(const char *value, UNUSED void *to)
 	return NULL;
 }
 
-#define COMMON_OPTS                                                                                       \
-	{ 0,	    "add-host", NULL,	     "Add a custom host-to-IP mapping (host:ip)",                 \
-	  OPT_CALL, NULL,	set_add_host },                                                           \
-		{ 0,	   "cidfile",	 NULL, "Write the container ID to the file",                      \
-		  OPT_STR, &opt_cidfile, NULL },                                                          \
-		{ 0,                                                                                      \
-		  "entrypoint",                                                                           \
-		  "string",                                                                               \
-		  "Overwrite the default ENTRYPOINT of the image",                                        \
-		  OPT_CALL,                                                                               \
-		  NULL,                                                                                   \
-		  set_entrypoint },                                                                       \
-		{ 'e', "env", NULL, "Set environment variables", OPT_CALL, NULL, set_env },               \
-		{ 0,	    "env-file",	    NULL, "Read in a file of environment variables",              \
-		  OPT_LIST, &opt_env_files, NULL },                                                       \
-		{ 0, "expose", NULL, "Expose a port or a range of ports", OPT_CALL, NULL, set_expose },   \
-		{ 'h', "hostname", NULL, "Container host name", OPT_STR, &req.hostname, NULL },           \
-		{ 0,                                                                                      \
-		  "init",                                                                                 \
-		  NULL,                                                                                   \
-		  "Run an init inside the container that forwards signals and reaps processes",           \
-		  OPT_BOOL,                                                                               \
-		  &req.use_init,                                                                          \
-		  NULL },                                                                                 \
-		{ 'i',	    "interactive",   NULL, "Keep STDIN open even if not attached",                \
-		  OPT_BOOL, &req.open_stdin, NULL },                                                      \
-		{ 'l', "label", NULL, "Set meta data on a container", OPT_CALL, NULL, set_label },        \
-		{ 0, "name", NULL, "Assign a name to the container", OPT_STR, &req.name, NULL },          \
-		{ 0,	      "network",                                                                  \
-		  "network",  "Connect a container to a network: default, none or host",                  \
-		  OPT_CALL,   NULL,                                                                       \
-		  set_network },                                                                          \
-		{ 0, "net", NULL, NULL, OPT_CALL, NULL, set_network },                                    \
-		{ 0,	   "platform",                                                                    \
-		  NULL,	   "Use the image of this platform, such as linux/amd64",                         \
-		  OPT_STR, &opt_platform,                                                                 \
-		  NULL },                                                                                 \
-		{ 'p',                                                                                    \
-		  "publish",                                                                              \
-		  NULL,                                                                                   \
-		  "Publish a container's port(s) to the host:\n3306, 3306:3306, 127.0.0.1:80:8080/udp",   \
-		  OPT_CALL,                                                                               \
-		  NULL,                                                                                   \
-		  set_publish },                                                                          \
-		{ 'P',	    "publish-all",    NULL, "Publish all exposed ports",                          \
-		  OPT_BOOL, &req.publish_all, NULL },                                                     \
-		{ 0,                                                                                      \
-		  "pull",                                                                                 \
-		  "string",                                                                               \
-		  "Pull image before running (\"always\", \"missing\", \"never\") (default \"missing\")", \
-		  OPT_CALL,                                                                               \
-		  NULL,                                                                                   \
-		  set_pull },                                                                             \
-		{ 'q', "quiet", NULL, "Suppress the pull output", OPT_BOOL, &opt_quiet, NULL },           \
-		{ 0,	    "read-only",                                                                  \
-		  NULL,	    "Mount the container's root filesystem as read only",                         \
-		  OPT_BOOL, &req.read_only,                                                               \
-		  NULL },                                                                                 \
-		{ 0,                                                                                      \
-		  "rm",                                                                                   \
-		  NULL,                                                                                   \
-		  "Automatically remove the container and its anonymous volumes when it exits",           \
-		  OPT_BOOL,                                                                               \
-		  &req.auto_remove,                                                                       \
-		  NULL },                                                                                 \
-		{ 0,	   "stop-signal",    NULL, "Signal to stop the container",                        \
-		  OPT_STR, &req.stop_signal, NULL },                                                      \
-		{ 0,	   "stop-timeout",                                                                \
-		  NULL,	   "Seconds to wait before killing the container",                                \
-		  OPT_INT, &req.stop_timeout_s,                                                           \
-		  NULL },                                                                                 \
-		{ 0, "tmpfs", NULL, "Mount a tmpfs directory", OPT_CALL, NULL, set_tmpfs },               \
-		{ 't', "tty", NULL, "Allocate a pseudo-TTY", OPT_BOOL, &req.tty, NULL },                  \
-		{ 'u',	   "user",    NULL, "Username or UID (format: <name|uid>[:<group|gid>])",         \
-		  OPT_STR, &req.user, NULL },                                                             \
-		{ 'v', "volume", NULL, "Bind mount a volume", OPT_CALL, NULL, set_volume },               \
-		{ 'w',	   "workdir",	 NULL, "Working directory inside the container",                  \
-		  OPT_STR, &req.workdir, NULL },                                                          \
-	{                                                                                                 \
-		0                                                                                         \
-	}
+enum { RUN_ONLY = 4 }; /* the first ones of the table; create has those behind them */
 
-static const struct opt create_opts[] = { COMMON_OPTS };
-
-static const struct opt run_opts[] = {
+static const struct opt opts[] = {
 	{ 'd', "detach", NULL, "Run container in background and print container ID", OPT_BOOL,
 	  &opt_detach, NULL },
 	{ 0, "detach-keys", "string", "Override the key sequence for detaching a container",
@@ -188,7 +106,46 @@ static const struct opt run_opts[] = {
 	{ 0, "sig-proxy", NULL, "Proxy received signals to the process (default true)", OPT_BOOL,
 	  &opt_sig_proxy, NULL },
 	{ 0, "wait", NULL, "With -d: return when the database answers", OPT_BOOL, &opt_wait, NULL },
-	COMMON_OPTS,
+	{ 0, "add-host", NULL, "Add a custom host-to-IP mapping (host:ip)", OPT_CALL, NULL, set_add_host },
+	{ 0, "cidfile", NULL, "Write the container ID to the file", OPT_STR, &opt_cidfile, NULL },
+	{ 0, "entrypoint", "string", "Overwrite the default ENTRYPOINT of the image", OPT_CALL,
+	  NULL, set_entrypoint },
+	{ 'e', "env", NULL, "Set environment variables", OPT_CALL, NULL, set_env },
+	{ 0, "env-file", NULL, "Read in a file of environment variables", OPT_LIST, &opt_env_files, NULL },
+	{ 0, "expose", NULL, "Expose a port or a range of ports", OPT_CALL, NULL, set_expose },
+	{ 'h', "hostname", NULL, "Container host name", OPT_STR, &req.hostname, NULL },
+	{ 0, "init", NULL, "Run an init inside the container that forwards signals and reaps processes",
+	  OPT_BOOL, &req.use_init, NULL },
+	{ 'i', "interactive", NULL, "Keep STDIN open even if not attached", OPT_BOOL,
+	  &req.open_stdin, NULL },
+	{ 'l', "label", NULL, "Set meta data on a container", OPT_CALL, NULL, set_label },
+	{ 0, "name", NULL, "Assign a name to the container", OPT_STR, &req.name, NULL },
+	{ 0, "network", "network", "Connect a container to a network: default, none or host",
+	  OPT_CALL, NULL, set_network },
+	{ 0, "net", NULL, NULL, OPT_CALL, NULL, set_network },
+	{ 0, "platform", NULL, "Use the image of this platform, such as linux/amd64", OPT_STR,
+	  &opt_platform, NULL },
+	{ 'p', "publish", NULL,
+	  "Publish a container's port(s) to the host:\n3306, 3306:3306, 127.0.0.1:80:8080/udp",
+	  OPT_CALL, NULL, set_publish },
+	{ 'P', "publish-all", NULL, "Publish all exposed ports", OPT_BOOL, &req.publish_all, NULL },
+	{ 0, "pull", "string", "Pull image before running: always, missing or never (default missing)",
+	  OPT_CALL, NULL, set_pull },
+	{ 'q', "quiet", NULL, "Suppress the pull output", OPT_BOOL, &opt_quiet, NULL },
+	{ 0, "read-only", NULL, "Mount the container's root filesystem as read only", OPT_BOOL,
+	  &req.read_only, NULL },
+	{ 0, "rm", NULL, "Automatically remove the container and its anonymous volumes when it exits",
+	  OPT_BOOL, &req.auto_remove, NULL },
+	{ 0, "stop-signal", NULL, "Signal to stop the container", OPT_STR, &req.stop_signal, NULL },
+	{ 0, "stop-timeout", NULL, "Seconds to wait before killing the container", OPT_INT,
+	  &req.stop_timeout_s, NULL },
+	{ 0, "tmpfs", NULL, "Mount a tmpfs directory", OPT_CALL, NULL, set_tmpfs },
+	{ 't', "tty", NULL, "Allocate a pseudo-TTY", OPT_BOOL, &req.tty, NULL },
+	{ 'u', "user", NULL, "Username or UID (format: <name|uid>[:<group|gid>])", OPT_STR,
+	  &req.user, NULL },
+	{ 'v', "volume", NULL, "Bind mount a volume", OPT_CALL, NULL, set_volume },
+	{ 'w', "workdir", NULL, "Working directory inside the container", OPT_STR, &req.workdir, NULL },
+	{ 0 },
 };
 
 /* --- image ------------------------------------------------------------------------------------ */
@@ -505,7 +462,7 @@ const struct verb verb_create = {
 	.min_args = 1,
 	.max_args = -1,
 	.grammar = OPT_AFTER_OPERAND,
-	.opts = create_opts,
+	.opts = &opts[RUN_ONLY],
 	.runs = true,
 	.summary = "Create a new container",
 	.run = create,
@@ -517,7 +474,7 @@ const struct verb verb_run = {
 	.min_args = 1,
 	.max_args = -1,
 	.grammar = OPT_AFTER_OPERAND,
-	.opts = run_opts,
+	.opts = opts,
 	.runs = true,
 	.summary = "Create and run a new container from an image",
 	.more = "Called as devbox, options may also follow IMAGE directly; the first word that is none of the\n"

@@ -251,15 +251,19 @@ const struct verb verb_volume_create = {
 const struct verb verb_volume_ls = {
 	.name = "ls", .args = "", .opts = ls_opts, .summary = "List volumes", .run = ls
 };
-const struct verb verb_volume_rm = { .name = "rm",
-				     .args = "VOLUME [VOLUME...]",
-				     .min_args = 1,
-				     .max_args = -1,
-				     .opts = rm_opts,
-				     .summary = "Remove one or more volumes",
-				     .run = rm };
-const struct verb verb_volume_prune = { .name = "prune",
-					.args = "",
-					.opts = prune_opts,
-					.summary = "Remove unused local volumes",
-					.run = prune };
+const struct verb verb_volume_rm = {
+	.name = "rm",
+	.args = "VOLUME [VOLUME...]",
+	.min_args = 1,
+	.max_args = -1,
+	.opts = rm_opts,
+	.summary = "Remove one or more volumes",
+	.run = rm,
+};
+const struct verb verb_volume_prune = {
+	.name = "prune",
+	.args = "",
+	.opts = prune_opts,
+	.summary = "Remove unused local volumes",
+	.run = prune,
+};
