@@ -47,7 +47,7 @@ if [ "${1:-}" = _demonstrate ]; then
 fi
 
 # ---- around it: packages, a user, the images' source; everything taken back at the end
-made_user='' made_dir='' world='' before=''
+made_user='' made_dir='' made_cache='' world='' before=''
 
 clean_up() {
 	local status=$? pid
@@ -67,6 +67,7 @@ clean_up() {
 		[ "$(id -u)" = 0 ] || env XDG_DATA_HOME="$made_dir/data" "$DEVBOX" prune -a -f >/dev/null 2>&1 || true
 		rm -rf "$made_dir" 2>/dev/null || true
 	fi
+	[ -z "$made_cache" ] || rm -rf "$made_cache"
 	[ -z "$before" ] || remove_packages
 	exit $status
 }
@@ -74,24 +75,28 @@ clean_up() {
 installed() { dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' | sed -n 's/^ii //p' | sort; }
 
 need_packages() {
-	local p missing=()
-	for p in python3 python3-django python3-mysqldb uidmap; do
-		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
-	done
+	local missing=()
+	if ! /usr/bin/python3 -c 'import django, MySQLdb' 2>/dev/null; then
+		missing+=(python3 python3-django python3-mysqldb)
+	fi
+	[ -n "$(command -v newuidmap)" ] || missing+=(uidmap)
+	if [ "$(id -u)" = 0 ] && [ -n "$(command -v dpkg-query)" ]; then
+		before=$(installed)
+	fi
 	[ ${#missing[@]} -gt 0 ] || return 0
-	if [ "$(id -u)" != 0 ]; then
-		echo "demo: please install ${missing[*]} (apt install ${missing[*]}), or start the demo as root" >&2
+	if [ -z "$before" ]; then
+		echo "demo: please install ${missing[*]} (Debian's names), or start the demo as root" >&2
 		exit 1
 	fi
 	say "installing ${missing[*]} for the time of the demonstration"
-	before=$(installed)
 	{ apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends \
 		"${missing[@]}"; } >/dev/null </dev/null
 }
 remove_packages() {
 	local new
-	new=$(comm -13 <(echo "$before") <(installed))
-	[ -z "$new" ] || DEBIAN_FRONTEND=noninteractive apt-get -q -y purge $new >/dev/null </dev/null || true
+	mapfile -t new < <(comm -13 <(echo "$before") <(installed))
+	[ ${#new[@]} = 0 ] ||
+		DEBIAN_FRONTEND=noninteractive apt-get -q -y purge "${new[@]}" >/dev/null </dev/null || true
 }
 
 # Docker Hub answers an unknown caller with 401: then it is there.
@@ -139,8 +144,10 @@ if hub_answers; then
 else
 	say 'Docker Hub cannot be reached from here: images come from the stand-in for it (tests/hub)'
 	[ "$(id -u)" = 0 ] || { echo 'demo: the stand-in needs root for its network; please start the demo as root' >&2; exit 1; }
+	cache=${DEVBOX_TEST_CACHE:-/var/tmp/devbox-test-cache}
+	[ -e "$cache" ] || made_cache=$cache	# images built by the tests stay, images built only for this go
 	world=$(mktemp -d /var/tmp/devbox-demo.XXXXXX)
-	export DEVBOX_TEST_WORLD=$world DEVBOX
+	export DEVBOX_TEST_WORLD=$world DEVBOX_TEST_IMAGES=mysql DEVBOX
 	"$root/tests/lib/world" up
 	install -m 755 "$self" "$world/bin/demo.sh"
 	project | "$root/tests/lib/world" exec dbx1 bash "$world/bin/demo.sh" _demonstrate

@@ -107,7 +107,8 @@ def main():
     tidy(cache)
     b = Build(cache)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(make, b, source) for make in catalog.ALL + odd.ALL]
+        wanted = [make for make in catalog.ALL + odd.ALL if not sys.argv[2:] or make.__name__ in sys.argv[2:]]
+        jobs = [pool.submit(make, b, source) for make in wanted]
         try:
             layouts = [job.result() for job in jobs]
         except BaseException:

@@ -1,11 +1,12 @@
 #!/bin/bash
-# tests/hub/images.sh [-q] -- build the test images and the registry's storage, once
+# tests/hub/images.sh [NAME...] -- build the test images (or only these) and the registry's storage, once
 #
 # Debian packages become images that follow the contracts of the official ones (catalog.py), and a set of odd and
 # hostile ones (odd.py); a real registry server is filled with them.  All of it is kept in
 # ${DEVBOX_TEST_CACHE:-/var/tmp/devbox-test-cache}, each piece named by a hash of what it is made from and put there
 # by rename, so an interrupted build is simply started again and an unchanged one costs nothing.
-# Needs root, and the Debian archive that the machine's apt is configured with.  Prints where the storage is.
+# Needs root, and the Debian archive that the machine's apt is configured with.  Prints where the storage is,
+# as the last line.
 set -euo pipefail
 cd "$(dirname "$0")"
 cache=${DEVBOX_TEST_CACHE:-/var/tmp/devbox-test-cache}
