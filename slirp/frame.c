@@ -12,6 +12,7 @@
 
 enum { IP4_LEN = 20, IP6_LEN = 40, FRAG6_LEN = 8, TCP_LEN = 20, UDP_LEN = 8, ARP_LEN = 28 };
 enum { PORT_BOOTPS = 67, PORT_TFTP = 69, PORT_DHCP6 = 547 };
+enum { ANSWER_TTL = 64 };
 enum { TCPOPT_MSS_LEN = 4, CSUM_AT_TCP = 16, CSUM_AT_UDP = 6 };
 
 /* Header fields are read byte by byte: a frame has no alignment. */
@@ -242,6 +243,86 @@ bool frame_check(uint8_t *frame, size_t len, const struct virtio_net_hdr *vh, co
 	}
 }
 
+static bool parse_any(const uint8_t *frame, size_t len, struct packet *p)
+{
+	uint8_t *ip = (uint8_t *)frame + ETH_HLEN; /* the parser does not write */
+
+	switch (get16(frame + 12)) {
+	case ETH_P_IP:
+		return parse4(ip, len - ETH_HLEN, p);
+	case ETH_P_IPV6:
+		return parse6(ip, len - ETH_HLEN, p);
+	default:
+		return false;
+	}
+}
+
+bool frame_to_dns(const uint8_t *frame, size_t len, const struct net_addrs *a, uint16_t port,
+		  uint8_t ret_head[FRAME_UDP_HEAD], const uint8_t **ret_data, size_t *ret_len)
+{
+	struct packet p;
+	size_t l4_at;
+
+	if (!parse_any(frame, len, &p) || p.proto != IPPROTO_UDP || p.fragment ||
+	    p.l4_len < UDP_LEN || get16(p.l4 + 2) != port || get16(p.l4 + 4) > p.l4_len)
+		return false;
+	if (p.v6 ? memcmp(p.ip + 24, &a->dns6, 16) != 0 : memcmp(p.ip + 16, &a->dns, 4) != 0)
+		return false;
+	l4_at = (size_t)(p.l4 - frame);
+	memset(ret_head, 0, FRAME_UDP_HEAD);
+	memcpy(ret_head, frame, l4_at + UDP_LEN);
+	memset(ret_head + l4_at + CSUM_AT_UDP, 0, 2);
+	if (!p.v6) { /* id and checksum */
+		memset(ret_head + ETH_HLEN + 4, 0, 2);
+		memset(ret_head + ETH_HLEN + 10, 0, 2);
+	}
+	*ret_data = p.l4 + UDP_LEN;
+	*ret_len = (size_t)get16(p.l4 + 4) - UDP_LEN; /* frame_check(): at least the header */
+	return true;
+}
+
+size_t frame_udp_answer(const uint8_t head[FRAME_UDP_HEAD], const uint8_t *data, size_t len, uint8_t *out)
+{
+	bool v6 = get16(head + 12) == ETH_P_IPV6;
+	size_t ip_len = v6 ? IP6_LEN : IP4_LEN;
+	const uint8_t *from = head + ETH_HLEN;
+	struct packet p = { .ip = out + ETH_HLEN,
+			    .l4 = out + ETH_HLEN + ip_len,
+			    .l4_len = UDP_LEN + len,
+			    .proto = IPPROTO_UDP,
+			    .v6 = v6 };
+	uint16_t sum;
+
+	memset(out, 0, ETH_HLEN + ip_len + UDP_LEN);
+	memcpy(out, head + 6, 6);
+	memcpy(out + 6, head, 6);
+	memcpy(out + 12, head + 12, 2);
+	if (v6) {
+		p.ip[0] = 0x60;
+		put16(p.ip + 4, (unsigned)p.l4_len);
+		p.ip[6] = IPPROTO_UDP;
+		p.ip[7] = ANSWER_TTL;
+		memcpy(p.ip + 8, from + 24, 16);
+		memcpy(p.ip + 24, from + 8, 16);
+	} else {
+		p.ip[0] = 0x45;
+		put16(p.ip + 2, (unsigned)(IP4_LEN + p.l4_len));
+		memcpy(p.ip + 4, data, 2); /* an id for the fragments: the message's own is random */
+		p.ip[8] = ANSWER_TTL;
+		p.ip[9] = IPPROTO_UDP;
+		memcpy(p.ip + 12, from + 16, 4);
+		memcpy(p.ip + 16, from + 12, 4);
+		sum = (uint16_t)~sum_fold(sum_add(0, p.ip, IP4_LEN));
+		memcpy(p.ip + 10, &sum, 2);
+	}
+	memcpy(p.l4, from + ip_len + 2, 2);
+	memcpy(p.l4 + 2, from + ip_len, 2);
+	put16(p.l4 + 4, (unsigned)p.l4_len);
+	memcpy(p.l4 + UDP_LEN, data, len);
+	finish_checksum(&p, CSUM_AT_UDP);
+	return ETH_HLEN + ip_len + p.l4_len;
+}
+
 /* A TCP segment larger than the MTU: the kernel cuts it. */
 static bool as_segments(const uint8_t *frame, const struct packet *p, uint16_t mtu,
 			struct frame_piece *piece)
@@ -321,20 +402,6 @@ static bool next_fragment6(const uint8_t *frame, const struct packet *p, uint16_
 	memcpy(frag + 4, p->l4 + CSUM_AT_UDP, p->l4_len >= UDP_LEN ? 2 : 0);
 	memcpy(frag + 6, p->l4, 2);
 	return true;
-}
-
-static bool parse_any(const uint8_t *frame, size_t len, struct packet *p)
-{
-	uint8_t *ip = (uint8_t *)frame + ETH_HLEN; /* the parser does not write */
-
-	switch (get16(frame + 12)) {
-	case ETH_P_IP:
-		return parse4(ip, len - ETH_HLEN, p);
-	case ETH_P_IPV6:
-		return parse6(ip, len - ETH_HLEN, p);
-	default:
-		return false;
-	}
 }
 
 bool frame_split(const uint8_t *frame, size_t len, uint16_t mtu, struct frame_piece *piece)

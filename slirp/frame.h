@@ -29,6 +29,17 @@ enum {
  * and IPv6 extension headers, more than one segment of UDP. */
 bool frame_check(uint8_t *frame, size_t len, const struct virtio_net_hdr *vh, const struct net_addrs *a);
 
+/* The headers of a UDP frame: what is needed to answer it, without what differs from one packet to the next. */
+enum { FRAME_UDP_HEAD = 14 + 40 + 8 };
+/* Is a frame that passed frame_check() a whole UDP datagram to PORT of the name server's address?  Then its headers and
+ * data. */
+bool frame_to_dns(const uint8_t *frame, size_t len, const struct net_addrs *a, uint16_t port,
+		  uint8_t ret_head[FRAME_UDP_HEAD], const uint8_t **ret_data, size_t *ret_len);
+/* Write the answer with DATA to the datagram whose frame begins with HEAD: LEN + FRAME_UDP_HEAD bytes at most.  Returns
+ * its length. */
+size_t frame_udp_answer(const uint8_t head[FRAME_UDP_HEAD], const uint8_t *data, size_t len,
+			uint8_t *out);
+
 /* One piece of a frame to be written to the container: the header VH, HEAD_LEN bytes of HEAD, LEN bytes of the frame
  * from offset AT. */
 struct frame_piece {

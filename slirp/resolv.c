@@ -1,6 +1,7 @@
 #include "slirp/resolv.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 
 /* Options that change how names are asked for, not whom: those that open files or trust the server (edns0 is
  * harmless; trust-ad is not: our server does not validate; debug only prints) stay out. */
@@ -9,6 +10,7 @@ static const char *const good_options[] = {
 	"no-check-names", "edns0",    "single-request", "single-request-reopen",
 	"no-tld-query",	  "use-vc",   "no-aaaa",
 };
+enum { DNS_PORT = 53 };
 enum { SEARCH_MAX = 1024 }; /* bytes of a search list we pass on */
 
 static bool blank(char c)
@@ -98,6 +100,52 @@ char *resolv_conf_text(const char *host_text, const struct net_addrs *a, bool ip
 	if (options.len)
 		str_addf(&out, "options%.*s\n", (int)options.len, options.s);
 	return str_take(&out);
+}
+
+static bool parse_server(const char *w, size_t len, struct resolv_server *ret)
+{
+	_cleanup_free_ char *text = xstrndup(w, len);
+	char *scope = strchr(text, '%');
+	struct resolv_server s = { 0 };
+
+	if (scope)
+		*scope++ = '\0';
+	if (inet_pton(AF_INET, text, &s.addr.v4.sin_addr) == 1) {
+		s.addr.v4.sin_family = AF_INET;
+		s.addr.v4.sin_port = htons(DNS_PORT);
+		s.len = sizeof(s.addr.v4);
+	} else if (inet_pton(AF_INET6, text, &s.addr.v6.sin6_addr) == 1) {
+		s.addr.v6.sin6_family = AF_INET6;
+		s.addr.v6.sin6_port = htons(DNS_PORT);
+		s.addr.v6.sin6_scope_id = scope ? if_nametoindex(scope) : 0;
+		s.len = sizeof(s.addr.v6);
+	} else {
+		return false;
+	}
+	*ret = s;
+	return true;
+}
+
+size_t resolv_servers(const char *text, struct resolv_server ret[RESOLV_SERVERS_MAX])
+{
+	size_t n = 0;
+
+	for (const char *s = text; s && *s && n < RESOLV_SERVERS_MAX;) {
+		size_t len;
+		const char *w = word(&s, &len);
+
+		if (w && is(w, len, "nameserver") && (w = word(&s, &len)) &&
+		    parse_server(w, len, &ret[n]))
+			n++;
+		s += strcspn(s, "\n");
+		if (*s)
+			s++;
+	}
+	if (!n) {
+		n += parse_server("127.0.0.1", 9, &ret[n]);
+		n += parse_server("::1", 3, &ret[n]);
+	}
+	return n;
 }
 
 /* Split "name:address"; the address without brackets goes to IP.  NULL if it is not one of ours. */

@@ -1,7 +1,10 @@
-/* slirp/resolv.h -- text of /etc/resolv.conf and /etc/hosts for a container.  Pure, no I/O.
+/* slirp/resolv.h -- text of /etc/resolv.conf and /etc/hosts for a container.  Pure, no I/O
+ * (but for the names of interfaces in resolv_servers()).
  * Source: resolv.conf(5), hosts(5). */
 #ifndef SLIRP_RESOLV_H
 #define SLIRP_RESOLV_H
+
+#include <sys/socket.h>
 
 #include "core/base/str.h"
 #include "slirp/addrs.h"
@@ -9,6 +12,19 @@
 /* The stack's name servers plus the host's search list and harmless options, from the text of the host's resolv.conf
  * (NULL: none).  The caller frees it. */
 char *resolv_conf_text(const char *host_text, const struct net_addrs *a, bool ipv6);
+
+/* The name servers of a resolv.conf (text may be NULL), in order; 127.0.0.1 and ::1 if it names none.  Returns how many.
+ * Scopes ("fe80::1%eth0") are looked up among the caller's interfaces. */
+enum { RESOLV_SERVERS_MAX = 4 };
+struct resolv_server {
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} addr;
+	socklen_t len;
+};
+size_t resolv_servers(const char *text, struct resolv_server ret[RESOLV_SERVERS_MAX]);
 
 /* ADD_HOSTS are "name:address" or "name:host-gateway" entries (the address may be IPv6, with or without brackets), already
  * checked by hosts_check().  A is NULL when the container has no address of its own (network none). */

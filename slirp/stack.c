@@ -1,6 +1,7 @@
 #include "slirp/stack.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <libslirp.h>
 #include <malloc.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 
 #include "core/base/proc.h"
 #include "core/base/str.h"
+#include "slirp/dns.h"
 #include "slirp/frame.h"
 
 /* How it works
@@ -17,6 +19,7 @@
  *	container's kernel <-> packet_fd <-> stack_port -- frame_check() --> slirp_input()
  *	                                          ^------- frame_split() --- send_packet()
  *	host's kernel <------> sockets of libslirp, one stack_fd each
+ *	host's resolvers <---> slirp/dns.c: questions to the name server's address, before libslirp sees them
  *
  * libslirp has the interface of poll(2): before each wait it is asked which of its sockets want what
  * (slirp_pollfds_fill), afterwards it asks what happened (slirp_pollfds_poll).  We keep the sockets in the loop's epoll
@@ -34,6 +37,7 @@ enum {
 	QUIET_TICK_MS = 5000,
 	LARGE_FRAME = 16384, /* worth giving memory back afterwards */
 	GIVE_BACK_MS = 1000,
+	DNS_PORT = 53,
 	BUF_BYTES = (FRAME_MAX + 4095) & ~4095,
 };
 
@@ -60,6 +64,7 @@ struct stack {
 	struct loop_hook hook;
 	struct stack_cfg cfg;
 	Slirp *slirp;
+	struct dns *dns;
 	struct stack_port *ports;
 	struct stack_fd **fds; /* by descriptor */
 	size_t n_fds;
@@ -258,38 +263,6 @@ static struct err *check(struct loop_hook *h)
 	return NULL;
 }
 
-static struct err *port_ready(struct source *s, uint32_t events UNUSED)
-{
-	struct stack_port *p = container_of(s, struct stack_port, src);
-	struct stack *st = p->st;
-
-	if (time_mono_ms() - st->polled_ms > CLOCK_FRESH_MS)
-		poll_slirp(st, false);
-	for (int i = 0; i < FRAMES_PER_WAKE && s->fd >= 0; i++) {
-		struct virtio_net_hdr vh;
-		struct iovec iov[] = { { &vh, sizeof(vh) }, { st->buf, FRAME_MAX } };
-		ssize_t n = readv(s->fd, iov, ARRAY_LEN(iov));
-
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			break;
-		if (n < 0 && errno == ENETDOWN)
-			break; /* the container has taken its device down; that is said once */
-		if (n < 0) { /* the device is gone with its namespace: the container has ended */
-			struct epoll_event none = { 0 };
-
-			epoll_ctl(st->loop->epfd, EPOLL_CTL_DEL, s->fd, &none);
-			break;
-		}
-		st->active = true;
-		n -= (ssize_t)sizeof(vh);
-		if (n > LARGE_FRAME)
-			st->large = true;
-		if (n > 0 && frame_check(st->buf, (size_t)n, &vh, &st->cfg.addrs))
-			slirp_input(st->slirp, st->buf, (int)n);
-	}
-	return NULL;
-}
-
 static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 {
 	struct stack *st = opaque;
@@ -319,6 +292,62 @@ static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 		}
 	}
 	return (ssize_t)len;
+}
+
+static_assert((int)FRAME_UDP_HEAD <= (int)DNS_CLIENT_MAX,
+	      "a client is known by the headers of its question");
+
+/* An answer of the name server, to the question whose frame began with CLIENT. */
+static void dns_reply(void *arg, const uint8_t client[DNS_CLIENT_MAX], const uint8_t *msg, size_t len)
+{
+	_cleanup_free_ uint8_t *frame = xmalloc(FRAME_UDP_HEAD + len);
+
+	send_packet(frame, frame_udp_answer(client, msg, len, frame), arg);
+}
+
+/* A frame that passed the check. */
+static void take_frame(struct stack *st, size_t len)
+{
+	uint8_t client[DNS_CLIENT_MAX] = { 0 };
+	const uint8_t *query;
+	size_t query_len;
+
+	if (frame_to_dns(st->buf, len, &st->cfg.addrs, DNS_PORT, client, &query, &query_len))
+		dns_query(st->dns, client, query, query_len);
+	else
+		slirp_input(st->slirp, st->buf, (int)len);
+}
+
+static struct err *port_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct stack_port *p = container_of(s, struct stack_port, src);
+	struct stack *st = p->st;
+
+	if (time_mono_ms() - st->polled_ms > CLOCK_FRESH_MS)
+		poll_slirp(st, false);
+	for (int i = 0; i < FRAMES_PER_WAKE && s->fd >= 0; i++) {
+		struct virtio_net_hdr vh;
+		struct iovec iov[] = { { &vh, sizeof(vh) }, { st->buf, FRAME_MAX } };
+		ssize_t n = readv(s->fd, iov, ARRAY_LEN(iov));
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n < 0 && errno == ENETDOWN)
+			break; /* the container has taken its device down; that is said once */
+		if (n < 0) { /* the device is gone with its namespace: the container has ended */
+			struct epoll_event none = { 0 };
+
+			epoll_ctl(st->loop->epfd, EPOLL_CTL_DEL, s->fd, &none);
+			break;
+		}
+		st->active = true;
+		n -= (ssize_t)sizeof(vh);
+		if (n > LARGE_FRAME)
+			st->large = true;
+		if (n > 0 && frame_check(st->buf, (size_t)n, &vh, &st->cfg.addrs))
+			take_frame(st, (size_t)n);
+	}
+	return NULL;
 }
 
 /* From 1 s on: libslirp takes time 0 for "unset", and its 32 bits shall not end before 49 days of the container. */
@@ -402,6 +431,8 @@ struct err *stack_new(struct loop *loop, const struct stack_cfg *cfg, struct sta
 		.disable_host_loopback = !cfg->host_loopback,
 	};
 
+	struct err *e;
+
 	st->loop = loop;
 	st->cfg = *cfg;
 	st->hook = (struct loop_hook){ .prepare = prepare, .check = check };
@@ -416,6 +447,12 @@ struct err *stack_new(struct loop *loop, const struct stack_cfg *cfg, struct sta
 	/* The buffers of a connection (two of 128 KiB) go back to the kernel when it ends. */
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+	e = dns_new(loop, "/etc/resolv.conf", dns_reply, st, &st->dns);
+	if (e) {
+		munmap(st->buf, BUF_BYTES);
+		free(st);
+		return e;
+	}
 	st->slirp = slirp_new(&sc, &callbacks, st);
 	poll_slirp(st, false);
 	loop_hook_add(loop, &st->hook);
@@ -467,6 +504,7 @@ void stack_free(struct stack *st)
 		return;
 	while (st->ports)
 		close(stack_detach(st->ports));
+	dns_free(st->dns);
 	slirp_cleanup(st->slirp);
 	for (size_t fd = 0; fd < st->n_fds; fd++)
 		fd_forget(st, (int)fd);

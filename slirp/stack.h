@@ -3,7 +3,7 @@
  * Lives in the monitor, in the host's user and network namespaces.  Frames come from and go to packet descriptors made
  * by slirp/netns.h; the rest of the world is reached through ordinary sockets of the user.
  *   - gateway (10.0.2.2): answers ping; the host's loopback only with host_loopback
- *   - name server (10.0.2.3, fd00::3): the host's first resolver of its resolv.conf of the moment
+ *   - name server (10.0.2.3, fd00::3): passes on to the host's resolvers of the moment (slirp/dns.h)
  * Frames are hostile input: they pass frame_check() (slirp/frame.h) before libslirp sees them; frames to the host's
  * loopback addresses are dropped.
  * SIGPIPE must be ignored in the process (libslirp writes to sockets whose peer may be gone): stack_new() does that;

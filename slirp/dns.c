@@ -1,0 +1,276 @@
+#include "slirp/dns.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+#include "core/base/str.h"
+#include "slirp/dns_msg.h"
+#include "slirp/resolv.h"
+
+enum {
+	TRY_MS = 1500, /* then the next server is asked */
+	GIVE_UP_MS = 6000, /* then the client is told */
+	BAD_MS = 30000, /* a server that did not answer is asked last for so long */
+	CONF_MAX = 65536,
+	QUERY_MAX = 4096,
+};
+
+struct dns_pending {
+	struct source src; /* connected to the server; fd -1 before the first was asked */
+	struct dns *d;
+	struct dns_pending *next;
+	uint8_t client[DNS_CLIENT_MAX];
+	uint16_t client_id;
+	int64_t due_ms, end_ms;
+	size_t tried, server; /* how many, and which of d->servers now */
+	unsigned generation; /* of the servers */
+	size_t head, len; /* of query */
+	uint8_t query[];
+};
+
+struct dns {
+	struct loop *loop;
+	const char *path;
+	dns_reply_fn *reply;
+	void *arg;
+	struct timer timer; /* at the first of the pending queries' due_ms */
+	struct dns_pending *pending;
+	size_t n_pending;
+	struct stat seen; /* resolv.conf when it was read */
+	struct resolv_server servers[RESOLV_SERVERS_MAX];
+	int64_t bad_until[RESOLV_SERVERS_MAX];
+	size_t n_servers;
+	unsigned generation;
+};
+
+static void refresh(struct dns *d)
+{
+	_cleanup_free_ char *text = NULL;
+	struct stat st = { 0 };
+	struct err *e;
+
+	/* Absent is a state, too: then all of ST is 0. */
+	if (stat(d->path, &st) < 0)
+		memset(&st, 0, sizeof(st));
+	if (d->generation && st.st_ino == d->seen.st_ino && st.st_dev == d->seen.st_dev &&
+	    st.st_size == d->seen.st_size && st.st_mtim.tv_sec == d->seen.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == d->seen.st_mtim.tv_nsec)
+		return;
+	e = fd_read_file(AT_FDCWD, d->path, CONF_MAX, &text, NULL);
+	err_free(e); /* no file: the default, as resolv.conf(5) has it */
+	d->seen = st;
+	d->n_servers = resolv_servers(text, d->servers);
+	memset(d->bad_until, 0, sizeof(d->bad_until));
+	d->generation++;
+}
+
+static void set_timer(struct dns *d)
+{
+	int64_t due = 0, now = time_mono_ms();
+
+	for (struct dns_pending *p = d->pending; p; p = p->next)
+		due = !due || p->due_ms < due ? p->due_ms : due;
+	timer_set(&d->timer, due > now ? due - now : due ? 1 : 0, 0);
+}
+
+static void pending_release(struct source *s)
+{
+	free(container_of(s, struct dns_pending, src));
+}
+
+static void pending_end(struct dns_pending *p)
+{
+	struct dns *d = p->d;
+	struct dns_pending **at;
+
+	for (at = &d->pending; *at != p;)
+		at = &(*at)->next;
+	*at = p->next;
+	d->n_pending--;
+	if (p->src.fd < 0) {
+		free(p);
+		return;
+	}
+	p->src.release = pending_release;
+	loop_del_close(d->loop, &p->src);
+}
+
+static void fail(struct dns_pending *p)
+{
+	dns_set_id(p->query, p->client_id);
+	dns_make_error(p->query, DNS_SERVFAIL);
+	p->d->reply(p->d->arg, p->client, p->query, p->head);
+	pending_end(p);
+}
+
+/* The next server to ask: in the order of the file, those that are known to be bad after the others. */
+static size_t choose(const struct dns *d, size_t turn, int64_t now)
+{
+	for (int bad = 0; bad <= 1; bad++) {
+		for (size_t i = 0; i < d->n_servers; i++) {
+			if ((d->bad_until[i] > now) == bad && turn-- == 0)
+				return i;
+		}
+	}
+	return 0;
+}
+
+static struct err *answer_ready(struct source *s, uint32_t events);
+
+/* Ask SERVER; false if that fails at once.  The new socket takes the number of the old one: once the source was in the
+ * loop, it keeps a descriptor until its end. */
+static bool ask(struct dns_pending *p, const struct resolv_server *server)
+{
+	struct dns *d = p->d;
+	_cleanup_close_ int fd =
+		socket(server->addr.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct err *e;
+
+	if (fd < 0 || connect(fd, &server->addr.sa, server->len) < 0 ||
+	    send(fd, p->query, p->len, MSG_NOSIGNAL) < 0)
+		return false;
+	if (p->src.fd < 0)
+		p->src.fd = TAKE_FD(fd);
+	else if (dup3(fd, p->src.fd, O_CLOEXEC) < 0)
+		return false;
+	p->src.ready = answer_ready;
+	e = loop_add(d->loop, &p->src, EPOLLIN);
+	err_free(e); /* unheard, it times out */
+	return true;
+}
+
+/* Ask the next server that takes the query, or tell the client that there is none. */
+static void ask_next(struct dns_pending *p)
+{
+	struct dns *d = p->d;
+	int64_t now = time_mono_ms();
+
+	while (p->generation == d->generation && p->tried < d->n_servers && now < p->end_ms) {
+		p->server = choose(d, p->tried++, now);
+		if (ask(p, &d->servers[p->server])) {
+			p->due_ms = p->tried < d->n_servers ? now + TRY_MS : p->end_ms;
+			return;
+		}
+	}
+	fail(p);
+}
+
+static void mark_bad(struct dns_pending *p)
+{
+	if (p->generation == p->d->generation)
+		p->d->bad_until[p->server] = time_mono_ms() + BAD_MS;
+}
+
+static struct err *answer_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct dns_pending *p = container_of(s, struct dns_pending, src);
+	struct dns *d = p->d;
+	_cleanup_free_ uint8_t *msg = xmalloc(DNS_MSG_MAX);
+	ssize_t n = recv(s->fd, msg, DNS_MSG_MAX, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return NULL;
+	if (n < 0) { /* refused, unreachable */
+		mark_bad(p);
+		ask_next(p);
+	} else if (dns_answers(msg, (size_t)n, p->query, p->len)) {
+		enum dns_rcode rcode = dns_rcode(msg);
+		bool failed = rcode == DNS_SERVFAIL || rcode == DNS_REFUSED || rcode == DNS_NOTIMP;
+
+		if (failed && p->generation == d->generation && p->tried < d->n_servers) {
+			ask_next(p); /* another one may know */
+		} else {
+			dns_set_id(msg, p->client_id);
+			d->reply(d->arg, p->client, msg, (size_t)n);
+			pending_end(p);
+		}
+	}
+	set_timer(d);
+	return NULL;
+}
+
+static struct err *timed_out(struct timer *t)
+{
+	struct dns *d = container_of(t, struct dns, timer);
+	int64_t now = time_mono_ms();
+
+	for (struct dns_pending *p = d->pending, *next; p; p = next) {
+		next = p->next;
+		if (p->due_ms > now)
+			continue;
+		mark_bad(p);
+		ask_next(p);
+	}
+	set_timer(d);
+	return NULL;
+}
+
+void dns_query(struct dns *d, const uint8_t client[DNS_CLIENT_MAX], const uint8_t *msg, size_t len)
+{
+	size_t head = dns_query_len(msg, len);
+	struct dns_pending *p;
+	uint16_t id;
+
+	if (!head || len > QUERY_MAX || d->n_pending >= DNS_PENDING_MAX)
+		return;
+	for (p = d->pending; p; p = p->next) {
+		if (p->client_id == dns_id(msg) && memcmp(p->client, client, DNS_CLIENT_MAX) == 0)
+			return; /* asked again out of impatience */
+	}
+	refresh(d);
+	random_bytes(&id, sizeof(id));
+	p = xcalloc(1, sizeof(*p) + len);
+	p->src.fd = -1;
+	p->d = d;
+	memcpy(p->client, client, DNS_CLIENT_MAX);
+	p->client_id = dns_id(msg);
+	p->head = head;
+	p->len = len;
+	memcpy(p->query, msg, len);
+	dns_set_id(p->query, id);
+	p->generation = d->generation;
+	p->end_ms = time_mono_ms() + GIVE_UP_MS;
+	p->next = d->pending;
+	d->pending = p;
+	d->n_pending++;
+	ask_next(p);
+	set_timer(d);
+}
+
+struct err *dns_new(struct loop *loop, const char *path, dns_reply_fn *reply, void *arg, struct dns **ret)
+{
+	struct dns *d = xcalloc(1, sizeof(*d));
+	struct err *e;
+
+	d->loop = loop;
+	d->path = path;
+	d->reply = reply;
+	d->arg = arg;
+	e = timer_init(loop, &d->timer, timed_out);
+	if (e) {
+		free(d);
+		return e;
+	}
+	*ret = d;
+	return NULL;
+}
+
+static void dns_release(struct source *s)
+{
+	struct timer *t = container_of(s, struct timer, src);
+
+	free(container_of(t, struct dns, timer));
+}
+
+void dns_free(struct dns *d)
+{
+	if (!d)
+		return;
+	while (d->pending)
+		pending_end(d->pending);
+	d->timer.src.release = dns_release;
+	timer_done(d->loop, &d->timer);
+}
