@@ -370,7 +370,7 @@ static struct err *complete_layout(struct job *j, struct http *h)
 		err_free(e);
 		e = blob_stream(&j->p->child_st, j->p->client, h, j->d, &follower, &outcome);
 	}
-	return e;
+	return err_wrap(e, "layer %.19s", j->d->digest);
 }
 
 static void tell_omissions(struct job *j)
