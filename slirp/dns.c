@@ -25,7 +25,8 @@ struct dns_pending {
 	uint8_t client[DNS_CLIENT_MAX];
 	uint16_t client_id;
 	int64_t due_ms, end_ms;
-	size_t tried, server; /* how many, and which of d->servers now */
+	unsigned tried; /* a bit for each of d->servers */
+	size_t server; /* which now */
 	unsigned generation; /* of the servers */
 	size_t head, len; /* of query */
 	uint8_t query[];
@@ -106,16 +107,27 @@ static void fail(struct dns_pending *p)
 	pending_end(p);
 }
 
-/* The next server to ask: in the order of the file, those that are known to be bad after the others. */
-static size_t choose(const struct dns *d, size_t turn, int64_t now)
+/* The next server to ask: in the order of the file, those that are known to be bad after the others.  False: all were. */
+static bool choose(struct dns_pending *p, int64_t now)
 {
-	for (int bad = 0; bad <= 1; bad++) {
+	const struct dns *d = p->d;
+
+	for (int bad = 0; bad <= 1 && p->generation == d->generation; bad++) {
 		for (size_t i = 0; i < d->n_servers; i++) {
-			if ((d->bad_until[i] > now) == bad && turn-- == 0)
-				return i;
+			if ((d->bad_until[i] > now) != bad || (p->tried & 1U << i))
+				continue;
+			p->tried |= 1U << i;
+			p->server = i;
+			return true;
 		}
 	}
-	return 0;
+	return false;
+}
+
+/* Could choose() find another one? */
+static bool others_left(const struct dns_pending *p)
+{
+	return p->generation == p->d->generation && p->tried + 1 != 1U << p->d->n_servers;
 }
 
 static struct err *answer_ready(struct source *s, uint32_t events);
@@ -148,10 +160,9 @@ static void ask_next(struct dns_pending *p)
 	struct dns *d = p->d;
 	int64_t now = time_mono_ms();
 
-	while (p->generation == d->generation && p->tried < d->n_servers && now < p->end_ms) {
-		p->server = choose(d, p->tried++, now);
+	while (now < p->end_ms && choose(p, now)) {
 		if (ask(p, &d->servers[p->server])) {
-			p->due_ms = p->tried < d->n_servers ? now + TRY_MS : p->end_ms;
+			p->due_ms = others_left(p) ? now + TRY_MS : p->end_ms;
 			return;
 		}
 	}
@@ -180,7 +191,7 @@ static struct err *answer_ready(struct source *s, uint32_t events UNUSED)
 		enum dns_rcode rcode = dns_rcode(msg);
 		bool failed = rcode == DNS_SERVFAIL || rcode == DNS_REFUSED || rcode == DNS_NOTIMP;
 
-		if (failed && p->generation == d->generation && p->tried < d->n_servers) {
+		if (failed && others_left(p)) {
 			ask_next(p); /* another one may know */
 		} else {
 			dns_set_id(msg, p->client_id);

@@ -223,9 +223,38 @@ static void test_down(void)
 	ok(!frame_split(frame, 3000, NET_MTU, &piece), "what is too large and not IP is not sent");
 }
 
+static void test_dns(void)
+{
+	uint8_t frame[300], out[300 + FRAME_UDP_HEAD], head[FRAME_UDP_HEAD];
+	const uint8_t *data;
+	size_t len, data_len;
+
+	for (int v6 = 0; v6 <= 1; v6++) {
+		len = make(frame, v6, IPPROTO_UDP, v6 ? (void *)&addrs.dns6 : (void *)&addrs.dns, 31);
+		frame[6] = 0xaa; /* the sender's address */
+		ok(frame_to_dns(frame, len, &addrs, 53, head, &data, &data_len) && data_len == 31 &&
+			   data == frame + len - 31,
+		   "a question (IPv%d)", v6 ? 6 : 4);
+		ok(!frame_to_dns(frame, len, &addrs, 54, head, &data, &data_len), "not at another port");
+		len = frame_udp_answer(head, (const uint8_t *)"answer!", 7, out);
+		is_int(len, (v6 ? 62 : 42) + 7, "its answer");
+		ok(l4_sum_ok(out, len) && out[0] == 0xaa && memcmp(out + len - 7, "answer!", 7) == 0,
+		   "is whole and goes to the sender");
+		ok(out[14 + (v6 ? 40 : 20) + 1] == 53 &&
+			   memcmp(out + (v6 ? 22 : 26),
+				  v6 ? (void *)&addrs.dns6 : (void *)&addrs.dns, v6 ? 16 : 4) == 0,
+		   "from the name server");
+		if (!v6)
+			ok(slow_sum(out + 14, 20, 0) == 0xffff, "with the header's checksum");
+	}
+	len = make(frame, false, IPPROTO_UDP, out4, 31);
+	ok(!frame_to_dns(frame, len, &addrs, 53, head, &data, &data_len), "not at another address");
+}
+
 int main(void)
 {
 	net_addrs_default(&addrs);
+	test_dns();
 	test_up();
 	test_refused();
 	test_down();

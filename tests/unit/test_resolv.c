@@ -1,5 +1,7 @@
 #include "slirp/resolv.h"
 
+#include <arpa/inet.h>
+
 #include "tests/lib/tap.h"
 
 static const struct {
@@ -72,8 +74,30 @@ static void test_hosts(void)
 	is_err(hosts_check("a:1.2.3"), "invalid IP address in add-host: \"1.2.3\"", "half an address");
 }
 
+static void test_servers(void)
+{
+	struct resolv_server s[RESOLV_SERVERS_MAX];
+
+	is_int(resolv_servers(NULL, s), 2, "no file: the local servers");
+	is_int(resolv_servers("#nameserver 1.2.3.4\nnameserver x\nnameserver\n", s), 2,
+	       "none that is one");
+	ok(s[0].addr.v4.sin_addr.s_addr == htonl(0x7f000001) && s[1].addr.v6.sin6_addr.s6_addr[15] == 1,
+	   "in both families");
+	is_int(resolv_servers("nameserver\t127.0.0.53 \nsearch nameserver 1.1.1.1\nnameserver fe80::1%lo\n",
+			      s),
+	       2, "two");
+	ok(s[0].addr.sa.sa_family == AF_INET && ntohs(s[0].addr.v4.sin_port) == 53 &&
+		   s[0].len == sizeof(struct sockaddr_in),
+	   "IPv4");
+	ok(s[1].addr.sa.sa_family == AF_INET6 && s[1].addr.v6.sin6_scope_id == 1, "IPv6 with its scope");
+	is_int(resolv_servers("nameserver ::1\nnameserver ::2\nnameserver ::3\nnameserver ::4\nnameserver ::5",
+			      s),
+	       RESOLV_SERVERS_MAX, "too many");
+}
+
 int main(void)
 {
+	test_servers();
 	test_resolv();
 	test_hosts();
 	return done_testing();
