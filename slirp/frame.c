@@ -247,6 +247,8 @@ static bool parse_any(const uint8_t *frame, size_t len, struct packet *p)
 {
 	uint8_t *ip = (uint8_t *)frame + ETH_HLEN; /* the parser does not write */
 
+	if (len < ETH_HLEN)
+		return false;
 	switch (get16(frame + 12)) {
 	case ETH_P_IP:
 		return parse4(ip, len - ETH_HLEN, p);
