@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cmd/verb.h"
+#include "core/base/proc.h"
 
 /* A stream the caller closed must not be taken by the first file we open.  These three pass on to programs we run. */
 static void fill_streams(void)
@@ -22,6 +23,7 @@ int main(int argc, char **argv)
 	struct err *e;
 
 	fill_streams();
+	proc_title_init(argc, argv);
 	e = verbs_run(argc, argv, &status);
 	if (fflush(stdout) == EOF && !e)
 		e = err_new(errno, "writing the output");

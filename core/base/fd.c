@@ -1,6 +1,7 @@
 #include "core/base/fd.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -11,6 +12,8 @@
 /* EAGAIN from openat2(2): a "..", and a rename somewhere meanwhile.  Whoever renames all the time must not hold us
  * up. */
 enum { RACES_MAX = 10000 };
+
+enum { LINKS_MAX = 40 }; /* as the kernel counts them, path_resolution(7) */
 
 struct err *fd_open(int dir, const char *path, int flags, mode_t mode, int *ret_fd)
 {
@@ -43,7 +46,21 @@ struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode, 
 	return NULL;
 }
 
-struct err *fd_mkdir_p(int root, const char *path, mode_t mode, int *ret_fd)
+/* What NAME in DIR, found at PATH (from the root), leads to if it is a symbolic link: again a path from the root. */
+static char *link_target(int dir, const char *name, const char *path)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+
+	if (n <= 0)
+		return NULL;
+	target[n] = '\0';
+	if (*target == '/')
+		return xstrdup(target);
+	return xasprintf("%.*s%s", (int)(strlen(path) - strlen(name)), path, target);
+}
+
+static struct err *mkdir_p(int root, const char *path, mode_t mode, unsigned links, int *ret_fd)
 {
 	_cleanup_free_ char *copy = xstrdup(path);
 	_cleanup_close_ int at = -1;
@@ -54,7 +71,7 @@ struct err *fd_mkdir_p(int root, const char *path, mode_t mode, int *ret_fd)
 	if (e)
 		return e;
 	while ((part = strsep(&rest, "/")) != NULL) {
-		_cleanup_free_ char *so_far = NULL;
+		_cleanup_free_ char *so_far = NULL, *target = NULL;
 		int next = -1;
 
 		if (!*part || !strcmp(part, "."))
@@ -64,9 +81,19 @@ struct err *fd_mkdir_p(int root, const char *path, mode_t mode, int *ret_fd)
 		e = fd_open_in_root(root, so_far, O_PATH | O_DIRECTORY, 0, &next);
 		if (err_is(e, ENOENT)) {
 			err_free(e);
-			if (mkdirat(at, part, mode) < 0 && errno != EEXIST)
-				return err_new(errno, "creating directory %s", so_far);
-			e = fd_open_in_root(root, so_far, O_PATH | O_DIRECTORY, 0, &next);
+			e = NULL;
+			if (mkdirat(at, part, mode) < 0) {
+				if (errno != EEXIST)
+					return err_new(errno, "creating directory %s", so_far);
+				/* a link to nothing, or somebody was faster */
+				target = link_target(at, part, so_far);
+				if (target && !links)
+					return err_new(ELOOP, "creating directory %s", so_far);
+			}
+			if (target)
+				e = mkdir_p(root, target, mode, links - 1, &next);
+			else
+				e = fd_open_in_root(root, so_far, O_PATH | O_DIRECTORY, 0, &next);
 		}
 		if (e)
 			return e;
@@ -76,6 +103,40 @@ struct err *fd_mkdir_p(int root, const char *path, mode_t mode, int *ret_fd)
 	if (ret_fd)
 		*ret_fd = TAKE_FD(at);
 	return NULL;
+}
+
+struct err *fd_mkdir_p(int root, const char *path, mode_t mode, int *ret_fd)
+{
+	return mkdir_p(root, path, mode, LINKS_MAX, ret_fd);
+}
+
+static struct err *create_p(int root, const char *path, mode_t mode, unsigned links, int *ret_fd)
+{
+	_cleanup_close_ int dir = -1, fd = -1;
+	_cleanup_free_ char *parent = xstrdup(path), *target = NULL;
+	char *slash = strrchr(parent, '/');
+	const char *name = slash ? path + (slash - parent) + 1 : path;
+	struct err *e = fd_open_in_root(root, path, O_PATH, 0, ret_fd);
+
+	if (!err_is(e, ENOENT))
+		return e;
+	err_free(e); /* not there: make it */
+	parent[slash ? slash - parent : 0] = '\0';
+	e = mkdir_p(root, parent, mode | 0111, links, &dir);
+	if (e)
+		return e;
+	target = link_target(dir, name, path);
+	if (target && !links)
+		return err_new(ELOOP, "creating %s", path);
+	if (target)
+		return create_p(root, target, mode, links - 1, ret_fd);
+	e = fd_open(dir, name, O_WRONLY | O_CREAT | O_NOCTTY | O_NOFOLLOW, mode, &fd);
+	return e ?: fd_open_in_root(root, path, O_PATH, 0, ret_fd);
+}
+
+struct err *fd_create_p(int root, const char *path, mode_t mode, int *ret_fd)
+{
+	return create_p(root, path, mode, LINKS_MAX, ret_fd);
 }
 
 struct err *fd_read_all(int fd, const char *what, size_t max, char **ret_text, size_t *ret_len)

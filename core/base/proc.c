@@ -97,6 +97,29 @@ bool proc_is(pid_t pid, uint64_t start_time, const char *boot_id)
 	       proc_start_time(pid) == start_time;
 }
 
+static char *title;
+static size_t title_len;
+
+void proc_title_init(int argc, char **argv)
+{
+	if (argc < 1)
+		return;
+	title = argv[0];
+	title_len = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
+}
+
+void proc_title_set(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!title)
+		return;
+	memset(title, 0, title_len);
+	va_start(ap, fmt);
+	vsnprintf(title, title_len, fmt, ap);
+	va_end(ap);
+}
+
 void proc_trim_memory(void)
 {
 	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)getauxval(AT_PHDR);

@@ -22,6 +22,11 @@ const char *proc_boot_id(void);
 /* Does the process named by the triple exist? */
 bool proc_is(pid_t pid, uint64_t start_time, const char *boot_id);
 
+/* The process list shows a command line to every user of the machine, passwords given by -e included.  main() tells once
+ * where it lies; a process that stays then puts a title in its place.  The old strings must not be used any more. */
+void proc_title_init(int argc, char **argv);
+void proc_title_set(const char *fmt, ...) PRINTF(1, 2);
+
 /* For a process that has finished its set-up and will mostly wait: let go of the program's own pages (code and
  * constants), which come back one by one as they are used.  A monitor then counts what it uses, not what starting it
  * needed. */

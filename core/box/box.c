@@ -13,6 +13,7 @@
 #include "core/base/proc.h"
 #include "core/box/control.h"
 #include "core/box/monitor.h"
+#include "core/box/recipe.h"
 #include "core/box/state.h"
 #include "core/store/names.h"
 #include "core/store/volume.h"
@@ -22,6 +23,7 @@ enum {
 	LOCK_WAIT_MS = 30000, /* a monitor of an earlier run may still be unmounting */
 	LOCK_STEP_MS = 2,
 	NAME_TRIES = 20,
+	PASSWORD_MAX = 4096,
 };
 
 void box_free(struct box *b)
@@ -60,8 +62,48 @@ static struct err *make_source(const char *path)
 			"use a named volume instead of a directory you may not write");
 }
 
-static struct err *make_mounts(struct store *st, struct spec *s)
+/* A database keeps the password it was set up with: data in a named volume outlives the container whose environment
+ * says it.  So the password is kept beside the data (0600), and taken when the next container is given none. */
+static struct err *volume_password(struct box *b, const char *volume, bool created)
 {
+	const struct recipe *r = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;
+	_cleanup_free_ char *file = xasprintf("%s/password", volume), *kept = NULL;
+	_cleanup_strv_ struct strv env = { 0 };
+	struct db_access a;
+	struct err *e;
+
+	if (!r)
+		return NULL;
+	if (created) {
+		_cleanup_close_ int dir = -1;
+
+		recipe_access(r, &b->spec.env, &b->spec.cmd, "", 0, &a);
+		e = fd_open(b->st->volumes, volume, O_RDONLY | O_DIRECTORY, 0, &dir);
+		if (!e && a.password)
+			e = fd_write_atomic(dir, "password", a.password, strlen(a.password), 0600, false);
+		db_access_done(&a);
+		return e;
+	}
+	if (!b->spec.made_password)
+		return NULL; /* the user knows better */
+	e = fd_read_file(b->st->volumes, file, PASSWORD_MAX, &kept, NULL);
+	if (e) {
+		err_free(e);
+		strv_addf(&b->notes,
+			  "volume %s was made without a database's password: what its data was set up with still holds",
+			  volume);
+		return NULL;
+	}
+	recipe_add_password(r, kept, &env);
+	for (size_t i = 0; i < env.n; i++)
+		strv_env_set(&b->spec.env, env.v[i]);
+	return NULL;
+}
+
+static struct err *make_mounts(struct box *b)
+{
+	struct store *st = b->st;
+	struct spec *s = &b->spec;
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < s->mounts.n && !e; i++) {
@@ -78,6 +120,8 @@ static struct err *make_mounts(struct store *st, struct spec *s)
 			m->anonymous = true;
 		}
 		e = volume_ensure(st, m->source, m->anonymous, &created);
+		if (!e && !m->anonymous)
+			e = volume_password(b, m->source, created);
 	}
 	return e;
 }
@@ -134,7 +178,7 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 		free(b->spec.hostname);
 		b->spec.hostname = xstrndup(b->spec.id, ID_SHORT);
 	}
-	e = make_mounts(st, &b->spec);
+	e = make_mounts(b);
 	e = e ?: store_stage(st, "container", &stage, &b->dir);
 	e = e ?: own_subdir(st, b->dir, "upper");
 	e = e ?: own_subdir(st, b->dir, "work");

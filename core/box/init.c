@@ -45,6 +45,7 @@ static struct err *split_init(int sync)
 		return NULL;
 	close(sync);
 	prctl(PR_SET_NAME, "devbox-init");
+	proc_title_set("devbox-init");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_DUMPABLE, 0); /* the image's processes must not reach devbox's binary through /proc/1 */
 	for (;;) {

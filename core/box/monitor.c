@@ -566,6 +566,7 @@ static struct err *relay_start(struct monitor *m)
 		sigemptyset(&none_blocked);
 		sigprocmask(SIG_SETMASK, &none_blocked, NULL);
 		p.control = fds[1];
+		proc_title_set("devbox: relay of %s", m->b->spec.name);
 		relay_proc_main(&p);
 	}
 	close(fds[1]);
@@ -952,6 +953,7 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 
 	m->tty_size = attach ? term_size(STDIN_FILENO) : 0;
 	detach(b, lock, starter);
+	proc_title_set("devbox: monitor of %s", b->spec.name);
 	m->b = b;
 	m->lock = lock;
 	m->mnt_ns = m->tty_slave = m->in.fd = m->sync.fd = m->init.fd = m->relay.fd = m->listen.fd = -1;

@@ -153,27 +153,7 @@ static struct err *overlay(const struct rootfs_cfg *cfg, int store, int *ret_roo
 /* Open ROOT/PATH for mounting onto it, made if missing: a directory, or an empty file. */
 static struct err *target_open(int root, const char *path, bool directory, int *ret)
 {
-	_cleanup_close_ int fd = -1, dir = -1;
-	_cleanup_free_ char *parent = NULL;
-	struct err *e;
-	char *slash;
-
-	if (directory)
-		return fd_mkdir_p(root, path, 0755, ret);
-	e = fd_open_in_root(root, path, O_PATH, 0, ret);
-	if (!err_is(e, ENOENT))
-		return e;
-	err_free(e); /* not there: make it */
-	parent = xstrdup(path);
-	slash = strrchr(parent, '/');
-	if (slash) {
-		*slash = '\0';
-		e = fd_mkdir_p(root, parent, 0755, &dir);
-		if (e)
-			return e;
-	}
-	e = fd_open_in_root(root, path, O_WRONLY | O_CREAT | O_NOCTTY, 0644, &fd);
-	return e ?: fd_open_in_root(root, path, O_PATH, 0, ret);
+	return directory ? fd_mkdir_p(root, path, 0755, ret) : fd_create_p(root, path, 0644, ret);
 }
 
 static struct err *mount_at(int root, const char *path, const char *type, unsigned long flags, const char *data)
@@ -267,7 +247,9 @@ static struct err *user_mount(const struct mount_spec *m, int root, int store, i
 	struct err *e = NULL;
 
 	if (m->type == MOUNT_TMPFS) {
-		e = mount_at(root, m->target + 1, "tmpfs", MS_NOSUID | MS_NODEV,
+		e = mount_at(root, m->target + 1, "tmpfs",
+			     MS_NODEV | (m->suid ? 0 : MS_NOSUID) | (m->exec ? 0 : MS_NOEXEC) |
+				     (m->read_only ? MS_RDONLY : 0),
 			     m->options && *m->options ? m->options : NULL);
 	} else if (m->type == MOUNT_BIND) {
 		e = attach_at(root, m->target, bind, m->read_only);
