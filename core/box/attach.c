@@ -50,8 +50,8 @@ static struct err *from_signals(struct attached *a)
 	}
 	if (si.ssi_signo == SIGINT && a->o->on_interrupt) {
 		a->o->on_interrupt(a->o->arg, ++a->interrupts);
-		return a->interrupts == 1 ? ctl_send(a->conn, CTL_STOP, CTL_STOP_DEFAULT, NULL, 0, -1) :
-					    ctl_send(a->conn, CTL_SIGNAL, SIGKILL, NULL, 0, -1);
+		return a->interrupts == 1 ? ctl_send(a->conn, CTL_STOP, CTL_STOP_DEFAULT, NULL, 0, -1)
+					  : ctl_send(a->conn, CTL_SIGNAL, SIGKILL, NULL, 0, -1);
 	}
 	if (!a->o->sig_proxy) {
 		a->detached = true; /* the container goes on without us */
@@ -66,7 +66,8 @@ static struct err *to_stream(struct attached *a, int stream, const char *data, s
 
 	if (a->closed[stream])
 		return NULL;
-	e = fd_write_all(a->o->stdio[stream], stream == 1 ? "standard output" : "standard error", data, len);
+	e = fd_write_all(a->o->stdio[stream], stream == 1 ? "standard output" : "standard error",
+			 data, len);
 	if (!err_is(e, EPIPE))
 		return e;
 	err_free(e);
@@ -143,8 +144,8 @@ static struct err *run(struct attached *a, enum attach_end *end, int *ret_code)
 	return e;
 }
 
-struct err *attach_run(struct box *b, int conn, const struct attach_opts *opts, enum attach_end *ret_end,
-		       int *ret_code)
+struct err *attach_run(struct box *b, int conn, const struct attach_opts *opts,
+		       enum attach_end *ret_end, int *ret_code)
 {
 	struct attached a = { .conn = conn, .signals = -1, .o = opts, .stdin_open = opts->with_stdin };
 	struct term term = { .fd = -1 };

@@ -43,7 +43,8 @@ void box_free(struct box *b)
 static struct err *own_subdir(const struct store *st, int dir, const char *name)
 {
 	/* upper's mode and owner are those of the container's "/" */
-	if (mkdirat(dir, name, 0755) < 0 || (st->ids.direct && fchownat(dir, name, st->ids.root_uid, st->ids.root_gid, 0) < 0))
+	if (mkdirat(dir, name, 0755) < 0 ||
+	    (st->ids.direct && fchownat(dir, name, st->ids.root_uid, st->ids.root_gid, 0) < 0))
 		return err_new(errno, "making the container's directory %s", name);
 	return NULL;
 }
@@ -80,7 +81,8 @@ static struct err *volume_password(struct box *b, const char *volume, bool creat
 		recipe_access(r, &b->spec.env, &b->spec.cmd, "", 0, &a);
 		e = fd_open(b->st->volumes, volume, O_RDONLY | O_DIRECTORY, 0, &dir);
 		if (!e && a.password)
-			e = fd_write_atomic(dir, "password", a.password, strlen(a.password), 0600, false);
+			e = fd_write_atomic(dir, "password", a.password, strlen(a.password), 0600,
+					    false);
 		db_access_done(&a);
 		return e;
 	}
@@ -141,7 +143,9 @@ static struct err *put_in_place(struct store *st, struct spec *s, const char *st
 
 	if (e)
 		return e;
-	for (int i = 0; !name_given && i < NAME_TRIES && faccessat(st->names, s->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0; i++) {
+	for (int i = 0; !name_given && i < NAME_TRIES &&
+			faccessat(st->names, s->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	     i++) {
 		free(s->name);
 		s->name = name_make();
 	}
@@ -153,7 +157,8 @@ static struct err *put_in_place(struct store *st, struct spec *s, const char *st
 	return e;
 }
 
-struct err *box_create(struct store *st, const struct run_request *req, const struct image *img, struct box **ret)
+struct err *box_create(struct store *st, const struct run_request *req, const struct image *img,
+		       struct box **ret)
 {
 	struct box *b = xcalloc(1, sizeof(*b));
 	_cleanup_free_ char *stage = NULL, *text = NULL;
@@ -232,7 +237,8 @@ static struct err *correct_state(struct box *b)
 	if (proc_is(s->pid, s->pid_start, s->boot_id)) {
 		_cleanup_close_ int pidfd = pidfd_open(s->pid, 0);
 
-		if (pidfd >= 0 && proc_is(s->pid, s->pid_start, s->boot_id) && pidfd_signal(pidfd, SIGKILL) == 0) {
+		if (pidfd >= 0 && proc_is(s->pid, s->pid_start, s->boot_id) &&
+		    pidfd_signal(pidfd, SIGKILL) == 0) {
 			struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
 			poll(&p, 1, 2000); /* so that its ports and mounts are gone when we return */
@@ -245,7 +251,8 @@ static struct err *correct_state(struct box *b)
 	s->ready = false;
 	ports_done(&s->published);
 	if (b->spec.auto_remove) /* what --rm promised, a little late */
-		return box_erase(b->st, &b->spec, true) ?: err_new(0, "No such container: %s", b->spec.name);
+		return box_erase(b->st, &b->spec, true)
+			       ?: err_new(0, "No such container: %s", b->spec.name);
 	return state_write(b->dir, s, false);
 }
 
@@ -282,7 +289,8 @@ struct err *box_find(struct store *st, const char *text, struct box **ret)
 
 static int newest_first(const void *a, const void *b)
 {
-	int64_t x = (*(struct box *const *)a)->spec.created_ns, y = (*(struct box *const *)b)->spec.created_ns;
+	int64_t x = (*(struct box *const *)a)->spec.created_ns,
+		y = (*(struct box *const *)b)->spec.created_ns;
 
 	return x < y ? 1 : x > y ? -1 : 0;
 }
@@ -462,7 +470,9 @@ struct err *box_kill(struct box *b, int sig)
 		e = answer(sock, CTL_OK, &msg, NULL);
 	if (e)
 		return err_wrap(e, "Cannot kill container %s", b->spec.name);
-	return msg.type == CTL_OK ? NULL : err_wrap(not_running(b), "Cannot kill container: %s", b->spec.name);
+	return msg.type == CTL_OK
+		       ? NULL
+		       : err_wrap(not_running(b), "Cannot kill container: %s", b->spec.name);
 }
 
 struct err *box_wait(struct box *b, int *ret_code)
@@ -493,7 +503,8 @@ struct err *box_wait_ready(struct box *b, unsigned timeout_s)
 	struct err *e;
 
 	if (!b->spec.recipe)
-		return err_new(0, "container %s: devbox knows no readiness test for this image", b->spec.name);
+		return err_new(0, "container %s: devbox knows no readiness test for this image",
+			       b->spec.name);
 	e = ask(b, CTL_WAIT_READY, 0, &sock);
 	if (e)
 		return e;
@@ -504,12 +515,13 @@ struct err *box_wait_ready(struct box *b, unsigned timeout_s)
 	e = answer(sock, CTL_READY, &msg, NULL);
 	if (err_is(e, EAGAIN)) {
 		err_free(e);
-		return err_hint(err_new(0, "container %s did not answer within %u s", b->spec.name, timeout_s),
+		return err_hint(err_new(0, "container %s did not answer within %u s", b->spec.name,
+					timeout_s),
 				"devbox logs %s", b->spec.name);
 	}
 	if (!e && msg.type != CTL_READY)
-		e = err_hint(err_new(0, "container %s ended (exit code %u) before it was ready", b->spec.name,
-				     msg.type == CTL_EXITED ? msg.arg : 0),
+		e = err_hint(err_new(0, "container %s ended (exit code %u) before it was ready",
+				     b->spec.name, msg.type == CTL_EXITED ? msg.arg : 0),
 			     "devbox logs %s", b->spec.name);
 	return e;
 }
@@ -540,7 +552,8 @@ struct err *box_rm(struct box *b, bool force, bool volumes)
 
 	if (b->state.status == BOX_RUNNING) {
 		if (!force)
-			return err_hint(err_new(0, "cannot remove container \"%s\": container is running", b->spec.name),
+			return err_hint(err_new(0, "cannot remove container \"%s\": container is running",
+						b->spec.name),
 					"stop it first, or use -f");
 		e = kill_and_remove(b, volumes);
 		if (e || faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)

@@ -88,7 +88,7 @@ struct attach_opts {
 };
 /* Relay between the terminal and the container until it ends or the user detaches.  Always restores the terminal.
  * *ret_code is the exit code when *ret_end is ATTACH_EXITED. */
-struct err *attach_run(struct box *b, int conn, const struct attach_opts *opts, enum attach_end *ret_end,
-		       int *ret_code) MUST_CHECK;
+struct err *attach_run(struct box *b, int conn, const struct attach_opts *opts,
+		       enum attach_end *ret_end, int *ret_code) MUST_CHECK;
 
 #endif

@@ -43,7 +43,8 @@ struct ctl_msg {
 };
 
 /* Send TYPE with ARG and DATA, and FD unless it is -1.  EAGAIN on a non-blocking socket is returned as an error. */
-struct err *ctl_send(int sock, enum ctl_type type, uint32_t arg, const void *data, size_t len, int fd) MUST_CHECK;
+struct err *ctl_send(int sock, enum ctl_type type, uint32_t arg, const void *data, size_t len, int fd)
+	MUST_CHECK;
 struct err *ctl_send_err(int sock, const struct err *failure) MUST_CHECK;
 /* Receive one message; *ret_len is the length of its data; *ret_fd (if not NULL) the descriptor it carried or -1.  At end
  * of file type is 0.  EAGAIN is an error on a non-blocking socket. */

@@ -101,8 +101,9 @@ NORETURN static void joiner_main(const struct exec *x)
 	struct err *e;
 
 	prctl(PR_SET_DUMPABLE, 0);
-	if (setns(x->pidfd, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-				    CLONE_NEWCGROUP | (x->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET)) < 0)
+	if (setns(x->pidfd, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
+				    CLONE_NEWUTS | CLONE_NEWCGROUP |
+				    (x->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET)) < 0)
 		fail(x->sync, err_new(errno, "entering the container"));
 	ca.flags |= CLONE_PIDFD;
 	ca.pidfd = (uint64_t)(uintptr_t)&pidfd;
@@ -224,7 +225,8 @@ static struct err *pull(struct relay *r, int i, bool *ret_any)
 		return NULL;
 	}
 	*ret_any = true;
-	return fd_write_all(r->x->stdio[i], i == 1 ? "standard output" : "standard error", buf, (size_t)n);
+	return fd_write_all(r->x->stdio[i], i == 1 ? "standard output" : "standard error", buf,
+			    (size_t)n);
 }
 
 static void fill_input(struct relay *r)
@@ -337,11 +339,16 @@ static struct err *relay_streams(struct exec *x, const char *detach_keys, bool *
 	return e;
 }
 
-struct err *box_exec(struct box *b, const struct exec_request *req, const int stdio[3], const char *detach_keys,
-		     int *ret_status)
+struct err *box_exec(struct box *b, const struct exec_request *req, const int stdio[3],
+		     const char *detach_keys, int *ret_status)
 {
-	struct exec x = { .b = b, .req = req, .stdio = stdio, .pidfd = -1, .cmd = -1,
-			  .child = { -1, -1, -1 }, .ours = { -1, -1, -1 } };
+	struct exec x = { .b = b,
+			  .req = req,
+			  .stdio = stdio,
+			  .pidfd = -1,
+			  .cmd = -1,
+			  .child = { -1, -1, -1 },
+			  .ours = { -1, -1, -1 } };
 	bool detached = false;
 	struct err *e;
 

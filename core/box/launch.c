@@ -40,8 +40,8 @@ static void give_stdio(const struct launch *l, uid_t uid, gid_t gid)
 	for (int i = 0; i < 3; i++) {
 		struct stat st;
 
-		if (fstat(l->stdio[i], &st) == 0 && (S_ISFIFO(st.st_mode) || l->tty) && st.st_uid != uid &&
-		    fchown(l->stdio[i], uid, l->tty ? st.st_gid : gid) < 0)
+		if (fstat(l->stdio[i], &st) == 0 && (S_ISFIFO(st.st_mode) || l->tty) &&
+		    st.st_uid != uid && fchown(l->stdio[i], uid, l->tty ? st.st_gid : gid) < 0)
 			return; /* best effort: it only serves programs that re-open their output */
 	}
 }
@@ -67,13 +67,17 @@ static struct err *set_stdio(const struct launch *l)
 static struct err *cannot_execute(const char *name, int errnum)
 {
 	if (errnum == ENOENT || errnum == ENOTDIR)
-		return err_status(err_new(0, strchr(name, '/') ? "exec: \"%s\": no such file or directory" :
-								 "exec: \"%s\": executable file not found in $PATH",
-					  name), 127);
+		return err_status(err_new(0,
+					  strchr(name, '/')
+						  ? "exec: \"%s\": no such file or directory"
+						  : "exec: \"%s\": executable file not found in $PATH",
+					  name),
+				  127);
 	if (errnum == ENOEXEC)
-		return err_status(err_hint(err_new(0, "exec: \"%s\": exec format error", name),
-					   "it was built for another kind of processor, or is a script without #! line"),
-				  126);
+		return err_status(
+			err_hint(err_new(0, "exec: \"%s\": exec format error", name),
+				 "it was built for another kind of processor, or is a script without #! line"),
+			126);
 	return err_status(err_new(errnum, "exec: \"%s\"", name), 126);
 }
 

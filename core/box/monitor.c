@@ -130,7 +130,8 @@ static void client_watch(struct client *c)
 }
 
 /* Send now, or queue behind what waits already.  Never blocks; a client that is gone is dropped by its next event. */
-static void client_send(struct client *c, enum ctl_type type, uint32_t arg, const void *data, size_t len, int fd)
+static void client_send(struct client *c, enum ctl_type type, uint32_t arg, const void *data,
+			size_t len, int fd)
 {
 	struct err *e = c->queue.len ? NULL : ctl_send(c->src.fd, type, arg, data, len, fd);
 	size_t size = offsetof(struct ctl_msg, data) + len;
@@ -451,7 +452,9 @@ static struct err *client_add(struct monitor *m, int fd, struct client **ret)
 	struct err *e = fd_nonblock(fd, true);
 
 	*c = (struct client){ .src = { .fd = fd, .ready = client_ready, .release = client_release },
-			      .m = m, .next = m->clients, .reading = true };
+			      .m = m,
+			      .next = m->clients,
+			      .reading = true };
 	e = e ?: loop_add(&m->loop, &c->src, EPOLLIN);
 	if (e) {
 		close(fd);
@@ -506,7 +509,8 @@ static struct err *relay_ended(struct monitor *m)
 
 	relay_stop(m);
 	if (again)
-		timer_set(&m->relay_timer, time_mono_ms() - m->relay_start_ms > RELAY_MIN_MS ? 1 : RELAY_MIN_MS, 0);
+		timer_set(&m->relay_timer,
+			  time_mono_ms() - m->relay_start_ms > RELAY_MIN_MS ? 1 : RELAY_MIN_MS, 0);
 	return NULL;
 }
 
@@ -788,7 +792,8 @@ static struct err *write_etc(struct monitor *m)
 	net_addrs_default(&addrs);
 	e = fd_read_file(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &host_resolv, NULL);
 	err_free(e); /* a machine without: the stack's name server only */
-	resolv = s->net == NET_DEFAULT ? resolv_conf_text(host_resolv, &addrs, true) : xstrdup(host_resolv ?: "");
+	resolv = s->net == NET_DEFAULT ? resolv_conf_text(host_resolv, &addrs, true)
+				       : xstrdup(host_resolv ?: "");
 	hosts = hosts_text(m->hostname, s->net == NET_DEFAULT ? &addrs : NULL, true, &s->add_hosts);
 	name = xasprintf("%s\n", m->hostname);
 	e = fd_write_atomic(m->b->dir, "resolv.conf", resolv, strlen(resolv), 0644, false);
@@ -841,7 +846,8 @@ static struct err *spawn_init(struct monitor *m)
 {
 	struct clone_args ca = {
 		.flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-			 CLONE_NEWUTS | CLONE_NEWCGROUP | (m->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET),
+			 CLONE_NEWUTS | CLONE_NEWCGROUP |
+			 (m->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET),
 		.exit_signal = SIGCHLD,
 	};
 	struct init_args ia = { .st = m->b->st, .spec = &m->b->spec, .hostname = m->hostname };
@@ -898,7 +904,8 @@ static struct err *begin(struct monitor *m)
 	signal(SIGPIPE, SIG_IGN);
 	m->signals = (struct source){ .fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK),
 				      .ready = signals_ready };
-	e = m->signals.fd < 0 ? err_new(errno, "watching signals") : loop_add(&m->loop, &m->signals, EPOLLIN);
+	e = m->signals.fd < 0 ? err_new(errno, "watching signals")
+			      : loop_add(&m->loop, &m->signals, EPOLLIN);
 	e = e ?: timer_init(&m->loop, &m->stop_timer, stop_expired);
 	e = e ?: timer_init(&m->loop, &m->drain_timer, drain_expired);
 	e = e ?: timer_init(&m->loop, &m->relay_timer, relay_again);
@@ -915,8 +922,8 @@ static struct err *begin(struct monitor *m)
 /* A session of our own, no terminal, none of the caller's descriptors. */
 static void detach(const struct box *b, int lock, int starter)
 {
-	int keep[] = { b->dir,	      b->st->root,    b->st->blobs,   b->st->layers, b->st->containers,
-		       b->st->names,  b->st->volumes, b->st->cache,   b->st->tmp,    lock,
+	int keep[] = { b->dir,	     b->st->root,    b->st->blobs, b->st->layers, b->st->containers,
+		       b->st->names, b->st->volumes, b->st->cache, b->st->tmp,	  lock,
 		       starter };
 	int null;
 

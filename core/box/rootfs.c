@@ -65,7 +65,8 @@ struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds 
 }
 
 /* The overlay through the new mount API: any number of layers (lowerdir+, Linux 6.5). */
-static int overlay_new_api(const struct strv *layers, const char *upper, const char *work, bool is_volatile)
+static int overlay_new_api(const struct strv *layers, const char *upper, const char *work,
+			   bool is_volatile)
 {
 	_cleanup_close_ int fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
 	int rc;
@@ -107,7 +108,8 @@ static struct err *overlay_old_api(const struct strv *layers, const char *upper,
 			break;
 		str_addf(&opt, "%s/proc/self/fd/%d", n ? ":" : "lowerdir=", fds[n]);
 	}
-	str_addf(&opt, ",upperdir=%s,workdir=%s,userxattr%s", upper, work, is_volatile ? ",volatile" : "");
+	str_addf(&opt, ",upperdir=%s,workdir=%s,userxattr%s", upper, work,
+		 is_volatile ? ",volatile" : "");
 	fd_path(target, path);
 	if (!e && mount("devbox", path, "overlay", 0, opt.s) < 0)
 		e = err_new(errno, "mounting the container's layers (overlayfs)");
@@ -136,7 +138,8 @@ static struct err *overlay(const struct rootfs_cfg *cfg, int store, int *ret_roo
 	/* an image without layers is an empty directory */
 	if (!s->layers.n) {
 		_cleanup_free_ char *plain = xasprintf("../containers/%s/upper", s->id);
-		_cleanup_close_ int tree = sys_open_tree(AT_FDCWD, plain, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		_cleanup_close_ int tree =
+			sys_open_tree(AT_FDCWD, plain, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 		if (tree < 0 || sys_move_mount(tree, target) < 0)
 			return err_new(errno, "mounting the container's directory");
@@ -156,7 +159,8 @@ static struct err *target_open(int root, const char *path, bool directory, int *
 	return directory ? fd_mkdir_p(root, path, 0755, ret) : fd_create_p(root, path, 0644, ret);
 }
 
-static struct err *mount_at(int root, const char *path, const char *type, unsigned long flags, const char *data)
+static struct err *mount_at(int root, const char *path, const char *type, unsigned long flags,
+			    const char *data)
 {
 	_cleanup_close_ int target = -1;
 	char to[32];
@@ -189,9 +193,9 @@ static struct err *set_read_only(int fd, bool recursive)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 
-	return sys_mount_setattr(fd, recursive ? AT_RECURSIVE : 0, &attr) < 0 ?
-		       err_new(errno, "making a mount read-only") :
-		       NULL;
+	return sys_mount_setattr(fd, recursive ? AT_RECURSIVE : 0, &attr) < 0
+		       ? err_new(errno, "making a mount read-only")
+		       : NULL;
 }
 
 /* Mount the detached tree on ROOT/TARGET, which becomes a directory or a file as the tree's root is one. */
@@ -207,7 +211,9 @@ static struct err *attach_at(int root, const char *target, int tree, bool read_o
 	if (!e && read_only)
 		e = set_read_only(tree, true);
 	if (!e && sys_move_mount(tree, at) < 0)
-		e = err_new(errno, S_ISDIR(st.st_mode) ? "mounting" : "mounting a file (is the target a directory?)");
+		e = err_new(errno, S_ISDIR(st.st_mode)
+					   ? "mounting"
+					   : "mounting a file (is the target a directory?)");
 	return err_wrap(e, "mounting %s", target);
 }
 
@@ -295,9 +301,9 @@ static struct err *dev(int root)
 	static const char *const nodes[] = { "null", "zero", "full", "random", "urandom", "tty" };
 	static const struct {
 		const char *name, *to;
-	} links[] = { { "fd", "/proc/self/fd" },	   { "stdin", "/proc/self/fd/0" },
+	} links[] = { { "fd", "/proc/self/fd" },       { "stdin", "/proc/self/fd/0" },
 		      { "stdout", "/proc/self/fd/1" }, { "stderr", "/proc/self/fd/2" },
-		      { "core", "/proc/kcore" },	   { "ptmx", "pts/ptmx" } };
+		      { "core", "/proc/kcore" },       { "ptmx", "pts/ptmx" } };
 	_cleanup_close_ int dir = -1;
 	struct err *e;
 
@@ -345,10 +351,12 @@ static struct err *sys(const struct rootfs_cfg *cfg, int root)
 
 static struct err *hide(int root)
 {
-	static const char *const masked[] = { "proc/asound",	  "proc/acpi",		"proc/interrupts",
-					      "proc/kcore",	  "proc/keys",		"proc/latency_stats",
-					      "proc/timer_list",  "proc/timer_stats",	"proc/sched_debug",
-					      "proc/scsi",	  "sys/firmware",	"sys/devices/virtual/powercap" };
+	static const char *const masked[] = { "proc/asound",	  "proc/acpi",
+					      "proc/interrupts",  "proc/kcore",
+					      "proc/keys",	  "proc/latency_stats",
+					      "proc/timer_list",  "proc/timer_stats",
+					      "proc/sched_debug", "proc/scsi",
+					      "sys/firmware",	  "sys/devices/virtual/powercap" };
 	static const char *const read_only[] = { "proc/bus", "proc/fs", "proc/irq", "proc/sys",
 						 "proc/sysrq-trigger" };
 	struct err *e = NULL;
@@ -366,8 +374,8 @@ static struct err *hide(int root)
 		}
 		fd_path(fd, to);
 		if (fstat(fd, &st) < 0 ||
-		    (S_ISDIR(st.st_mode) ? mount("tmpfs", to, "tmpfs", MS_RDONLY, "size=0") :
-					   mount("/dev/null", to, NULL, MS_BIND, NULL)) < 0)
+		    (S_ISDIR(st.st_mode) ? mount("tmpfs", to, "tmpfs", MS_RDONLY, "size=0")
+					 : mount("/dev/null", to, NULL, MS_BIND, NULL)) < 0)
 			e = err_new(errno, "hiding /%s", masked[i]);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(read_only) && !e; i++) {
@@ -379,7 +387,8 @@ static struct err *hide(int root)
 			e = NULL;
 			continue;
 		}
-		tree = sys_open_tree(at, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		tree = sys_open_tree(
+			at, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 		if (tree < 0)
 			e = err_new(errno, "protecting /%s", read_only[i]);
 		e = e ?: set_read_only(tree, true);
@@ -465,8 +474,8 @@ struct err *rootfs_pivot(int root, bool read_only)
 	if (e)
 		return e;
 	/* pivot_root(2), "pivot_root(".", ".")": the old root lies over the new one and is taken away */
-	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
-	    chdir("/") < 0)
+	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_new(errno, "changing to the container's root");
 	return NULL;
 }

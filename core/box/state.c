@@ -45,7 +45,8 @@ struct err *state_write(int box_dir, const struct state *s, bool sync)
 	json_close(&o, ']');
 	json_close(&o, '}');
 	text = json_out_take(&o, &len);
-	return err_wrap(fd_write_atomic(box_dir, "state.json", text, len, 0600, sync), "recording the state");
+	return err_wrap(fd_write_atomic(box_dir, "state.json", text, len, 0600, sync),
+			"recording the state");
 }
 
 struct err *state_sync(int box_dir)

@@ -51,7 +51,8 @@ struct err *detach_keys_parse(const char *text, struct detach_keys *ret)
 
 		if (k.n == DETACH_KEYS_MAX)
 			return err_new(0, "detach keys '%s': more than %d keys", text, DETACH_KEYS_MAX);
-		if (ctrl && ctrl[0] && !ctrl[1] && (strchr("@[\\]^_", *ctrl) || (*ctrl >= 'a' && *ctrl <= 'z')))
+		if (ctrl && ctrl[0] && !ctrl[1] &&
+		    (strchr("@[\\]^_", *ctrl) || (*ctrl >= 'a' && *ctrl <= 'z')))
 			k.seq[k.n++] = (unsigned char)*ctrl & 0x1f;
 		else if (key[0] && !key[1])
 			k.seq[k.n++] = (unsigned char)*key;

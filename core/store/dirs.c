@@ -17,8 +17,9 @@ static struct err *home_data_dir(char **ret)
 	else if (home && *home == '/')
 		*ret = xasprintf("%s/.local/share/devbox", home);
 	else
-		return err_hint(err_new(0, "no place for devbox's storage: neither XDG_DATA_HOME nor HOME is an absolute path"),
-				"set HOME");
+		return err_hint(
+			err_new(0, "no place for devbox's storage: neither XDG_DATA_HOME nor HOME is an absolute path"),
+			"set HOME");
 	return NULL;
 }
 

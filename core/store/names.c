@@ -22,24 +22,29 @@ struct err *name_check(const char *name)
 	for (const char *p = name; *p && good; p++)
 		good = isalnum((unsigned char)*p) || strchr("_.-", *p);
 	if (!good)
-		return err_new(0, "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name);
+		return err_new(0, "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+			       name);
 	return NULL;
 }
 
 char *name_make(void)
 {
-	static const char *const first[] = { "amber", "brave",	"calm",	 "clever", "cosy",   "crisp", "eager",
-					     "early", "fair",	"fleet", "frank",  "gentle", "glad",  "green",
-					     "happy", "honest", "jolly", "keen",   "kind",   "light", "lively",
-					     "lucid", "mellow", "merry", "nimble", "noble",  "patient", "plain",
-					     "proud", "quick",  "quiet", "rapid",  "ready",  "sharp", "shiny",
-					     "silent", "simple", "sober", "steady", "swift", "tidy", "vivid" };
-	static const char *const second[] = { "badger", "beaver",  "bison",  "crane",  "dolphin", "eagle", "falcon",
-					      "ferret", "finch",   "fox",    "gecko",  "heron",	  "ibis",  "jackal",
-					      "kestrel", "lark",   "lemur",  "lynx",   "magpie",  "marten", "mole",
-					      "moose",	"newt",	   "ocelot", "orca",   "osprey",  "otter", "owl",
-					      "panda",	"pelican", "puffin", "raven",  "robin",	  "salmon", "seal",
-					      "sparrow", "stork",  "swan",   "tapir",  "turtle",  "walrus", "wren" };
+	static const char *const first[] = {
+		"amber",  "brave",  "calm",  "clever", "cosy",	 "crisp",   "eager",
+		"early",  "fair",   "fleet", "frank",  "gentle", "glad",    "green",
+		"happy",  "honest", "jolly", "keen",   "kind",	 "light",   "lively",
+		"lucid",  "mellow", "merry", "nimble", "noble",	 "patient", "plain",
+		"proud",  "quick",  "quiet", "rapid",  "ready",	 "sharp",   "shiny",
+		"silent", "simple", "sober", "steady", "swift",	 "tidy",    "vivid"
+	};
+	static const char *const second[] = {
+		"badger",  "beaver",  "bison",	"crane", "dolphin", "eagle",  "falcon",
+		"ferret",  "finch",   "fox",	"gecko", "heron",   "ibis",   "jackal",
+		"kestrel", "lark",    "lemur",	"lynx",	 "magpie",  "marten", "mole",
+		"moose",   "newt",    "ocelot", "orca",	 "osprey",  "otter",  "owl",
+		"panda",   "pelican", "puffin", "raven", "robin",   "salmon", "seal",
+		"sparrow", "stork",   "swan",	"tapir", "turtle",  "walrus", "wren"
+	};
 	unsigned char r[4];
 
 	random_bytes(r, sizeof(r));
@@ -113,6 +118,7 @@ struct err *name_find(struct store *st, const char *text, char ret[ID_LEN + 1])
 		if (!strncmp(de->d_name, text, len) && strlen(de->d_name) == ID_LEN && !found++)
 			memcpy(ret, de->d_name, ID_LEN + 1);
 	if (found > 1)
-		return err_hint(err_new(0, "multiple containers start with %s", text), "give more digits");
+		return err_hint(err_new(0, "multiple containers start with %s", text),
+				"give more digits");
 	return found ? NULL : err_new(0, "No such container: %s", text);
 }

@@ -16,8 +16,10 @@ struct err *volume_check_name(const char *name)
 	for (const char *p = name; *p && good; p++)
 		good = isalnum((unsigned char)*p) || strchr("_.-", *p);
 	if (!good)
-		return err_hint(err_new(0, "\"%s\" includes invalid characters for a local volume name, only "
-					   "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed", name),
+		return err_hint(err_new(0,
+					"\"%s\" includes invalid characters for a local volume name, only "
+					"\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed",
+					name),
 				"to mount a directory of the host, give an absolute path");
 	return NULL;
 }

@@ -33,7 +33,8 @@ static void test_dirs(void)
 	ok(exists("up/z"), "it stops at the root");
 
 	ok(symlinkat("loop2", root, "loop1") == 0 && symlinkat("loop1", root, "loop2") == 0, "a loop");
-	is_err(fd_mkdir_p(root, "loop1/x", 0755, NULL), "*Too many levels of symbolic links", "is refused");
+	is_err(fd_mkdir_p(root, "loop1/x", 0755, NULL), "*Too many levels of symbolic links",
+	       "is refused");
 }
 
 static void test_files(void)
@@ -44,14 +45,16 @@ static void test_files(void)
 	is_err(fd_create_p(root, "f/g/file", 0644, &fd), NULL, "a file with its directories");
 	ok(fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0, "is empty");
 	close(fd);
-	ok(symlinkat("../run/systemd/resolv.conf", root, "f/resolv.conf") == 0, "a link to nothing, as images have it");
+	ok(symlinkat("../run/systemd/resolv.conf", root, "f/resolv.conf") == 0,
+	   "a link to nothing, as images have it");
 	is_err(fd_create_p(root, "f/resolv.conf", 0644, &fd), NULL, "its target is made");
 	close(fd);
 	ok(exists("run/systemd/resolv.conf"), "where a chroot would have it");
 	is_err(fd_create_p(root, "f", 0644, &fd), NULL, "what is there stays, whatever it is");
 	ok(fstat(fd, &st) == 0 && S_ISDIR(st.st_mode), "a directory");
 	close(fd);
-	is_err(fd_create_p(root, "loop1", 0644, &fd), "*Too many levels of symbolic links", "a loop is refused");
+	is_err(fd_create_p(root, "loop1", 0644, &fd), "*Too many levels of symbolic links",
+	       "a loop is refused");
 }
 
 int main(void)

@@ -8,7 +8,12 @@ static const struct {
 } cases[] = {
 	{ "ctrl-p,ctrl-q", "hello", "hello", false },
 	{ "ctrl-p,ctrl-q", "a\x10\x11", "a", true },
-	{ "ctrl-p,ctrl-q", "a\x10" "b", "a\x10" "b", false },
+	{ "ctrl-p,ctrl-q",
+	  "a\x10"
+	  "b",
+	  "a\x10"
+	  "b",
+	  false },
 	{ "ctrl-p,ctrl-q", "\x10\x10\x11", "\x10", true },
 	{ "ctrl-p,ctrl-q", "x\x10", "x", false },
 	{ "x", "abxc", "ab", true },
@@ -40,7 +45,8 @@ static void test_split_input(void)
 
 	is_err(detach_keys_parse("ctrl-p,ctrl-q", &k), NULL, "the default keys");
 	is_int(detach_keys_filter(&k, "\x10", 1, out, &detach), 0, "the first key is held back");
-	is_int(detach_keys_filter(&k, "z", 1, out, &detach), 2, "and comes with the next that is not the second");
+	is_int(detach_keys_filter(&k, "z", 1, out, &detach), 2,
+	       "and comes with the next that is not the second");
 	is_int(detach_keys_filter(&k, "\x10", 1, out, &detach), 0, "held back again");
 	is_int(detach_keys_filter(&k, "\x11", 1, out, &detach), 0, "the second key");
 	ok(detach, "detaches across two reads");
