@@ -1,6 +1,7 @@
 /* registry/blob.h -- the content store: blobs/sha256/<hex>, each under the name of its own digest.
  * A blob appears there by rename after its digest was checked, and never changes.  What has been downloaded of a blob
- * so far is kept as cache/<hex>.part, locked by who downloads it; the next pull, of whichever process, goes on there. */
+ * so far is kept as cache/<hex>.part, locked by who downloads it; the next pull, of whichever
+ * process, goes on there. */
 #ifndef REGISTRY_BLOB_H
 #define REGISTRY_BLOB_H
 

@@ -2,7 +2,8 @@
  * Source: OCI distribution-spec 1.1; distribution/docs/spec/auth.
  *
  * Mirrors are asked first, in the order of the configuration, then the registry itself; the first that has given the
- * manifest is asked first for the rest.  A struct client may be used by several threads, each with its own struct http. */
+ * manifest is asked first for the rest.  A struct client may be used by several threads, each with
+ * its own struct http. */
 #ifndef REGISTRY_CLIENT_H
 #define REGISTRY_CLIENT_H
 

@@ -55,8 +55,8 @@ void http_global_init(void);
 struct http *http_new(const struct registry_config *cfg);
 void http_free(struct http *h);
 /* One request with its redirects, no retries.  Any HTTP status is a success of this function; an error means that no
- * complete answer came (errno 0 unless the sink failed, whose error is passed through).  *ret is valid in both cases and
- * ends with http_resp_done(). */
+ * complete answer came (errno 0 unless the sink failed, whose error is passed through).  *ret is
+ * valid in both cases and ends with http_resp_done(). */
 struct err *http_do(struct http *h, const struct http_req *req, struct http_resp *ret) MUST_CHECK;
 
 /* Form-encode VALUE and append "NAME=VALUE" to S, with '&' or (first) SEP before it. */

@@ -35,8 +35,9 @@ struct err *image_find(struct store *st, const char *text, struct image **ret) M
 struct err *image_list(struct store *st, struct image ***ret, size_t *ret_n) MUST_CHECK;
 /* Add the name TARGET to what SOURCE names. */
 struct err *image_tag(struct store *st, const char *source, const char *target) MUST_CHECK;
-/* Remove the name (or, given an id, all names of the image; refused without FORCE if several names or in use by a container:
- * IN_USE holds the image ids of containers).  Appends "Untagged: ..." / "Deleted: sha256:..." lines to REPORT. */
+/* Remove the name (or, given an id, all names of the image; refused without FORCE if several names
+ * or in use by a container: IN_USE holds the image ids of containers).  Appends "Untagged: ..." /
+ * "Deleted: sha256:..." lines to REPORT. */
 struct err *image_remove(struct store *st, const char *text, bool force, const struct strv *in_use,
 			 struct strv *report) MUST_CHECK;
 /* Remove dangling images (ALL: every image not in IN_USE) and blobs and layers nothing refers to. */

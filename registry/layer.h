@@ -1,9 +1,10 @@
 /* registry/layer.h -- unpacking a layer, a tar stream, into a directory.
  * Source: OCI image-spec, layer.md; overlayfs.rst ("userxattr").
  *
- * To be called inside the user namespace, as its root.  Whatever the stream says, nothing outside ROOT is touched: names
- * are cleaned as Docker cleans them, a name that leads out of the root is an error, and directories on the way are
- * resolved as a chroot would (openat2(2)).  Whiteouts become what overlayfs understands: ".wh.NAME" a character device
+ * To be called inside the user namespace, as its root.  Whatever the stream says, nothing outside
+ * ROOT is touched: names are cleaned as Docker cleans them, a name that leads out of the root is an
+ * error, and directories on the way are resolved as a chroot would (openat2(2)).  Whiteouts become
+ * what overlayfs understands: ".wh.NAME" a character device
  * 0:0 called NAME, ".wh..wh..opq" the attribute user.overlay.opaque.  Devices are left out; so are owners that are
  * not mapped and attributes that cannot be set, and both are counted.  The umask must be 0. */
 #ifndef REGISTRY_LAYER_H

@@ -55,7 +55,8 @@ struct err *manifest_parse(const char *text, size_t len, const char *content_typ
 void manifest_done(struct manifest *m);
 
 /* The members of an image's configuration that a pull needs.  N_LAYERS is the number the manifest has.  Appends the
- * diff ids.  Errors: malformed, or a number of layers that does not fit, or another platform than WANT (may be NULL). */
+ * diff ids.  Errors: malformed, or a number of layers that does not fit, or another platform than
+ * WANT (may be NULL). */
 struct err *config_parse(const char *text, size_t len, size_t n_layers, const struct platform *want,
 			 struct strv *diff_ids) MUST_CHECK;
 

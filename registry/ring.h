@@ -15,7 +15,8 @@ struct err *ring_done(struct ring *r, size_t len) MUST_CHECK;
 /* No more comes: the end of the stream, or (not OK) a failure of the writer. */
 void ring_end(struct ring *r, bool ok);
 
-/* The reader: the next piece, valid until the next call; *ret_len 0 is the end.  Errors: ECANCELED, the writer failed. */
+/* The reader: the next piece, valid until the next call; *ret_len 0 is the end.  Errors: ECANCELED,
+ * the writer failed. */
 struct err *ring_read(struct ring *r, const void **ret_data, size_t *ret_len) MUST_CHECK;
 /* The reader takes no more. */
 void ring_close(struct ring *r);

@@ -107,7 +107,8 @@ static void fail(struct dns_pending *p)
 	pending_end(p);
 }
 
-/* The next server to ask: in the order of the file, those that are known to be bad after the others.  False: all were. */
+/* The next server to ask: in the order of the file, those that are known to be bad after the
+ * others.  False: all were. */
 static bool choose(struct dns_pending *p, int64_t now)
 {
 	const struct dns *d = p->d;

@@ -1,7 +1,8 @@
 /* slirp/frame.h -- Ethernet frames between the container's kernel and the user-mode stack.  Pure, no I/O.
  *
  * In both directions a frame travels behind a struct virtio_net_hdr and may be a TCP segment far larger than the MTU:
- *   up    the kernel leaves checksums unfinished and segments whole: frame_check() finishes the checksum, and raises the
+ *   up    the kernel leaves checksums unfinished and segments whole: frame_check() finishes the
+ * checksum, and raises the
  *         MSS in SYNs, so that the stack sends segments of up to 64 KiB downward
  *   down  frame_split() gives such a segment back with a header that lets the kernel cut it (GSO) to the MTU the
  *         container believes in; other packets that are too large (UDP) become IP fragments

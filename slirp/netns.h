@@ -2,7 +2,8 @@
  *
  * The caller is single-threaded, in the container's user and network namespaces with all capabilities there, and still
  * sees the host's /dev and /proc (before pivot_root).  Done here, in this order:
- *   1 eth0: a tap (/dev/net/tun), or where that cannot be opened a veth pair whose far end lies in a network namespace of
+ *   1 eth0: a tap (/dev/net/tun), or where that cannot be opened a veth pair whose far end lies in
+ * a network namespace of
  *     its own, hidden from the container, and is read through a packet socket
  *   2 one batch of netlink: lo and eth0 up, addresses (no duplicate detection: nobody else is there), default routes,
  *     and for the relay (slirp/relay.h): marked packets are delivered locally whatever their address

@@ -9,10 +9,10 @@
  *	loop_run(&loop);
  *
  * TCP: each accepted connection gets an inner connection to the container's address whose source is the real peer
- * (IP_TRANSPARENT; peers on the host's loopback appear as the gateway).  Half-close, resets and back-pressure pass through;
- * a refused inner connection resets the outer one.  Without descriptors left, accepting pauses until some are free.
- * UDP: one inner socket a peer, the same way; forgotten after RELAY_UDP_IDLE_MS without traffic, the idlest when there are
- * RELAY_UDP_MAX.
+ * (IP_TRANSPARENT; peers on the host's loopback appear as the gateway).  Half-close, resets and
+ * back-pressure pass through; a refused inner connection resets the outer one.  Without descriptors
+ * left, accepting pauses until some are free. UDP: one inner socket a peer, the same way; forgotten
+ * after RELAY_UDP_IDLE_MS without traffic, the idlest when there are RELAY_UDP_MAX.
  * Buffers are held by connections with data in flight only. */
 #ifndef SLIRP_RELAY_H
 #define SLIRP_RELAY_H

@@ -13,8 +13,8 @@
  * (NULL: none).  The caller frees it. */
 char *resolv_conf_text(const char *host_text, const struct net_addrs *a, bool ipv6);
 
-/* The name servers of a resolv.conf (text may be NULL), in order; 127.0.0.1 and ::1 if it names none.  Returns how many.
- * Scopes ("fe80::1%eth0") are looked up among the caller's interfaces. */
+/* The name servers of a resolv.conf (text may be NULL), in order; 127.0.0.1 and ::1 if it names
+ * none.  Returns how many. Scopes ("fe80::1%eth0") are looked up among the caller's interfaces. */
 enum { RESOLV_SERVERS_MAX = 4 };
 struct resolv_server {
 	union {
@@ -26,8 +26,9 @@ struct resolv_server {
 };
 size_t resolv_servers(const char *text, struct resolv_server ret[RESOLV_SERVERS_MAX]);
 
-/* ADD_HOSTS are "name:address" or "name:host-gateway" entries (the address may be IPv6, with or without brackets), already
- * checked by hosts_check().  A is NULL when the container has no address of its own (network none). */
+/* ADD_HOSTS are "name:address" or "name:host-gateway" entries (the address may be IPv6, with or
+ * without brackets), already checked by hosts_check().  A is NULL when the container has no address
+ * of its own (network none). */
 char *hosts_text(const char *hostname, const struct net_addrs *a, bool ipv6,
 		 const struct strv *add_hosts);
 /* Is TEXT a valid --add-host?  Errors as Docker words them. */

@@ -24,8 +24,8 @@
  * libslirp has the interface of poll(2): before each wait it is asked which of its sockets want what
  * (slirp_pollfds_fill), afterwards it asks what happened (slirp_pollfds_poll).  We keep the sockets in the loop's epoll
  * set and change an entry only when the wish changed.  A socket that is not wished for any more stays in the set until
- * it fires in vain once: most are wished for again at once.  Waits in which nothing concerned the stack are not shown to
- * it, so a busy log costs nothing here, and an idle stack sleeps.
+ * it fires in vain once: most are wished for again at once.  Waits in which nothing concerned the
+ * stack are not shown to it, so a busy log costs nothing here, and an idle stack sleeps.
  *
  * libslirp's clock (a global of 32 bits in milliseconds) only moves in slirp_pollfds_poll(): before frames are let in
  * after a pause it is set forward, or new flows would be born expired. */

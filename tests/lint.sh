@@ -89,7 +89,7 @@ lint_shell() {
 	done
 	if command -v shellcheck >/dev/null; then
 		# Left out: sourced files it cannot follow, and what is meant (SC1007 X= cmd, SC2128 $FUNCNAME, ...).
-		shell_files | xargs -r shellcheck -S warning -f gcc \
+		shell_files | xargs -r shellcheck -s bash -S warning -e SC2154 -f gcc \
 			-e SC1007,SC1090,SC1091,SC2034,SC2120,SC2128,SC2163,SC2174 || true
 	fi
 }

@@ -17,7 +17,8 @@ struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode, 
 /* mkdir -p below ROOT, following links inside ROOT, also those that lead to what is not there yet; opens the last
  * directory (O_PATH) if RET_FD is given. */
 struct err *fd_mkdir_p(int root, const char *path, mode_t mode, int *ret_fd) MUST_CHECK;
-/* The same for an empty file PATH with its directories; an existing file (or whatever it is) stays.  *ret_fd is O_PATH. */
+/* The same for an empty file PATH with its directories; an existing file (or whatever it is) stays.
+ * *ret_fd is O_PATH. */
 struct err *fd_create_p(int root, const char *path, mode_t mode, int *ret_fd) MUST_CHECK;
 /* The whole of a file of at most MAX bytes, NUL-ended.  Errors: EFBIG if larger. */
 struct err *fd_read_all(int fd, const char *what, size_t max, char **ret_text, size_t *ret_len)

@@ -22,8 +22,9 @@ const char *proc_boot_id(void);
 /* Does the process named by the triple exist? */
 bool proc_is(pid_t pid, uint64_t start_time, const char *boot_id);
 
-/* The process list shows a command line to every user of the machine, passwords given by -e included.  main() tells once
- * where it lies; a process that stays then puts a title in its place.  The old strings must not be used any more. */
+/* The process list shows a command line to every user of the machine, passwords given by -e
+ * included.  main() tells once where it lies; a process that stays then puts a title in its place.
+ * The old strings must not be used any more. */
 void proc_title_init(int argc, char **argv);
 void proc_title_set(const char *fmt, ...) PRINTF(1, 2);
 

@@ -34,8 +34,8 @@ struct box {
 };
 void box_free(struct box *b);
 
-/* Make the container (directory, name, volumes).  REQ's name is checked; without one a name is made up.  Errors: name in use as
- * Docker words it. */
+/* Make the container (directory, name, volumes).  REQ's name is checked; without one a name is made
+ * up.  Errors: name in use as Docker words it. */
 struct err *box_create(struct store *st, const struct run_request *req, const struct image *img,
 		       struct box **ret) MUST_CHECK;
 /* By full id, unique prefix of the id, or name.  Errors: "No such container: X", ambiguous prefix. */
@@ -45,12 +45,12 @@ struct err *box_list(struct store *st, struct box ***ret, size_t *ret_n) MUST_CH
 
 /* Start a created or exited container: forks its monitor and waits until the image's process was executed, or failed:
  * status 126/127 as Docker.  With RET_CONN, *ret_conn is a connection for attach_run() that was there before the
- * first byte of output; pass NULL to start it in the background.  Published addresses are in b->state.published afterwards, unless
- * it has ended already. */
+ * first byte of output; pass NULL to start it in the background.  Published addresses are in
+ * b->state.published afterwards, unless it has ended already. */
 struct err *box_start(struct box *b, int *ret_conn) MUST_CHECK;
 
-/* SIGTERM or the stop signal, TIMEOUT_S seconds (-1: the container's own, 10 by default), SIGKILL; returns when it has ended.
- * A container that does not run is success. */
+/* SIGTERM or the stop signal, TIMEOUT_S seconds (-1: the container's own, 10 by default), SIGKILL;
+ * returns when it has ended. A container that does not run is success. */
 struct err *box_stop(struct box *b, int timeout_s) MUST_CHECK;
 struct err *box_kill(struct box *b, int sig) MUST_CHECK; /* error if not running, as Docker words it */
 /* FORCE: kill first.  VOLUMES: anonymous volumes too. */

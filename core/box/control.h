@@ -46,8 +46,8 @@ struct ctl_msg {
 struct err *ctl_send(int sock, enum ctl_type type, uint32_t arg, const void *data, size_t len, int fd)
 	MUST_CHECK;
 struct err *ctl_send_err(int sock, const struct err *failure) MUST_CHECK;
-/* Receive one message; *ret_len is the length of its data; *ret_fd (if not NULL) the descriptor it carried or -1.  At end
- * of file type is 0.  EAGAIN is an error on a non-blocking socket. */
+/* Receive one message; *ret_len is the length of its data; *ret_fd (if not NULL) the descriptor it
+ * carried or -1.  At end of file type is 0.  EAGAIN is an error on a non-blocking socket. */
 struct err *ctl_recv(int sock, struct ctl_msg *msg, size_t *ret_len, int *ret_fd) MUST_CHECK;
 
 /* The monitor's end and the clients' end of containers/<id>/ctl.  Errors: ECONNREFUSED/ENOENT: no monitor. */

@@ -4,8 +4,9 @@
  *
  * The joiner stays outside the pid namespace itself (setns(2) only moves its children), so the command is cloned as a
  * sibling: our own child, which we can wait for, while the joiner ends at once.  The joiner and the command are
- * not dumpable until the command is executed: nothing in the container reaches devbox's binary or descriptors through /proc.
- * Streams are pipes or a terminal of the container's own devpts, relayed by us. */
+ * not dumpable until the command is executed: nothing in the container reaches devbox's binary or
+ * descriptors through /proc. Streams are pipes or a terminal of the container's own devpts, relayed
+ * by us. */
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>

@@ -3,8 +3,9 @@
  *   2 opens what the user named on the host (bind mounts), makes the network device, sends NET
  *   3 becomes root of the namespace; mounts (rootfs.c); sends TTY if there is a terminal
  *   4 pivots, gives up capabilities, installs seccomp, executes (launch.c)
- * Until step 4 is over nothing of the image has run, so nothing can look into this process; it must stay dumpable until then
- * for the relay, which enters its namespaces (setns(2) with a pidfd asks for the right to trace it). */
+ * Until step 4 is over nothing of the image has run, so nothing can look into this process; it must
+ * stay dumpable until then for the relay, which enters its namespaces (setns(2) with a pidfd asks
+ * for the right to trace it). */
 #include "core/box/init.h"
 
 #include <sched.h>

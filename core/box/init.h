@@ -7,8 +7,8 @@
 #include "core/store/dirs.h"
 #include "slirp/netns.h"
 
-/* Messages of the child on its socket to the monitor: one byte, with a descriptor or an error behind it.  End of file means that
- * the program was executed. */
+/* Messages of the child on its socket to the monitor: one byte, with a descriptor or an error
+ * behind it.  End of file means that the program was executed. */
 enum { INIT_MAPPED = 'M' }; /* from the monitor: the id maps are written */
 enum init_msg {
 	INIT_NET = 'N', /* struct init_net, with the packet descriptor */

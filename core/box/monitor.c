@@ -9,13 +9,14 @@
  *                FAILED  an error                       -> start_failed(), the starter gets FAIL
  *                EOF     the program was executed       -> on_started(), the starter gets STARTED
  *   RUNNING    output -> log and attached clients; clients' input -> the container; requests on ctl
- *   EXITED     init's pidfd is readable -> on_exit(): what is left in the pipes is read, the state recorded, all waiting clients
- *              told; only then what is slow in the kernel: unmounting, closing the tap, removing files.
+ *   EXITED     init's pidfd is readable -> init_ready(): what is left in the pipes is read; end(): the state is
+ *              recorded, all waiting clients told; only then what is slow in the kernel: unmounting, closing the
+ *              tap, removing files.
  *
  * The lock (containers/<id>/lock) is held from before the fork until the file tree is unmounted: "running" in
  * state.json without a held lock is a lie left by a crash, and a new start waits until the old mount is gone.
- * If the monitor is killed, init dies with it unless it changed identity (PDEATHSIG is cleared then); box.c finds such an
- * orphan by its recorded start time and kills it.
+ * If the monitor is killed, init dies with it unless it changed identity (PDEATHSIG is cleared
+ * then); box.c finds such an orphan by its recorded start time and kills it.
  *
  * Back-pressure: an attached client that does not read stops the pump until it has read or gone, as a full pipe would;
  * without attached clients output only goes to the log. */
@@ -501,8 +502,8 @@ static void relay_stop(struct monitor *m)
 	m->relay_pid = 0;
 }
 
-/* It ends by itself when there is nothing (more) to do.  With ports to serve that is a crash or a kill: another one takes
- * over the listeners, in a moment if this one did not live long. */
+/* It ends by itself when there is nothing (more) to do.  With ports to serve that is a crash or a
+ * kill: another one takes over the listeners, in a moment if this one did not live long. */
 static struct err *relay_ended(struct monitor *m)
 {
 	bool again = m->phase == RUNNING && m->listeners.n;

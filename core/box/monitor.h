@@ -4,9 +4,10 @@
 
 #include "core/box/box.h"
 
-/* The body of the monitor: runs in a child of box_start(), in a session of its own, with the container's lock.  STARTER is its end of
- * a SOCK_SEQPACKET pair to the process that starts the container: it gets STARTED or FAIL, and with
- * ATTACH is an attached client from the first byte on.  Never returns. */
+/* The body of the monitor: runs in a child of box_start(), in a session of its own, with the
+ * container's lock.  STARTER is its end of a SOCK_SEQPACKET pair to the process that starts the
+ * container: it gets STARTED or FAIL, and with ATTACH is an attached client from the first byte on.
+ * Never returns. */
 NORETURN void monitor_main(struct box *b, int lock, int starter, bool attach);
 
 #endif

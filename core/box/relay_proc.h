@@ -1,5 +1,6 @@
-/* core/box/relay_proc.h -- the process R beside the monitor that works inside the container's network namespace: it relays
- * published ports (slirp/relay.h) and asks a database whether it is ready (core/box/recipe.h). */
+/* core/box/relay_proc.h -- the process R beside the monitor that works inside the container's
+ * network namespace: it relays published ports (slirp/relay.h) and asks a database whether it is
+ * ready (core/box/recipe.h). */
 #ifndef CORE_BOX_RELAY_PROC_H
 #define CORE_BOX_RELAY_PROC_H
 

@@ -14,8 +14,8 @@ void state_done(struct state *s);
 /* A pidfd of the running container's first process, from its monitor. */
 struct err *box_init_pidfd(struct box *b, int *ret_pidfd) MUST_CHECK;
 
-/* Take the container out of sight in one step (rename into tmp/), give its name free, and remove what it had: anonymous volumes
- * if VOLUMES.  For a container that does not run, under its lock. */
+/* Take the container out of sight in one step (rename into tmp/), give its name free, and remove
+ * what it had: anonymous volumes if VOLUMES.  For a container that does not run, under its lock. */
 struct err *box_erase(struct store *st, const struct spec *s, bool volumes) MUST_CHECK;
 /* The two halves of it: after the first the container does not exist any more; *ret_gone is what is left in tmp/. */
 struct err *box_hide(struct store *st, const struct spec *s, char **ret_gone) MUST_CHECK;

@@ -27,8 +27,9 @@ struct detach_keys {
 };
 /* TEXT: comma-separated letters, or ctrl-X with X of a-z @ [ \ ] ^ _; "" never detaches. */
 struct err *detach_keys_parse(const char *text, struct detach_keys *ret) MUST_CHECK;
-/* Pass LEN bytes of input through: writes what the container shall get (at most LEN + DETACH_KEYS_MAX bytes) to OUT, returns its
- * length; *ret_detach is set when the sequence is complete. */
+/* Pass LEN bytes of input through: writes what the container shall get (at most LEN +
+ * DETACH_KEYS_MAX bytes) to OUT, returns its length; *ret_detach is set when the sequence is
+ * complete. */
 size_t detach_keys_filter(struct detach_keys *k, const char *in, size_t len, char *out,
 			  bool *ret_detach);
 

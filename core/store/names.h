@@ -6,7 +6,8 @@
 
 enum { ID_LEN = 64, ID_SHORT = 12 };
 
-/* A fresh container id: 64 random hex digits (never all decimal in the first 12, so that it cannot be read as a number). */
+/* A fresh container id: 64 random hex digits (never all decimal in the first 12, so that it cannot
+ * be read as a number). */
 void id_make(char ret[ID_LEN + 1]);
 /* Docker's rule: [a-zA-Z0-9][a-zA-Z0-9_.-]*, two characters at least.  Errors as Docker words them. */
 struct err *name_check(const char *name) MUST_CHECK;
