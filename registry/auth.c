@@ -16,7 +16,8 @@ enum {
 #define HUB_SERVER                                                                                 \
 	"https://index.docker.io/v1/" /* under which Docker files the Hub's credentials */
 
-/* --- WWW-Authenticate ---------------------------------------------------------------------------------------------- */
+/* --- WWW-Authenticate
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool is_token_char(char c)
 {
@@ -167,7 +168,7 @@ void auth_challenge_done(struct auth_challenge *c)
 	*c = (struct auth_challenge){ 0 };
 }
 
-/* --- tokens -------------------------------------------------------------------------------------------------------- */
+/* --- tokens -------------------------------------------------------------------------------- */
 
 /* May S stand in a header line? */
 static bool is_printable(const char *s)
@@ -203,7 +204,8 @@ struct err *auth_token_parse(const char *text, size_t len, char **ret_token, uns
 	return NULL;
 }
 
-/* --- credentials --------------------------------------------------------------------------------------------------- */
+/* --- credentials
+ * --------------------------------------------------------------------------------------------------- */
 
 void auth_creds_done(struct auth_creds *c)
 {
@@ -274,7 +276,8 @@ char *auth_basic(const struct auth_creds *c)
 	return xasprintf("Basic %s", coded);
 }
 
-/* --- ~/.docker/config.json ----------------------------------------------------------------------------------------- */
+/* --- ~/.docker/config.json
+ * ----------------------------------------------------------------------------------------- */
 
 static void add_auth(struct docker_config *c, const char *server, json *entry)
 {

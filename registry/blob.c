@@ -10,7 +10,8 @@
 
 enum { READ_SIZE = 256 << 10 };
 
-/* --- digests ------------------------------------------------------------------------------------------------------- */
+/* --- digests
+ * ------------------------------------------------------------------------------------------------------- */
 
 struct sha256 {
 	EVP_MD_CTX *ctx;
@@ -72,7 +73,8 @@ void blob_digest(const void *data, size_t len, char *buf)
 	sha256_text(s, buf);
 }
 
-/* --- small blobs --------------------------------------------------------------------------------------------------- */
+/* --- small blobs
+ * --------------------------------------------------------------------------------------------------- */
 
 const char *blob_name(const char *digest)
 {
@@ -157,7 +159,7 @@ struct err *blob_fetch(struct store *st, struct client *c, struct http *h, const
 	return err_wrap(e, "%.19s", d->digest);
 }
 
-/* --- locks --------------------------------------------------------------------------------------------------------- */
+/* --- locks -------------------------------------------------------------------------------- */
 
 /* Is NAME still the file we have open?  Its last holder may have unlinked or renamed it. */
 static bool is_same_file(int dir, const char *name, int fd)
@@ -197,7 +199,8 @@ void lock_drop(int dir, const char *name, int fd)
 	close(fd);
 }
 
-/* --- streams ------------------------------------------------------------------------------------------------------- */
+/* --- streams
+ * ------------------------------------------------------------------------------------------------------- */
 
 struct stream {
 	const struct descriptor *d;

@@ -67,7 +67,8 @@ void client_free(struct client *c)
 	free(c);
 }
 
-/* --- times and quotas ---------------------------------------------------------------------------------------------- */
+/* --- times and quotas
+ * ---------------------------------------------------------------------------------------------- */
 
 static char *duration_text(uint64_t seconds)
 {
@@ -129,7 +130,8 @@ static int64_t backoff_ms(unsigned tries)
 	return base * 3 / 4 + (int64_t)(jitter % (unsigned)(base / 2));
 }
 
-/* --- authorization ------------------------------------------------------------------------------------------------- */
+/* --- authorization
+ * ------------------------------------------------------------------------------------------------- */
 
 static char *get_authorization(struct client *c, struct server *s)
 {
@@ -252,7 +254,8 @@ static struct err *authorize(struct client *c, struct http *h, struct server *s,
 	return e;
 }
 
-/* --- requests ------------------------------------------------------------------------------------------------------ */
+/* --- requests
+ * ------------------------------------------------------------------------------------------------------ */
 
 static char *make_url(const struct client *c, const struct server *s, const char *path)
 {

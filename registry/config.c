@@ -54,7 +54,8 @@ static struct endpoint *add_endpoint(struct registry_config *c, const char *host
 	return ep;
 }
 
-/* --- devbox's own file --------------------------------------------------------------------------------------------- */
+/* --- devbox's own file
+ * --------------------------------------------------------------------------------------------- */
 
 static struct err *unknown_key(const char *key, const char *const *known)
 {
@@ -141,7 +142,7 @@ struct err *registry_config_parse(const char *text, size_t len, const char *host
 	return NULL;
 }
 
-/* --- files --------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------- */
 
 /* The directory VAR names, else $HOME/FALLBACK, else NULL. */
 static char *dir_of(const char *var, const char *fallback)
@@ -220,7 +221,8 @@ static struct err *load_certs(struct endpoint *ep)
 	return e;
 }
 
-/* --- credential helpers -------------------------------------------------------------------------------------------- */
+/* --- credential helpers
+ * -------------------------------------------------------------------------------------------- */
 
 /* docker-credential-X get: the server's name on its standard input, JSON or a sentence on its output. */
 static struct err *run_helper(const char *prog, const char *server, char **ret_text,

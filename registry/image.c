@@ -45,7 +45,8 @@ void image_free(struct image *img)
 	free(img);
 }
 
-/* --- reading one --------------------------------------------------------------------------------------------------- */
+/* --- reading one
+ * --------------------------------------------------------------------------------------------------- */
 
 static struct err *take_text(json *j, const char *key, char **ret)
 {
@@ -217,7 +218,8 @@ static struct err *load(struct store *st, const struct index_entry *entry, struc
 	return NULL;
 }
 
-/* --- finding ------------------------------------------------------------------------------------------------------- */
+/* --- finding
+ * ------------------------------------------------------------------------------------------------------- */
 
 static struct err *no_such_image(const char *text)
 {
@@ -349,7 +351,8 @@ struct err *image_list(struct store *st, struct image ***ret, size_t *ret_n)
 	return NULL;
 }
 
-/* --- what nothing refers to ---------------------------------------------------------------------------------------- */
+/* --- what nothing refers to
+ * ---------------------------------------------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {
@@ -516,7 +519,8 @@ static struct err *collect_garbage(struct store *st, const struct index *ix,
 	return e;
 }
 
-/* --- tag, remove, prune -------------------------------------------------------------------------------------------- */
+/* --- tag, remove, prune
+ * -------------------------------------------------------------------------------------------- */
 
 struct err *image_tag(struct store *st, const char *source, const char *target)
 {
@@ -600,15 +604,21 @@ static struct err *check_remove(const struct index *ix, const struct index_entry
 	size_t names = count_names(ix, entry->id);
 
 	if (by_id && names > 1)
-		return err_new(0, "conflict: unable to delete %.12s (must be forced) - image is referenced in multiple repositories",
+		return err_new(0,
+			       "conflict: unable to delete %.12s (must be forced) - image is referenced in "
+			       "multiple repositories",
 			       blob_name(entry->id));
 	if (used && by_id)
-		return err_new(0, "conflict: unable to delete %.12s (must be forced) - image is being used by a container",
+		return err_new(0,
+			       "conflict: unable to delete %.12s (must be forced) - image is being used by "
+			       "a container",
 			       blob_name(entry->id));
 	if (used && names <= 1) {
 		_cleanup_free_ char *name = familiar(entry->ref);
 
-		return err_new(0, "conflict: unable to remove repository reference \"%s\" (must force) - a container is using its referenced image %.12s",
+		return err_new(0,
+			       "conflict: unable to remove repository reference \"%s\" (must force) - "
+			       "a container is using its referenced image %.12s",
 			       name, blob_name(entry->id));
 	}
 	return NULL;

@@ -65,7 +65,7 @@ struct unpack {
 	bool stale; /* so the descriptors in DIRS may be of other directories than their paths say */
 };
 
-/* --- names --------------------------------------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------------------------- */
 
 bool layer_clean_name(const char *name, char **ret)
 {
@@ -96,7 +96,8 @@ bool layer_clean_name(const char *name, char **ret)
 	return true;
 }
 
-/* --- directories --------------------------------------------------------------------------------------------------- */
+/* --- directories
+ * --------------------------------------------------------------------------------------------------- */
 
 static void forget_dirs(struct unpack *u)
 {
@@ -222,7 +223,8 @@ static void add_late(struct unpack *u, char *path, bool kept, struct archive_ent
 	};
 }
 
-/* --- attributes ---------------------------------------------------------------------------------------------------- */
+/* --- attributes
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* Which of the two can be given away here; the rest stays with the inner root, and is counted. */
 static bool want_owner(struct unpack *u, int64_t *uid, int64_t *gid)
@@ -314,7 +316,8 @@ static struct err *set_attributes(struct unpack *u, int dir, const char *base, s
 	return NULL;
 }
 
-/* --- making room --------------------------------------------------------------------------------------------------- */
+/* --- making room
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool is_whiteout(const struct stat *st)
 {
@@ -356,7 +359,8 @@ static struct err *make_room(struct unpack *u, int dir, const char *base, bool d
 	return NULL;
 }
 
-/* --- entries ------------------------------------------------------------------------------------------------------- */
+/* --- entries
+ * ------------------------------------------------------------------------------------------------------- */
 
 static bool all_zero(const char *p, size_t len)
 {
@@ -641,7 +645,8 @@ static struct err *finish_dir(struct unpack *u, const struct late_dir *d)
 	return e;
 }
 
-/* --- the stream ---------------------------------------------------------------------------------------------------- */
+/* --- the stream
+ * ---------------------------------------------------------------------------------------------------- */
 
 static la_ssize_t on_read(struct archive *a, void *arg, const void **ret)
 {
@@ -735,7 +740,8 @@ struct err *layer_unpack(int root, const struct userns_ids *ids, const struct la
 	return e;
 }
 
-/* --- hard links to the layers below -------------------------------------------------------------------------------- */
+/* --- hard links to the layers below
+ * -------------------------------------------------------------------------------- */
 
 void layer_links_done(struct layer_links *l)
 {

@@ -18,7 +18,8 @@ void descriptor_done(struct descriptor *d)
 	*d = (struct descriptor){ 0 };
 }
 
-/* --- platforms ----------------------------------------------------------------------------------------------------- */
+/* --- platforms
+ * ----------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *alias, *arch, *variant;
@@ -139,7 +140,8 @@ static unsigned platform_fit(const struct platform *want, const struct platform 
 	return h && w > h ? 10 + h : 0;
 }
 
-/* --- documents ----------------------------------------------------------------------------------------------------- */
+/* --- documents
+ * ----------------------------------------------------------------------------------------------------- */
 
 static struct err *read_descriptor(json *j, const char *what, int64_t max, struct descriptor *ret)
 {

@@ -1,6 +1,6 @@
 /* How it works
  *
- *	devbox pull ── child in the user namespace ── up to SLOTS threads, each: fetch one layer ── its unpacking thread
+ *	devbox pull ── child in the user namespace ── up to SLOTS threads, each fetching a layer ── its unpacking thread
  *
  * 1 parent: reads configuration and credentials as the user, holds cache/gc.lock (shared, see registry/image.c).
  * 2 child: resolves the name: manifest (of the index: the one for the platform), configuration.
@@ -92,7 +92,8 @@ struct job {
 	char got_diff_id[DIGEST_LEN + 1];
 };
 
-/* --- progress ------------------------------------------------------------------------------------------------------ */
+/* --- progress
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void tell(struct pull *p, enum pull_phase phase, int layer, uint64_t done, const char *text)
 {
@@ -137,7 +138,8 @@ static void on_waiting(void *arg)
 	tell(j->p, PULL_WAITING, j->number, 0, NULL);
 }
 
-/* --- one layer ----------------------------------------------------------------------------------------------------- */
+/* --- one layer
+ * ----------------------------------------------------------------------------------------------------- */
 
 static struct err *on_room(void *arg, void **ret_buf, size_t *ret_size)
 {
@@ -358,8 +360,8 @@ static struct err *on_nothing(void *arg UNUSED, const void *data UNUSED, size_t 
 	return NULL;
 }
 
-/* The layer is here, unpacked from a blob that was compressed in another way: the manifest names this one, and who reads
- * the store as an OCI layout expects to find it. */
+/* The layer is here, unpacked from a blob that was compressed in another way: the manifest names
+ * this one, and who reads the store as an OCI layout expects to find it. */
 static struct err *complete_layout(struct job *j, struct http *h)
 {
 	struct blob_follower follower = { on_nothing, on_progress, on_waiting, j };
@@ -416,7 +418,8 @@ static struct err *do_layer(struct job *j, struct http *h)
 	return NULL;
 }
 
-/* --- all layers ---------------------------------------------------------------------------------------------------- */
+/* --- all layers
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void keep_first_error(struct pull *p, struct err *e)
 {
@@ -470,7 +473,8 @@ static struct err *do_layers(struct pull *p)
 	return finish_late_layers(p, TAKE_PTR(p->error));
 }
 
-/* --- the image's documents ----------------------------------------------------------------------------------------- */
+/* --- the image's documents
+ * ----------------------------------------------------------------------------------------- */
 
 /* Do what we have and what is asked for have the same platform? */
 static bool entry_fits(struct pull *p, const struct index_entry *entry)
@@ -654,7 +658,8 @@ static struct err *pull_child(void *arg, struct str *result)
 	return e;
 }
 
-/* --- the parent ---------------------------------------------------------------------------------------------------- */
+/* --- the parent
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* Step 5.  Errors have nowhere to go: the marks then keep the boot id, and the next boot fetches again. */
 static void sync_and_mark(struct store *st, const char *digest, const struct strv *diff_ids)

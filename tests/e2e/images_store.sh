@@ -3,7 +3,7 @@
 S=$(store)
 CDN='production.cloudflare.docker.com/*'
 blobs() { ls "$S/blobs/sha256" | wc -l; }
-layers() { ls "$S/layers" | grep -vc '\.ok$'; }
+layers() { find "$S/layers" -mindepth 1 -maxdepth 1 ! -name '*.ok' | grep -c .; }
 names() { run devbox images --format '{{.Repository}}:{{.Tag}}'; }
 
 # an OCI layout: every blob under its own digest, every reference leads to one of the right size

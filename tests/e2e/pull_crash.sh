@@ -6,7 +6,7 @@ S=$(store)
 hub_set remaining=100000
 nothing_visible() {
 	run devbox images -q;	expect_stdout ''
-	expect_equal "$(ls -A "$S/layers" "$S/tmp" | grep -v : | tr -d '\n')" ''
+	expect_equal "$(find "$S/layers" "$S/tmp" -mindepth 1)" ''
 }
 on_disk() { ! grep -q boot "$S/index.json" "$S"/layers/*.ok; }
 
@@ -52,7 +52,7 @@ hub_fault "$CDN" stall=400000 skip=1
 start one devbox pull -q busybox
 hub_wait "GET $CDN" count=2 timeout=20
 start two devbox pull -q busybox
-hub_wait 'GET registry-1.docker.io/v2/library/busybox/manifests/*' count=3 done timeout=20
+hub_wait 'GET registry-1.docker.io/v2/library/busybox/manifests/*' count=3 'done' timeout=20
 kill -9 "$one_pid"
 finish one;	expect_status 137
 finish two;	expect_status 0

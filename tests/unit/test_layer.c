@@ -10,7 +10,8 @@
 #include "registry/inflate.h"
 #include "tests/lib/tap.h"
 
-/* --- a small tar writer -------------------------------------------------------------------------------------------- */
+/* --- a small tar writer
+ * -------------------------------------------------------------------------------------------- */
 
 struct entry {
 	const char *name;
@@ -70,7 +71,8 @@ static void make_tar(struct str *tar, const struct entry *list, size_t n)
 	str_addn(tar, zeros, sizeof(zeros));
 }
 
-/* --- unpacking in small pieces ------------------------------------------------------------------------------------- */
+/* --- unpacking in small pieces
+ * ------------------------------------------------------------------------------------- */
 
 struct pieces {
 	const char *data;
@@ -365,7 +367,8 @@ static void test_damage(void)
 	is_err(layer_unpack(dir, &ids, &src, &st, &links), NULL, "an empty stream is an empty layer");
 }
 
-/* --- compression --------------------------------------------------------------------------------------------------- */
+/* --- compression
+ * --------------------------------------------------------------------------------------------------- */
 
 struct collected {
 	char buf[7]; /* so small that everything crosses its borders */
@@ -393,7 +396,8 @@ static void test_inflate(void)
 {
 #define HELLO "hello, hello, hello, hello, hello\n"
 #define GZ                                                                                         \
-	"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\x48\xcd\xc9\xc9\xd7\x51\xc8\xc0\x49\x71\x01\x00\x32\xbd\xb1\xf0\x22\x00\x00\x00"
+	"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\x48\xcd\xc9\xc9\xd7\x51"                     \
+	"\xc8\xc0\x49\x71\x01\x00\x32\xbd\xb1\xf0\x22\x00\x00\x00"
 #define ZST                                                                                        \
 	"\x28\xb5\x2f\xfd\x04\x58\x75\x00\x00\x40\x68\x65\x6c\x6c\x6f\x2c\x20\x0a\x01\x00\xb2\x8b\x11\xe4\x19\x5e\xe4"
 #define S(x) x, sizeof(x) - 1

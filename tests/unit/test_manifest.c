@@ -27,22 +27,19 @@ static struct err *parse(const char *text, const char *type, const char *platfor
 
 static void test_index(void)
 {
+	/* clang-format off */
 	static const char index[] =
 		"{\"schemaVersion\":2,\"mediaType\":\"" IDX "\",\"manifests\":["
-		"{\"mediaType\":\"" MAN "\",\"digest\":\"" D(
-			C) "\",\"size\":5,"
-			   "\"annotations\":{\"vnd.docker.reference.type\":\"attestation-manifest\"},"
-			   "\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}}," ENTRY(D(A), "linux", "amd64", "") "," ENTRY(
-				   D(B), "linux", "arm",
-				   ",\"variant\":\"v6\"") "," ENTRY(D(C), "unknown", "unknown",
-								    "") "," ENTRY(D(C), "linux", "arm",
-										  ",\"variant\":\"v5\"") "," ENTRY(D(C),
-														   "windows",
-														   "amd64",
-														   "") "," ENTRY(D(C),
-																 "linux",
-																 "amd64",
-																 ",\"variant\":\"v3\"") "]}";
+		"{\"mediaType\":\"" MAN "\",\"digest\":\"" D(C) "\",\"size\":5,"
+		"\"annotations\":{\"vnd.docker.reference.type\":\"attestation-manifest\"},"
+		"\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}},"
+		ENTRY(D(A), "linux", "amd64", "") ","
+		ENTRY(D(B), "linux", "arm", ",\"variant\":\"v6\"") ","
+		ENTRY(D(C), "unknown", "unknown", "") ","
+		ENTRY(D(C), "linux", "arm", ",\"variant\":\"v5\"") ","
+		ENTRY(D(C), "windows", "amd64", "") ","
+		ENTRY(D(C), "linux", "amd64", ",\"variant\":\"v3\"") "]}";
+	/* clang-format on */
 	static const struct {
 		const char *platform, *digest, *err;
 	} cases[] = {
