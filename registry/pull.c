@@ -1,6 +1,6 @@
 /* How it works
  *
- *	devbox pull ── child in the user namespace ── up to SLOTS threads, each fetching a layer ── its unpacking thread
+ *	devbox pull ── child in the user namespace ── SLOTS threads, each fetching a layer ── its unpacker
  *
  * 1 parent: reads configuration and credentials as the user, holds cache/gc.lock (shared, see registry/image.c).
  * 2 child: resolves the name: manifest (of the index: the one for the platform), configuration.

@@ -34,7 +34,8 @@ static void test_loopback(void)
 static void test_config(void)
 {
 	static const char good[] =
-		"{\"registries\":{\"docker.io\":{\"mirrors\":[\"https://mirror.example.org/\",\"http://127.0.0.1:5000\"]},"
+		"{\"registries\":{\"docker.io\":{\"mirrors\":[\"https://mirror.example.org/\","
+		"\"http://127.0.0.1:5000\"]},"
 		"\"lab:5000\":{\"insecure\":true,\"mirrors\":[\"https://other.example.org\"]}}}";
 	static const struct {
 		const char *text, *err;
