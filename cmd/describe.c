@@ -137,9 +137,9 @@ static void put_state(const struct box *b, struct json_out *o)
 
 	json_open(o, "State", '{');
 	json_put_str(o, "Status", box_status_names[s->status]);
-	json_put_bool(o, "Running", s->status == BOX_RUNNING);
+	json_put_bool(o, "Running", state_is_up(s));
 	json_put_bool(o, "Paused", false);
-	json_put_bool(o, "Restarting", false);
+	json_put_bool(o, "Restarting", s->status == BOX_RESTARTING);
 	json_put_bool(o, "OOMKilled", false);
 	json_put_bool(o, "Dead", s->status == BOX_DEAD);
 	json_put_int(o, "Pid", s->pid);
@@ -159,6 +159,35 @@ static char *mount_source(const struct box *b, const struct mount_spec *m)
 	return xstrdup(m->source ?: "");
 }
 
+/* What --mount asked for. */
+static void put_asked_mounts(const struct spec *s, struct json_out *o)
+{
+	json_open(o, "Mounts", '[');
+	for (size_t i = 0; i < s->mounts.n; i++) {
+		const struct mount_spec *m = &s->mounts.v[i];
+
+		if (!m->by_mount)
+			continue;
+		json_open(o, NULL, '{');
+		json_put_str(o, "Type", mount_type_names[m->type]);
+		if (m->type != MOUNT_TMPFS)
+			put(o, "Source", m->source);
+		put(o, "Target", m->target);
+		if (m->read_only)
+			json_put_bool(o, "ReadOnly", true);
+		if (m->no_copy || m->subpath) {
+			json_open(o, "VolumeOptions", '{');
+			if (m->no_copy)
+				json_put_bool(o, "NoCopy", true);
+			if (m->subpath)
+				put(o, "Subpath", m->subpath);
+			json_close(o, '}');
+		}
+		json_close(o, '}');
+	}
+	json_close(o, ']');
+}
+
 static void put_host_config(const struct box *b, struct json_out *o)
 {
 	const struct spec *s = &b->spec;
@@ -169,12 +198,14 @@ static void put_host_config(const struct box *b, struct json_out *o)
 		const struct mount_spec *m = &s->mounts.v[i];
 		_cleanup_free_ char *bind = NULL;
 
-		if (m->type == MOUNT_TMPFS || m->anonymous)
+		if (m->type == MOUNT_TMPFS || m->anonymous || m->by_mount)
 			continue;
 		bind = xasprintf("%s:%s%s", m->source, m->target, m->read_only ? ":ro" : "");
 		put(o, NULL, bind);
 	}
 	json_close(o, ']');
+	put_asked_mounts(s, o);
+	put_list_or_null(o, "VolumesFrom", &s->volumes_from);
 	json_put_str(o, "NetworkMode", net_mode_names[s->net]);
 	describe_ports("PortBindings", NULL, &s->ports, o);
 	json_put_bool(o, "AutoRemove", s->auto_remove);
@@ -183,15 +214,16 @@ static void put_host_config(const struct box *b, struct json_out *o)
 	json_put_bool(o, "ReadonlyRootfs", s->read_only);
 	json_put_bool(o, "Init", s->use_init);
 	json_open(o, "RestartPolicy", '{');
-	json_put_str(o, "Name", "no");
-	json_put_int(o, "MaximumRetryCount", 0);
+	json_put_str(o, "Name", restart_names[s->restart.when]);
+	json_put_int(o, "MaximumRetryCount", s->restart.max);
 	json_close(o, '}');
 	json_open(o, "LogConfig", '{');
-	json_put_str(o, "Type", "json-file");
+	json_put_str(o, "Type", s->log_driver && *s->log_driver ? s->log_driver : "json-file");
+	put_map(o, "Config", &s->log_opts);
 	json_close(o, '}');
 	json_open(o, "Tmpfs", '{');
 	for (size_t i = 0; i < s->mounts.n; i++)
-		if (s->mounts.v[i].type == MOUNT_TMPFS)
+		if (s->mounts.v[i].type == MOUNT_TMPFS && !s->mounts.v[i].by_mount)
 			put(o, s->mounts.v[i].target, s->mounts.v[i].options);
 	json_close(o, '}');
 	json_close(o, '}');
@@ -317,7 +349,7 @@ void describe_box(const struct box *b, struct json_out *o)
 		put(o, files[i].key, path);
 	}
 	put(o, "Name", slashed);
-	json_put_int(o, "RestartCount", 0);
+	json_put_int(o, "RestartCount", b->state.restart_count);
 	json_put_str(o, "Driver", "overlay");
 	put(o, "Platform", s->platform);
 	put_host_config(b, o);

@@ -42,6 +42,23 @@ static struct err *set_volume(const char *value, UNUSED void *to)
 	return mount_parse_volume(value, cwd ?: "/", &req.mounts);
 }
 
+static struct err *set_mount(const char *value, UNUSED void *to)
+{
+	cwd = cwd ?: getcwd(NULL, 0);
+	return mount_parse_mount(value, cwd ?: "/", &req.mounts);
+}
+
+static struct err *set_volumes_from(const char *value, UNUSED void *to)
+{
+	_cleanup_free_ char *name = NULL;
+	bool read_only;
+	struct err *e = mount_parse_from(value, &name, &read_only);
+
+	if (!e)
+		strv_add(&req.volumes_from, value);
+	return e;
+}
+
 static struct err *set_tmpfs(const char *value, UNUSED void *to)
 {
 	return mount_parse_tmpfs(value, &req.mounts);
@@ -96,6 +113,11 @@ static struct err *set_entrypoint(const char *value, UNUSED void *to)
 	return NULL;
 }
 
+static struct err *set_restart(const char *value, UNUSED void *to)
+{
+	return restart_parse(value, &req.restart);
+}
+
 enum { RUN_ONLY = 4 }; /* the first ones of the table; create has those behind them */
 
 static const struct opt opts[] = {
@@ -119,6 +141,12 @@ static const struct opt opts[] = {
 	{ 'i', "interactive", NULL, "Keep STDIN open even if not attached", OPT_BOOL,
 	  &req.open_stdin, NULL },
 	{ 'l', "label", NULL, "Set meta data on a container", OPT_CALL, NULL, set_label },
+	{ 0, "mount", "mount", "Attach a filesystem mount to the container", OPT_CALL, NULL, set_mount },
+	{ 0, "log-driver", "string",
+	  "Logging driver for the container: json-file, local or none (default json-file)", OPT_STR,
+	  &req.log_driver, NULL },
+	{ 0, "log-opt", NULL, "Log driver options: max-size=10m, max-file=3, labels=..., env=...",
+	  OPT_LIST, &req.log_opts, NULL },
 	{ 0, "name", NULL, "Assign a name to the container", OPT_STR, &req.name, NULL },
 	{ 0, "network", "network", "Connect a container to a network: default, none or host",
 	  OPT_CALL, NULL, set_network },
@@ -134,6 +162,9 @@ static const struct opt opts[] = {
 	{ 'q', "quiet", NULL, "Suppress the pull output", OPT_BOOL, &opt_quiet, NULL },
 	{ 0, "read-only", NULL, "Mount the container's root filesystem as read only", OPT_BOOL,
 	  &req.read_only, NULL },
+	{ 0, "restart", "string",
+	  "Restart policy to apply when a container exits:\nno, on-failure[:max-retries], always, unless-stopped (default no)",
+	  OPT_CALL, NULL, set_restart },
 	{ 0, "rm", NULL, "Automatically remove the container and its anonymous volumes when it exits",
 	  OPT_BOOL, &req.auto_remove, NULL },
 	{ 0, "stop-signal", NULL, "Signal to stop the container", OPT_STR, &req.stop_signal, NULL },
@@ -144,6 +175,8 @@ static const struct opt opts[] = {
 	{ 'u', "user", NULL, "Username or UID (format: <name|uid>[:<group|gid>])", OPT_STR,
 	  &req.user, NULL },
 	{ 'v', "volume", NULL, "Bind mount a volume", OPT_CALL, NULL, set_volume },
+	{ 0, "volumes-from", NULL, "Mount volumes from the specified container(s)", OPT_CALL, NULL,
+	  set_volumes_from },
 	{ 'w', "workdir", NULL, "Working directory inside the container", OPT_STR, &req.workdir, NULL },
 	{ 0 },
 };

@@ -49,14 +49,18 @@ static struct err *own_subdir(const struct store *st, int dir, const char *name)
 	return NULL;
 }
 
-/* A missing bind source becomes a directory, as Docker's -v has it. */
-static struct err *make_source(const char *path)
+/* A missing bind source becomes a directory, as Docker's -v has it; --mount wants it to be there. */
+static struct err *make_source(const struct mount_spec *m)
 {
+	const char *path = m->source;
 	_cleanup_close_ int root = -1;
 	struct err *e;
 
 	if (access(path, F_OK) == 0 || errno != ENOENT)
 		return NULL; /* what is wrong with it shows at start, with the right words */
+	if (m->by_mount)
+		return err_new(0, "invalid mount config for type \"bind\": bind source path does not exist: %s",
+			       path);
 	e = fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0, &root);
 	e = e ?: fd_mkdir_p(root, path, 0755, NULL);
 	return err_hint(err_wrap(e, "making the bind mount's source"),
@@ -113,7 +117,7 @@ static struct err *make_mounts(struct box *b)
 		bool created;
 
 		if (m->type == MOUNT_BIND)
-			e = make_source(m->source);
+			e = make_source(m);
 		if (m->type != MOUNT_VOLUME)
 			continue;
 		if (!m->source || !*m->source) {
@@ -128,10 +132,40 @@ static struct err *make_mounts(struct box *b)
 	return e;
 }
 
+/* --volumes-from: later containers win over earlier ones, an own target over both (spec_resolve()). */
+static struct err *inherit_mounts(struct store *st, struct run_request *req)
+{
+	struct err *e = NULL;
+
+	for (size_t i = req->volumes_from.n; i-- > 0 && !e;) {
+		_cleanup_free_ char *name = NULL;
+		struct box *from = NULL;
+		bool read_only = false;
+
+		e = mount_parse_from(req->volumes_from.v[i], &name, &read_only);
+		e = e ?: box_find(st, name, &from);
+		for (size_t k = 0; !e && k < from->spec.mounts.n; k++) {
+			struct mounts one = { .v = &from->spec.mounts.v[k], .n = 1 };
+			struct mount_spec *m;
+
+			if (one.v->type == MOUNT_TMPFS)
+				continue; /* its memory is that container's */
+			mounts_copy(&req->inherited, &one);
+			m = &req->inherited.v[req->inherited.n - 1];
+			m->no_copy = true;
+			m->chown = false;
+			m->read_only |= read_only;
+		}
+		box_free(from);
+	}
+	return err_wrap(e, "volumes-from");
+}
+
 static void drop_mounts(struct store *st, const struct spec *s)
 {
 	for (size_t i = 0; i < s->mounts.n; i++)
-		if (s->mounts.v[i].anonymous && s->mounts.v[i].source && *s->mounts.v[i].source)
+		if (s->mounts.v[i].anonymous && s->mounts.v[i].source && *s->mounts.v[i].source &&
+		    !box_uses_volume(st, s->mounts.v[i].source))
 			err_free(volume_remove(st, s->mounts.v[i].source)); /* the first error counts */
 }
 
@@ -163,14 +197,21 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 	struct box *b = xcalloc(1, sizeof(*b));
 	_cleanup_free_ char *stage = NULL, *text = NULL;
 	struct state created = { .status = BOX_CREATED };
+	struct run_request full = *req;
 	_cleanup_close_ int lock = -1; /* only to make the file */
 	struct err *e = NULL;
 	size_t len;
 
 	*b = (struct box){ .st = st, .dir = -1 };
+	full.volumes_from = (struct strv){ 0 };
+	full.inherited = (struct mounts){ 0 };
 	if (req->name)
 		e = name_check(req->name);
-	e = e ?: spec_resolve(req, img, &b->spec);
+	strv_copy(&full.volumes_from, &req->volumes_from);
+	e = e ?: inherit_mounts(st, &full);
+	e = e ?: spec_resolve(&full, img, &b->spec);
+	strv_done(&full.volumes_from);
+	mounts_done(&full.inherited);
 	if (e) {
 		box_free(b);
 		return e;
@@ -225,16 +266,16 @@ static struct err *correct_state(struct box *b)
 	struct state *s = &b->state;
 	struct err *e;
 
-	if (s->status != BOX_RUNNING || lock_is_held(b->dir, "lock"))
+	if (!state_is_up(s) || lock_is_held(b->dir, "lock"))
 		return NULL;
 	e = lock_try_existing(b->dir, "lock", &lock);
 	if (e || lock < 0)
 		return e; /* somebody else is at it, or it is being removed */
 	state_done(s);
 	e = state_read(b->dir, s); /* it may have ended in good order between our two looks */
-	if (e || s->status != BOX_RUNNING)
+	if (e || !state_is_up(s))
 		return e;
-	if (proc_is(s->pid, s->pid_start, s->boot_id)) {
+	if (s->pid && proc_is(s->pid, s->pid_start, s->boot_id)) {
 		_cleanup_close_ int pidfd = pidfd_open(s->pid, 0);
 
 		if (pidfd >= 0 && proc_is(s->pid, s->pid_start, s->boot_id) &&
@@ -244,10 +285,12 @@ static struct err *correct_state(struct box *b)
 			poll(&p, 1, 2000); /* so that its ports and mounts are gone when we return */
 		}
 	}
+	if (s->status == BOX_RUNNING) { /* else its last end was told */
+		s->exit_code = 137;
+		s->finished_ns = time_now_ns();
+	}
 	s->status = BOX_EXITED;
-	s->exit_code = 137;
 	s->pid = s->monitor_pid = 0;
-	s->finished_ns = time_now_ns();
 	s->ready = false;
 	ports_done(&s->published);
 	if (b->spec.auto_remove) /* what --rm promised, a little late */
@@ -327,6 +370,24 @@ struct err *box_list(struct store *st, struct box ***ret, size_t *ret_n)
 	return NULL;
 }
 
+bool box_uses_volume(struct store *st, const char *name)
+{
+	struct box **boxes = NULL;
+	bool used = false;
+	size_t n = 0;
+
+	err_free(box_list(st, &boxes, &n)); /* cannot be listed: it is not there */
+	for (size_t i = 0; i < n; i++) {
+		const struct mounts *m = &boxes[i]->spec.mounts;
+
+		for (size_t k = 0; k < m->n && !used; k++)
+			used = m->v[k].type == MOUNT_VOLUME && str_eq(m->v[k].source, name);
+		box_free(boxes[i]);
+	}
+	free(boxes);
+	return used;
+}
+
 struct err *box_refresh(struct box *b)
 {
 	state_done(&b->state);
@@ -336,7 +397,7 @@ struct err *box_refresh(struct box *b)
 /* -- running --------------------------------------------------------------------------------------------------- */
 
 /* flock(2) knows no time limit, and the holder's end sends no event we could wait for: a short step, for long. */
-static struct err *lock_wait(struct box *b, int *ret_lock)
+struct err *box_lock(struct box *b, int *ret_lock)
 {
 	int64_t end = time_mono_ms() + LOCK_WAIT_MS;
 	struct err *e;
@@ -364,12 +425,12 @@ struct err *box_start(struct box *b, int *ret_conn)
 	size_t len;
 	pid_t pid;
 
-	if (b->state.status == BOX_RUNNING) {
+	if (state_is_up(&b->state)) {
 		if (ret_conn)
 			return box_attach(b, ret_conn);
 		return NULL;
 	}
-	e = lock_wait(b, &lock);
+	e = box_lock(b, &lock);
 	e = e ?: fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
 		return e;
@@ -550,19 +611,19 @@ struct err *box_rm(struct box *b, bool force, bool volumes)
 	_cleanup_close_ int lock = -1;
 	struct err *e;
 
-	if (b->state.status == BOX_RUNNING) {
+	if (state_is_up(&b->state)) {
 		if (!force)
-			return err_hint(err_new(0, "cannot remove container \"%s\": container is running",
-						b->spec.name),
+			return err_hint(err_new(0, "cannot remove container \"%s\": container is %s",
+						b->spec.name, box_status_names[b->state.status]),
 					"stop it first, or use -f");
 		e = kill_and_remove(b, volumes);
 		if (e || faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
 			return e;
 		/* it had just ended by itself, or its monitor was killed: by hand then */
 	}
-	e = lock_wait(b, &lock);
+	e = box_lock(b, &lock);
 	e = e ?: box_refresh(b);
-	if (!e && b->state.status == BOX_RUNNING)
+	if (!e && state_is_up(&b->state))
 		e = err_new(0, "cannot remove container \"%s\": it was started meanwhile", b->spec.name);
 	return e ?: box_erase(b->st, &b->spec, volumes || b->spec.auto_remove);
 }

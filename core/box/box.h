@@ -8,8 +8,16 @@
 #include "core/box/spec.h"
 #include "core/store/dirs.h"
 
-enum box_status { BOX_CREATED, BOX_RUNNING, BOX_EXITED, BOX_REMOVING, BOX_DEAD, BOX_STATUS_MAX };
-extern const char *const box_status_names[]; /* "created", "running", "exited", "removing", "dead" */
+enum box_status {
+	BOX_CREATED,
+	BOX_RUNNING,
+	BOX_RESTARTING, /* between two runs: its monitor waits to start it again */
+	BOX_EXITED,
+	BOX_REMOVING,
+	BOX_DEAD,
+	BOX_STATUS_MAX
+};
+extern const char *const box_status_names[]; /* "created", "running", ... */
 
 struct state {
 	enum box_status status;
@@ -20,10 +28,18 @@ struct state {
 	int exit_code;
 	int64_t started_ns, finished_ns; /* 0: never */
 	char *error; /* why it did not start, or NULL */
+	unsigned restart_count; /* by its policy, since the user's start */
+	bool user_stopped; /* stopped or killed on purpose: "devbox resume" leaves it */
 	bool ready; /* the recipe's server answered */
 	struct ports published; /* where the ports really are */
 	char *ip; /* the container's IPv4 address, NULL with host/none network */
 };
+
+/* Docker's "Running": there is a monitor that runs it or will run it again. */
+static inline bool state_is_up(const struct state *s)
+{
+	return s->status == BOX_RUNNING || s->status == BOX_RESTARTING;
+}
 
 struct box {
 	struct store *st;
@@ -59,6 +75,8 @@ struct err *box_rm(struct box *b, bool force, bool volumes) MUST_CHECK;
 struct err *box_wait(struct box *b, int *ret_code) MUST_CHECK;
 /* Wait until the recipe's server answers.  TIMEOUT_S 0: no limit.  Errors: no recipe, ended before, timed out. */
 struct err *box_wait_ready(struct box *b, unsigned timeout_s) MUST_CHECK;
+/* Does any container mount the volume NAME? */
+bool box_uses_volume(struct store *st, const char *name);
 /* Read state.json again. */
 struct err *box_refresh(struct box *b) MUST_CHECK;
 

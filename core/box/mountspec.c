@@ -21,14 +21,16 @@ void mounts_copy(struct mounts *to, const struct mounts *from)
 		*m = from->v[i];
 		m->source = xstrdup(m->source);
 		m->target = xstrdup(m->target);
+		m->subpath = xstrdup(m->subpath);
 		m->options = xstrdup(m->options);
 	}
 }
 
-static void mount_done(struct mount_spec *m)
+void mount_done(struct mount_spec *m)
 {
 	free(m->source);
 	free(m->target);
+	free(m->subpath);
 	free(m->options);
 	*m = (struct mount_spec){ 0 };
 }
@@ -105,6 +107,10 @@ static bool set_volume_option(struct mount_spec *m, const char *option)
 
 	if (!strcmp(option, "ro")) {
 		m->read_only = true;
+		return true;
+	}
+	if (!strcmp(option, "U")) {
+		m->chown = true;
 		return true;
 	}
 	if (!strcmp(option, "nocopy") && m->type == MOUNT_VOLUME) {

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include "core/base/proc.h"
+#include "core/box/logconf.h"
 #include "core/box/recipe.h"
 #include "core/box/spec.h"
 
@@ -265,6 +266,13 @@ static struct err *resolve_mounts(const struct run_request *req, const struct im
 			if (!strcmp(req->mounts.v[i].target, req->mounts.v[k].target))
 				return err_new(0, "Duplicate mount point: %s", req->mounts.v[i].target);
 	mounts_copy(&s->mounts, &req->mounts);
+	strv_copy(&s->volumes_from, &req->volumes_from);
+	for (size_t i = 0; i < req->inherited.n; i++) {
+		struct mounts one = { .v = &req->inherited.v[i], .n = 1 };
+
+		if (!mount_at(&s->mounts, req->inherited.v[i].target))
+			mounts_copy(&s->mounts, &one);
+	}
 	for (size_t i = 0; i < img->volumes.n; i++) {
 		_cleanup_free_ char *rooted = xasprintf("/%s", img->volumes.v[i]);
 		_cleanup_free_ char *target = str_clean_path(rooted);
@@ -330,6 +338,17 @@ static void resolve_recipe(const struct run_request *req, const struct image *im
 	}
 }
 
+static struct err *resolve_log(const struct run_request *req, struct spec *s)
+{
+	struct logconf c = { 0 };
+	struct err *e = logconf_parse(req->log_driver, &req->log_opts, &c);
+
+	logconf_done(&c);
+	s->log_driver = xstrdup(req->log_driver);
+	strv_copy(&s->log_opts, &req->log_opts);
+	return e;
+}
+
 struct err *spec_resolve(const struct run_request *req, const struct image *img, struct spec *ret)
 {
 	struct spec s = {
@@ -345,11 +364,15 @@ struct err *spec_resolve(const struct run_request *req, const struct image *img,
 		.use_init = req->use_init,
 		.read_only = req->read_only,
 		.net = req->net,
+		.restart = req->restart,
 	};
 	struct err *e;
 
 	strv_copy(&s.layers, &img->diff_ids);
-	e = check_platform(req, img, &s);
+	if (req->auto_remove && req->restart.when != RESTART_NO)
+		e = err_new(0, "conflicting options: cannot specify both --restart and --rm");
+	else
+		e = check_platform(req, img, &s);
 	e = e ?: resolve_command(req, img, &s);
 	e = e ?: resolve_env(req, img, &s);
 	e = e ?: resolve_workdir(req, img, &s);
@@ -359,6 +382,7 @@ struct err *spec_resolve(const struct run_request *req, const struct image *img,
 	e = e ?: resolve_ports(req, img, &s);
 	e = e ?: resolve_mounts(req, img, &s);
 	e = e ?: resolve_stop(req, img, &s);
+	e = e ?: resolve_log(req, &s);
 	if (e) {
 		spec_done(&s);
 		return e;

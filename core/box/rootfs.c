@@ -10,6 +10,7 @@
 #include "core/box/rootfs.h"
 
 #include <fcntl.h>
+#include <fts.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 
 #include "core/base/copy.h"
 #include "core/base/fd.h"
+#include "core/box/userdb.h"
 
 static int sys_open_tree(int dir, const char *path, unsigned flags)
 {
@@ -119,7 +121,8 @@ static struct err *overlay_old_api(const struct strv *layers, const char *upper,
 	return err_hint(e, "'devbox doctor' tells whether this kernel and file system allow it");
 }
 
-static struct err *overlay(const struct rootfs_cfg *cfg, int store, int *ret_root)
+/* A volatile overlay cannot be mounted a second time: only the container itself may have one. */
+static struct err *overlay(const struct rootfs_cfg *cfg, int store, bool is_volatile, int *ret_root)
 {
 	const struct spec *s = cfg->spec;
 	_cleanup_free_ char *upper = xasprintf("../containers/%s/upper", s->id);
@@ -145,11 +148,11 @@ static struct err *overlay(const struct rootfs_cfg *cfg, int store, int *ret_roo
 			return err_new(errno, "mounting the container's directory");
 		return fd_open(store, root, O_PATH | O_DIRECTORY, 0, ret_root);
 	}
-	fs = overlay_new_api(&s->layers, upper, work, s->auto_remove);
+	fs = overlay_new_api(&s->layers, upper, work, is_volatile);
 	if (fs >= 0 && sys_move_mount(fs, target) < 0)
 		return err_new(errno, "mounting the container's layers");
 	if (fs < 0)
-		e = overlay_old_api(&s->layers, upper, work, s->auto_remove, target);
+		e = overlay_old_api(&s->layers, upper, work, is_volatile, target);
 	return e ?: fd_open(store, root, O_PATH | O_DIRECTORY, 0, ret_root);
 }
 
@@ -247,29 +250,78 @@ static struct err *fill_volume(int root, const char *target, int tree)
 	return err_wrap(e, "filling the volume at %s", target);
 }
 
-static struct err *user_mount(const struct mount_spec *m, int root, int store, int bind)
+/* -v :U.  Nothing of the container runs yet, and fts(3) sees through a directory that is swapped for a link by others. */
+static struct err *chown_tree(int tree, uid_t uid, gid_t gid)
+{
+	char path[32];
+	char *const roots[] = { path, NULL };
+	struct err *e = NULL;
+	FTSENT *f;
+	FTS *walk;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/", tree);
+	walk = fts_open(roots, FTS_PHYSICAL | FTS_XDEV, NULL);
+	if (!walk)
+		return err_new(errno, "changing the owner");
+	while (!e && (errno = 0, f = fts_read(walk)) != NULL) {
+		if (f->fts_info == FTS_DNR || f->fts_info == FTS_ERR || f->fts_info == FTS_NS)
+			e = err_new(f->fts_errno, "changing the owner of %s", f->fts_name);
+		else if (f->fts_info != FTS_DP &&
+			 (f->fts_statp->st_uid != uid || f->fts_statp->st_gid != gid) &&
+			 lchown(f->fts_accpath, uid, gid) < 0)
+			e = err_new(errno, "changing the owner of %s", f->fts_name);
+	}
+	fts_close(walk);
+	return e;
+}
+
+static struct err *give_to_user(const struct spec *s, const char *target, int root, int tree)
+{
+	struct user u = { 0 };
+	struct err *e = user_lookup(root, s->user, &u);
+
+	e = e ?: chown_tree(tree, u.uid, u.gid);
+	user_done(&u);
+	return err_wrap(e, "mounting %s (U)", target);
+}
+
+/* A detached copy of the volume, or of what is at the path inside it. */
+static struct err *open_volume(const struct mount_spec *m, int store, int *ret_tree)
+{
+	_cleanup_free_ char *data = xasprintf("volumes/%s/data", m->source);
+	_cleanup_close_ int dir = -1, sub = -1;
+	struct err *e = fd_open(store, data, O_PATH | O_DIRECTORY, 0, &dir);
+
+	if (!e && m->subpath)
+		e = err_wrap(fd_open_in_root(dir, m->subpath, O_PATH, 0, &sub), "path %s of the volume",
+			     m->subpath);
+	if (e)
+		return err_wrap(e, "opening volume %s", m->source);
+	*ret_tree = sys_open_tree(m->subpath ? sub : dir, "",
+				  AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return *ret_tree < 0 ? err_new(errno, "opening volume %s", m->source) : NULL;
+}
+
+static struct err *user_mount(const struct spec *s, const struct mount_spec *m, int root, int store,
+			      int bind)
 {
 	_cleanup_close_ int tree = -1;
 	struct err *e = NULL;
 
-	if (m->type == MOUNT_TMPFS) {
-		e = mount_at(root, m->target + 1, "tmpfs",
-			     MS_NODEV | (m->suid ? 0 : MS_NOSUID) | (m->exec ? 0 : MS_NOEXEC) |
-				     (m->read_only ? MS_RDONLY : 0),
-			     m->options && *m->options ? m->options : NULL);
-	} else if (m->type == MOUNT_BIND) {
-		e = attach_at(root, m->target, bind, m->read_only);
-	} else {
-		_cleanup_free_ char *data = xasprintf("volumes/%s/data", m->source);
-
-		tree = sys_open_tree(store, data, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-		if (tree < 0)
-			e = err_new(errno, "opening volume %s", m->source);
-		if (!e && !m->no_copy)
+	if (m->type == MOUNT_TMPFS)
+		return mount_at(root, m->target + 1, "tmpfs",
+				MS_NODEV | (m->suid ? 0 : MS_NOSUID) | (m->exec ? 0 : MS_NOEXEC) |
+					(m->read_only ? MS_RDONLY : 0),
+				m->options && *m->options ? m->options : NULL);
+	if (m->type == MOUNT_VOLUME) {
+		e = open_volume(m, store, &tree);
+		if (!e && !m->no_copy && !m->subpath)
 			e = fill_volume(root, m->target, tree);
-		e = e ?: attach_at(root, m->target, tree, m->read_only);
+		bind = tree;
 	}
-	return e;
+	if (!e && m->chown)
+		e = give_to_user(s, m->target, root, bind);
+	return e ?: attach_at(root, m->target, bind, m->read_only);
 }
 
 static size_t path_depth(const char *p)
@@ -282,15 +334,16 @@ static size_t path_depth(const char *p)
 }
 
 /* Parents before children, whatever order they were given in. */
-static struct err *user_mounts(const struct mounts *m, const struct rootfs_binds *b, int root)
+static struct err *user_mounts(const struct spec *s, const struct rootfs_binds *b, int root)
 {
+	const struct mounts *m = &s->mounts;
 	struct err *e = NULL;
 	size_t done = 0;
 
 	for (size_t depth = 0; done < m->n && !e; depth++)
 		for (size_t i = 0; i < m->n && !e; i++)
 			if (path_depth(m->v[i].target) == depth) {
-				e = user_mount(&m->v[i], root, b->store, b->fds[i]);
+				e = user_mount(s, &m->v[i], root, b->store, b->fds[i]);
 				done++;
 			}
 	return e;
@@ -433,13 +486,29 @@ struct err *rootfs_mount(const struct rootfs_cfg *cfg, const struct rootfs_binds
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_new(errno, "making mounts private");
-	e = overlay(cfg, binds->store, &root);
+	e = overlay(cfg, binds->store, cfg->spec->auto_remove, &root);
 	e = e ?: mount_at(root, "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	e = e ?: sys(cfg, root);
 	e = e ?: dev(root);
-	e = e ?: user_mounts(&cfg->spec->mounts, binds, root);
+	e = e ?: user_mounts(cfg->spec, binds, root);
 	e = e ?: etc_files(cfg->spec, root, binds->store);
 	e = e ?: hide(root);
+	if (!e)
+		*ret_root = TAKE_FD(root);
+	return e;
+}
+
+struct err *rootfs_mount_files(const struct rootfs_cfg *cfg, const struct rootfs_binds *binds,
+			       bool mounts, int *ret_root)
+{
+	_cleanup_close_ int root = -1;
+	struct err *e = NULL;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_new(errno, "making mounts private");
+	e = overlay(cfg, binds->store, false, &root);
+	if (!e && mounts)
+		e = user_mounts(cfg->spec, binds, root);
 	if (!e)
 		*ret_root = TAKE_FD(root);
 	return e;

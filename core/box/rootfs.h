@@ -23,6 +23,9 @@ struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds 
  * CONSOLE: the terminal's slave side to show as /dev/console, or NULL; made by rootfs_pty(). */
 struct err *rootfs_mount(const struct rootfs_cfg *cfg, const struct rootfs_binds *binds,
 			 int *ret_root) MUST_CHECK;
+/* The files alone, for who looks at a container that does not run: layers, and with MOUNTS the user's mounts. */
+struct err *rootfs_mount_files(const struct rootfs_cfg *cfg, const struct rootfs_binds *binds,
+			       bool mounts, int *ret_root) MUST_CHECK;
 /* A terminal from the container's own devpts: master and slave; the slave also becomes /dev/console. */
 struct err *rootfs_pty(int root, bool console, int *ret_master, int *ret_slave) MUST_CHECK;
 struct err *rootfs_pivot(int root, bool read_only) MUST_CHECK;

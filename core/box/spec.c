@@ -21,10 +21,11 @@ struct field {
 static const struct field texts[] = {
 	FIELD(id),	FIELD(name), FIELD(image),    FIELD(image_ref), FIELD(image_id),
 	FIELD(workdir), FIELD(user), FIELD(hostname), FIELD(recipe),	FIELD(platform),
+	FIELD(log_driver),
 };
 static const struct field lists[] = {
 	FIELD(layers),	FIELD(entrypoint), FIELD(cmd),	     FIELD(env),
-	FIELD(exposed), FIELD(labels),	   FIELD(add_hosts),
+	FIELD(exposed), FIELD(labels),	   FIELD(add_hosts), FIELD(log_opts), FIELD(volumes_from),
 };
 static const struct field flags[] = {
 	FIELD(tty),	  FIELD(open_stdin),	 FIELD(auto_remove),   FIELD(use_init),
@@ -34,7 +35,7 @@ static const struct field flags[] = {
 /* May be NULL in a record that was read; all other texts of the table never are. */
 static bool may_be_null(const char *key)
 {
-	static const char *const keys[] = { "image_ref", "hostname", "recipe" };
+	static const char *const keys[] = { "image_ref", "hostname", "recipe", "log_driver" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (!strcmp(key, keys[i]))
@@ -117,10 +118,13 @@ static void put_mount(struct json_out *o, const struct mount_spec *m)
 	json_put_str(o, "type", mount_type_names[m->type]);
 	put_bytes(o, "source", m->source);
 	put_bytes(o, "target", m->target);
+	put_bytes(o, "subpath", m->subpath);
 	put_bytes(o, "options", m->options);
 	json_put_bool(o, "read_only", m->read_only);
 	json_put_bool(o, "anonymous", m->anonymous);
 	json_put_bool(o, "no_copy", m->no_copy);
+	json_put_bool(o, "chown", m->chown);
+	json_put_bool(o, "by_mount", m->by_mount);
 	json_put_bool(o, "exec", m->exec);
 	json_put_bool(o, "suid", m->suid);
 	json_close(o, '}');
@@ -155,6 +159,8 @@ char *spec_to_json(const struct spec *s, size_t *ret_len)
 	json_close(&o, ']');
 	json_put_int(&o, "stop_signal", s->stop_signal);
 	json_put_int(&o, "stop_timeout_s", s->stop_timeout_s);
+	json_put_str(&o, "restart", restart_names[s->restart.when]);
+	json_put_int(&o, "restart_max", s->restart.max);
 	json_put_int(&o, "created_ns", s->created_ns);
 	json_close(&o, '}');
 	return json_out_take(&o, ret_len);
@@ -180,10 +186,13 @@ static struct err *get_mount(json *j, struct mounts *to)
 	m->type = (enum mount_type)type;
 	m->source = get_bytes(json_get(j, "source"));
 	m->target = get_bytes(json_get(j, "target"));
+	m->subpath = get_bytes(json_get(j, "subpath"));
 	m->options = get_bytes(json_get(j, "options"));
 	m->read_only = json_bool(j, "read_only", false);
 	m->anonymous = json_bool(j, "anonymous", false);
 	m->no_copy = json_bool(j, "no_copy", false);
+	m->chown = json_bool(j, "chown", false);
+	m->by_mount = json_bool(j, "by_mount", false);
 	m->exec = json_bool(j, "exec", false);
 	m->suid = json_bool(j, "suid", false);
 	if (!m->target || *m->target != '/' || !m->target[1])
@@ -197,6 +206,7 @@ static struct err *get_all(json *j, struct spec *s)
 {
 	json *ports = json_get(j, "ports"), *mounts = json_get(j, "mounts");
 	int net = name_index(json_str(j, "net"), net_mode_names, NET_MODE_MAX);
+	int restart = name_index(json_str(j, "restart") ?: "no", restart_names, RESTART_MAX);
 	int64_t sig = json_int(j, "stop_signal", SIGTERM), timeout = json_int(j, "stop_timeout_s", 10);
 	struct err *e = NULL;
 
@@ -215,6 +225,10 @@ static struct err *get_all(json *j, struct spec *s)
 		return err_new(0, "net, stop_signal or stop_timeout_s is wrong");
 	if (!s->entrypoint.n && !s->cmd.n)
 		return err_new(0, "there is no command");
+	if (restart < 0)
+		return err_new(0, "restart is wrong");
+	s->restart.when = (enum restart_when)restart;
+	s->restart.max = (unsigned)json_int(j, "restart_max", 0);
 	s->net = (enum net_mode)net;
 	s->stop_signal = (int)sig;
 	s->stop_timeout_s = (unsigned)timeout;

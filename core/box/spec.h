@@ -4,6 +4,7 @@
 #define CORE_BOX_SPEC_H
 
 #include "core/base/json.h"
+#include "core/box/restart.h"
 #include "registry/image.h"
 #include "slirp/port.h"
 
@@ -17,11 +18,14 @@ struct mount_spec {
 	enum mount_type type;
 	char *source; /* absolute host path, volume name ("" until one is made for an anonymous one), NULL for tmpfs */
 	char *target; /* absolute, inside, clean (str_clean_path()), never "/" */
+	char *subpath; /* volume: mount this path inside it, or NULL */
 	char *options; /* tmpfs: what mount(2) takes as data, "size=64m,mode=1777", or NULL; else NULL */
 	bool read_only;
 	bool exec, suid; /* tmpfs: without noexec, nosuid (Docker's default is both) */
 	bool anonymous; /* volume made for this container: goes with rm -v and --rm */
 	bool no_copy; /* do not fill an empty volume from the image */
+	bool chown; /* -v :U: at each start everything in it is given to the container's user */
+	bool by_mount; /* asked for by --mount: a bind's source must exist then */
 };
 
 struct mounts {
@@ -31,16 +35,26 @@ struct mounts {
 struct mount_spec *mounts_add(struct mounts *m);
 void mounts_copy(struct mounts *to, const struct mounts *from); /* appends */
 void mounts_done(struct mounts *m);
+void mount_done(struct mount_spec *m);
 
 /* "-v" as Docker reads it; appends one mount.  Pure: whether the host path exists is seen at start.
  *	/host:/ctr[:OPTIONS]    ./dir:/ctr and ../dir:/ctr are taken from CWD
  *	name:/ctr[:OPTIONS]
  *	/ctr                    anonymous volume
- * OPTIONS: ro, rw, nocopy (volumes), and without effect here: z, Z, cached, delegated, consistent, private, rprivate.
+ * OPTIONS: ro, rw, nocopy (volumes), U (give it to the container's user), and without effect here: z, Z, cached, delegated, consistent, private, rprivate.
  * Errors name the offending text; a Windows path ("D:/data:/ctr") gets words of its own. */
 struct err *mount_parse_volume(const char *text, const char *cwd, struct mounts *to) MUST_CHECK;
 /* "--tmpfs TARGET[:OPTIONS]": size, mode, uid, gid, nr_inodes, nr_blocks; ro, rw, exec, suid and their opposites. */
 struct err *mount_parse_tmpfs(const char *text, struct mounts *to) MUST_CHECK;
+
+/* "--mount", fields separated by commas, quoted as in CSV (mountflag.c):
+ *	type=bind|volume|tmpfs (default volume)   source|src=...   target|dst|destination=...
+ *	readonly|ro[=BOOL]   volume-nocopy[=BOOL]   volume-subpath=PATH   tmpfs-size=BYTES   tmpfs-mode=OCTAL
+ *	bind-propagation=private|rprivate   consistency=... (no effect)   volume-driver=local
+ * Errors in Docker's words. */
+struct err *mount_parse_mount(const char *text, const char *cwd, struct mounts *to) MUST_CHECK;
+/* "--volumes-from CONTAINER[:ro|rw|z|Z]".  *RET_NAME is the caller's. */
+struct err *mount_parse_from(const char *text, char **ret_name, bool *ret_read_only) MUST_CHECK;
 
 struct spec {
 	char *id; /* 64 hex digits */
@@ -59,13 +73,17 @@ struct spec {
 	struct ports ports; /* to publish, as asked for (-p, -P resolved against exposed) */
 	struct strv exposed; /* "3306/tcp" */
 	struct mounts mounts;
+	struct strv volumes_from; /* as asked for; MOUNTS has what came of it */
 	struct strv labels; /* key=value */
 	struct strv add_hosts; /* name:ip, name:host-gateway */
 	int stop_signal;
 	unsigned stop_timeout_s;
+	struct restart_policy restart;
 	char *recipe; /* engine name of core/box/recipe.h, or NULL */
 	bool made_password; /* nobody gave the database a password, ENV holds a random one */
 	char *platform; /* "linux/amd64" */
+	char *log_driver; /* as given, NULL: the default; see logconf.h */
+	struct strv log_opts; /* "max-size=10m" */
 	int64_t created_ns;
 };
 void spec_done(struct spec *s);
@@ -85,10 +103,15 @@ struct run_request {
 	enum net_mode net;
 	struct ports ports;
 	struct strv exposed; /* "3306", "3306/tcp", "8000-8010/udp" */
-	struct mounts mounts; /* -v and --tmpfs in order */
+	struct mounts mounts; /* -v, --mount and --tmpfs in order */
+	struct strv volumes_from; /* CONTAINER[:MODE] */
+	struct mounts inherited; /* what VOLUMES_FROM brings, by box_create(); own targets and earlier entries win */
 	struct strv labels, add_hosts;
 	const char *stop_signal; /* --stop-signal */
+	const char *log_driver;
+	struct strv log_opts;
 	int stop_timeout_s; /* -1: default (10) */
+	struct restart_policy restart;
 };
 
 /* Join REQ with the image as Docker does:

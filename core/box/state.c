@@ -9,8 +9,9 @@
 #include "core/store/volume.h"
 
 const char *const box_status_names[] = {
-	[BOX_CREATED] = "created",   [BOX_RUNNING] = "running", [BOX_EXITED] = "exited",
-	[BOX_REMOVING] = "removing", [BOX_DEAD] = "dead",
+	[BOX_CREATED] = "created",	     [BOX_RUNNING] = "running",
+	[BOX_RESTARTING] = "restarting", [BOX_EXITED] = "exited",
+	[BOX_REMOVING] = "removing",     [BOX_DEAD] = "dead",
 };
 _Static_assert(ARRAY_LEN(box_status_names) == BOX_STATUS_MAX, "a name for every status");
 
@@ -33,6 +34,8 @@ struct err *state_write(int box_dir, const struct state *s, bool sync)
 	json_put_int(&o, "started_ns", s->started_ns);
 	json_put_int(&o, "finished_ns", s->finished_ns);
 	json_put_str(&o, "error", s->error);
+	json_put_int(&o, "restart_count", s->restart_count);
+	json_put_bool(&o, "user_stopped", s->user_stopped);
 	json_put_bool(&o, "ready", s->ready);
 	json_put_str(&o, "ip", s->ip);
 	json_open(&o, "published", '[');
@@ -92,6 +95,8 @@ struct err *state_read(int box_dir, struct state *ret)
 	s.started_ns = json_int(j, "started_ns", 0);
 	s.finished_ns = json_int(j, "finished_ns", 0);
 	s.error = xstrdup(json_str(j, "error"));
+	s.restart_count = (unsigned)json_int(j, "restart_count", 0);
+	s.user_stopped = json_bool(j, "user_stopped", false);
 	s.ready = json_bool(j, "ready", false);
 	s.ip = xstrdup(json_str(j, "ip"));
 	for (size_t i = 0; i < json_len(json_get(j, "published")) && !e; i++)
@@ -128,7 +133,7 @@ struct err *box_clear(struct store *st, const struct spec *s, const char *gone, 
 	struct err *e = store_rm_tree(st, st->tmp, gone);
 
 	for (size_t i = 0; i < s->mounts.n && volumes; i++)
-		if (s->mounts.v[i].anonymous)
+		if (s->mounts.v[i].anonymous && !box_uses_volume(st, s->mounts.v[i].source))
 			e = err_also(e, volume_remove(st, s->mounts.v[i].source));
 	return e;
 }

@@ -14,6 +14,9 @@ void state_done(struct state *s);
 /* A pidfd of the running container's first process, from its monitor. */
 struct err *box_init_pidfd(struct box *b, int *ret_pidfd) MUST_CHECK;
 
+/* Its lock, waiting for a monitor of an earlier run: it cannot be started or removed while we hold it. */
+struct err *box_lock(struct box *b, int *ret_lock) MUST_CHECK;
+
 /* Take the container out of sight in one step (rename into tmp/), give its name free, and remove
  * what it had: anonymous volumes if VOLUMES.  For a container that does not run, under its lock. */
 struct err *box_erase(struct store *st, const struct spec *s, bool volumes) MUST_CHECK;

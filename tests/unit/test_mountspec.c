@@ -16,6 +16,7 @@ static const struct {
 	{ "/:/host:ro", "bind / /host ro", NULL },
 	{ "/srv/a:/b:ro,z", "bind /srv/a /b ro", NULL },
 	{ "/srv/a:/b:rw", "bind /srv/a /b", NULL },
+	{ "db:/v:U,ro", "volume db /v ro chown", NULL },
 	{ "./a:/b:cached", "bind /home/u/a /b", NULL },
 	{ "../a:/b", "bind /home/a /b", NULL },
 	{ ".:/b", "bind /home/u /b", NULL },
@@ -67,6 +68,38 @@ static const struct {
 	{ "/run:dev", NULL, "invalid mode: 'dev' in dev" },
 };
 
+static const struct {
+	const char *text, *want, *err;
+} flags[] = {
+	{ "type=bind,src=/a/./b,dst=/c/", "bind /a/b /c", NULL },
+	{ "type=bind,source=./x,target=/c,readonly", "bind /home/u/x /c ro", NULL },
+	{ "TYPE=Bind,src=/a,dst=/c,ro=false", "bind /a /c", NULL },
+	{ "type=bind,\"src=/a,\"\"b\",dst=/c", "bind /a,\"b /c", NULL },
+	{ "type=bind,src=/a,dst=/c,bind-propagation=rprivate,consistency=cached", "bind /a /c", NULL },
+	{ "src=db,dst=/c", "volume db /c", NULL },
+	{ "dst=/c", "volume - /c anonymous", NULL },
+	{ "src=db,destination=/c,volume-nocopy=true,volume-subpath=a//b/", "volume db /c sub=a/b nocopy", NULL },
+	{ "type=tmpfs,dst=/c,tmpfs-size=64m,tmpfs-mode=1770", "tmpfs - /c size=67108864,mode=1770", NULL },
+	{ "", NULL, "value is empty" },
+	{ "type=npipe,dst=/c", NULL, "mount type npipe is not supported *" },
+	{ "type=bind,src=/a,dst", NULL, "invalid field 'dst' must be a key=value pair" },
+	{ "src=va,dst=/c,readonly=maybe", NULL, "invalid value for readonly: maybe" },
+	{ "src=va,dst=/c,nosuch=1", NULL, "unexpected key 'nosuch' in 'nosuch=1'" },
+	{ "type=bind,src=a,dst=/c", NULL, "invalid mount config for type \"bind\": invalid mount path: 'a' *" },
+	{ "type=bind,dst=/c", NULL, "invalid mount config for type \"bind\": field Source must not be empty" },
+	{ "src=va", NULL, "invalid mount config for type \"volume\": field Target must not be empty" },
+	{ "src=va,dst=c", NULL, "*invalid mount path: 'c' mount path must be absolute" },
+	{ "src=va,dst=/..", NULL, "*destination can't be '/'" },
+	{ "type=tmpfs,src=x,dst=/c", NULL, "*source must not be specified" },
+	{ "type=bind,src=/a,dst=/c,volume-nocopy", NULL,
+	  "cannot mix 'volume-*' options with mount type 'bind'" },
+	{ "src=va,dst=/c,tmpfs-size=many", NULL, "invalid value for tmpfs-size: many" },
+	{ "src=va,dst=/c,tmpfs-mode=9", NULL, "invalid value for tmpfs-mode: 9" },
+	{ "src=va,dst=/c,bind-propagation=rshared", NULL, "bind-propagation=rshared is not supported*" },
+	{ "src=va,dst=/c,volume-subpath=a/../../b", NULL, "invalid value for volume-subpath: *" },
+	{ "src=va,dst=/c,volume-opt=type=nfs", NULL, "volume-opt=type=nfs is not supported*" },
+};
+
 static char *show(const struct mount_spec *m)
 {
 	struct str s = { 0 };
@@ -75,11 +108,14 @@ static char *show(const struct mount_spec *m)
 		 m->source && *m->source ? m->source : "-", m->target);
 	if (m->options)
 		str_addf(&s, " %s", m->options);
+	if (m->subpath)
+		str_addf(&s, " sub=%s", m->subpath);
 	str_add(&s, m->read_only ? " ro" : "");
 	str_add(&s, m->no_copy ? " nocopy" : "");
 	str_add(&s, m->anonymous ? " anonymous" : "");
 	str_add(&s, m->exec ? " exec" : "");
 	str_add(&s, m->suid ? " suid" : "");
+	str_add(&s, m->chown ? " chown" : "");
 	return str_take(&s);
 }
 
@@ -93,6 +129,32 @@ static void check(const char *text, struct mounts *m, struct err *e, const char 
 		is_str(got, want, "what it means");
 	}
 	mounts_done(m);
+}
+
+static void test_from(void)
+{
+	static const struct {
+		const char *text, *name, *err;
+		bool ro;
+	} from[] = {
+		{ "db", "db", NULL, false },
+		{ "db:ro", "db", NULL, true },
+		{ "db:rw", "db", NULL, false },
+		{ "db:z", "db", NULL, false },
+		{ "db:rx", NULL, "invalid mode: rx", false },
+		{ "db:", NULL, "invalid mode: ", false },
+		{ "", NULL, "volumes-from must not be an empty string or begin with ':'", false },
+		{ ":ro", NULL, "volumes-from must not be an empty string or begin with ':'", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(from); i++) {
+		_cleanup_free_ char *name = NULL;
+		bool ro = false;
+
+		is_err(mount_parse_from(from[i].text, &name, &ro), from[i].err, "from '%s'", from[i].text);
+		is_str(name, from[i].name, "whose");
+		is_int(ro, from[i].ro, "how");
+	}
 }
 
 int main(void)
@@ -109,6 +171,12 @@ int main(void)
 
 		check(tmpfs[i].text, &m, e, tmpfs[i].want, tmpfs[i].err);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		struct err *e = mount_parse_mount(flags[i].text, "/home/u", &m);
+
+		check(flags[i].text, &m, e, flags[i].want, flags[i].err);
+	}
+	test_from();
 	is_err(mount_parse_volume("db:/v:ro", "/", &m), NULL, "one");
 	is_err(mount_parse_tmpfs("/run:size=1", &m), NULL, "and another");
 	mounts_copy(&copy, &m);
