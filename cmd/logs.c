@@ -1,16 +1,19 @@
-/* cmd/logs.c -- devbox logs [-f] [-t] [-n LINES] [--since TIME] [--until TIME] CONTAINER */
+/* cmd/logs.c -- devbox logs [-f] [-t] [-n LINES] [--since TIME] [--until TIME] [--details] CONTAINER */
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/inotify.h>
 
 #include "cmd/verb.h"
 #include "core/base/proc.h"
+#include "core/box/logconf.h"
 #include "core/box/logfile.h"
 
-static bool opt_follow, opt_timestamps;
+static bool opt_follow, opt_timestamps, opt_details;
 static const char *opt_tail = "all", *opt_since, *opt_until;
 
 static const struct opt opts[] = {
+	{ 0, "details", NULL, "Show extra details provided to logs", OPT_BOOL, &opt_details, NULL },
 	{ 'f', "follow", NULL, "Follow log output", OPT_BOOL, &opt_follow, NULL },
 	{ 0, "since", NULL,
 	  "Show logs since timestamp (e.g. \"2026-01-02T13:23:37Z\") or relative (e.g. \"42m\")",
@@ -22,10 +25,19 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 
-static struct err *open_reader(struct box *b, struct logreader **ret)
+struct printer {
+	struct logreader *r;
+	bool tty; /* a terminal's records all go to stdout */
+	char *details; /* what stands before each line, or NULL */
+	int64_t until_ns; /* 0: no end */
+	bool in_line[LOG_STDERR + 1]; /* the last record of the stream did not end its line */
+};
+
+static struct err *open_reader(struct box *b, struct printer *p)
 {
-	int64_t now = time_now_ns(), since = 0, until = 0;
+	int64_t now = time_now_ns(), since = 0;
 	uint64_t tail = UINT64_MAX;
+	struct logconf conf = { 0 };
 	struct err *e = NULL;
 
 	if (strcmp(opt_tail, "all") && strcmp(opt_tail, "-1"))
@@ -34,87 +46,125 @@ static struct err *open_reader(struct box *b, struct logreader **ret)
 	if (!e && opt_since)
 		e = err_wrap(time_parse(opt_since, now, &since), "invalid value for \"since\"");
 	if (!e && opt_until)
-		e = err_wrap(time_parse(opt_until, now, &until), "invalid value for \"until\"");
-	return e ?: logreader_open(b->dir, "log", tail, since, until, ret);
+		e = err_wrap(time_parse(opt_until, now, &p->until_ns), "invalid value for \"until\"");
+	e = e ?: logconf_parse(b->spec.log_driver, &b->spec.log_opts, &conf);
+	if (!e && conf.none)
+		e = err_new(0, "configured logging driver does not support reading");
+	if (!e && opt_details)
+		p->details = logconf_details(&conf, &b->spec.labels, &b->spec.env);
+	logconf_done(&conf);
+	return e ?: logreader_open(b->dir, "log", tail, since, p->until_ns, &p->r);
 }
 
-/* What there is now; a terminal's records all go to stdout. */
-static struct err *print_all(struct logreader *r, bool tty)
+static bool print_record(struct printer *p, const struct log_record *rec, FILE *to)
 {
-	static bool line_start[3] = { true, true, true };
+	char when[TIME_TEXT_MAX];
+	size_t at = 0;
+
+	if (!opt_timestamps && !p->details)
+		return fwrite(rec->data, 1, rec->len, to) == rec->len;
+	time_format(rec->time_ns, when);
+	while (at < rec->len) {
+		const char *nl = memchr(rec->data + at, '\n', rec->len - at);
+		size_t n = nl ? (size_t)(nl - rec->data) + 1 - at : rec->len - at;
+
+		if (opt_timestamps && !p->in_line[rec->stream])
+			fprintf(to, "%s ", when);
+		if (p->details && !p->in_line[rec->stream])
+			fprintf(to, "%s ", p->details);
+		if (fwrite(rec->data + at, 1, n, to) != n)
+			return false;
+		p->in_line[rec->stream] = !nl;
+		at += n;
+	}
+	return true;
+}
+
+/* What there is now. */
+static struct err *print_all(struct printer *p)
+{
 	FILE *last = NULL;
 
 	for (;;) {
 		struct log_record rec = { 0 };
 		bool more = false;
-		struct err *e = logreader_next(r, &rec, &more);
-		FILE *to = rec.stream == LOG_STDERR && !tty ? stderr : stdout;
+		struct err *e = logreader_next(p->r, &rec, &more);
+		FILE *to = rec.stream == LOG_STDERR && !p->tty ? stderr : stdout;
 
-		if (e || !more)
-			return e
-				       ?: fflush(stdout) == EOF ? err_new(errno, "writing the output")
-								: NULL;
+		if (e)
+			return e;
+		if (!more)
+			return fflush(stdout) == EOF ? err_new(errno, "writing the output") : NULL;
 		if (last && last != to)
 			fflush(last); /* both may be the same terminal: keep the order */
 		last = to;
-		if (opt_timestamps && line_start[rec.stream]) {
-			char when[TIME_TEXT_MAX];
-
-			time_format(rec.time_ns, when);
-			fprintf(to, "%s ", when);
-		}
-		if (fwrite(rec.data, 1, rec.len, to) != rec.len)
+		if (!print_record(p, &rec, to))
 			return err_new(errno, "writing the output");
-		line_start[rec.stream] = !rec.len || rec.data[rec.len - 1] == '\n';
 		if (to == stderr)
 			fflush(stderr);
 	}
 }
 
-/* Woken by writes to the log and by the container's end, after which the rest is printed. */
-static struct err *follow(struct box *b, struct logreader *r)
+/* Milliseconds until --until, -1: for ever. */
+static int time_left(const struct printer *p)
+{
+	int64_t ms = (p->until_ns - time_now_ns()) / 1000000 + 1;
+
+	return !p->until_ns ? -1 : ms < 0 ? 0 : ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+/* Woken by writes to the log, its rotation, and the container's end, after which the rest is printed. */
+static struct err *follow(struct box *b, struct printer *p)
 {
 	_cleanup_close_ int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), conn = -1;
-	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d/log", b->dir);
+	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d", b->dir);
 	char drain[4096];
 	bool ended = false;
 	struct err *e;
 
-	if (notify < 0 || inotify_add_watch(notify, path, IN_MODIFY) < 0)
+	/* the directory: "log" will be another file after a rotation */
+	if (notify < 0 || inotify_add_watch(notify, path, IN_MODIFY | IN_MOVED_TO) < 0)
 		return err_new(errno, "watching the log of %s", b->spec.name);
 	e = watch_end(b, &conn);
+	ended = conn < 0;
 	while (!e && !ended) {
-		struct pollfd p[2] = { { .fd = notify, .events = POLLIN },
-				       { .fd = conn, .events = POLLIN } };
+		struct pollfd fds[2] = { { .fd = notify, .events = POLLIN },
+					 { .fd = conn, .events = POLLIN } };
+		int n;
 
-		ended = conn < 0;
-		if (!ended && poll(p, 2, -1) < 0 && errno != EINTR)
-			return err_new(errno, "waiting for the log of %s", b->spec.name);
-		ended |= p[1].revents != 0;
+		e = print_all(p); /* first: something may have come before we watched */
+		if (e)
+			break;
+		n = poll(fds, 2, time_left(p));
+		if (n < 0 && errno != EINTR)
+			e = err_new(errno, "waiting for the log of %s", b->spec.name);
+		ended = fds[1].revents != 0 || n == 0;
 		while (read(notify, drain, sizeof(drain)) > 0)
 			; /* what changed is read from the log itself */
-		e = print_all(r, b->spec.tty);
 	}
-	return e;
+	return e ?: print_all(p);
 }
 
 static struct err *logs(UNUSED struct call *c, UNUSED int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_box_ struct box *b = NULL;
-	struct logreader *r = NULL;
+	struct printer p = { 0 };
 	struct err *e = store_open(&st);
 
 	e = e ?: box_find(st, argv[0], &b);
-	e = e ?: open_reader(b, &r);
+	e = e ?: open_reader(b, &p);
 	if (err_is(e, ENOENT)) { /* never started */
 		err_free(e);
-		return NULL;
+		e = NULL;
+	} else if (!e) {
+		p.tty = b->spec.tty;
+		e = print_all(&p);
+		if (!e && opt_follow)
+			e = follow(b, &p);
+		logreader_free(p.r);
 	}
-	e = e ?: print_all(r, b->spec.tty);
-	if (!e && opt_follow && !opt_until)
-		e = follow(b, r);
-	logreader_free(r);
+	free(p.details);
 	return e;
 }
 

@@ -2,6 +2,8 @@
 
 #include <endian.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
 
 #include "core/base/fd.h"
 
@@ -19,6 +21,8 @@ enum {
 	RECORD_MAX = FRAME + LOG_LINE_MAX,
 	OUT_SIZE = 32 << 10, /* records are gathered here for one write(2) */
 	WINDOW_SIZE = 128 << 10,
+	NAME_ROOM = 64, /* "log.99" */
+	LOOKS_MAX = 100,
 };
 _Static_assert(OUT_SIZE >= RECORD_MAX && WINDOW_SIZE >= RECORD_MAX, "a record fits");
 
@@ -28,7 +32,9 @@ struct line {
 };
 
 struct logfile {
-	int fd;
+	int fd, dir;
+	char name[NAME_ROOM];
+	struct log_bound bound;
 	off_t size; /* whole records */
 	size_t out_len;
 	struct line line[LOG_STDERR + 1];
@@ -44,10 +50,24 @@ struct window {
 };
 
 struct logreader {
+	int dir;
+	char name[NAME_ROOM];
+	int files[LOG_FILES_MAX]; /* to be read, newest first; the one being read is the last and also w.fd */
+	size_t n_files;
 	off_t pos; /* start of the next record */
+	size_t skip; /* bytes of it that lie before the tail */
 	int64_t since_ns, until_ns;
 	struct window w;
 };
+
+/* NAME itself is file 0, then come NAME.1, NAME.2, ... */
+static void file_name(const char *name, unsigned i, char ret[NAME_ROOM + 16])
+{
+	if (i)
+		snprintf(ret, NAME_ROOM + 16, "%s.%u", name, i);
+	else
+		snprintf(ret, NAME_ROOM + 16, "%s", name);
+}
 
 /* --- looking at records --- */
 
@@ -171,7 +191,24 @@ static struct err *find_end(struct window *w, off_t *ret)
 
 /* --- writer --- */
 
-struct err *logfile_open(int dir, const char *name, struct logfile **ret)
+/* After a crash in the middle of a rotation "log" is also log.1; a lower bound than last time leaves old files over. */
+static void tidy_up(int dir, const char *name, const struct log_bound *b)
+{
+	char path[NAME_ROOM + 16];
+	struct stat st, first;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	file_name(name, 1, path);
+	if (fstatat(dir, path, &first, AT_SYMLINK_NOFOLLOW) == 0 && first.st_ino == st.st_ino)
+		unlinkat(dir, path, 0);
+	for (unsigned i = b->max_files; b->max_bytes && i < LOG_FILES_MAX; i++) {
+		file_name(name, i, path);
+		unlinkat(dir, path, 0);
+	}
+}
+
+struct err *logfile_open(int dir, const char *name, const struct log_bound *bound, struct logfile **ret)
 {
 	_cleanup_free_ struct window *w = xmalloc(sizeof(*w));
 	_cleanup_close_ int fd = -1;
@@ -190,8 +227,12 @@ struct err *logfile_open(int dir, const char *name, struct logfile **ret)
 		e = err_new(errno, "cutting the log");
 	if (e)
 		return e;
+	tidy_up(dir, name, bound);
 	l = xmalloc(sizeof(*l));
 	l->fd = TAKE_FD(fd);
+	l->dir = dir;
+	snprintf(l->name, sizeof(l->name), "%s", name);
+	l->bound = *bound;
 	l->size = end;
 	l->out_len = 0;
 	memset(l->line, 0, sizeof(l->line));
@@ -214,6 +255,43 @@ static struct err *put_out(struct logfile *l)
 	return e;
 }
 
+static struct err *rotate(struct logfile *l)
+{
+	char from[NAME_ROOM + 16], to[NAME_ROOM + 16], next[NAME_ROOM + 16];
+	_cleanup_close_ int fd = -1;
+	struct err *e;
+
+	snprintf(next, sizeof(next), "%s.new", l->name);
+	unlinkat(l->dir, next, 0); /* a crash's */
+	e = fd_open(l->dir, next, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, 0600, &fd);
+	if (e)
+		return e;
+	for (unsigned i = l->bound.max_files - 1; i > 1; i--) {
+		file_name(l->name, i - 1, from);
+		file_name(l->name, i, to);
+		if (renameat(l->dir, from, l->dir, to) < 0 && errno != ENOENT)
+			return err_new(errno, "rotating the log");
+	}
+	file_name(l->name, 1, to);
+	if (l->bound.max_files > 1 && unlinkat(l->dir, to, 0) < 0 && errno != ENOENT)
+		return err_new(errno, "rotating the log");
+	if (l->bound.max_files > 1 && linkat(l->dir, l->name, l->dir, to, 0) < 0)
+		return err_new(errno, "rotating the log");
+	if (renameat(l->dir, next, l->dir, l->name) < 0)
+		return err_new(errno, "rotating the log");
+	close(l->fd);
+	l->fd = TAKE_FD(fd);
+	l->size = 0;
+	return NULL;
+}
+
+static bool is_full(const struct logfile *l, size_t more)
+{
+	uint64_t have = (uint64_t)l->size + l->out_len;
+
+	return l->bound.max_bytes && have && have + more > l->bound.max_bytes;
+}
+
 /* One record of two pieces. */
 static struct err *put_record(struct logfile *l, enum log_stream stream, int64_t now_ns,
 			      const struct line *begin, const char *data, size_t len)
@@ -227,7 +305,9 @@ static struct err *put_record(struct logfile *l, enum log_stream stream, int64_t
 	struct err *e = NULL;
 	char *to;
 
-	if (l->out_len + FRAME + begin_len + len > OUT_SIZE)
+	if (is_full(l, FRAME + begin_len + len))
+		e = put_out(l) ?: rotate(l);
+	else if (l->out_len + FRAME + begin_len + len > OUT_SIZE)
 		e = put_out(l);
 	if (e)
 		return e;
@@ -258,7 +338,7 @@ static struct err *put_lines(struct logfile *l, enum log_stream stream, const ch
 
 	while (len && !e) {
 		size_t room = LOG_LINE_MAX - line->len, n = len < room ? len : room;
-		const char *newline = memchr(data, '\n', n);
+		const char *newline = memrchr(data, '\n', n);
 
 		if (newline)
 			n = (size_t)(newline - data) + 1;
@@ -314,25 +394,122 @@ static bool ends_line(const char *record)
 	return len < LOG_LINE_MAX || record[sizeof(struct head) + len - 1] == '\n';
 }
 
-/* Walk back from END until LINES lines lie behind us. */
-static struct err *find_tail(struct logreader *r, off_t end, uint64_t lines)
+/* Walk back from END, over the ends of lines: LINES of them are passed, the next one is where the tail begins.  The end of
+ * the log (IS_LAST: no record was met yet) ends a line in any case.  *ret_found: it begins in this file. */
+static struct err *find_tail(struct logreader *r, off_t end, uint64_t *lines, bool *is_last, bool *ret_found)
 {
 	off_t pos = end;
 
+	*ret_found = false;
 	r->pos = end;
+	r->skip = 0;
 	while (pos > 0) {
-		const char *record;
+		const char *record, *data;
 		struct err *e = record_before(&r->w, pos, &record);
+		size_t at;
 
-		if (e || !record)
-			return e; /* unreadable before here: what was found is the tail */
-		/* the end of a line before those we have */
-		if ((pos == end || ends_line(record)) && !lines--)
-			return NULL;
-		pos -= (off_t)(FRAME + record_len(record));
+		*ret_found = !record || ((*is_last || ends_line(record)) && !(*lines)--);
+		if (e || *ret_found)
+			return e; /* without a record, unreadable before here: what was found is the tail */
+		*is_last = false;
+		data = record + sizeof(struct head);
+		at = record_len(record);
+		pos -= (off_t)(FRAME + at);
 		r->pos = pos;
+		at -= at && data[at - 1] == '\n';
+		for (const char *nl; (nl = memrchr(data, '\n', at)); at = (size_t)(nl - data))
+			if (!(*lines)--) {
+				r->skip = (size_t)(nl - data) + 1;
+				*ret_found = true;
+				return NULL;
+			}
 	}
 	return NULL;
+}
+
+static void close_files(struct logreader *r)
+{
+	while (r->n_files)
+		close(r->files[--r->n_files]);
+}
+
+/* The descriptors of all files from the newest to the oldest; a file that was moved between two looks comes once.  Stops at
+ * the file UNTIL (-1: none), which is not among them. */
+static struct err *look_for_files(struct logreader *r, int until)
+{
+	struct stat seen = { 0 }, st, last = { 0 };
+	bool have_last = false;
+
+	if (until >= 0 && fstat(until, &last) == 0)
+		have_last = true;
+	for (unsigned i = 0; i < LOG_FILES_MAX; i++) {
+		char path[NAME_ROOM + 16];
+		_cleanup_close_ int fd = -1;
+		struct err *e;
+
+		file_name(r->name, i, path);
+		e = fd_open(r->dir, path, O_RDONLY | O_NOFOLLOW, 0, &fd);
+		if (err_is(e, ENOENT) && i) { /* a gap that a crash left ends nothing */
+			err_free(e);
+			continue;
+		}
+		if (e)
+			return e;
+		if (fstat(fd, &st) < 0)
+			return err_new(errno, "looking at the log");
+		if (have_last && st.st_ino == last.st_ino)
+			return NULL;
+		if (r->n_files && st.st_ino == seen.st_ino)
+			continue;
+		seen = st;
+		r->files[r->n_files++] = TAKE_FD(fd);
+	}
+	return NULL;
+}
+
+/* Two rotations during one look can confuse the order: look again, unless the log is too busy for that. */
+static struct err *open_files(struct logreader *r, int until)
+{
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		struct stat first, now;
+		struct err *e;
+
+		close_files(r);
+		e = look_for_files(r, until);
+		if (e || !r->n_files)
+			return e;
+		if (fstat(r->files[0], &first) == 0 && fstatat(r->dir, r->name, &now, 0) == 0 &&
+		    first.st_ino == now.st_ino)
+			break;
+	}
+	return NULL;
+}
+
+static void read_file(struct logreader *r, int fd)
+{
+	r->w.fd = fd;
+	r->w.at = 0;
+	r->w.len = 0;
+	r->pos = 0;
+	r->skip = 0;
+}
+
+static struct err *start_at_tail(struct logreader *r, uint64_t lines)
+{
+	bool found = false, is_last = true;
+	struct err *e = NULL;
+	size_t n = 0;
+
+	while (!e && !found && n < r->n_files) {
+		off_t end = 0;
+
+		read_file(r, r->files[n++]);
+		e = find_end(&r->w, &end);
+		e = e ?: find_tail(r, end, &lines, &is_last, &found);
+	}
+	while (r->n_files > n) /* older than the tail */
+		close(r->files[--r->n_files]);
+	return e;
 }
 
 struct err *logreader_open(int dir, const char *name, uint64_t tail, int64_t since_ns,
@@ -340,18 +517,17 @@ struct err *logreader_open(int dir, const char *name, uint64_t tail, int64_t sin
 {
 	struct logreader *r = xmalloc(sizeof(*r));
 	struct err *e;
-	off_t end;
 
-	r->w.fd = -1;
-	r->w.at = r->pos = 0;
-	r->w.len = 0;
+	r->dir = dir;
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	r->n_files = 0;
 	r->since_ns = since_ns;
 	r->until_ns = until_ns;
-	e = fd_open(dir, name, O_RDONLY | O_NOFOLLOW, 0, &r->w.fd);
-	if (!e && tail != UINT64_MAX) {
-		e = find_end(&r->w, &end);
-		e = e ?: find_tail(r, end, tail);
-	}
+	e = open_files(r, -1);
+	if (!e)
+		read_file(r, r->files[r->n_files - 1]);
+	if (!e && tail != UINT64_MAX)
+		e = start_at_tail(r, tail);
 	if (e) {
 		logreader_free(r);
 		return e;
@@ -360,45 +536,82 @@ struct err *logreader_open(int dir, const char *name, uint64_t tail, int64_t sin
 	return NULL;
 }
 
+/* At the end of a file: is there a newer one?  Then nothing is written to this one any more, but the last of it may have been
+ * written after we looked: *ret_again asks to look once more before going on. */
+static struct err *next_file(struct logreader *r, bool was_asked, bool *ret_more, bool *ret_again)
+{
+	struct stat st, cur;
+	struct err *e;
+	int old = r->w.fd;
+
+	*ret_more = *ret_again = false;
+	if (r->n_files == 1) {
+		if (fstat(old, &cur) < 0 || fstatat(r->dir, r->name, &st, 0) < 0 || st.st_ino == cur.st_ino)
+			return NULL;
+		if (!was_asked) {
+			*ret_again = true;
+			return NULL;
+		}
+		r->n_files = 0;
+		e = open_files(r, old);
+		if (e || !r->n_files) {
+			close_files(r);
+			r->files[r->n_files++] = old;
+			return e;
+		}
+	} else {
+		r->n_files--;
+	}
+	close(old); /* only now: its inode must not be given to a new file while we compare */
+	read_file(r, r->files[r->n_files - 1]);
+	*ret_more = true;
+	return NULL;
+}
+
 struct err *logreader_next(struct logreader *r, struct log_record *ret, bool *ret_more)
 {
+	bool asked = false;
+
 	*ret_more = false;
 	for (;;) {
 		const char *record;
 		struct head h;
 		int64_t time_ns;
+		size_t skip = r->skip;
 		struct err *e = record_at(&r->w, r->pos, false, &record);
 
-		if (e || !record) {
+		if (!e && !record) {
+			bool more, again;
+
 			r->w.len = 0; /* look at the file again next time */
-			return e;
+			e = next_file(r, asked, &more, &again);
+			asked = again;
+			if (!e && (more || again))
+				continue;
 		}
+		if (e || !record)
+			return e;
 		memcpy(&h, record, sizeof(h));
 		r->pos += (off_t)(FRAME + le32toh(h.len));
+		r->skip = 0;
 		time_ns = (int64_t)le64toh((uint64_t)h.time_ns);
 		if (time_ns < r->since_ns || (r->until_ns && time_ns > r->until_ns))
 			continue;
 		*ret = (struct log_record){
 			.stream = (enum log_stream)(le32toh(h.magic) & 0xff),
 			.time_ns = time_ns,
-			.data = record + sizeof(h),
-			.len = le32toh(h.len),
+			.data = record + sizeof(h) + skip,
+			.len = le32toh(h.len) - skip,
 		};
 		*ret_more = true;
 		return NULL;
 	}
 }
 
-int logreader_fd(struct logreader *r)
-{
-	return r->w.fd;
-}
-
 void logreader_free(struct logreader *r)
 {
 	if (!r)
 		return;
-	if (r->w.fd >= 0)
-		close(r->w.fd);
+	close_files(r);
 	free(r);
 }

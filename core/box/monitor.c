@@ -9,9 +9,14 @@
  *                FAILED  an error                       -> start_failed(), the starter gets FAIL
  *                EOF     the program was executed       -> on_started(), the starter gets STARTED
  *   RUNNING    output -> log and attached clients; clients' input -> the container; requests on ctl
- *   EXITED     init's pidfd is readable -> init_ready(): what is left in the pipes is read; end(): the state is
- *              recorded, all waiting clients told; only then what is slow in the kernel: unmounting, closing the
- *              tap, removing files.
+ *   EXITED     init's pidfd is readable -> init_ready(): what is left in the pipes is read; then the restart
+ *              policy (restart.c) decides.  end(): the state is recorded, all waiting clients told; only then what
+ *              is slow in the kernel: unmounting, closing the tap, removing files.
+ *   WAITING    between two runs: recorded ("restarting") and told likewise; everything of the run is taken down
+ *              (streams, relay, stack, mounts), but not what others hold on to: lock, log, control socket,
+ *              published listeners.  After the delay: STARTING again, with a new init.  Whoever stops, kills or
+ *              removes the container, now or before, ends it.  So does SIGTERM to the monitor, but that is not
+ *              recorded as the user's wish: "devbox resume" brings such a container back.
  *
  * The lock (containers/<id>/lock) is held from before the fork until the file tree is unmounted: "running" in
  * state.json without a held lock is a lie left by a crash, and a new start waits until the old mount is gone.
@@ -42,9 +47,11 @@
 #include "core/box/caps.h"
 #include "core/box/control.h"
 #include "core/box/init.h"
+#include "core/box/logconf.h"
 #include "core/box/logfile.h"
 #include "core/box/recipe.h"
 #include "core/box/relay_proc.h"
+#include "core/box/restart.h"
 #include "core/box/seccomp.h"
 #include "core/box/state.h"
 #include "core/box/term.h"
@@ -52,8 +59,9 @@
 #include "slirp/resolv.h"
 #include "slirp/stack.h"
 
-enum phase { STARTING, RUNNING, EXITED };
-enum { DRAIN_MS = 2000, RELAY_MIN_MS = 1000, RESOLV_MAX = 65536, STDIN_QUEUE_MAX = 65536 };
+enum phase { STARTING, RUNNING, EXITED, WAITING };
+enum { DRAIN_MS = 2000, RELAY_MIN_MS = 1000, RESOLV_MAX = 65536, STDIN_QUEUE_MAX = 65536,
+       FULL_READS = 64, PIPE_SIZE = 512 << 10 };
 
 struct client {
 	struct source src;
@@ -69,6 +77,7 @@ struct pump {
 	struct source src;
 	struct monitor *m;
 	enum log_stream stream;
+	int full_reads; /* how often the buffer was filled, up to FULL_READS */
 };
 
 struct monitor {
@@ -88,7 +97,10 @@ struct monitor {
 	bool in_close; /* close stdin when the queue is empty */
 	struct logfile *log;
 	struct client *clients;
-	struct timer stop_timer, drain_timer, relay_timer;
+	struct timer stop_timer, drain_timer, relay_timer, restart_timer;
+	struct restart_track track;
+	int64_t run_start_ms; /* of this run, 0 until it runs */
+	bool no_restart; /* somebody ends it */
 	struct listeners listeners;
 	struct strv notes;
 	struct netns net;
@@ -291,6 +303,10 @@ static struct err *pump_ready(struct source *s, uint32_t events UNUSED)
 	if (m->blocked)
 		return NULL;
 	n = read(s->fd, m->buf, sizeof(m->buf));
+	/* much comes: a larger pipe saves the writer from waiting for us.  Not from the start: what all pipes of a user
+	 * may hold is bounded */
+	if (n == sizeof(m->buf) && p->full_reads < FULL_READS && ++p->full_reads == FULL_READS)
+		fcntl(s->fd, F_SETPIPE_SZ, PIPE_SIZE);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return NULL;
 	if (n > 0) {
@@ -304,7 +320,7 @@ static struct err *pump_ready(struct source *s, uint32_t events UNUSED)
 
 static struct err *pump_add(struct monitor *m, int i, int fd, enum log_stream stream)
 {
-	m->out[i] = (struct pump){ { .fd = fd, .ready = pump_ready }, m, stream };
+	m->out[i] = (struct pump){ .src = { .fd = fd, .ready = pump_ready }, .m = m, .stream = stream };
 	/* still: nothing is passed on before STARTED was sent */
 	return fd_nonblock(fd, true) ?: loop_add(&m->loop, &m->out[i].src, EPOLLONESHOT);
 }
@@ -321,6 +337,26 @@ static void signal_init(struct monitor *m, int sig)
 {
 	if (m->phase != EXITED && m->init.fd >= 0)
 		pidfd_signal(m->init.fd, sig);
+}
+
+/* No run follows this one; between two runs that is the end. */
+static void end_restarts(struct monitor *m, bool by_user)
+{
+	m->no_restart = true;
+	m->b->state.user_stopped |= by_user;
+	if (m->phase == WAITING) {
+		m->phase = EXITED;
+		loop_stop(&m->loop);
+	}
+}
+
+/* Signals by which people end programs also end the restarts, as with Docker; others are the program's affair. */
+static void user_signal(struct monitor *m, int sig)
+{
+	if (sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT ||
+	    sig == m->b->spec.stop_signal)
+		end_restarts(m, true);
+	signal_init(m, sig);
 }
 
 /* SIGTERM (or what the image wants) now, SIGKILL in TIMEOUT_S seconds; a shorter wait replaces a longer one. */
@@ -354,18 +390,26 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 
 	switch (msg->type) {
 	case CTL_ATTACH:
+		if (m->phase == WAITING) {
+			client_fail(c, err_new(0, "You cannot attach to a restarting container, "
+						  "wait until it is running"));
+			break;
+		}
 		c->attached = c->wants_exit = true;
 		if (m->b->state.ready)
 			client_send(c, CTL_READY, 0, NULL, 0, -1);
 		break;
 	case CTL_KILL:
-		if (m->phase != RUNNING || pidfd_signal(m->init.fd, (int)msg->arg) < 0)
+		if (m->phase != RUNNING && m->phase != WAITING) {
 			client_fail(c, err_new(0, "container is not running"));
-		else
-			client_send(c, CTL_OK, 0, NULL, 0, -1);
+			break;
+		}
+		user_signal(m, (int)msg->arg);
+		client_send(c, CTL_OK, 0, NULL, 0, -1);
 		break;
 	case CTL_STOP:
 		c->wants_exit = true;
+		end_restarts(m, true);
 		stop(m, msg->arg);
 		break;
 	case CTL_REMOVE:
@@ -374,6 +418,7 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 			m->remove = true;
 			m->remove_volumes |= msg->arg != 0;
 		}
+		end_restarts(m, true);
 		stop(m, 0);
 		break;
 	case CTL_WAIT_READY:
@@ -389,6 +434,9 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 	case CTL_INIT:
 		if (m->phase == RUNNING)
 			client_send(c, CTL_OK, 0, NULL, 0, m->init.fd);
+		else if (m->phase == WAITING)
+			client_fail(c, err_new(0, "Container %s is restarting, wait until the container is running",
+					       m->b->spec.id));
 		else
 			client_fail(c, err_new(0, "container is not running"));
 		break;
@@ -406,7 +454,7 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 		close_output(c, msg->arg);
 		break;
 	case CTL_SIGNAL:
-		signal_init(m, (int)msg->arg);
+		user_signal(m, (int)msg->arg);
 		break;
 	default: /* a newer devbox talks to an older monitor */
 		client_fail(c, err_new(0, "this container's monitor does not know the request"));
@@ -484,8 +532,10 @@ static struct err *signals_ready(struct source *s, uint32_t events UNUSED)
 	struct monitor *m = container_of(s, struct monitor, signals);
 	struct signalfd_siginfo si;
 
-	if (read(s->fd, &si, sizeof(si)) == sizeof(si) && si.ssi_signo == SIGTERM)
+	if (read(s->fd, &si, sizeof(si)) == sizeof(si) && si.ssi_signo == SIGTERM) {
+		end_restarts(m, false);
 		stop(m, CTL_STOP_DEFAULT);
+	}
 	return NULL;
 }
 
@@ -583,6 +633,8 @@ static struct err *relay_start(struct monitor *m)
 
 /* -- the first process ----------------------------------------------------------------------------------------- */
 
+NORETURN static void end(struct monitor *m);
+
 NORETURN static void start_failed(struct monitor *m, struct err *e)
 {
 	struct state *s = &m->b->state;
@@ -592,9 +644,16 @@ NORETURN static void start_failed(struct monitor *m, struct err *e)
 		c = c->next;
 	if (m->init_pid > 0)
 		proc_kill_and_reap(m->init_pid);
-	s->status = BOX_CREATED;
 	s->exit_code = e->status ? e->status : 125;
+	free(s->error);
 	s->error = err_line(e);
+	if (m->track.count) { /* it ran before: this is its end, and nobody waits for a beginning */
+		loop_del_close(&m->loop, &m->init); /* end() goes on to answer clients */
+		loop_del_close(&m->loop, &m->sync);
+		m->phase = EXITED;
+		end(m);
+	}
+	s->status = BOX_CREATED;
 	s->pid = s->monitor_pid = 0;
 	if (m->b->spec.auto_remove)
 		err_free(box_erase(m->b->st, &m->b->spec, true)); /* best effort: prune removes the rest */
@@ -619,11 +678,14 @@ static struct err *on_started(struct monitor *m)
 	s->started_ns = time_now_ns();
 	s->finished_ns = 0;
 	s->exit_code = 0;
+	s->restart_count = m->track.count;
+	ports_done(&s->published);
 	listeners_ports(&m->listeners, &s->published);
 	e = state_write(m->b->dir, s, false);
 	if (e)
 		return e; /* nobody would know of it: start_failed() ends it again */
 	m->phase = RUNNING;
+	m->run_start_ms = time_mono_ms();
 	for (size_t i = 0; i < m->notes.n; i++)
 		str_addf(&notes, "%s\n", m->notes.v[i]);
 	for (struct client *c = m->clients; c; c = c->next)
@@ -727,12 +789,62 @@ static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 	if (e)
 		return e;
 	m->phase = EXITED;
-	loop_del(&m->loop, s);
+	m->init_pid = 0;
+	loop_del_close(&m->loop, s);
 	if (m->tty_slave >= 0)
 		close(TAKE_FD(m->tty_slave));
 	timer_set(&m->drain_timer, DRAIN_MS, 0);
 	maybe_finish(m);
 	return NULL;
+}
+
+/* Everything of one run that the next one makes anew.  Not within a batch of events. */
+static void take_down(struct monitor *m)
+{
+	relay_stop(m);
+	for (size_t i = 0; i < ARRAY_LEN(m->out); i++)
+		loop_del_close(&m->loop, &m->out[i].src); /* somebody outside the container may hold them open */
+	loop_del_close(&m->loop, &m->in);
+	loop_del_close(&m->loop, &m->sync);
+	str_done(&m->in_queue);
+	m->in_close = false;
+	timer_set(&m->stop_timer, 0, 0);
+	timer_set(&m->drain_timer, 0, 0);
+	m->port = NULL; /* stack_free() ends it, too */
+	stack_free(TAKE_PTR(m->stack));
+	if (m->mnt_ns >= 0)
+		close(TAKE_FD(m->mnt_ns)); /* unmounts: the next run mounts the same directories */
+}
+
+/* After the end of a run.  True: the loop shall run on, the next start is on its way. */
+static bool wait_for_restart(struct monitor *m)
+{
+	struct state *s = &m->b->state;
+	int64_t ran_ms = m->run_start_ms ? time_mono_ms() - m->run_start_ms : 0, delay_ms;
+
+	if (!restart_again(&m->b->spec.restart, &m->track, s->exit_code, ran_ms, m->no_restart, &delay_ms))
+		return false;
+	if (m->log)
+		err_free(logfile_flush(m->log, time_now_ns())); /* best effort: the disk may be full */
+	m->phase = WAITING;
+	s->status = BOX_RESTARTING;
+	s->finished_ns = time_now_ns();
+	s->pid = 0;
+	s->ready = false;
+	s->restart_count = m->track.count;
+	ports_done(&s->published);
+	err_free(state_write(m->b->dir, s, false)); /* best effort: the next one tells more */
+	for (struct client *c = m->clients; c; c = c->next) {
+		if (c->wants_exit && !c->wants_ready) /* who waits for readiness waits for the next run's */
+			client_send(c, CTL_EXITED, (uint32_t)s->exit_code, NULL, 0, -1);
+		c->wants_exit &= c->wants_ready;
+		c->attached = c->starter = false;
+	}
+	take_down(m);
+	m->run_start_ms = 0;
+	m->blocked = true;
+	timer_set(&m->restart_timer, delay_ms, 0);
+	return true;
 }
 
 /* In this order: what others may rely on when they are told, the telling, then what is slow. */
@@ -891,6 +1003,31 @@ static struct err *spawn_init(struct monitor *m)
 	return e ?: fd_send(sync[0], &mapped, 1, NULL, 0);
 }
 
+static struct err *restart_now(struct timer *t)
+{
+	struct monitor *m = container_of(t, struct monitor, restart_timer);
+	struct err *e;
+
+	if (m->phase != WAITING)
+		return NULL; /* ended meanwhile, within the same batch of events */
+	m->phase = STARTING;
+	e = spawn_init(m);
+	if (e)
+		start_failed(m, e);
+	return NULL;
+}
+
+static struct err *open_log(struct monitor *m)
+{
+	struct logconf c = { 0 };
+	struct err *e = logconf_parse(m->b->spec.log_driver, &m->b->spec.log_opts, &c);
+
+	if (!e && !c.none)
+		e = logfile_open(m->b->dir, "log", &c.bound, &m->log);
+	logconf_done(&c);
+	return e;
+}
+
 static struct err *begin(struct monitor *m)
 {
 	sigset_t mask;
@@ -910,10 +1047,11 @@ static struct err *begin(struct monitor *m)
 	e = e ?: timer_init(&m->loop, &m->stop_timer, stop_expired);
 	e = e ?: timer_init(&m->loop, &m->drain_timer, drain_expired);
 	e = e ?: timer_init(&m->loop, &m->relay_timer, relay_again);
+	e = e ?: timer_init(&m->loop, &m->restart_timer, restart_now);
 	if (m->b->spec.net == NET_DEFAULT)
 		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);
 	e = e ?: write_etc(m);
-	e = e ?: logfile_open(m->b->dir, "log", &m->log);
+	e = e ?: open_log(m);
 	e = e ?: ctl_listen(m->b->dir, &m->listen.fd);
 	m->listen.ready = listen_ready;
 	e = e ?: loop_add(&m->loop, &m->listen, EPOLLIN);
@@ -978,7 +1116,9 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	m->remove = m->remove_volumes = b->spec.auto_remove;
 	m->blocked = true;
 	e = begin(m);
-	e = e ?: loop_run(&m->loop);
+	do
+		e = e ?: loop_run(&m->loop);
+	while (!e && m->phase == EXITED && wait_for_restart(m));
 	if (e && m->phase == STARTING)
 		start_failed(m, e);
 	if (e && m->phase == RUNNING) {

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_all(dir, UINT64_MAX, INT64_MIN);
 	for (uint64_t tail = 0; tail < 4; tail++)
 		read_all(dir, tail, INT64_MIN);
-	e = logfile_open(dir, "log", &l);
+	e = logfile_open(dir, "log", &(struct log_bound){ 0, 1 }, &l);
 	e = e ?: logfile_write(l, LOG_STDERR, "mine\n", 5, 1);
 	if (e)
 		abort();

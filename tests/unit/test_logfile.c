@@ -10,11 +10,13 @@
 
 static int dir = -1;
 
+static const struct log_bound no_bound = { 0, 1 };
+
 static struct logfile *open_log(const char *name)
 {
 	struct logfile *l = NULL;
 
-	is_err(logfile_open(dir, name, &l), NULL, "opening %s to write", name);
+	is_err(logfile_open(dir, name, &no_bound, &l), NULL, "opening %s to write", name);
 	return l;
 }
 
@@ -26,7 +28,7 @@ static void put(struct logfile *l, enum log_stream s, const char *text, int64_t 
 		is_err(e, NULL, "writing '%s'", text);
 }
 
-/* Records as "STREAM@TIME:DATA|", until the end. */
+/* Lines as "STREAM@TIME:DATA|", until the end. */
 static char *read_on(struct logreader *r)
 {
 	struct str s = { 0 };
@@ -42,9 +44,16 @@ static char *read_on(struct logreader *r)
 		}
 		if (!more)
 			break;
-		str_addf(&s, "%d@%lld:", rec.stream, (long long)rec.time_ns);
-		str_addn(&s, rec.data, rec.len);
-		str_addc(&s, '|');
+		do {
+			const char *nl = memchr(rec.data, '\n', rec.len);
+			size_t n = nl ? (size_t)(nl - rec.data) + 1 : rec.len;
+
+			str_addf(&s, "%d@%lld:", rec.stream, (long long)rec.time_ns);
+			str_addn(&s, rec.data, n);
+			str_addc(&s, '|');
+			rec.data += n;
+			rec.len -= n;
+		} while (rec.len);
 	}
 	return str_take(&s);
 }
@@ -148,7 +157,6 @@ static void test_follow(void)
 	put(l, LOG_STDOUT, "ial\n", 3);
 	c = read_on(r);
 	is_str(c, "1@3:partial\n|", "what came then");
-	ok(logreader_fd(r) >= 0, "it has a descriptor");
 	logreader_free(r);
 	logfile_free(l);
 }
@@ -210,15 +218,15 @@ static void test_strange(void)
 	       "any bytes, a clock before 1970");
 	is_err(logreader_open(dir, "bytes", ALL, INT64_MIN, 0, &r), NULL, "reading them");
 	is_err(logreader_next(r, &rec, &more), NULL, "first");
-	ok(more && rec.len == 4 && !memcmp(rec.data, nul, 4) && rec.time_ns == -5, "are kept");
+	ok(more && rec.len == 7 && !memcmp(rec.data, nul, 7) && rec.time_ns == -5, "are kept");
 	logreader_free(r);
 	logfile_free(l);
 	is_err(logreader_open(dir, "none", ALL, 0, 0, &r),
 	       "opening none: No such file or directory", "no log");
 	ok(mkdirat(dir, "d", 0755) == 0, "a directory");
-	is_err(logfile_open(dir, "d", &l), "opening d: Is a directory", "is no log");
+	is_err(logfile_open(dir, "d", &no_bound, &l), "opening d: Is a directory", "is no log");
 	ok(symlinkat("/etc/passwd", dir, "link") == 0, "a link");
-	is_err(logfile_open(dir, "link", &l), "opening link: Too many levels of symbolic links",
+	is_err(logfile_open(dir, "link", &no_bound, &l), "opening link: Too many levels of symbolic links",
 	       "is not followed");
 }
 
@@ -231,7 +239,7 @@ static void test_many(void)
 	struct logreader *r = NULL;
 	struct log_record rec;
 	size_t good = 0;
-	bool more;
+	bool more, is_ok = true;
 
 	for (int i = 0; i < N; i++) {
 		str_addf(&text, "%d %.*s\n", i, i % 300,
@@ -247,15 +255,15 @@ static void test_many(void)
 	}
 	logfile_free(l);
 	is_err(logreader_open(dir, "many", ALL, 0, 0, &r), NULL, "reading %d lines", N);
-	for (int i = 0; i < N; i++) {
-		struct err *e = logreader_next(r, &rec, &more);
-
-		good += !e && more && strtoll(rec.data, NULL, 10) == i && rec.data[rec.len - 1] == '\n';
-		err_free(e);
+	for (more = true; more;) {
+		is_ok &= !logreader_next(r, &rec, &more);
+		for (size_t at = 0; more && at < rec.len; good++) {
+			is_ok &= strtoul(rec.data + at, NULL, 10) == good;
+			at += (size_t)((char *)memchr(rec.data + at, '\n', rec.len - at) + 1 - (rec.data + at));
+		}
 	}
-	is_int(good, N, "each in its place");
-	is_err(logreader_next(r, &rec, &more), NULL, "and then");
-	ok(!more, "the end");
+	is_int(good, N, "all of them");
+	ok(is_ok, "each in its place");
 	logreader_free(r);
 	for (int tail = 1; tail <= N; tail = tail * 3 + 1) {
 		is_err(logreader_open(dir, "many", (uint64_t)tail, 0, 0, &r), NULL, "the last %d", tail);
@@ -265,6 +273,81 @@ static void test_many(void)
 	}
 }
 
+static char *files_of(const char *name)
+{
+	struct str s = { 0 };
+
+	for (unsigned i = 0; i < 6; i++) {
+		_cleanup_free_ char *path = i ? xasprintf("%s.%u", name, i) : xstrdup(name);
+		struct stat st;
+
+		if (fstatat(dir, path, &st, 0) == 0)
+			str_addf(&s, "%u:%lld ", i, (long long)st.st_size);
+	}
+	return str_take(&s);
+}
+
+static void test_rotate(void)
+{
+	static const struct log_bound three = { 60, 3 }, one = { 60, 1 }, two = { 60, 2 };
+	struct logfile *l = NULL;
+	struct logreader *r = NULL, *late = NULL;
+	char text[] = "0_______\n";
+	_cleanup_free_ char *files = NULL, *a = NULL, *b = NULL, *c = NULL;
+
+	is_err(logfile_open(dir, "rot", &three, &l), NULL, "a log of three files");
+	for (int i = 1; i <= 3; i++) { /* a record is 29 bytes: two in a file */
+		text[0] = (char)('0' + i);
+		put(l, LOG_STDOUT, text, i);
+	}
+	is_err(logreader_open(dir, "rot", ALL, 0, 0, &r), NULL, "a reader of two files");
+	is_err(logreader_open(dir, "rot", 1, 0, 0, &late), NULL, "a reader of the last line");
+	a = read_on(r);
+	is_str(a, "1@1:1_______\n|1@2:2_______\n|1@3:3_______\n|", "reads both");
+	for (int i = 4; i <= 7; i++) {
+		text[0] = (char)('0' + i);
+		put(l, LOG_STDOUT, text, i);
+	}
+	b = read_on(r);
+	is_str(b, "1@4:4_______\n|1@5:5_______\n|1@6:6_______\n|1@7:7_______\n|",
+	       "follows over two rotations");
+	c = read_on(late);
+	is_str(c, "1@3:3_______\n|1@4:4_______\n|1@5:5_______\n|1@6:6_______\n|1@7:7_______\n|",
+	       "so does the other, from where it was");
+	logreader_free(r);
+	logreader_free(late);
+	files = files_of("rot");
+	is_str(files, "0:29 1:58 2:58 ", "the oldest is gone");
+	IS_LOG("rot", ALL, 0, 0,
+	       "1@3:3_______\n|1@4:4_______\n|1@5:5_______\n|1@6:6_______\n|1@7:7_______\n|", "what is left");
+	IS_LOG("rot", 0, 0, 0, "", "tail over files: none");
+	IS_LOG("rot", 1, 0, 0, "1@7:7_______\n|", "one");
+	IS_LOG("rot", 2, 0, 0, "1@6:6_______\n|1@7:7_______\n|", "two, in two files");
+	IS_LOG("rot", 4, 0, 0, "1@4:4_______\n|1@5:5_______\n|1@6:6_______\n|1@7:7_______\n|", "in three");
+	IS_LOG("rot", 100, 0, 0,
+	       "1@3:3_______\n|1@4:4_______\n|1@5:5_______\n|1@6:6_______\n|1@7:7_______\n|", "more");
+	IS_LOG("rot", ALL, 5, 6, "1@5:5_______\n|1@6:6_______\n|", "times");
+	logfile_free(l);
+	/* killed between the link and the rename */
+	ok(unlinkat(dir, "rot.1", 0) == 0 && linkat(dir, "rot", dir, "rot.1", 0) == 0, "a crash");
+	IS_LOG("rot", ALL, 0, 0, "1@3:3_______\n|1@4:4_______\n|1@7:7_______\n|", "a file comes once");
+	is_err(logfile_open(dir, "rot", &two, &l), NULL, "the next writer has two files");
+	free(files);
+	files = files_of("rot");
+	is_str(files, "0:29 ", "and tidies up");
+	logfile_free(l);
+	is_err(logfile_open(dir, "rot", &one, &l), NULL, "and a third, with one");
+	put(l, LOG_STDOUT, "8_______\n", 8);
+	put(l, LOG_STDOUT, "9_______\n", 9);
+	free(files);
+	files = files_of("rot");
+	is_str(files, "0:29 ", "has one");
+	put(l, LOG_STDOUT, "x\ny\nz\n", 10);
+	IS_LOG("rot", 2, 0, 0, "1@10:y\n|1@10:z\n|", "a part of a record");
+	IS_LOG("rot", 4, 0, 0, "1@9:9_______\n|1@10:x\n|1@10:y\n|1@10:z\n|", "all of it and more");
+	logfile_free(l);
+}
+
 /* A disk that is full: a file size limit stands for it (EFBIG in place of ENOSPC). */
 static void test_full(void)
 {
@@ -272,7 +355,7 @@ static void test_full(void)
 	struct rlimit old, small = { 1000, RLIM_INFINITY };
 	_cleanup_str_ struct str text = { 0 };
 
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 200; i++)
 		str_addf(&text, "line %d\n", i);
 	put(l, LOG_STDOUT, "first\n", 1);
 	signal(SIGXFSZ, SIG_IGN);
@@ -299,6 +382,7 @@ int main(void)
 	test_torn();
 	test_strange();
 	test_many();
+	test_rotate();
 	test_full();
 	err_free(fd_rm_tree(AT_FDCWD, path));
 	return done_testing();
