@@ -34,7 +34,7 @@ static struct err *count(struct store *st, struct counts *ret)
 
 	*ret = (struct counts){ 0 };
 	for (size_t i = 0; i < n; i++) {
-		*(boxes[i]->state.status == BOX_RUNNING ? &ret->running : &ret->stopped) += 1;
+		*(state_is_up(&boxes[i]->state) ? &ret->running : &ret->stopped) += 1;
 		box_free(boxes[i]);
 	}
 	free(boxes);

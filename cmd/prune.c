@@ -47,7 +47,7 @@ static struct err *prune_boxes(struct store *st, uint64_t *freed)
 	for (size_t i = 0; i < n; i++) {
 		struct box *b = boxes[i];
 
-		if (b->state.status != BOX_RUNNING) {
+		if (!state_is_up(&b->state)) {
 			_cleanup_free_ char *id = xstrdup(b->spec.id);
 			uint64_t bytes = tree_bytes(st, b->dir, "upper");
 			struct err *e = box_rm(b, false, false);

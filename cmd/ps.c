@@ -211,8 +211,10 @@ static void status_text(const struct box *b, int64_t now, struct str *out)
 		str_add(out, "Up ");
 		human_duration(now - s->started_ns, out);
 		break;
+	case BOX_RESTARTING:
 	case BOX_EXITED:
-		str_addf(out, "Exited (%d) ", s->exit_code);
+		str_addf(out, "%s (%d) ", s->status == BOX_EXITED ? "Exited" : "Restarting",
+			 s->exit_code);
 		human_ago(s->finished_ns, now, out);
 		break;
 	case BOX_REMOVING:
@@ -322,7 +324,7 @@ static struct err *print(struct box *const *boxes, size_t n)
 		format = "{{.ID}}";
 	e = list_open(&l, format, opt_size ? sized : table, columns);
 	for (size_t i = 0; !e && i < n && room; i++) {
-		if ((!shows_all() && boxes[i]->state.status != BOX_RUNNING) || !wanted(boxes[i]))
+		if ((!shows_all() && !state_is_up(&boxes[i]->state)) || !wanted(boxes[i]))
 			continue;
 		room--;
 		e = add_row(&l, boxes[i], now);
