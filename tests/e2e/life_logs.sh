@@ -29,10 +29,13 @@ expect_status 0
 
 # one that stands still does not hold up the container
 run devbox run -d --name s1 busybox sh -c 'until [ -e /go ]; do usleep 20000; done; yes | head -c 30000000'
-start stalled sh -c 'devbox logs -f s1 | { read -r x; read -r y <~/never; }'
-mkfifo "$(home)/never"
+start stalled devbox logs -f s1
+kill -STOP "$stalled_pid"
 run devbox exec s1 touch /go;		expect_status 0
 run devbox wait s1;			expect_stdout 0
+kill -CONT "$stalled_pid"
+finish stalled
+expect_equal "$(wc -c <"$stalled_out")" 30000000
 run devbox rm s1;			expect_status 0
 
 # details; drivers that are not there
