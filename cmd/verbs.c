@@ -26,6 +26,7 @@ static const struct entry {
 	{ "", "ps", &verb_ps },
 	{ "", "exec", &verb_exec },
 	{ "", "attach", &verb_attach },
+	{ "", "cp", &verb_cp },
 	{ "", "logs", &verb_logs },
 	{ "", "wait", &verb_wait },
 	{ "", "port", &verb_port },
@@ -41,6 +42,7 @@ static const struct entry {
 	{ "", "version", &verb_version },
 
 	{ "container", "attach", &verb_attach },
+	{ "container", "cp", &verb_cp },
 	{ "container", "create", &verb_create },
 	{ "container", "exec", &verb_exec },
 	{ "container", "inspect", &verb_container_inspect },

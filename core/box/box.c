@@ -14,6 +14,7 @@
 #include "core/box/control.h"
 #include "core/box/monitor.h"
 #include "core/box/recipe.h"
+#include "core/box/security.h"
 #include "core/box/state.h"
 #include "core/store/names.h"
 #include "core/store/volume.h"
@@ -191,6 +192,15 @@ static struct err *put_in_place(struct store *st, struct spec *s, const char *st
 	return e;
 }
 
+/* A profile that cannot be used shows now, not at the first start. */
+static struct err *check_filter(const struct spec *s)
+{
+	_cleanup_free_ void *filter = NULL;
+	size_t len;
+
+	return s->seccomp ? security_filter(s, &filter, &len) : NULL;
+}
+
 struct err *box_create(struct store *st, const struct run_request *req, const struct image *img,
 		       struct box **ret)
 {
@@ -224,7 +234,8 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 		free(b->spec.hostname);
 		b->spec.hostname = xstrndup(b->spec.id, ID_SHORT);
 	}
-	e = make_mounts(b);
+	e = check_filter(&b->spec);
+	e = e ?: make_mounts(b);
 	e = e ?: store_stage(st, "container", &stage, &b->dir);
 	e = e ?: own_subdir(st, b->dir, "upper");
 	e = e ?: own_subdir(st, b->dir, "work");

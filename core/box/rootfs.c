@@ -385,7 +385,8 @@ static struct err *dev(int root)
 
 static struct err *sys(const struct rootfs_cfg *cfg, int root)
 {
-	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
+	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC |
+				    (cfg->spec->privileged ? 0 : MS_RDONLY);
 	_cleanup_close_ int tree = -1;
 	struct err *e;
 
@@ -492,7 +493,8 @@ struct err *rootfs_mount(const struct rootfs_cfg *cfg, const struct rootfs_binds
 	e = e ?: dev(root);
 	e = e ?: user_mounts(cfg->spec, binds, root);
 	e = e ?: etc_files(cfg->spec, root, binds->store);
-	e = e ?: hide(root);
+	if (!e && !cfg->spec->unmasked)
+		e = hide(root);
 	if (!e)
 		*ret_root = TAKE_FD(root);
 	return e;

@@ -263,20 +263,11 @@ struct err *userns_become_root(bool single)
 
 enum { MSG_UNSHARED = 'U', MSG_MAPPED = 'M', MSG_RESULT = 'R', MSG_FAILED = 'F' };
 
-NORETURN static void call_child(int sock, const struct userns_ids *ids,
-				struct err *(*fn)(void *, struct str *), void *arg)
+NORETURN static void call_finish(int sock, struct err *e, struct err *(*fn)(void *, struct str *),
+				 void *arg)
 {
 	struct str result = { 0 };
-	struct err *e = NULL;
-	char c = MSG_UNSHARED;
 
-	if (unshare(CLONE_NEWUSER) < 0)
-		e = err_hint(err_new(errno, "making a user namespace"),
-			     "'devbox doctor' tells what forbids it");
-	e = e ?: fd_send(sock, &c, 1, NULL, 0);
-	if (!e && (read(sock, &c, 1) != 1 || c != MSG_MAPPED))
-		_exit(1); /* the parent gave up and knows why */
-	e = e ?: userns_become_root(ids->single);
 	/* after the change of identity, which clears it */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	e = e ?: fn(arg, &result);
@@ -298,8 +289,46 @@ NORETURN static void call_child(int sock, const struct userns_ids *ids,
 	}
 }
 
+NORETURN static void call_child(int sock, const struct userns_ids *ids, struct err *(*before)(void *),
+				struct err *(*fn)(void *, struct str *), void *arg)
+{
+	struct err *e = NULL;
+	char c = MSG_UNSHARED;
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		e = err_hint(err_new(errno, "making a user namespace"),
+			     "'devbox doctor' tells what forbids it");
+	e = e ?: fd_send(sock, &c, 1, NULL, 0);
+	if (!e && (read(sock, &c, 1) != 1 || c != MSG_MAPPED))
+		_exit(1); /* the parent gave up and knows why */
+	if (!e && before)
+		e = before(arg);
+	e = e ?: userns_become_root(ids->single);
+	call_finish(sock, e, fn, arg);
+}
+
+/* The last message of a child that sent N bytes of BUF and has ended. */
+static struct err *call_result(const char *buf, ssize_t n, int status, struct str *ret_result)
+{
+	if (n > 0 && *buf == MSG_RESULT) {
+		if (ret_result)
+			str_addn(ret_result, buf + 1, (size_t)n - 1);
+		return NULL;
+	}
+	if (n > 0 && *buf == MSG_FAILED)
+		return err_recv(buf + 1, (size_t)n - 1);
+	return err_new(0, "a helper process ended with status %d before it was done", status);
+}
+
 struct err *userns_call(const struct userns_ids *ids, struct err *(*fn)(void *arg, struct str *result),
 			void *arg, struct str *ret_result)
+{
+	return userns_call_from(ids, NULL, fn, arg, ret_result);
+}
+
+struct err *userns_call_from(const struct userns_ids *ids, struct err *(*before)(void *arg),
+			     struct err *(*fn)(void *arg, struct str *result), void *arg,
+			     struct str *ret_result)
 {
 	_cleanup_free_ char *buf = xmalloc(RESULT_MAX + 1);
 	_cleanup_close_ int ours = -1;
@@ -321,7 +350,7 @@ struct err *userns_call(const struct userns_ids *ids, struct err *(*fn)(void *ar
 	}
 	if (pid == 0) {
 		close(fds[0]);
-		call_child(fds[1], ids, fn, arg);
+		call_child(fds[1], ids, before, fn, arg);
 	}
 	close(fds[1]); /* or end of file would never come */
 	ours = fds[0];
@@ -341,16 +370,41 @@ struct err *userns_call(const struct userns_ids *ids, struct err *(*fn)(void *ar
 		while (n < 0 && errno == EINTR);
 	}
 	e = err_also(e, proc_wait_pid(pid, &status));
+	return e ?: call_result(buf, n, status, ret_result);
+}
+
+struct err *userns_call_in(int pidfd, bool single, struct err *(*fn)(void *arg, struct str *result),
+			   void *arg, struct str *ret_result)
+{
+	_cleanup_free_ char *buf = xmalloc(RESULT_MAX + 1);
+	_cleanup_close_ int ours = -1;
+	struct err *e;
+	int fds[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	e = fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
 		return e;
-	if (n > 0 && *buf == MSG_RESULT) {
-		if (ret_result)
-			str_addn(ret_result, buf + 1, (size_t)n - 1);
-		return NULL;
+	ours = fds[0];
+	pid = fork();
+	if (pid == 0) {
+		close(ours);
+		prctl(PR_SET_DUMPABLE, 0);
+		if (setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) < 0)
+			e = err_new(errno, "entering the container");
+		e = e ?: userns_become_root(single);
+		prctl(PR_SET_DUMPABLE, 0); /* again: a change of identity can set it */
+		call_finish(fds[1], e, fn, arg);
 	}
-	if (n > 0 && *buf == MSG_FAILED)
-		return err_recv(buf + 1, (size_t)n - 1);
-	return err_new(0, "a helper process ended with status %d before it was done", status);
+	close(fds[1]); /* or end of file would never come */
+	if (pid < 0)
+		return err_new(errno, "forking");
+	do
+		n = read(ours, buf, RESULT_MAX + 1);
+	while (n < 0 && errno == EINTR);
+	e = proc_wait_pid(pid, &status);
+	return e ?: call_result(buf, n, status, ret_result);
 }
 
 static struct err *nothing(void *arg UNUSED, struct str *result UNUSED)
