@@ -210,7 +210,10 @@ static void put_host_config(const struct box *b, struct json_out *o)
 	describe_ports("PortBindings", NULL, &s->ports, o);
 	json_put_bool(o, "AutoRemove", s->auto_remove);
 	put_list(o, "ExtraHosts", &s->add_hosts, 0);
-	json_put_bool(o, "Privileged", false);
+	json_put_bool(o, "Privileged", s->privileged);
+	put_list_or_null(o, "CapAdd", &s->cap_add);
+	put_list_or_null(o, "CapDrop", &s->cap_drop);
+	put_list_or_null(o, "SecurityOpt", &s->security_opt);
 	json_put_bool(o, "ReadonlyRootfs", s->read_only);
 	json_put_bool(o, "Init", s->use_init);
 	json_open(o, "RestartPolicy", '{');

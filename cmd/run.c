@@ -11,7 +11,7 @@
 #include "cmd/verb.h"
 #include "core/base/fd.h"
 
-enum { ENV_FILE_MAX = 1 << 20, WAIT_NOTICE_MS = 500 };
+enum { ENV_FILE_MAX = 1 << 20, PROFILE_MAX = 1 << 20, WAIT_NOTICE_MS = 500 };
 
 static struct run_request req = { .stop_timeout_s = -1 };
 static struct strv opt_env_files, opt_env, opt_labels;
@@ -57,6 +57,24 @@ static struct err *set_volumes_from(const char *value, UNUSED void *to)
 	if (!e)
 		strv_add(&req.volumes_from, value);
 	return e;
+}
+
+/* "seccomp=FILE": the container keeps the profile itself. */
+static struct err *set_security_opt(const char *value, UNUSED void *to)
+{
+	const char *file = str_after(value, "seccomp=") ?: str_after(value, "seccomp:");
+	_cleanup_free_ char *text = NULL;
+	struct err *e = NULL;
+
+	if (!file || !strcmp(file, "unconfined") || !strcmp(file, "builtin")) {
+		strv_add(&req.security_opt, value);
+		return NULL;
+	}
+	e = fd_read_file(AT_FDCWD, file, PROFILE_MAX, &text, NULL);
+	if (e)
+		return err_wrap(e, "opening seccomp profile (%s) failed", file);
+	strv_addf(&req.security_opt, "seccomp=%s", text);
+	return NULL;
 }
 
 static struct err *set_tmpfs(const char *value, UNUSED void *to)
@@ -129,6 +147,8 @@ static const struct opt opts[] = {
 	  &opt_sig_proxy, NULL },
 	{ 0, "wait", NULL, "With -d: return when the database answers", OPT_BOOL, &opt_wait, NULL },
 	{ 0, "add-host", NULL, "Add a custom host-to-IP mapping (host:ip)", OPT_CALL, NULL, set_add_host },
+	{ 0, "cap-add", NULL, "Add Linux capabilities", OPT_LIST, &req.cap_add, NULL },
+	{ 0, "cap-drop", NULL, "Drop Linux capabilities", OPT_LIST, &req.cap_drop, NULL },
 	{ 0, "cidfile", NULL, "Write the container ID to the file", OPT_STR, &opt_cidfile, NULL },
 	{ 0, "entrypoint", "string", "Overwrite the default ENTRYPOINT of the image", OPT_CALL,
 	  NULL, set_entrypoint },
@@ -153,6 +173,9 @@ static const struct opt opts[] = {
 	{ 0, "net", NULL, NULL, OPT_CALL, NULL, set_network },
 	{ 0, "platform", NULL, "Use the image of this platform, such as linux/amd64", OPT_STR,
 	  &opt_platform, NULL },
+	{ 0, "privileged", NULL,
+	  "Give all capabilities inside the container's user namespace, no system\ncall filter",
+	  OPT_BOOL, &req.privileged, NULL },
 	{ 'p', "publish", NULL,
 	  "Publish a container's port(s) to the host:\n3306, 3306:3306, 127.0.0.1:80:8080/udp",
 	  OPT_CALL, NULL, set_publish },
@@ -167,6 +190,8 @@ static const struct opt opts[] = {
 	  OPT_CALL, NULL, set_restart },
 	{ 0, "rm", NULL, "Automatically remove the container and its anonymous volumes when it exits",
 	  OPT_BOOL, &req.auto_remove, NULL },
+	{ 0, "security-opt", NULL, "Security options: seccomp=FILE|unconfined, no-new-privileges", OPT_CALL,
+	  NULL, set_security_opt },
 	{ 0, "stop-signal", NULL, "Signal to stop the container", OPT_STR, &req.stop_signal, NULL },
 	{ 0, "stop-timeout", NULL, "Seconds to wait before killing the container", OPT_INT,
 	  &req.stop_timeout_s, NULL },

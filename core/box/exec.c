@@ -25,7 +25,7 @@
 #include "core/box/caps.h"
 #include "core/box/launch.h"
 #include "core/box/rootfs.h"
-#include "core/box/seccomp.h"
+#include "core/box/security.h"
 #include "core/box/state.h"
 #include "core/box/term.h"
 #include "core/ns/userns.h"
@@ -61,7 +61,8 @@ NORETURN static void command_main(const struct exec *x)
 		.workdir = x->req->workdir ?: s->workdir,
 		.stdio = { x->child[0], x->child[1], x->child[2] },
 		.tty = x->req->tty,
-		.caps = caps_default(),
+		.caps = s->caps,
+		.no_new_privs = s->no_new_privs,
 		.parent = -1,
 	};
 	int root = -1, master = -1;
@@ -81,7 +82,9 @@ NORETURN static void command_main(const struct exec *x)
 	}
 	if (e)
 		fail(x->sync, e);
-	seccomp_default(l.caps, &filter, &l.seccomp_len);
+	e = security_filter(s, &filter, &l.seccomp_len);
+	if (e)
+		fail(x->sync, e);
 	l.seccomp = filter;
 	strv_copy(&l.env, &s->env);
 	if (!strv_env(&l.env, "HOSTNAME"))

@@ -136,6 +136,8 @@ struct err *launch_exec(struct launch *l)
 		give_stdio(l, u.uid, u.gid);
 	e = set_stdio(l);
 	e = e ?: caps_bound(l->caps);
+	if (l->no_new_privs && !e && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		e = err_new(errno, "setting no_new_privs");
 	if (l->seccomp)
 		e = e ?: seccomp_install(l->seccomp, l->seccomp_len);
 	e = e ?: err_status(caps_become(u.uid, u.gid, u.groups, u.n_groups, l->caps), 126);

@@ -14,6 +14,7 @@ struct launch {
 	int stdio[3]; /* become 0, 1, 2; all the same terminal when TTY */
 	bool tty; /* new session with stdio[0] as its controlling terminal */
 	uint64_t caps;
+	bool no_new_privs;
 	const void *seccomp; /* compiled filter; NULL: none */
 	size_t seccomp_len;
 	int parent; /* a socket to the parent: the program is killed when it ends, not run if it has; -1: independent */

@@ -52,7 +52,7 @@
 #include "core/box/recipe.h"
 #include "core/box/relay_proc.h"
 #include "core/box/restart.h"
-#include "core/box/seccomp.h"
+#include "core/box/security.h"
 #include "core/box/state.h"
 #include "core/box/term.h"
 #include "slirp/publish.h"
@@ -971,8 +971,8 @@ static struct err *spawn_init(struct monitor *m)
 	char path[64];
 	long pid;
 
-	seccomp_default(caps_default(), &filter, &ia.seccomp_len);
-	e = make_streams(m, ia.stdio);
+	e = security_filter(&m->b->spec, &filter, &ia.seccomp_len);
+	e = e ?: make_streams(m, ia.stdio);
 	e = e ?: fd_socketpair(SOCK_SEQPACKET, sync);
 	if (e)
 		return e;

@@ -7,6 +7,7 @@
 #include "core/base/proc.h"
 #include "core/box/logconf.h"
 #include "core/box/recipe.h"
+#include "core/box/security.h"
 #include "core/box/spec.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -382,6 +383,7 @@ struct err *spec_resolve(const struct run_request *req, const struct image *img,
 	e = e ?: resolve_ports(req, img, &s);
 	e = e ?: resolve_mounts(req, img, &s);
 	e = e ?: resolve_stop(req, img, &s);
+	e = e ?: security_resolve(req, &s);
 	e = e ?: resolve_log(req, &s);
 	if (e) {
 		spec_done(&s);

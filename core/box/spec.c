@@ -1,6 +1,8 @@
 /* The record of a spec: config.json.  See resolve.c for how a spec comes to be. */
 #include "core/box/spec.h"
 
+#include "core/box/caps.h"
+
 #include <signal.h>
 #include <stddef.h>
 
@@ -20,22 +22,23 @@ struct field {
 
 static const struct field texts[] = {
 	FIELD(id),	FIELD(name), FIELD(image),    FIELD(image_ref), FIELD(image_id),
-	FIELD(workdir), FIELD(user), FIELD(hostname), FIELD(recipe),	FIELD(platform),
+	FIELD(workdir), FIELD(user), FIELD(hostname), FIELD(recipe),	FIELD(platform), FIELD(seccomp),
 	FIELD(log_driver),
 };
 static const struct field lists[] = {
 	FIELD(layers),	FIELD(entrypoint), FIELD(cmd),	     FIELD(env),
-	FIELD(exposed), FIELD(labels),	   FIELD(add_hosts), FIELD(log_opts), FIELD(volumes_from),
+	FIELD(exposed), FIELD(labels),	   FIELD(add_hosts), FIELD(log_opts), FIELD(volumes_from), FIELD(cap_add),    FIELD(cap_drop), FIELD(security_opt),
 };
 static const struct field flags[] = {
 	FIELD(tty),	  FIELD(open_stdin),	 FIELD(auto_remove),   FIELD(use_init),
-	FIELD(read_only), FIELD(detached_start), FIELD(made_password),
+	FIELD(read_only), FIELD(detached_start), FIELD(made_password), FIELD(privileged), FIELD(no_new_privs),
+	FIELD(unmasked),
 };
 
 /* May be NULL in a record that was read; all other texts of the table never are. */
 static bool may_be_null(const char *key)
 {
-	static const char *const keys[] = { "image_ref", "hostname", "recipe", "log_driver" };
+	static const char *const keys[] = { "image_ref", "hostname", "recipe", "seccomp", "log_driver" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (!strcmp(key, keys[i]))
@@ -161,6 +164,7 @@ char *spec_to_json(const struct spec *s, size_t *ret_len)
 	json_put_int(&o, "stop_timeout_s", s->stop_timeout_s);
 	json_put_str(&o, "restart", restart_names[s->restart.when]);
 	json_put_int(&o, "restart_max", s->restart.max);
+	json_put_int(&o, "caps", (int64_t)s->caps);
 	json_put_int(&o, "created_ns", s->created_ns);
 	json_close(&o, '}');
 	return json_out_take(&o, ret_len);
@@ -232,6 +236,7 @@ static struct err *get_all(json *j, struct spec *s)
 	s->net = (enum net_mode)net;
 	s->stop_signal = (int)sig;
 	s->stop_timeout_s = (unsigned)timeout;
+	s->caps = (uint64_t)json_int(j, "caps", (int64_t)caps_default());
 	s->created_ns = json_int(j, "created_ns", 0);
 	for (size_t i = 0; i < json_len(ports) && !e; i++) {
 		const char *text = json_text(json_at(ports, i));

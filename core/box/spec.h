@@ -79,6 +79,11 @@ struct spec {
 	int stop_signal;
 	unsigned stop_timeout_s;
 	struct restart_policy restart;
+	bool privileged, no_new_privs;
+	bool unmasked; /* nothing of /proc and /sys is hidden or read-only */
+	uint64_t caps; /* see caps.h */
+	struct strv cap_add, cap_drop, security_opt; /* as asked for; what came of them is beside */
+	char *seccomp; /* "unconfined", a profile's JSON, or NULL: the default filter */
 	char *recipe; /* engine name of core/box/recipe.h, or NULL */
 	bool made_password; /* nobody gave the database a password, ENV holds a random one */
 	char *platform; /* "linux/amd64" */
@@ -107,6 +112,9 @@ struct run_request {
 	struct strv volumes_from; /* CONTAINER[:MODE] */
 	struct mounts inherited; /* what VOLUMES_FROM brings, by box_create(); own targets and earlier entries win */
 	struct strv labels, add_hosts;
+	bool privileged;
+	struct strv cap_add, cap_drop;
+	struct strv security_opt; /* a profile's text in place of its file's name */
 	const char *stop_signal; /* --stop-signal */
 	const char *log_driver;
 	struct strv log_opts;
