@@ -131,6 +131,45 @@ void describe_ports(const char *key, const struct strv *exposed, const struct po
 
 /* --- containers ------------------------------------------------------------------------------- */
 
+static void put_health(const struct health *h, struct json_out *o)
+{
+	json_open(o, "Health", '{');
+	json_put_str(o, "Status", health_names[h->status]);
+	json_put_int(o, "FailingStreak", h->streak);
+	json_open(o, "Log", '[');
+	for (size_t i = 0; i < h->n; i++) {
+		json_open(o, NULL, '{');
+		put_time(o, "Start", h->log[i].start_ns);
+		put_time(o, "End", h->log[i].end_ns);
+		json_put_int(o, "ExitCode", h->log[i].exit_code);
+		put(o, "Output", h->log[i].output);
+		json_close(o, '}');
+	}
+	json_close(o, ']');
+	json_close(o, '}');
+}
+
+static void put_healthcheck(const struct health_config *h, struct json_out *o)
+{
+	const struct {
+		const char *key;
+		int64_t value;
+	} rest[] = { { "Interval", h->interval_ns },
+		     { "Timeout", h->timeout_ns },
+		     { "StartPeriod", h->start_period_ns },
+		     { "StartInterval", h->start_interval_ns },
+		     { "Retries", h->retries } };
+
+	if (!h->test.n)
+		return;
+	json_open(o, "Healthcheck", '{');
+	put_list(o, "Test", &h->test, 0);
+	for (size_t i = 0; i < ARRAY_LEN(rest); i++)
+		if (rest[i].value)
+			json_put_int(o, rest[i].key, rest[i].value);
+	json_close(o, '}');
+}
+
 static void put_state(const struct box *b, struct json_out *o)
 {
 	const struct state *s = &b->state;
@@ -147,6 +186,8 @@ static void put_state(const struct box *b, struct json_out *o)
 	put(o, "Error", s->error);
 	put_time(o, "StartedAt", s->started_ns);
 	put_time(o, "FinishedAt", s->finished_ns);
+	if (s->health.status)
+		put_health(&s->health, o);
 	if (b->spec.recipe)
 		json_put_bool(o, "Ready", s->ready);
 	json_close(o, '}');
@@ -276,6 +317,7 @@ static void put_config(const struct box *b, struct json_out *o)
 	json_put_bool(o, "StdinOnce", s->open_stdin && !s->detached_start);
 	put_list(o, "Env", &s->env, 0);
 	put_list_or_null(o, "Cmd", &s->cmd);
+	put_healthcheck(&s->health, o);
 	put(o, "Image", s->image);
 	put_set(o, "Volumes", &volumes);
 	put(o, "WorkingDir", s->workdir);

@@ -51,7 +51,7 @@ static const struct column columns[] = {
 
 /* --- filters ---------------------------------------------------------------------------------- */
 
-static const char *const known_filters[] = { "ancestor", "exited", "expose",  "id",
+static const char *const known_filters[] = { "ancestor", "exited", "expose",  "health", "id",
 					     "label",	 "name",   "network", "publish",
 					     "status",	 "volume", NULL };
 
@@ -83,6 +83,13 @@ static bool match_id(const char *value, const void *of)
 static bool match_status(const char *value, const void *of)
 {
 	return !strcmp(value, box_status_names[((const struct box *)of)->state.status]);
+}
+
+static bool match_health(const char *value, const void *of)
+{
+	const struct state *s = &((const struct box *)of)->state;
+
+	return !strcmp(value, health_names[s->health.status]);
 }
 
 static bool match_exited(const char *value, const void *of)
@@ -168,7 +175,8 @@ static bool wanted(const struct box *b)
 		bool (*match)(const char *value, const void *of);
 	} tests[] = {
 		{ "ancestor", match_ancestor }, { "exited", match_exited },
-		{ "expose", match_expose },	{ "id", match_id },
+		{ "expose", match_expose },	{ "health", match_health },
+		{ "id", match_id },
 		{ "name", match_name },		{ "network", match_network },
 		{ "publish", match_publish },	{ "status", match_status },
 		{ "volume", match_volume },
@@ -210,6 +218,9 @@ static void status_text(const struct box *b, int64_t now, struct str *out)
 	case BOX_RUNNING:
 		str_add(out, "Up ");
 		human_duration(now - s->started_ns, out);
+		if (s->health.status)
+			str_addf(out, s->health.status == HEALTH_STARTING ? " (health: %s)" : " (%s)",
+				 health_names[s->health.status]);
 		break;
 	case BOX_RESTARTING:
 	case BOX_EXITED:

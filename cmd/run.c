@@ -10,13 +10,14 @@
 #include "cmd/pull.h"
 #include "cmd/verb.h"
 #include "core/base/fd.h"
+#include "core/base/proc.h"
 
 enum { ENV_FILE_MAX = 1 << 20, PROFILE_MAX = 1 << 20, WAIT_NOTICE_MS = 500 };
 
 static struct run_request req = { .stop_timeout_s = -1 };
 static struct strv opt_env_files, opt_env, opt_labels;
 static const char *opt_cidfile, *opt_pull = "missing", *opt_platform, *opt_detach_keys;
-static bool opt_detach, opt_quiet, opt_wait, opt_sig_proxy = true;
+static bool opt_detach, opt_quiet, opt_wait, opt_sig_proxy = true, opt_no_healthcheck;
 static char *cwd;
 
 /* --- options ---------------------------------------------------------------------------------- */
@@ -131,6 +132,21 @@ static struct err *set_entrypoint(const char *value, UNUSED void *to)
 	return NULL;
 }
 
+static struct err *set_duration(const char *value, void *to)
+{
+	return *value == '-' ? err_new(0, "it cannot be negative") : duration_parse(value, to);
+}
+
+static struct err *set_health_cmd(const char *value, UNUSED void *to)
+{
+	strv_done(&req.health.test);
+	if (*value) { /* empty: the image's */
+		strv_add(&req.health.test, "CMD-SHELL");
+		strv_add(&req.health.test, value);
+	}
+	return NULL;
+}
+
 static struct err *set_restart(const char *value, UNUSED void *to)
 {
 	return restart_parse(value, &req.restart);
@@ -155,6 +171,21 @@ static const struct opt opts[] = {
 	{ 'e', "env", NULL, "Set environment variables", OPT_CALL, NULL, set_env },
 	{ 0, "env-file", NULL, "Read in a file of environment variables", OPT_LIST, &opt_env_files, NULL },
 	{ 0, "expose", NULL, "Expose a port or a range of ports", OPT_CALL, NULL, set_expose },
+	{ 0, "health-cmd", "string", "Command to run to check health", OPT_CALL, NULL, set_health_cmd },
+	{ 0, "health-interval", "duration",
+	  "Time between running the check (ms|s|m|h) (default 30s)", OPT_CALL,
+	  &req.health.interval_ns, set_duration },
+	{ 0, "health-retries", "int", "Consecutive failures needed to report unhealthy (default 3)",
+	  OPT_UINT, &req.health.retries, NULL },
+	{ 0, "health-start-interval", "duration",
+	  "Time between running the check during the start period (ms|s|m|h) (default 5s)", OPT_CALL,
+	  &req.health.start_interval_ns, set_duration },
+	{ 0, "health-start-period", "duration",
+	  "Start period for the container to initialize before counting retries (ms|s|m|h) (default 0s)",
+	  OPT_CALL, &req.health.start_period_ns, set_duration },
+	{ 0, "health-timeout", "duration",
+	  "Maximum time to allow one check to run (ms|s|m|h) (default 30s)", OPT_CALL,
+	  &req.health.timeout_ns, set_duration },
 	{ 'h', "hostname", NULL, "Container host name", OPT_STR, &req.hostname, NULL },
 	{ 0, "init", NULL, "Run an init inside the container that forwards signals and reaps processes",
 	  OPT_BOOL, &req.use_init, NULL },
@@ -171,6 +202,8 @@ static const struct opt opts[] = {
 	{ 0, "network", "network", "Connect a container to a network: default, none or host",
 	  OPT_CALL, NULL, set_network },
 	{ 0, "net", NULL, NULL, OPT_CALL, NULL, set_network },
+	{ 0, "no-healthcheck", NULL, "Disable any container-specified HEALTHCHECK", OPT_BOOL,
+	  &opt_no_healthcheck, NULL },
 	{ 0, "platform", NULL, "Use the image of this platform, such as linux/amd64", OPT_STR,
 	  &opt_platform, NULL },
 	{ 0, "privileged", NULL,
@@ -297,6 +330,14 @@ static struct err *make_box(struct store *st, int argc, char **argv, struct box 
 	size_t given;
 	struct err *e;
 
+	if (opt_no_healthcheck) {
+		const struct health_config *h = &req.health;
+
+		if (h->test.n || h->interval_ns || h->timeout_ns || h->start_period_ns ||
+		    h->start_interval_ns || h->retries)
+			return err_new(0, "--no-healthcheck conflicts with --health-* options");
+		strv_add(&req.health.test, "NONE");
+	}
 	req.image = argv[0];
 	for (int i = 1; i < argc; i++)
 		strv_add(&req.args, argv[i]);

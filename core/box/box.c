@@ -303,6 +303,8 @@ static struct err *correct_state(struct box *b)
 	s->status = BOX_EXITED;
 	s->pid = s->monitor_pid = 0;
 	s->ready = false;
+	if (s->health.status)
+		s->health.status = HEALTH_UNHEALTHY;
 	ports_done(&s->published);
 	if (b->spec.auto_remove) /* what --rm promised, a little late */
 		return box_erase(b->st, &b->spec, true)

@@ -31,6 +31,7 @@ struct state {
 	unsigned restart_count; /* by its policy, since the user's start */
 	bool user_stopped; /* stopped or killed on purpose: "devbox resume" leaves it */
 	bool ready; /* the recipe's server answered */
+	struct health health; /* of the last run, see health.h */
 	struct ports published; /* where the ports really are */
 	char *ip; /* the container's IPv4 address, NULL with host/none network */
 };

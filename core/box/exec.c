@@ -343,6 +343,75 @@ static struct err *relay_streams(struct exec *x, const char *detach_keys, bool *
 	return e;
 }
 
+/* -- tests of health ------------------------------------------------------------------------------------------- */
+
+/* Reads what stream I has, keeps what fits.  True: there was something, or its end. */
+static bool keep_output(struct exec *x, int i, struct str *out, size_t max)
+{
+	char buf[4096];
+	ssize_t n;
+
+	if (x->ours[i] < 0)
+		return false;
+	n = read(x->ours[i], buf, sizeof(buf));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0)
+		close(TAKE_FD(x->ours[i]));
+	else if (out->len < max)
+		str_addn(out, buf, (size_t)n < max - out->len ? (size_t)n : max - out->len);
+	return true;
+}
+
+/* Until the command ended; false: the time was over before. */
+static bool watch_test(struct exec *x, int64_t end_ms, struct str *out, size_t max)
+{
+	for (;;) {
+		struct pollfd p[3] = {
+			{ .fd = x->cmd, .events = POLLIN },
+			{ .fd = x->ours[1], .events = POLLIN },
+			{ .fd = x->ours[2], .events = POLLIN },
+		};
+		int64_t left = end_ms - time_mono_ms();
+		bool any = false;
+
+		poll(p, ARRAY_LEN(p), left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
+		for (int i = 1; i <= 2; i++)
+			if (p[i].revents)
+				any |= keep_output(x, i, out, max);
+		if (p[0].revents && !any)
+			return true;
+		if (left <= 0 && !p[0].revents)
+			return false;
+	}
+}
+
+struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int64_t limit_ms,
+		     size_t out_max, struct str *out, int *ret_status, bool *ret_in_time)
+{
+	static const int no_stdio[3] = { -1, -1, -1 };
+	const struct exec_request req = { .argv = *argv };
+	struct exec x = { .b = b,
+			  .req = &req,
+			  .stdio = no_stdio,
+			  .pidfd = init_pidfd,
+			  .cmd = -1,
+			  .child = { -1, -1, -1 },
+			  .ours = { -1, -1, -1 } };
+	int64_t end_ms = time_mono_ms() + limit_ms;
+	struct err *e = start(&x);
+	int status = -1;
+
+	if (e)
+		return e;
+	*ret_in_time = watch_test(&x, end_ms, out, out_max);
+	if (!*ret_in_time)
+		pidfd_signal(x.cmd, SIGKILL);
+	e = proc_wait(x.cmd, &status);
+	*ret_status = *ret_in_time ? status : -1;
+	return e;
+}
+
 struct err *box_exec(struct box *b, const struct exec_request *req, const int stdio[3],
 		     const char *detach_keys, int *ret_status)
 {

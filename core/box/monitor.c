@@ -18,6 +18,9 @@
  *              removes the container, now or before, ends it.  So does SIGTERM to the monitor, but that is not
  *              recorded as the user's wish: "devbox resume" brings such a container back.
  *
+ * Health: while RUNNING a timer forks a tester, which runs the test inside as exec does, keeps its time limit, and sends
+ * one message: the result.  health.c says what follows from it and when the next one is due.
+ *
  * The lock (containers/<id>/lock) is held from before the fork until the file tree is unmounted: "running" in
  * state.json without a held lock is a lie left by a crash, and a new start waits until the old mount is gone.
  * If the monitor is killed, init dies with it unless it changed identity (PDEATHSIG is cleared
@@ -46,6 +49,7 @@
 #include "core/base/proc.h"
 #include "core/box/caps.h"
 #include "core/box/control.h"
+#include "core/box/health.h"
 #include "core/box/init.h"
 #include "core/box/logconf.h"
 #include "core/box/logfile.h"
@@ -60,8 +64,14 @@
 #include "slirp/stack.h"
 
 enum phase { STARTING, RUNNING, EXITED, WAITING };
-enum { DRAIN_MS = 2000, RELAY_MIN_MS = 1000, RESOLV_MAX = 65536, STDIN_QUEUE_MAX = 65536,
-       FULL_READS = 64, PIPE_SIZE = 512 << 10 };
+enum {
+	DRAIN_MS = 2000,
+	RELAY_MIN_MS = 1000,
+	RESOLV_MAX = 65536,
+	STDIN_QUEUE_MAX = 65536,
+	FULL_READS = 64,
+	PIPE_SIZE = 512 << 10
+};
 
 struct client {
 	struct source src;
@@ -101,6 +111,10 @@ struct monitor {
 	struct restart_track track;
 	int64_t run_start_ms; /* of this run, 0 until it runs */
 	bool no_restart; /* somebody ends it */
+	struct timer health_timer;
+	struct source tester; /* its result comes here */
+	pid_t tester_pid;
+	int64_t test_start_ns, test_ran_ms; /* when it began; how old the run was then */
 	struct listeners listeners;
 	struct strv notes;
 	struct netns net;
@@ -631,6 +645,113 @@ static struct err *relay_start(struct monitor *m)
 	return loop_add(&m->loop, &m->relay, EPOLLIN);
 }
 
+/* -- health ---------------------------------------------------------------------------------------------------- */
+
+/* What the tester sends. */
+struct test_result {
+	int exit_code;
+	char output[HEALTH_OUTPUT_MAX];
+};
+
+NORETURN static void tester_main(struct monitor *m, int result)
+{
+	_cleanup_strv_ struct strv argv = { 0 };
+	_cleanup_str_ struct str out = { 0 };
+	struct test_result r = { .exit_code = -1 };
+	int64_t limit_ms = health_timeout_ms(&m->b->spec.health);
+	sigset_t none_blocked;
+	bool in_time = true;
+	struct err *e;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	proc_title_set("devbox: health test of %s", m->b->spec.name);
+	/* what is not closed here would outlive the monitor's own end of it: the lock, clients, the container's input */
+	result = fcntl(result, F_DUPFD_CLOEXEC, 100);
+	if (dup2(fcntl(m->init.fd, F_DUPFD_CLOEXEC, 100), 3) < 0 || dup2(result, 4) < 0)
+		_exit(1);
+	syscall(SYS_close_range, 5, ~0U, 0);
+	fcntl(3, F_SETFD, FD_CLOEXEC);
+	fcntl(4, F_SETFD, FD_CLOEXEC);
+	sigemptyset(&none_blocked);
+	sigprocmask(SIG_SETMASK, &none_blocked, NULL);
+	health_argv(&m->b->spec.health, &argv);
+	e = box_test(m->b, 3, &argv, limit_ms, HEALTH_OUTPUT_MAX - 1, &out, &r.exit_code, &in_time);
+	if (e) {
+		_cleanup_free_ char *line = err_line(e);
+
+		snprintf(r.output, sizeof(r.output), "%s", line);
+	} else if (!in_time) {
+		snprintf(r.output, sizeof(r.output), "Health check exceeded timeout (%gs)%s%s",
+			 (double)limit_ms / 1000, out.len ? ": " : "", out.s ?: "");
+	} else {
+		snprintf(r.output, sizeof(r.output), "%s", out.s ?: "");
+	}
+	_exit(send(4, &r, offsetof(struct test_result, output) + strlen(r.output), MSG_NOSIGNAL) < 0);
+}
+
+static void tester_stop(struct monitor *m)
+{
+	timer_set(&m->health_timer, 0, 0);
+	loop_del_close(&m->loop, &m->tester);
+	if (m->tester_pid > 0)
+		proc_kill_and_reap(m->tester_pid);
+	m->tester_pid = 0;
+}
+
+static void health_again(struct monitor *m)
+{
+	int64_t ran_ms = time_mono_ms() - m->run_start_ms;
+
+	timer_set(&m->health_timer, health_delay_ms(&m->b->spec.health, &m->b->state.health, ran_ms), 0);
+}
+
+static struct err *tester_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct monitor *m = container_of(s, struct monitor, tester);
+	const size_t head = offsetof(struct test_result, output);
+	struct test_result r;
+	ssize_t n = recv(s->fd, &r, sizeof(r), MSG_DONTWAIT);
+	struct health_result result = { .start_ns = m->test_start_ns, .end_ns = time_now_ns() };
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return NULL;
+	if (n < (ssize_t)head) { /* it was killed */
+		n = (ssize_t)head;
+		r.exit_code = -1;
+	}
+	tester_stop(m);
+	result.exit_code = r.exit_code;
+	result.output = xstrndup(r.output, (size_t)n - head);
+	health_add(&m->b->spec.health, &m->b->state.health, &result, m->test_ran_ms);
+	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: the next result tells more */
+	health_again(m);
+	return NULL;
+}
+
+static struct err *health_due(struct timer *t)
+{
+	struct monitor *m = container_of(t, struct monitor, health_timer);
+	struct err *e;
+	int fds[2];
+
+	if (m->phase != RUNNING || m->tester_pid)
+		return NULL;
+	e = fd_socketpair(SOCK_SEQPACKET, fds);
+	if (e) { /* out of descriptors: perhaps not the next time */
+		err_free(e);
+		health_again(m);
+		return NULL;
+	}
+	m->test_start_ns = time_now_ns();
+	m->test_ran_ms = time_mono_ms() - m->run_start_ms;
+	m->tester_pid = fork();
+	if (m->tester_pid == 0)
+		tester_main(m, fds[1]);
+	close(fds[1]); /* without a child this is the end of file, and a failed test */
+	m->tester = (struct source){ .fd = fds[0], .ready = tester_ready };
+	return loop_add(&m->loop, &m->tester, EPOLLIN);
+}
+
 /* -- the first process ----------------------------------------------------------------------------------------- */
 
 NORETURN static void end(struct monitor *m);
@@ -679,6 +800,8 @@ static struct err *on_started(struct monitor *m)
 	s->finished_ns = 0;
 	s->exit_code = 0;
 	s->restart_count = m->track.count;
+	if (health_wanted(&m->b->spec.health))
+		health_start(&s->health);
 	ports_done(&s->published);
 	listeners_ports(&m->listeners, &s->published);
 	e = state_write(m->b->dir, s, false);
@@ -686,6 +809,8 @@ static struct err *on_started(struct monitor *m)
 		return e; /* nobody would know of it: start_failed() ends it again */
 	m->phase = RUNNING;
 	m->run_start_ms = time_mono_ms();
+	if (s->health.status)
+		health_again(m);
 	for (size_t i = 0; i < m->notes.n; i++)
 		str_addf(&notes, "%s\n", m->notes.v[i]);
 	for (struct client *c = m->clients; c; c = c->next)
@@ -791,6 +916,9 @@ static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 	m->phase = EXITED;
 	m->init_pid = 0;
 	loop_del_close(&m->loop, s);
+	tester_stop(m);
+	if (m->b->state.health.status)
+		m->b->state.health.status = HEALTH_UNHEALTHY;
 	if (m->tty_slave >= 0)
 		close(TAKE_FD(m->tty_slave));
 	timer_set(&m->drain_timer, DRAIN_MS, 0);
@@ -1048,6 +1176,7 @@ static struct err *begin(struct monitor *m)
 	e = e ?: timer_init(&m->loop, &m->drain_timer, drain_expired);
 	e = e ?: timer_init(&m->loop, &m->relay_timer, relay_again);
 	e = e ?: timer_init(&m->loop, &m->restart_timer, restart_now);
+	e = e ?: timer_init(&m->loop, &m->health_timer, health_due);
 	if (m->b->spec.net == NET_DEFAULT)
 		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);
 	e = e ?: write_etc(m);
@@ -1103,6 +1232,7 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	m->b = b;
 	m->lock = lock;
 	m->mnt_ns = m->tty_slave = m->in.fd = m->sync.fd = m->init.fd = m->relay.fd = m->listen.fd = -1;
+	m->tester.fd = -1;
 	m->out[0].src.fd = m->out[1].src.fd = -1;
 	m->recipe = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;
 	snprintf(m->hostname, sizeof(m->hostname), "%s", b->spec.hostname);

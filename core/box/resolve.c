@@ -323,6 +323,16 @@ static void make_password(char ret[PASSWORD_LEN + 1])
 	ret[n] = '\0';
 }
 
+static void resolve_health(const struct run_request *req, const struct image *img, struct spec *s)
+{
+	const struct health_config *want = &req->health;
+
+	s->health = *want;
+	s->health.test = s->health.shell = (struct strv){ 0 };
+	strv_copy(&s->health.test, &want->test);
+	health_from_image(json_get(img->config, "config"), &s->health);
+}
+
 static void resolve_recipe(const struct run_request *req, const struct image *img, struct spec *s)
 {
 	const struct recipe *r = recipe_for_image(img->ref ? img->ref : req->image, &img->env,
@@ -383,6 +393,7 @@ struct err *spec_resolve(const struct run_request *req, const struct image *img,
 	e = e ?: resolve_ports(req, img, &s);
 	e = e ?: resolve_mounts(req, img, &s);
 	e = e ?: resolve_stop(req, img, &s);
+	e = e ?: health_check(&req->health);
 	e = e ?: security_resolve(req, &s);
 	e = e ?: resolve_log(req, &s);
 	if (e) {
@@ -390,6 +401,7 @@ struct err *spec_resolve(const struct run_request *req, const struct image *img,
 		return e;
 	}
 	resolve_labels(req, img, &s);
+	resolve_health(req, img, &s);
 	resolve_recipe(req, img, &s);
 	*ret = s;
 	return NULL;

@@ -27,23 +27,24 @@ struct err *restart_parse(const char *text, struct restart_policy *ret)
 		if (strlen(restart_names[p.when]) == len && !strncmp(text, restart_names[p.when], len))
 			break;
 	if (p.when == RESTART_MAX)
-		return err_hint(err_new(0, "invalid restart policy: unknown policy '%.*s'", (int)len, text),
+		return err_hint(err_new(0, "invalid restart policy: unknown policy '%.*s'",
+					(int)len, text),
 				"use one of no, always, on-failure or unless-stopped");
 	if (text[len]) {
 		if (p.when != RESTART_ON_FAILURE)
-			return err_new(0,
-				       "invalid restart policy: maximum retry count can only be used with 'on-failure'");
+			return err_new(0, "invalid restart policy: maximum retry count can only be used with 'on-failure'");
 		e = str_to_u64(text + len + 1, 0, RETRIES_MAX, &max);
 		if (e)
-			return err_wrap(e, "invalid restart policy: maximum retry count must be an integer");
+			return err_wrap(
+				e, "invalid restart policy: maximum retry count must be an integer");
 		p.max = (unsigned)max;
 	}
 	*ret = p;
 	return NULL;
 }
 
-bool restart_again(const struct restart_policy *p, struct restart_track *t, int exit_code, int64_t ran_ms,
-		   bool user_ended, int64_t *ret_delay_ms)
+bool restart_again(const struct restart_policy *p, struct restart_track *t, int exit_code,
+		   int64_t ran_ms, bool user_ended, int64_t *ret_delay_ms)
 {
 	if (user_ended || p->when == RESTART_NO)
 		return false;

@@ -8,7 +8,13 @@
 
 #include "core/base/err.h"
 
-enum restart_when { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_UNLESS_STOPPED, RESTART_MAX };
+enum restart_when {
+	RESTART_NO,
+	RESTART_ON_FAILURE,
+	RESTART_ALWAYS,
+	RESTART_UNLESS_STOPPED,
+	RESTART_MAX
+};
 extern const char *const restart_names[]; /* "no", "on-failure", "always", "unless-stopped" */
 
 struct restart_policy {
@@ -26,7 +32,7 @@ struct restart_track {
 };
 /* The container ended with EXIT_CODE after RAN_MS.  USER_ENDED: somebody asked for it.  True: start it again in
  * *ret_delay_ms (at least 100); the restart is counted then. */
-bool restart_again(const struct restart_policy *p, struct restart_track *t, int exit_code, int64_t ran_ms,
-		   bool user_ended, int64_t *ret_delay_ms);
+bool restart_again(const struct restart_policy *p, struct restart_track *t, int exit_code,
+		   int64_t ran_ms, bool user_ended, int64_t *ret_delay_ms);
 
 #endif

@@ -52,6 +52,7 @@ void spec_done(struct spec *s)
 		free(*(char **)((char *)s + texts[i].at));
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		strv_done((struct strv *)(void *)((char *)s + lists[i].at));
+	health_config_done(&s->health);
 	ports_done(&s->ports);
 	mounts_done(&s->mounts);
 	*s = (struct spec){ 0 };
@@ -133,6 +134,32 @@ static void put_mount(struct json_out *o, const struct mount_spec *m)
 	json_close(o, '}');
 }
 
+static void put_health(struct json_out *o, const struct health_config *h)
+{
+	if (!h->test.n)
+		return;
+	json_open(o, "health", '{');
+	put_list(o, "test", &h->test);
+	put_list(o, "shell", &h->shell);
+	json_put_int(o, "interval_ns", h->interval_ns);
+	json_put_int(o, "timeout_ns", h->timeout_ns);
+	json_put_int(o, "start_period_ns", h->start_period_ns);
+	json_put_int(o, "start_interval_ns", h->start_interval_ns);
+	json_put_int(o, "retries", h->retries);
+	json_close(o, '}');
+}
+
+static void get_health(json *j, struct health_config *h)
+{
+	get_list(json_get(j, "test"), &h->test);
+	get_list(json_get(j, "shell"), &h->shell);
+	h->interval_ns = json_int(j, "interval_ns", 0);
+	h->timeout_ns = json_int(j, "timeout_ns", 0);
+	h->start_period_ns = json_int(j, "start_period_ns", 0);
+	h->start_interval_ns = json_int(j, "start_interval_ns", 0);
+	h->retries = (unsigned)json_int(j, "retries", 0);
+}
+
 char *spec_to_json(const struct spec *s, size_t *ret_len)
 {
 	struct json_out o;
@@ -162,6 +189,7 @@ char *spec_to_json(const struct spec *s, size_t *ret_len)
 	json_close(&o, ']');
 	json_put_int(&o, "stop_signal", s->stop_signal);
 	json_put_int(&o, "stop_timeout_s", s->stop_timeout_s);
+	put_health(&o, &s->health);
 	json_put_str(&o, "restart", restart_names[s->restart.when]);
 	json_put_int(&o, "restart_max", s->restart.max);
 	json_put_int(&o, "caps", (int64_t)s->caps);
@@ -231,6 +259,7 @@ static struct err *get_all(json *j, struct spec *s)
 		return err_new(0, "there is no command");
 	if (restart < 0)
 		return err_new(0, "restart is wrong");
+	get_health(json_get(j, "health"), &s->health);
 	s->restart.when = (enum restart_when)restart;
 	s->restart.max = (unsigned)json_int(j, "restart_max", 0);
 	s->net = (enum net_mode)net;

@@ -4,6 +4,7 @@
 #define CORE_BOX_SPEC_H
 
 #include "core/base/json.h"
+#include "core/box/health.h"
 #include "core/box/restart.h"
 #include "registry/image.h"
 #include "slirp/port.h"
@@ -79,6 +80,7 @@ struct spec {
 	int stop_signal;
 	unsigned stop_timeout_s;
 	struct restart_policy restart;
+	struct health_config health;
 	bool privileged, no_new_privs;
 	bool unmasked; /* nothing of /proc and /sys is hidden or read-only */
 	uint64_t caps; /* see caps.h */
@@ -120,6 +122,7 @@ struct run_request {
 	struct strv log_opts;
 	int stop_timeout_s; /* -1: default (10) */
 	struct restart_policy restart;
+	struct health_config health; /* --health-*; test {"NONE"}: --no-healthcheck */
 };
 
 /* Join REQ with the image as Docker does:

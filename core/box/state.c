@@ -17,6 +17,59 @@ _Static_assert(ARRAY_LEN(box_status_names) == BOX_STATUS_MAX, "a name for every 
 
 enum { RECORD_MAX = 1 << 20 };
 
+/* A test's output is any bytes, shown as text. */
+static void put_output(struct json_out *o, const char *text)
+{
+	_cleanup_str_ struct str valid = { 0 };
+	size_t left = strlen(text), n;
+
+	for (; left; text += n, left -= n) {
+		n = str_utf8_len(text, left);
+		str_addn(&valid, n ? text : "\xef\xbf\xbd", n ?: 3);
+		n = n ?: 1;
+	}
+	json_put_str(o, "output", valid.s ?: "");
+}
+
+static void put_health(struct json_out *o, const struct health *h)
+{
+	json_open(o, "health", '{');
+	json_put_str(o, "status", health_names[h->status]);
+	json_put_int(o, "streak", h->streak);
+	json_open(o, "log", '[');
+	for (size_t i = 0; i < h->n; i++) {
+		json_open(o, NULL, '{');
+		json_put_int(o, "start_ns", h->log[i].start_ns);
+		json_put_int(o, "end_ns", h->log[i].end_ns);
+		json_put_int(o, "exit_code", h->log[i].exit_code);
+		put_output(o, h->log[i].output);
+		json_close(o, '}');
+	}
+	json_close(o, ']');
+	json_close(o, '}');
+}
+
+static void get_health(json *j, struct health *h)
+{
+	const char *status = json_str(j, "status");
+	json *log = json_get(j, "log");
+
+	for (enum health_status s = 0; s < HEALTH_MAX; s++)
+		if (str_eq(status, health_names[s]))
+			h->status = s;
+	h->streak = (unsigned)json_int(j, "streak", 0);
+	for (size_t i = 0; i < json_len(log) && h->n < HEALTH_LOG_MAX; i++) {
+		json *r = json_at(log, i);
+
+		h->log[h->n++] = (struct health_result){
+			.start_ns = json_int(r, "start_ns", 0),
+			.end_ns = json_int(r, "end_ns", 0),
+			.exit_code = (int)json_int(r, "exit_code", 0),
+			.output = xstrdup(json_str(r, "output") ?: ""),
+		};
+	}
+}
+
 struct err *state_write(int box_dir, const struct state *s, bool sync)
 {
 	_cleanup_free_ char *text = NULL;
@@ -37,6 +90,8 @@ struct err *state_write(int box_dir, const struct state *s, bool sync)
 	json_put_int(&o, "restart_count", s->restart_count);
 	json_put_bool(&o, "user_stopped", s->user_stopped);
 	json_put_bool(&o, "ready", s->ready);
+	if (s->health.status)
+		put_health(&o, &s->health);
 	json_put_str(&o, "ip", s->ip);
 	json_open(&o, "published", '[');
 	for (size_t i = 0; i < s->published.n; i++) {
@@ -98,6 +153,7 @@ struct err *state_read(int box_dir, struct state *ret)
 	s.restart_count = (unsigned)json_int(j, "restart_count", 0);
 	s.user_stopped = json_bool(j, "user_stopped", false);
 	s.ready = json_bool(j, "ready", false);
+	get_health(json_get(j, "health"), &s.health);
 	s.ip = xstrdup(json_str(j, "ip"));
 	for (size_t i = 0; i < json_len(json_get(j, "published")) && !e; i++)
 		e = port_parse(json_text(json_at(json_get(j, "published"), i)) ?: "", &s.published);
@@ -113,6 +169,7 @@ void state_done(struct state *s)
 {
 	free(s->error);
 	free(s->ip);
+	health_done(&s->health);
 	ports_done(&s->published);
 	*s = (struct state){ 0 };
 }

@@ -11,6 +11,11 @@ struct err *state_sync(int box_dir) MUST_CHECK;
 struct err *state_read(int box_dir, struct state *ret) MUST_CHECK;
 void state_done(struct state *s);
 
+/* For the monitor's tester: run ARGV in the container of INIT_PIDFD without input and for at most LIMIT_MS, then it is
+ * killed: *ret_status is -1 and *ret_in_time false.  Both streams go to OUT, the first OUT_MAX bytes of them. */
+struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int64_t limit_ms, size_t out_max,
+		     struct str *out, int *ret_status, bool *ret_in_time) MUST_CHECK;
+
 /* A pidfd of the running container's first process, from its monitor. */
 struct err *box_init_pidfd(struct box *b, int *ret_pidfd) MUST_CHECK;
 

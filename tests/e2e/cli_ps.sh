@@ -46,7 +46,10 @@ names --filter publish=80;			expect_stdout 'up'
 names --filter publish=443;			expect_stdout ''
 names --filter expose=443/tcp;			expect_stdout 'up'
 names --filter volume=data;			expect_stdout 'up'
-run devbox ps --filter health=none;		expect_status 1;	expect_stderr "devbox: invalid filter 'health'*"
+names -a --filter health=none;			expect_stdout 'made
+gone
+up'
+run devbox ps --filter nosuch=none;		expect_status 1;	expect_stderr "devbox: invalid filter 'nosuch'*"
 run devbox ps --filter name;			expect_status 1
 
 # formats

@@ -32,7 +32,8 @@ static void test_parse(void)
 		struct err *e = restart_parse(policies[i].text, &p);
 
 		if (policies[i].error) {
-			ok(e && str_starts(e->text, policies[i].error), "'%s' is refused", policies[i].text);
+			ok(e && str_starts(e->text, policies[i].error), "'%s' is refused",
+			   policies[i].text);
 			ok(p.when == RESTART_MAX, "'%s' writes nothing", policies[i].text);
 		} else {
 			ok(!e && p.when == policies[i].when && p.max == policies[i].max, "'%s'",
@@ -44,7 +45,7 @@ static void test_parse(void)
 
 static void test_delays(void)
 {
-	static const int64_t want[] = { 100,  200,   400,   800,   1600, 3200,
+	static const int64_t want[] = { 100,  200,   400,   800,   1600,  3200,
 					6400, 12800, 25600, 51200, 60000, 60000 };
 	struct restart_policy p = { RESTART_ALWAYS, 0 };
 	struct restart_track t = { 0 };
@@ -55,7 +56,8 @@ static void test_delays(void)
 		all &= restart_again(&p, &t, 0, 9999, false, &delay) && delay == want[i];
 	ok(all, "100 ms, doubled up to a minute");
 	ok(t.count == ARRAY_LEN(want), "every restart is counted");
-	ok(restart_again(&p, &t, 0, 10000, false, &delay) && delay == 100, "10 s of running: as at first");
+	ok(restart_again(&p, &t, 0, 10000, false, &delay) && delay == 100,
+	   "10 s of running: as at first");
 	ok(restart_again(&p, &t, 0, 0, false, &delay) && delay == 200, "and doubled again");
 	ok(!restart_again(&p, &t, 1, 0, true, &delay) && t.count == ARRAY_LEN(want) + 2,
 	   "not when the user ended it");
@@ -64,7 +66,8 @@ static void test_delays(void)
 static void test_conditions(void)
 {
 	struct restart_policy no = { 0 }, fail = { RESTART_ON_FAILURE, 0 },
-			      twice = { RESTART_ON_FAILURE, 2 }, unless = { RESTART_UNLESS_STOPPED, 0 };
+			      twice = { RESTART_ON_FAILURE, 2 },
+			      unless = { RESTART_UNLESS_STOPPED, 0 };
 	struct restart_track t = { 0 };
 	int64_t delay = -1;
 
