@@ -7,7 +7,7 @@
 #include "cmd/ui/human.h"
 #include "core/base/fd.h"
 #include "core/base/proc.h"
-#include "slirp/addrs.h"
+#include "core/box/runopt.h"
 
 #define NEVER "0001-01-01T00:00:00Z" /* Go's zero time */
 
@@ -179,7 +179,7 @@ static void put_state(const struct box *b, struct json_out *o)
 	json_put_bool(o, "Running", state_is_up(s));
 	json_put_bool(o, "Paused", false);
 	json_put_bool(o, "Restarting", s->status == BOX_RESTARTING);
-	json_put_bool(o, "OOMKilled", false);
+	json_put_bool(o, "OOMKilled", s->oom_killed);
 	json_put_bool(o, "Dead", s->status == BOX_DEAD);
 	json_put_int(o, "Pid", s->pid);
 	json_put_int(o, "ExitCode", s->exit_code);
@@ -207,7 +207,7 @@ static void put_asked_mounts(const struct spec *s, struct json_out *o)
 	for (size_t i = 0; i < s->mounts.n; i++) {
 		const struct mount_spec *m = &s->mounts.v[i];
 
-		if (!m->by_mount)
+		if (!m->by_mount || m->device)
 			continue;
 		json_open(o, NULL, '{');
 		json_put_str(o, "Type", mount_type_names[m->type]);
@@ -227,6 +227,56 @@ static void put_asked_mounts(const struct spec *s, struct json_out *o)
 		json_close(o, '}');
 	}
 	json_close(o, ']');
+}
+
+static void put_devices(const struct spec *s, struct json_out *o)
+{
+	json_open(o, "Devices", '[');
+	for (size_t i = 0; i < s->mounts.n; i++) {
+		if (!s->mounts.v[i].device)
+			continue;
+		json_open(o, NULL, '{');
+		put(o, "PathOnHost", s->mounts.v[i].source);
+		put(o, "PathInContainer", s->mounts.v[i].target);
+		json_put_str(o, "CgroupPermissions", "rwm");
+		json_close(o, '}');
+	}
+	json_close(o, ']');
+}
+
+static void put_ulimits(const struct spec *s, struct json_out *o)
+{
+	json_open(o, "Ulimits", '[');
+	for (size_t i = 0; i < s->ulimits.n; i++) {
+		_cleanup_free_ char *name = xstrndup(s->ulimits.v[i], strcspn(s->ulimits.v[i], "="));
+		struct ulimit u = { 0 };
+
+		err_free(ulimit_parse(s->ulimits.v[i], &u)); /* was checked */
+		json_open(o, NULL, '{');
+		put(o, "Name", name);
+		json_put_int(o, "Hard", (int64_t)u.limit.rlim_max);
+		json_put_int(o, "Soft", (int64_t)u.limit.rlim_cur);
+		json_close(o, '}');
+	}
+	json_close(o, ']');
+}
+
+static void put_limits(const struct box *b, struct json_out *o)
+{
+	const struct limits *l = &b->spec.limits;
+
+	json_put_int(o, "Memory", l->memory);
+	json_put_int(o, "MemorySwap", l->memory_swap);
+	json_put_int(o, "MemoryReservation", l->memory_reservation);
+	json_put_int(o, "NanoCpus", l->nano_cpus);
+	json_put_int(o, "CpuShares", l->cpu_shares);
+	json_put_str(o, "CpusetCpus", l->cpuset ?: "");
+	if (l->pids)
+		json_put_int(o, "PidsLimit", l->pids);
+	else
+		json_put_null(o, "PidsLimit");
+	json_put_int(o, "BlkioWeight", l->blkio_weight);
+	json_put_str(o, "LimitsMode", limits_mode_names[b->state.limits_mode]); /* of the last run */
 }
 
 static void put_host_config(const struct box *b, struct json_out *o)
@@ -252,6 +302,15 @@ static void put_host_config(const struct box *b, struct json_out *o)
 	json_put_bool(o, "AutoRemove", s->auto_remove);
 	put_list(o, "ExtraHosts", &s->add_hosts, 0);
 	json_put_bool(o, "Privileged", s->privileged);
+	put_devices(s, o);
+	put_list_or_null(o, "Dns", &s->dns);
+	put_list_or_null(o, "DnsSearch", &s->dns_search);
+	put_list_or_null(o, "DnsOptions", &s->dns_options);
+	put_list_or_null(o, "GroupAdd", &s->group_add);
+	json_put_int(o, "OomScoreAdj", s->oom_score_adj);
+	json_put_int(o, "ShmSize", s->shm_bytes ? s->shm_bytes : SHM_DEFAULT);
+	put_map(o, "Sysctls", &s->sysctls);
+	put_ulimits(s, o);
 	put_list_or_null(o, "CapAdd", &s->cap_add);
 	put_list_or_null(o, "CapDrop", &s->cap_drop);
 	put_list_or_null(o, "SecurityOpt", &s->security_opt);
@@ -265,6 +324,7 @@ static void put_host_config(const struct box *b, struct json_out *o)
 	json_put_str(o, "Type", s->log_driver && *s->log_driver ? s->log_driver : "json-file");
 	put_map(o, "Config", &s->log_opts);
 	json_close(o, '}');
+	put_limits(b, o);
 	json_open(o, "Tmpfs", '{');
 	for (size_t i = 0; i < s->mounts.n; i++)
 		if (s->mounts.v[i].type == MOUNT_TMPFS && !s->mounts.v[i].by_mount)
@@ -280,6 +340,8 @@ static void put_mounts(const struct box *b, struct json_out *o)
 		const struct mount_spec *m = &b->spec.mounts.v[i];
 		_cleanup_free_ char *source = mount_source(b, m);
 
+		if (m->device)
+			continue;
 		json_open(o, NULL, '{');
 		json_put_str(o, "Type", mount_type_names[m->type]);
 		if (m->type == MOUNT_VOLUME)
@@ -306,7 +368,7 @@ static void put_config(const struct box *b, struct json_out *o)
 			strv_add(&volumes, s->mounts.v[i].target);
 	json_open(o, "Config", '{');
 	put(o, "Hostname", s->hostname);
-	json_put_str(o, "Domainname", "");
+	put(o, "Domainname", s->domainname);
 	put(o, "User", s->user);
 	json_put_bool(o, "AttachStdin", s->open_stdin && !s->detached_start);
 	json_put_bool(o, "AttachStdout", !s->detached_start);
@@ -336,7 +398,7 @@ static void put_addresses(const struct box *b, struct json_out *o)
 	     gateway6[INET6_ADDRSTRLEN] = "", mac[18] = "";
 	bool up = b->state.status == BOX_RUNNING && b->state.ip && *b->state.ip;
 
-	net_addrs_default(&n);
+	runopt_addrs(&b->spec, &n);
 	if (up) {
 		inet_ntop(AF_INET, &n.gateway, gateway, sizeof(gateway));
 		inet_ntop(AF_INET6, &n.ip6, ip6, sizeof(ip6));

@@ -227,6 +227,8 @@ static void status_text(const struct box *b, int64_t now, struct str *out)
 		str_addf(out, "%s (%d) ", s->status == BOX_EXITED ? "Exited" : "Restarting",
 			 s->exit_code);
 		human_ago(s->finished_ns, now, out);
+		if (s->oom_killed)
+			str_addf(out, " (%s)", s->error ?: "memory limit");
 		break;
 	case BOX_REMOVING:
 		str_add(out, "Removal In Progress");

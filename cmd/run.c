@@ -10,12 +10,13 @@
 #include "cmd/pull.h"
 #include "cmd/verb.h"
 #include "core/base/fd.h"
+#include "core/box/runopt.h"
 #include "core/base/proc.h"
 
 enum { ENV_FILE_MAX = 1 << 20, PROFILE_MAX = 1 << 20, WAIT_NOTICE_MS = 500 };
 
 static struct run_request req = { .stop_timeout_s = -1 };
-static struct strv opt_env_files, opt_env, opt_labels;
+static struct strv opt_env_files, opt_env, opt_labels, opt_label_files;
 static const char *opt_cidfile, *opt_pull = "missing", *opt_platform, *opt_detach_keys;
 static bool opt_detach, opt_quiet, opt_wait, opt_sig_proxy = true, opt_no_healthcheck;
 static char *cwd;
@@ -77,6 +78,63 @@ static struct err *set_security_opt(const char *value, UNUSED void *to)
 	strv_addf(&req.security_opt, "seccomp=%s", text);
 	return NULL;
 }
+
+static struct err *set_device(const char *value, UNUSED void *to)
+{
+	return device_parse(value, &req.mounts);
+}
+
+static struct err *set_shm_size(const char *value, UNUSED void *to)
+{
+	uint64_t bytes;
+	struct err *e = str_to_size(value, &bytes);
+
+	if (!e)
+		req.shm_bytes = bytes > INT64_MAX ? INT64_MAX : (int64_t)bytes;
+	return e;
+}
+
+static struct err *set_ulimit(const char *value, UNUSED void *to)
+{
+	struct ulimit u;
+	struct err *e = ulimit_parse(value, &u);
+
+	if (!e)
+		strv_add(&req.ulimits, value);
+	return e;
+}
+
+static struct err *set_stop_timeout(const char *value, UNUSED void *to)
+{
+	uint64_t s = INT32_MAX; /* -1: without end, which nobody will see */
+	struct err *e = strcmp(value, "-1") ? str_to_u64(value, 0, INT32_MAX, &s) : NULL;
+
+	if (!e)
+		req.stop_timeout_s = (int)s;
+	return e;
+}
+
+static struct err *set_userns(const char *value, UNUSED void *to)
+{
+	if (!*value)
+		return NULL;
+	if (!strcmp(value, "host"))
+		return err_new(0, "it is not supported: a container of a user always has a user namespace");
+	if (str_starts(value, "keep-id"))
+		return err_hint(err_new(0, "it is not supported: the image's files belong to the ids they were "
+					   "unpacked for, with your own id as root"),
+				"root inside the container is you: what it writes into bind mounts is yours");
+	return err_new(0, "it is not supported");
+}
+
+/* What is refused in place of being ignored; TO says why. */
+static struct err *refuse(UNUSED const char *value, void *to)
+{
+	return err_new(0, "it is not supported: %s", (const char *)to);
+}
+
+static char no_peers[] = "containers have no network with each other yet, each has one of its own",
+	    no_cgroup_devices[] = "a user's containers use devices by the rights of their files (--device)";
 
 static struct err *set_tmpfs(const char *value, UNUSED void *to)
 {
@@ -152,6 +210,60 @@ static struct err *set_restart(const char *value, UNUSED void *to)
 	return restart_parse(value, &req.restart);
 }
 
+static struct err *set_cpus(const char *value, UNUSED void *to)
+{
+	return cpus_parse(value, &req.limits.nano_cpus);
+}
+
+/* "512m"; TO is an int64_t. */
+static struct err *set_bytes(const char *value, void *to)
+{
+	uint64_t n;
+	struct err *e = str_to_size(value, &n);
+
+	if (!e)
+		*(int64_t *)to = (int64_t)n;
+	return e;
+}
+
+static struct err *set_memory_swap(const char *value, void *to)
+{
+	if (strcmp(value, "-1"))
+		return set_bytes(value, to);
+	req.limits.memory_swap = -1;
+	return NULL;
+}
+
+static struct err *set_number(const char *value, void *to)
+{
+	uint64_t n;
+	struct err *e = str_to_u64(value, 0, INT32_MAX, &n);
+
+	if (!e)
+		*(int64_t *)to = (int64_t)n;
+	return e;
+}
+
+static struct err *set_pids_limit(const char *value, void *to)
+{
+	if (strcmp(value, "-1"))
+		return set_number(value, to);
+	req.limits.pids = -1;
+	return NULL;
+}
+
+static struct err *set_cpuset(const char *value, UNUSED void *to)
+{
+	struct cpus set;
+	struct err *e = cpuset_parse(value, &set);
+
+	if (!e) {
+		free(req.limits.cpuset);
+		req.limits.cpuset = xstrdup(value);
+	}
+	return e;
+}
+
 enum { RUN_ONLY = 4 }; /* the first ones of the table; create has those behind them */
 
 static const struct opt opts[] = {
@@ -165,7 +277,21 @@ static const struct opt opts[] = {
 	{ 0, "add-host", NULL, "Add a custom host-to-IP mapping (host:ip)", OPT_CALL, NULL, set_add_host },
 	{ 0, "cap-add", NULL, "Add Linux capabilities", OPT_LIST, &req.cap_add, NULL },
 	{ 0, "cap-drop", NULL, "Drop Linux capabilities", OPT_LIST, &req.cap_drop, NULL },
+	{ 0, "blkio-weight", "uint16", "Block IO (relative weight), between 10 and 1000", OPT_CALL,
+	  &req.limits.blkio_weight, set_number },
 	{ 0, "cidfile", NULL, "Write the container ID to the file", OPT_STR, &opt_cidfile, NULL },
+	{ 0, "device", NULL, "Add a host device to the container", OPT_CALL, NULL, set_device },
+	{ 0, "device-cgroup-rule", NULL, NULL, OPT_CALL, no_cgroup_devices, refuse },
+	{ 0, "dns", NULL, "Set custom DNS servers", OPT_LIST, &req.dns, NULL },
+	{ 0, "dns-option", NULL, "Set DNS options", OPT_LIST, &req.dns_options, NULL },
+	{ 0, "dns-opt", NULL, NULL, OPT_LIST, &req.dns_options, NULL },
+	{ 0, "dns-search", NULL, "Set custom DNS search domains", OPT_LIST, &req.dns_search, NULL },
+	{ 0, "domainname", "string", "Container NIS domain name", OPT_STR, &req.domainname, NULL },
+	{ 'c', "cpu-shares", "int", "CPU shares (relative weight)", OPT_CALL, &req.limits.cpu_shares,
+	  set_number },
+	{ 0, "cpus", "decimal", "Number of CPUs", OPT_CALL, NULL, set_cpus },
+	{ 0, "cpuset-cpus", "string", "CPUs in which to allow execution (0-3, 0,1)", OPT_CALL, NULL,
+	  set_cpuset },
 	{ 0, "entrypoint", "string", "Overwrite the default ENTRYPOINT of the image", OPT_CALL,
 	  NULL, set_entrypoint },
 	{ 'e', "env", NULL, "Set environment variables", OPT_CALL, NULL, set_env },
@@ -186,24 +312,42 @@ static const struct opt opts[] = {
 	{ 0, "health-timeout", "duration",
 	  "Maximum time to allow one check to run (ms|s|m|h) (default 30s)", OPT_CALL,
 	  &req.health.timeout_ns, set_duration },
+	{ 0, "group-add", NULL, "Add additional groups to join", OPT_LIST, &req.group_add, NULL },
 	{ 'h', "hostname", NULL, "Container host name", OPT_STR, &req.hostname, NULL },
 	{ 0, "init", NULL, "Run an init inside the container that forwards signals and reaps processes",
 	  OPT_BOOL, &req.use_init, NULL },
 	{ 'i', "interactive", NULL, "Keep STDIN open even if not attached", OPT_BOOL,
 	  &req.open_stdin, NULL },
+	{ 0, "ip", "ip", NULL, OPT_CALL, no_peers, refuse },
+	{ 0, "ip6", "ip", NULL, OPT_CALL, no_peers, refuse },
+	{ 0, "link", "list", NULL, OPT_CALL, no_peers, refuse },
+	{ 0, "network-alias", "list", NULL, OPT_CALL, no_peers, refuse },
 	{ 'l', "label", NULL, "Set meta data on a container", OPT_CALL, NULL, set_label },
+	{ 0, "mac-address", "string", "Container MAC address (e.g., 92:d0:c6:0a:29:33)", OPT_STR, &req.mac,
+	  NULL },
 	{ 0, "mount", "mount", "Attach a filesystem mount to the container", OPT_CALL, NULL, set_mount },
 	{ 0, "log-driver", "string",
 	  "Logging driver for the container: json-file, local or none (default json-file)", OPT_STR,
 	  &req.log_driver, NULL },
 	{ 0, "log-opt", NULL, "Log driver options: max-size=10m, max-file=3, labels=..., env=...",
 	  OPT_LIST, &req.log_opts, NULL },
+	{ 0, "label-file", NULL, "Read in a line delimited file of labels", OPT_LIST, &opt_label_files, NULL },
+	{ 'm', "memory", "bytes", "Memory limit", OPT_CALL, &req.limits.memory, set_bytes },
+	{ 0, "memory-reservation", "bytes", "Memory soft limit", OPT_CALL,
+	  &req.limits.memory_reservation, set_bytes },
+	{ 0, "memory-swap", "bytes",
+	  "Swap limit equal to memory plus swap: '-1' to enable unlimited swap", OPT_CALL,
+	  &req.limits.memory_swap, set_memory_swap },
 	{ 0, "name", NULL, "Assign a name to the container", OPT_STR, &req.name, NULL },
 	{ 0, "network", "network", "Connect a container to a network: default, none or host",
 	  OPT_CALL, NULL, set_network },
 	{ 0, "net", NULL, NULL, OPT_CALL, NULL, set_network },
 	{ 0, "no-healthcheck", NULL, "Disable any container-specified HEALTHCHECK", OPT_BOOL,
 	  &opt_no_healthcheck, NULL },
+	{ 0, "oom-score-adj", NULL, "Tune host's OOM preferences (-1000 to 1000)", OPT_INT,
+	  &req.oom_score_adj, NULL },
+	{ 0, "pids-limit", "int", "Tune container pids limit (set -1 for unlimited)", OPT_CALL,
+	  &req.limits.pids, set_pids_limit },
 	{ 0, "platform", NULL, "Use the image of this platform, such as linux/amd64", OPT_STR,
 	  &opt_platform, NULL },
 	{ 0, "privileged", NULL,
@@ -225,13 +369,18 @@ static const struct opt opts[] = {
 	  OPT_BOOL, &req.auto_remove, NULL },
 	{ 0, "security-opt", NULL, "Security options: seccomp=FILE|unconfined, no-new-privileges", OPT_CALL,
 	  NULL, set_security_opt },
+	{ 0, "shm-size", "bytes", "Size of /dev/shm", OPT_CALL, NULL, set_shm_size },
 	{ 0, "stop-signal", NULL, "Signal to stop the container", OPT_STR, &req.stop_signal, NULL },
-	{ 0, "stop-timeout", NULL, "Seconds to wait before killing the container", OPT_INT,
-	  &req.stop_timeout_s, NULL },
+	{ 0, "stop-timeout", "int", "Seconds to wait before killing the container", OPT_CALL, NULL,
+	  set_stop_timeout },
+	{ 0, "sysctl", NULL, "Set kernel parameters of the container's own namespaces", OPT_LIST, &req.sysctls,
+	  NULL },
 	{ 0, "tmpfs", NULL, "Mount a tmpfs directory", OPT_CALL, NULL, set_tmpfs },
 	{ 't', "tty", NULL, "Allocate a pseudo-TTY", OPT_BOOL, &req.tty, NULL },
+	{ 0, "ulimit", NULL, "Ulimit options: nofile=1024:2048", OPT_CALL, NULL, set_ulimit },
 	{ 'u', "user", NULL, "Username or UID (format: <name|uid>[:<group|gid>])", OPT_STR,
 	  &req.user, NULL },
+	{ 0, "userns", "string", NULL, OPT_CALL, NULL, set_userns },
 	{ 'v', "volume", NULL, "Bind mount a volume", OPT_CALL, NULL, set_volume },
 	{ 0, "volumes-from", NULL, "Mount volumes from the specified container(s)", OPT_CALL, NULL,
 	  set_volumes_from },
@@ -307,6 +456,37 @@ static struct err *read_env_files(void)
 	return e;
 }
 
+/* One label a line, as Docker reads it. */
+static struct err *read_label_files(void)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; !e && i < opt_label_files.n; i++) {
+		const char *name = opt_label_files.v[i];
+		_cleanup_free_ char *text = NULL;
+		char *rest, *line;
+		size_t n = 0;
+
+		e = fd_read_file(AT_FDCWD, name, ENV_FILE_MAX, &text, NULL);
+		for (rest = text; !e && (line = strsep(&rest, "\n")) != NULL;) {
+			n++;
+			line += strspn(line, " \t");
+			line[strcspn(line, "\r")] = '\0';
+			if (*line && *line != '#')
+				e = err_wrap(label_add(line, &req.labels), "%s:%zu", name, n);
+		}
+	}
+	return e;
+}
+
+/* What the host's network, or none, makes of -p: said, not ignored. */
+static void warn_ports(void)
+{
+	if (req.net != NET_DEFAULT && (req.ports.n || req.publish_all))
+		fprintf(stderr, "WARNING: Published ports are discarded when using %s network mode\n",
+			net_mode_names[req.net]);
+}
+
 /* The file is made before the container, so that a container without its file cannot come to be. */
 static struct err *open_cidfile(int *ret_fd)
 {
@@ -343,7 +523,9 @@ static struct err *make_box(struct store *st, int argc, char **argv, struct box 
 		strv_add(&req.args, argv[i]);
 	e = read_env_files();
 	strv_copy(&req.env, &opt_env);
+	e = e ?: read_label_files();
 	strv_copy(&req.labels, &opt_labels);
+	warn_ports();
 	given = req.env.n;
 	e = e ?: open_cidfile(&cid);
 	if (e)

@@ -27,10 +27,12 @@ struct state {
 	char boot_id[64];
 	int exit_code;
 	int64_t started_ns, finished_ns; /* 0: never */
-	char *error; /* why it did not start, or NULL */
+	char *error; /* why it did not start, or was killed, or NULL */
 	unsigned restart_count; /* by its policy, since the user's start */
 	bool user_stopped; /* stopped or killed on purpose: "devbox resume" leaves it */
 	bool ready; /* the recipe's server answered */
+	bool oom_killed; /* the last run went above its memory limit */
+	enum limits_mode limits_mode; /* how its limits are kept */
 	struct health health; /* of the last run, see health.h */
 	struct ports published; /* where the ports really are */
 	char *ip; /* the container's IPv4 address, NULL with host/none network */

@@ -27,6 +27,7 @@
 #include "core/box/rootfs.h"
 #include "core/box/security.h"
 #include "core/box/state.h"
+#include "core/box/keeper.h"
 #include "core/box/term.h"
 #include "core/ns/userns.h"
 
@@ -63,6 +64,8 @@ NORETURN static void command_main(const struct exec *x)
 		.tty = x->req->tty,
 		.caps = s->caps,
 		.no_new_privs = s->no_new_privs,
+		.ulimits = &s->ulimits,
+		.group_add = &s->group_add,
 		.parent = -1,
 	};
 	int root = -1, master = -1;
@@ -105,6 +108,9 @@ NORETURN static void joiner_main(const struct exec *x)
 	struct err *e;
 
 	prctl(PR_SET_DUMPABLE, 0);
+	e = keeper_join(x->b->state.limits_mode, x->b->state.pid);
+	if (e)
+		fail(x->sync, e);
 	if (setns(x->pidfd, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
 				    CLONE_NEWUTS | CLONE_NEWCGROUP |
 				    (x->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET)) < 0)

@@ -51,11 +51,13 @@
 #include "core/box/control.h"
 #include "core/box/health.h"
 #include "core/box/init.h"
+#include "core/box/keeper.h"
 #include "core/box/logconf.h"
 #include "core/box/logfile.h"
 #include "core/box/recipe.h"
 #include "core/box/relay_proc.h"
 #include "core/box/restart.h"
+#include "core/box/runopt.h"
 #include "core/box/security.h"
 #include "core/box/state.h"
 #include "core/box/term.h"
@@ -106,6 +108,7 @@ struct monitor {
 	struct str in_queue;
 	bool in_close; /* close stdin when the queue is empty */
 	struct logfile *log;
+	struct keeper keeper;
 	struct client *clients;
 	struct timer stop_timer, drain_timer, relay_timer, restart_timer;
 	struct restart_track track;
@@ -799,6 +802,8 @@ static struct err *on_started(struct monitor *m)
 	s->started_ns = time_now_ns();
 	s->finished_ns = 0;
 	s->exit_code = 0;
+	s->oom_killed = false;
+	free(TAKE_PTR(s->error));
 	s->restart_count = m->track.count;
 	if (health_wanted(&m->b->spec.health))
 		health_start(&s->health);
@@ -809,6 +814,7 @@ static struct err *on_started(struct monitor *m)
 		return e; /* nobody would know of it: start_failed() ends it again */
 	m->phase = RUNNING;
 	m->run_start_ms = time_mono_ms();
+	keeper_run(&m->keeper, m->init_pid, m->init.fd);
 	if (s->health.status)
 		health_again(m);
 	for (size_t i = 0; i < m->notes.n; i++)
@@ -848,7 +854,7 @@ static struct err *on_net(struct monitor *m, const struct init_net *msg, int fd)
 	struct err *e;
 
 	m->net = msg->net;
-	net_addrs_default(&cfg.addrs);
+	runopt_addrs(&m->b->spec, &cfg.addrs);
 	e = stack_new(&m->loop, &cfg, &m->stack);
 	return e ?: stack_attach(m->stack, fd, m->net.kind, cfg.addrs.mac, &m->port) ?: relay_start(m);
 }
@@ -900,6 +906,15 @@ static struct err *drain_expired(struct timer *t)
 	return NULL;
 }
 
+static void limits_ended(struct monitor *m)
+{
+	const char *reason;
+
+	keeper_end(&m->keeper, &m->b->state.oom_killed, &reason);
+	if (reason && !m->b->state.error)
+		m->b->state.error = xstrdup(reason);
+}
+
 static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct monitor *m = container_of(s, struct monitor, init);
@@ -913,6 +928,7 @@ static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 	e = proc_wait(s->fd, &m->b->state.exit_code);
 	if (e)
 		return e;
+	limits_ended(m);
 	m->phase = EXITED;
 	m->init_pid = 0;
 	loop_del_close(&m->loop, s);
@@ -1026,7 +1042,7 @@ NORETURN static void end(struct monitor *m)
 static struct err *write_etc(struct monitor *m)
 {
 	const struct spec *s = &m->b->spec;
-	_cleanup_free_ char *host_resolv = NULL, *resolv = NULL, *hosts = NULL, *name = NULL;
+	_cleanup_free_ char *host_resolv = NULL, *resolv = NULL, *hosts = NULL, *name = NULL, *names = NULL;
 	struct net_addrs addrs;
 	struct err *e;
 
@@ -1035,7 +1051,15 @@ static struct err *write_etc(struct monitor *m)
 	err_free(e); /* a machine without: the stack's name server only */
 	resolv = s->net == NET_DEFAULT ? resolv_conf_text(host_resolv, &addrs, true)
 				       : xstrdup(host_resolv ?: "");
-	hosts = hosts_text(m->hostname, s->net == NET_DEFAULT ? &addrs : NULL, true, &s->add_hosts);
+	if (s->dns.n || s->dns_search.n || s->dns_options.n) {
+		char *text = resolv_conf_override(resolv, &s->dns, &s->dns_search, &s->dns_options);
+
+		free(resolv);
+		resolv = text;
+	}
+	names = s->domainname ? xasprintf("%s.%s %s", m->hostname, s->domainname, m->hostname) :
+				xstrdup(m->hostname);
+	hosts = hosts_text(names, s->net == NET_DEFAULT ? &addrs : NULL, true, &s->add_hosts);
 	name = xasprintf("%s\n", m->hostname);
 	e = fd_write_atomic(m->b->dir, "resolv.conf", resolv, strlen(resolv), 0644, false);
 	e = e ?: fd_write_atomic(m->b->dir, "hosts", hosts, strlen(hosts), 0644, false);
@@ -1080,6 +1104,18 @@ static struct err *make_streams(struct monitor *m, int child[3])
 		child[i + 1] = fds[1];
 		e = pump_add(m, i, fds[0], i ? LOG_STDERR : LOG_STDOUT);
 	}
+	return e;
+}
+
+/* Before init goes on, so that it is under its limits from the first moment. */
+static struct err *keep_limits(struct monitor *m)
+{
+	_cleanup_free_ char *note = NULL;
+	struct err *e = keeper_begin(&m->keeper, m->init_pid, &note);
+
+	m->b->state.limits_mode = m->keeper.mode;
+	if (note && !m->track.count) /* the starter only hears of the first run */
+		strv_take(&m->notes, TAKE_PTR(note));
 	return e;
 }
 
@@ -1128,6 +1164,7 @@ static struct err *spawn_init(struct monitor *m)
 		e = fd_open(AT_FDCWD, path, O_RDONLY, 0, &m->mnt_ns);
 	}
 	e = e ?: userns_map(m->init_pid, &m->b->st->ids);
+	e = e ?: keep_limits(m);
 	return e ?: fd_send(sync[0], &mapped, 1, NULL, 0);
 }
 
@@ -1181,6 +1218,7 @@ static struct err *begin(struct monitor *m)
 		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);
 	e = e ?: write_etc(m);
 	e = e ?: open_log(m);
+	e = e ?: keeper_init(&m->keeper, &m->loop, &m->b->spec.limits, m->b->spec.id);
 	e = e ?: ctl_listen(m->b->dir, &m->listen.fd);
 	m->listen.ready = listen_ready;
 	e = e ?: loop_add(&m->loop, &m->listen, EPOLLIN);

@@ -7,6 +7,7 @@
 #include "core/base/proc.h"
 #include "core/box/logconf.h"
 #include "core/box/recipe.h"
+#include "core/box/runopt.h"
 #include "core/box/security.h"
 #include "core/box/spec.h"
 
@@ -395,7 +396,10 @@ struct err *spec_resolve(const struct run_request *req, const struct image *img,
 	e = e ?: resolve_stop(req, img, &s);
 	e = e ?: health_check(&req->health);
 	e = e ?: security_resolve(req, &s);
+	e = e ?: runopt_resolve(req, &s);
 	e = e ?: resolve_log(req, &s);
+	limits_copy(&s.limits, &req->limits);
+	e = e ?: limits_check(&s.limits, (unsigned)sysconf(_SC_NPROCESSORS_ONLN));
 	if (e) {
 		spec_done(&s);
 		return e;

@@ -22,12 +22,13 @@ struct field {
 
 static const struct field texts[] = {
 	FIELD(id),	FIELD(name), FIELD(image),    FIELD(image_ref), FIELD(image_id),
-	FIELD(workdir), FIELD(user), FIELD(hostname), FIELD(recipe),	FIELD(platform), FIELD(seccomp),
+	FIELD(workdir), FIELD(user), FIELD(hostname), FIELD(recipe),	FIELD(platform), FIELD(seccomp), FIELD(domainname), FIELD(mac),
 	FIELD(log_driver),
 };
 static const struct field lists[] = {
 	FIELD(layers),	FIELD(entrypoint), FIELD(cmd),	     FIELD(env),
 	FIELD(exposed), FIELD(labels),	   FIELD(add_hosts), FIELD(log_opts), FIELD(volumes_from), FIELD(cap_add),    FIELD(cap_drop), FIELD(security_opt),
+	FIELD(ulimits), FIELD(sysctls), FIELD(group_add), FIELD(dns), FIELD(dns_search), FIELD(dns_options),
 };
 static const struct field flags[] = {
 	FIELD(tty),	  FIELD(open_stdin),	 FIELD(auto_remove),   FIELD(use_init),
@@ -38,7 +39,7 @@ static const struct field flags[] = {
 /* May be NULL in a record that was read; all other texts of the table never are. */
 static bool may_be_null(const char *key)
 {
-	static const char *const keys[] = { "image_ref", "hostname", "recipe", "seccomp", "log_driver" };
+	static const char *const keys[] = { "image_ref", "hostname", "recipe", "seccomp", "domainname", "mac", "log_driver" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (!strcmp(key, keys[i]))
@@ -55,6 +56,7 @@ void spec_done(struct spec *s)
 	health_config_done(&s->health);
 	ports_done(&s->ports);
 	mounts_done(&s->mounts);
+	limits_done(&s->limits);
 	*s = (struct spec){ 0 };
 }
 
@@ -128,6 +130,7 @@ static void put_mount(struct json_out *o, const struct mount_spec *m)
 	json_put_bool(o, "anonymous", m->anonymous);
 	json_put_bool(o, "no_copy", m->no_copy);
 	json_put_bool(o, "chown", m->chown);
+	json_put_bool(o, "device", m->device);
 	json_put_bool(o, "by_mount", m->by_mount);
 	json_put_bool(o, "exec", m->exec);
 	json_put_bool(o, "suid", m->suid);
@@ -192,7 +195,10 @@ char *spec_to_json(const struct spec *s, size_t *ret_len)
 	put_health(&o, &s->health);
 	json_put_str(&o, "restart", restart_names[s->restart.when]);
 	json_put_int(&o, "restart_max", s->restart.max);
+	json_put_int(&o, "shm_bytes", s->shm_bytes);
+	json_put_int(&o, "oom_score_adj", s->oom_score_adj);
 	json_put_int(&o, "caps", (int64_t)s->caps);
+	limits_put(&s->limits, &o);
 	json_put_int(&o, "created_ns", s->created_ns);
 	json_close(&o, '}');
 	return json_out_take(&o, ret_len);
@@ -224,6 +230,7 @@ static struct err *get_mount(json *j, struct mounts *to)
 	m->anonymous = json_bool(j, "anonymous", false);
 	m->no_copy = json_bool(j, "no_copy", false);
 	m->chown = json_bool(j, "chown", false);
+	m->device = json_bool(j, "device", false);
 	m->by_mount = json_bool(j, "by_mount", false);
 	m->exec = json_bool(j, "exec", false);
 	m->suid = json_bool(j, "suid", false);
@@ -265,7 +272,10 @@ static struct err *get_all(json *j, struct spec *s)
 	s->net = (enum net_mode)net;
 	s->stop_signal = (int)sig;
 	s->stop_timeout_s = (unsigned)timeout;
+	s->shm_bytes = json_int(j, "shm_bytes", 0);
+	s->oom_score_adj = (int)json_int(j, "oom_score_adj", 0);
 	s->caps = (uint64_t)json_int(j, "caps", (int64_t)caps_default());
+	limits_get(j, &s->limits);
 	s->created_ns = json_int(j, "created_ns", 0);
 	for (size_t i = 0; i < json_len(ports) && !e; i++) {
 		const char *text = json_text(json_at(ports, i));

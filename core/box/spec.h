@@ -4,9 +4,11 @@
 #define CORE_BOX_SPEC_H
 
 #include "core/base/json.h"
+#include "core/box/limits.h"
 #include "core/box/health.h"
 #include "core/box/restart.h"
 #include "registry/image.h"
+#include "slirp/addrs.h"
 #include "slirp/port.h"
 
 enum net_mode { NET_DEFAULT, NET_NONE, NET_HOST, NET_MODE_MAX };
@@ -26,6 +28,7 @@ struct mount_spec {
 	bool anonymous; /* volume made for this container: goes with rm -v and --rm */
 	bool no_copy; /* do not fill an empty volume from the image */
 	bool chown; /* -v :U: at each start everything in it is given to the container's user */
+	bool device; /* --device: a bind of a device, which the host's user may open */
 	bool by_mount; /* asked for by --mount: a bind's source must exist then */
 };
 
@@ -57,6 +60,8 @@ struct err *mount_parse_mount(const char *text, const char *cwd, struct mounts *
 /* "--volumes-from CONTAINER[:ro|rw|z|Z]".  *RET_NAME is the caller's. */
 struct err *mount_parse_from(const char *text, char **ret_name, bool *ret_read_only) MUST_CHECK;
 
+enum { SHM_DEFAULT = 64 << 20 };
+
 struct spec {
 	char *id; /* 64 hex digits */
 	char *name;
@@ -81,6 +86,12 @@ struct spec {
 	unsigned stop_timeout_s;
 	struct restart_policy restart;
 	struct health_config health;
+	struct strv ulimits, sysctls; /* NAME=VALUE */
+	struct strv group_add; /* groups of the image, by name or number */
+	struct strv dns, dns_search, dns_options; /* in place of what resolv.conf would say */
+	int64_t shm_bytes; /* of /dev/shm; 0: SHM_DEFAULT */
+	int oom_score_adj; /* 0: as it is */
+	char *domainname, *mac; /* or NULL */
 	bool privileged, no_new_privs;
 	bool unmasked; /* nothing of /proc and /sys is hidden or read-only */
 	uint64_t caps; /* see caps.h */
@@ -91,6 +102,7 @@ struct spec {
 	char *platform; /* "linux/amd64" */
 	char *log_driver; /* as given, NULL: the default; see logconf.h */
 	struct strv log_opts; /* "max-size=10m" */
+	struct limits limits;
 	int64_t created_ns;
 };
 void spec_done(struct spec *s);
@@ -114,12 +126,17 @@ struct run_request {
 	struct strv volumes_from; /* CONTAINER[:MODE] */
 	struct mounts inherited; /* what VOLUMES_FROM brings, by box_create(); own targets and earlier entries win */
 	struct strv labels, add_hosts;
+	struct strv ulimits, sysctls, group_add, dns, dns_search, dns_options;
+	int64_t shm_bytes; /* 0: the default */
+	int oom_score_adj;
+	const char *domainname, *mac;
 	bool privileged;
 	struct strv cap_add, cap_drop;
 	struct strv security_opt; /* a profile's text in place of its file's name */
 	const char *stop_signal; /* --stop-signal */
 	const char *log_driver;
 	struct strv log_opts;
+	struct limits limits; /* not checked yet */
 	int stop_timeout_s; /* -1: default (10) */
 	struct restart_policy restart;
 	struct health_config health; /* --health-*; test {"NONE"}: --no-healthcheck */

@@ -90,6 +90,8 @@ struct err *state_write(int box_dir, const struct state *s, bool sync)
 	json_put_int(&o, "restart_count", s->restart_count);
 	json_put_bool(&o, "user_stopped", s->user_stopped);
 	json_put_bool(&o, "ready", s->ready);
+	json_put_bool(&o, "oom_killed", s->oom_killed);
+	json_put_str(&o, "limits_mode", limits_mode_names[s->limits_mode]);
 	if (s->health.status)
 		put_health(&o, &s->health);
 	json_put_str(&o, "ip", s->ip);
@@ -153,6 +155,10 @@ struct err *state_read(int box_dir, struct state *ret)
 	s.restart_count = (unsigned)json_int(j, "restart_count", 0);
 	s.user_stopped = json_bool(j, "user_stopped", false);
 	s.ready = json_bool(j, "ready", false);
+	s.oom_killed = json_bool(j, "oom_killed", false);
+	for (enum limits_mode m = 0; m < LIMITS_MODE_MAX; m++)
+		if (str_eq(json_str(j, "limits_mode"), limits_mode_names[m]))
+			s.limits_mode = m;
 	get_health(json_get(j, "health"), &s.health);
 	s.ip = xstrdup(json_str(j, "ip"));
 	for (size_t i = 0; i < json_len(json_get(j, "published")) && !e; i++)

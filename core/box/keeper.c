@@ -1,0 +1,94 @@
+#include "core/box/keeper.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+#include "core/box/cgroup.h"
+#include "core/box/softlimit.h"
+
+static struct err *look(struct timer *t)
+{
+	struct keeper *k = container_of(t, struct keeper, timer);
+	enum softlimit found = softlimit_look(k->proc, k->l);
+
+	if (found == SOFTLIMIT_KEPT || k->reason)
+		return NULL;
+	k->reason = found == SOFTLIMIT_MEMORY ? "memory limit (soft)" : "pids limit (soft)";
+	k->oom = found == SOFTLIMIT_MEMORY;
+	pidfd_signal(k->pidfd, SIGKILL);
+	return NULL;
+}
+
+struct err *keeper_init(struct keeper *k, struct loop *loop, const struct limits *l, const char *id)
+{
+	*k = (struct keeper){ .l = l, .parent = -1, .dir = -1, .proc = -1, .pidfd = -1 };
+	snprintf(k->name, sizeof(k->name), "devbox-%.64s", id);
+	k->timer.src.fd = -1;
+	return softlimit_watched(l) ? timer_init(loop, &k->timer, look) : NULL;
+}
+
+struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note)
+{
+	struct err *e;
+
+	*ret_note = NULL;
+	k->reason = NULL;
+	k->oom = false;
+	k->mode = LIMITS_NONE;
+	if (!limits_any(k->l))
+		return NULL;
+	e = cgroup_enter(k->name, k->l, pid, &k->parent, &k->dir);
+	if (!e && k->dir >= 0) {
+		k->mode = LIMITS_CGROUP;
+		*ret_note = xstrdup("limits are kept by the kernel (cgroup v2)");
+		return NULL;
+	}
+	err_free(e); /* what looked writable was not, or cannot do this: the other way */
+	k->mode = LIMITS_SOFT;
+	*ret_note = xasprintf("limits are soft: no cgroup v2 is delegated to this process%s",
+			      k->l->memory_reservation ? "; memory-reservation has no effect then" : "");
+	return softlimit_apply(pid, k->l);
+}
+
+void keeper_run(struct keeper *k, pid_t pid, int pidfd)
+{
+	struct err *e;
+
+	if (k->mode != LIMITS_SOFT || !softlimit_watched(k->l))
+		return;
+	k->pidfd = pidfd;
+	e = softlimit_open(pid, &k->proc);
+	if (!e)
+		timer_set(&k->timer, SOFTLIMIT_MS, SOFTLIMIT_MS);
+	err_free(e); /* it has ended already */
+}
+
+void keeper_end(struct keeper *k, bool *ret_oom, const char **ret_reason)
+{
+	if (k->dir >= 0) {
+		k->oom = cgroup_oom_kills(k->dir) > 0;
+		k->reason = k->oom ? "memory limit" : NULL;
+		close(TAKE_FD(k->dir));
+		unlinkat(k->parent, k->name, AT_REMOVEDIR);
+		close(TAKE_FD(k->parent));
+	}
+	if (k->proc >= 0) {
+		timer_set(&k->timer, 0, 0);
+		close(TAKE_FD(k->proc));
+	}
+	*ret_oom = k->oom;
+	*ret_reason = k->reason;
+}
+
+struct err *keeper_join(enum limits_mode mode, pid_t pid)
+{
+	if (mode == LIMITS_CGROUP)
+		return cgroup_join(pid);
+	if (mode == LIMITS_SOFT)
+		softlimit_inherit(pid);
+	return NULL;
+}
