@@ -1,0 +1,271 @@
+/* cmd/changes.c -- devbox diff, export, import, commit: what a container changed, and images made of it */
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd/verb.h"
+#include "core/base/fd.h"
+#include "core/box/changes.h"
+#include "core/box/procs.h"
+#include "registry/image_ref.h"
+#include "registry/make.h"
+
+enum { READ_SIZE = 256 << 10 };
+
+/* --- diff ------------------------------------------------------------------------------------- */
+
+static struct err *diff(UNUSED struct call *c, UNUSED int argc, char **argv)
+{
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_box_ struct box *b = NULL;
+	_cleanup_str_ struct str out = { 0 };
+	struct err *e = store_open(&st);
+
+	e = e ?: box_find(st, argv[0], &b);
+	e = e ?: box_changes(b, &out);
+	if (!e && out.len)
+		fwrite(out.s, 1, out.len, stdout);
+	return e;
+}
+
+/* --- export ----------------------------------------------------------------------------------- */
+
+static const char *opt_output;
+
+static const struct opt export_opts[] = {
+	{ 'o', "output", "string", "Write to a file, instead of STDOUT", OPT_STR, &opt_output, NULL },
+	{ 0 },
+};
+
+static struct err *export(UNUSED struct call *c, UNUSED int argc, char **argv)
+{
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_box_ struct box *b = NULL;
+	_cleanup_close_ int fd = -1;
+	struct err *e = store_open(&st);
+
+	e = e ?: box_find(st, argv[0], &b);
+	if (!e && !opt_output && isatty(STDOUT_FILENO))
+		e = err_new(0, "cowardly refusing to save to a terminal. Use the -o flag or redirect");
+	if (!e && opt_output)
+		e = fd_open(AT_FDCWD, opt_output, O_WRONLY | O_CREAT | O_TRUNC, 0600, &fd);
+	signal(SIGPIPE, SIG_IGN);
+	return e ?: box_export(b, opt_output ? fd : STDOUT_FILENO);
+}
+
+/* --- commit ----------------------------------------------------------------------------------- */
+
+static const char *opt_author, *opt_message;
+static struct strv opt_changes;
+static bool opt_pause = true, opt_no_pause;
+
+static const struct opt commit_opts[] = {
+	{ 'a', "author", "string", "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")", OPT_STR,
+	  &opt_author, NULL },
+	{ 'c', "change", "list", "Apply Dockerfile instruction to the created image", OPT_LIST, &opt_changes,
+	  NULL },
+	{ 'm', "message", "string", "Commit message", OPT_STR, &opt_message, NULL },
+	{ 0, "no-pause", NULL, "Do not pause the container during commit", OPT_BOOL, &opt_no_pause, NULL },
+	{ 'p', "pause", NULL, "Pause container during commit (default true)", OPT_BOOL, &opt_pause, NULL },
+	{ 0 },
+};
+
+static struct err *apply_changes(struct image_conf *conf)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; !e && i < opt_changes.n; i++)
+		e = image_conf_change(conf, opt_changes.v[i]);
+	return e;
+}
+
+/* The full reference for NAME, which may be absent. */
+static struct err *full_name(const char *name, char **ret)
+{
+	struct image_ref ref;
+	struct err *e;
+
+	if (!name)
+		return NULL;
+	e = image_ref_parse(name, &ref);
+	if (e)
+		return e;
+	if (ref.digest)
+		e = err_new(0, "refusing to create a tag with a digest reference");
+	else
+		*ret = image_ref_full(&ref);
+	image_ref_done(&ref);
+	return e;
+}
+
+/* Named nowhere, gone when closed. */
+static struct err *scratch(struct store *st, int *ret)
+{
+	return fd_open(st->tmp, ".", O_TMPFILE | O_RDWR, 0600, ret);
+}
+
+/* The container's configuration, as the image's would be. */
+static void conf_of(const struct box *b, const struct image *img, struct image_conf *ret)
+{
+	const struct spec *s = &b->spec;
+
+	strv_copy(&ret->entrypoint, &s->entrypoint);
+	strv_copy(&ret->cmd, &s->cmd);
+	strv_copy(&ret->env, &s->env);
+	strv_copy(&ret->exposed, &s->exposed);
+	strv_copy(&ret->labels, &s->labels);
+	strv_copy(&ret->volumes, &img->volumes);
+	ret->workdir = s->workdir && strcmp(s->workdir, "/") ? xstrdup(s->workdir) : NULL;
+	ret->user = s->user && *s->user ? xstrdup(s->user) : NULL;
+	ret->stop_signal = xstrdup(img->stop_signal);
+}
+
+static struct err *save_layer(struct box *b, int tar)
+{
+	bool pause = opt_pause && !opt_no_pause && b->state.status == BOX_RUNNING && !box_is_paused(b);
+	struct err *e = pause ? box_pause(b) : NULL;
+
+	if (e)
+		return e;
+	e = box_layer(b, tar);
+	return pause ? err_also(e, box_unpause(b)) : e;
+}
+
+static struct err *commit(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_box_ struct box *b = NULL;
+	_cleanup_image_ struct image *base = NULL;
+	_cleanup_free_ char *ref = NULL, *id = NULL;
+	_cleanup_(image_conf_done) struct image_conf conf = { 0 };
+	_cleanup_close_ int tar = -1;
+	struct image_make m = { .author = opt_author, .comment = opt_message, .conf = &conf };
+	_cleanup_str_ struct str line = { 0 };
+	struct err *e = store_open(&st);
+
+	e = e ?: full_name(argc > 1 ? argv[1] : NULL, &ref);
+	e = e ?: box_find(st, argv[0], &b);
+	e = e ?: err_wrap(image_find(st, b->spec.image_id, &base), "the container's image");
+	if (e)
+		return e;
+	conf_of(b, base, &conf);
+	e = apply_changes(&conf);
+	e = e ?: scratch(st, &tar);
+	e = e ?: save_layer(b, tar);
+	for (size_t i = 0; i < b->spec.cmd.n; i++)
+		str_addf(&line, "%s%s", i ? " " : "", b->spec.cmd.v[i]);
+	m.created_by = line.s;
+	m.base = base;
+	m.tar = tar;
+	m.ref = ref;
+	e = e ?: image_make(st, &m, &id);
+	if (!e)
+		puts(id);
+	return e;
+}
+
+/* --- import ----------------------------------------------------------------------------------- */
+
+static const char *opt_import_message;
+
+static const struct opt import_opts[] = {
+	{ 'c', "change", "list", "Apply Dockerfile instruction to the created image", OPT_LIST, &opt_changes,
+	  NULL },
+	{ 'm', "message", "string", "Set commit message for imported image", OPT_STR, &opt_import_message,
+	  NULL },
+	{ 0 },
+};
+
+/* Whatever it is compressed with, TO gets the tar itself. */
+static struct err *unpack_input(int from, int to)
+{
+	_cleanup_free_ char *buf = xmalloc(READ_SIZE);
+	struct archive *a = archive_read_new();
+	struct archive_entry *ae;
+	struct err *e = NULL;
+	la_ssize_t n = 0;
+
+	if (!a)
+		abort();
+	archive_read_support_filter_gzip(a);
+	archive_read_support_filter_bzip2(a);
+	archive_read_support_filter_xz(a);
+	archive_read_support_filter_zstd(a);
+	archive_read_support_format_raw(a);
+	if (archive_read_open_fd(a, from, READ_SIZE) != ARCHIVE_OK || archive_read_next_header(a, &ae) != ARCHIVE_OK)
+		e = err_new(0, "reading the archive: %s", archive_error_string(a) ?: "it is empty");
+	while (!e && (n = archive_read_data(a, buf, READ_SIZE)) > 0)
+		e = fd_write_all(to, "a temporary file", buf, (size_t)n);
+	if (!e && n < 0)
+		e = err_new(0, "reading the archive: %s", archive_error_string(a) ?: "no reason given");
+	archive_read_free(a);
+	return e;
+}
+
+static struct err *import(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_free_ char *ref = NULL, *id = NULL, *comment = NULL;
+	_cleanup_(image_conf_done) struct image_conf conf = { 0 };
+	_cleanup_close_ int file = -1, tar = -1;
+	struct image_make m = { .conf = &conf };
+	struct err *e;
+
+	if (strstr(argv[0], "://"))
+		return err_hint(err_new(0, "import from a URL is not supported"),
+				"curl -fL URL | %s import -", prog());
+	e = full_name(argc > 1 ? argv[1] : NULL, &ref);
+	e = e ?: apply_changes(&conf);
+	e = e ?: store_open(&st);
+	if (!e && strcmp(argv[0], "-"))
+		e = fd_open(AT_FDCWD, argv[0], O_RDONLY, 0, &file);
+	e = e ?: scratch(st, &tar);
+	e = e ?: unpack_input(file >= 0 ? file : STDIN_FILENO, tar);
+	comment = opt_import_message ? xstrdup(opt_import_message) : xasprintf("Imported from %s", argv[0]);
+	m.comment = comment;
+	m.tar = tar;
+	m.ref = ref;
+	e = e ?: image_make(st, &m, &id);
+	if (!e)
+		puts(id);
+	return e;
+}
+
+const struct verb verb_diff = {
+	.name = "diff",
+	.args = "CONTAINER",
+	.min_args = 1,
+	.max_args = 1,
+	.summary = "Inspect changes to files or directories on a container's filesystem",
+	.run = diff,
+};
+const struct verb verb_export = {
+	.name = "export",
+	.args = "CONTAINER",
+	.min_args = 1,
+	.max_args = 1,
+	.opts = export_opts,
+	.summary = "Export a container's filesystem as a tar archive",
+	.run = export,
+};
+const struct verb verb_commit = {
+	.name = "commit",
+	.args = "CONTAINER [REPOSITORY[:TAG]]",
+	.min_args = 1,
+	.max_args = 2,
+	.opts = commit_opts,
+	.summary = "Create a new image from a container's changes",
+	.run = commit,
+};
+const struct verb verb_import = {
+	.name = "import",
+	.args = "FILE|- [REPOSITORY[:TAG]]",
+	.min_args = 1,
+	.max_args = 2,
+	.opts = import_opts,
+	.summary = "Import the contents from a tarball to create a filesystem image",
+	.run = import,
+};

@@ -1,0 +1,26 @@
+/* core/box/procs.h -- the processes of a running container, seen from the host; holding them still.
+ *
+ * A process belongs to the container if it is in the pid namespace of its first process.  Asked as the root of the
+ * container's user namespace, in the host's pid namespace: that may look at and signal whatever runs there. */
+#ifndef CORE_BOX_PROCS_H
+#define CORE_BOX_PROCS_H
+
+#include "core/box/box.h"
+
+struct procs {
+	pid_t *v; /* in the host's numbers, the first process first, then ascending */
+	size_t n, cap;
+};
+void procs_done(struct procs *p);
+#define _cleanup_procs_ _cleanup_(procs_done)
+
+/* Errors: not running. */
+struct err *box_procs(struct box *b, struct procs *ret) MUST_CHECK;
+
+/* Stop all of its processes (SIGSTOP, until there is none left that runs) or let them go on.  Recorded beside the
+ * container: box_is_paused().  Errors as Docker words them: not running, already paused, not paused. */
+struct err *box_pause(struct box *b) MUST_CHECK;
+struct err *box_unpause(struct box *b) MUST_CHECK;
+bool box_is_paused(const struct box *b);
+
+#endif
