@@ -102,6 +102,38 @@ char *resolv_conf_text(const char *host_text, const struct net_addrs *a, bool ip
 	return str_take(&out);
 }
 
+static void add_words(struct str *out, const char *keyword, const struct strv *words)
+{
+	str_add(out, keyword);
+	for (size_t i = 0; i < words->n; i++)
+		str_addf(out, " %s", words->v[i]);
+	str_addc(out, '\n');
+}
+
+char *resolv_conf_override(const char *text, const struct strv *servers, const struct strv *search,
+			   const struct strv *options)
+{
+	_cleanup_str_ struct str out = { 0 };
+
+	for (size_t i = 0; i < servers->n; i++)
+		str_addf(&out, "nameserver %s\n", servers->v[i]);
+	while (text && *text) {
+		size_t line = strcspn(text, "\n"), len;
+		const char *s = text, *w = word(&s, &len);
+
+		if (w && !(servers->n && is(w, len, "nameserver")) &&
+		    !(search->n && (is(w, len, "search") || is(w, len, "domain"))) &&
+		    !(options->n && is(w, len, "options")))
+			str_addf(&out, "%.*s\n", (int)line, text);
+		text += line + (text[line] != '\0');
+	}
+	if (search->n && !(search->n == 1 && !strcmp(search->v[0], ".")))
+		add_words(&out, "search", search);
+	if (options->n)
+		add_words(&out, "options", options);
+	return str_take(&out);
+}
+
 static bool parse_server(const char *w, size_t len, struct resolv_server *ret)
 {
 	_cleanup_free_ char *text = xstrndup(w, len);

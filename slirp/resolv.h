@@ -13,6 +13,11 @@
  * (NULL: none).  The caller frees it. */
 char *resolv_conf_text(const char *host_text, const struct net_addrs *a, bool ipv6);
 
+/* TEXT with other name servers, search list or options, where a list is not empty; a search list of "." is none.
+ * The caller frees it. */
+char *resolv_conf_override(const char *text, const struct strv *servers, const struct strv *search,
+			   const struct strv *options);
+
 /* The name servers of a resolv.conf (text may be NULL), in order; 127.0.0.1 and ::1 if it names
  * none.  Returns how many. Scopes ("fe80::1%eth0") are looked up among the caller's interfaces. */
 enum { RESOLV_SERVERS_MAX = 4 };

@@ -50,6 +50,21 @@ static struct err *own_subdir(const struct store *st, int dir, const char *name)
 	return NULL;
 }
 
+static struct err *check_device(const char *path)
+{
+	struct stat st;
+	struct err *e = NULL;
+
+	if (stat(path, &st) < 0)
+		e = err_new(errno, "%s", path);
+	else if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode) && !S_ISDIR(st.st_mode))
+		e = err_new(0, "%s: not a device node", path);
+	else if (access(path, S_ISDIR(st.st_mode) ? R_OK : R_OK | W_OK) < 0)
+		e = err_hint(err_new(errno, "%s", path),
+			     "a container can only use the devices that you may open yourself");
+	return err_wrap(e, "error gathering device information while adding custom device");
+}
+
 /* A missing bind source becomes a directory, as Docker's -v has it; --mount wants it to be there. */
 static struct err *make_source(const struct mount_spec *m)
 {
@@ -57,6 +72,8 @@ static struct err *make_source(const struct mount_spec *m)
 	_cleanup_close_ int root = -1;
 	struct err *e;
 
+	if (m->device)
+		return check_device(path);
 	if (access(path, F_OK) == 0 || errno != ENOENT)
 		return NULL; /* what is wrong with it shows at start, with the right words */
 	if (m->by_mount)
@@ -149,7 +166,7 @@ static struct err *inherit_mounts(struct store *st, struct run_request *req)
 			struct mounts one = { .v = &from->spec.mounts.v[k], .n = 1 };
 			struct mount_spec *m;
 
-			if (one.v->type == MOUNT_TMPFS)
+			if (one.v->type == MOUNT_TMPFS || one.v->device)
 				continue; /* its memory is that container's */
 			mounts_copy(&req->inherited, &one);
 			m = &req->inherited.v[req->inherited.n - 1];

@@ -8,8 +8,10 @@
  * for the right to trace it). */
 #include "core/box/init.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -21,6 +23,7 @@
 #include "core/box/caps.h"
 #include "core/box/launch.h"
 #include "core/box/rootfs.h"
+#include "core/box/runopt.h"
 #include "slirp/netns.h"
 
 NORETURN static void fail(int sync, struct err *e)
@@ -70,17 +73,36 @@ static struct err *send_fd(int sync, char what, int fd)
 	return fd_send(sync, &what, 1, &fd, 1);
 }
 
-static struct err *make_network(enum net_mode mode, int sync)
+/* Before the identity changes; a file of /proc that still is the user's. */
+static struct err *set_oom_score(int adj)
+{
+	char text[16];
+	int fd = -1;
+	struct err *e;
+
+	if (!adj)
+		return NULL;
+	snprintf(text, sizeof(text), "%d", adj);
+	e = fd_open(AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY, 0, &fd);
+	if (!e && write(fd, text, strlen(text)) < 0)
+		e = err_hint(err_new(errno, "setting oom-score-adj to %d", adj),
+			     "only the host's root can make it less than it is");
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+static struct err *make_network(const struct spec *s, int sync)
 {
 	struct init_net msg = { .what = INIT_NET };
 	struct net_addrs addrs;
 	struct err *e;
 
-	if (mode == NET_HOST)
+	if (s->net == NET_HOST)
 		return NULL;
-	if (mode == NET_NONE)
+	if (s->net == NET_NONE)
 		return netns_setup_lo();
-	net_addrs_default(&addrs);
+	runopt_addrs(s, &addrs);
 	e = netns_setup(&addrs, &msg.net);
 	if (e)
 		return e;
@@ -101,6 +123,8 @@ void init_main(const struct init_args *a)
 		.tty = s->tty,
 		.caps = s->caps,
 		.no_new_privs = s->no_new_privs,
+		.ulimits = &s->ulimits,
+		.group_add = &s->group_add,
 		.seccomp = a->seccomp,
 		.seccomp_len = a->seccomp_len,
 		.parent = a->sync,
@@ -113,8 +137,9 @@ void init_main(const struct init_args *a)
 	if (read(a->sync, &c, 1) != 1 || c != INIT_MAPPED)
 		_exit(125); /* the monitor gave up and knows why */
 	umask(022);
-	e = rootfs_open_binds(&cfg, &binds);
-	e = e ?: make_network(s->net, a->sync);
+	e = set_oom_score(s->oom_score_adj);
+	e = e ?: rootfs_open_binds(&cfg, &binds);
+	e = e ?: make_network(s, a->sync);
 	e = e ?: userns_become_root(a->st->ids.single);
 	e = e ?: rootfs_mount(&cfg, &binds, &root);
 	if (!e && s->tty) {
@@ -127,6 +152,8 @@ void init_main(const struct init_args *a)
 	e = e ?: rootfs_pivot(root, s->read_only);
 	if (!e && sethostname(a->hostname, strlen(a->hostname)) < 0)
 		e = err_new(errno, "setting the host name");
+	if (!e && s->domainname && setdomainname(s->domainname, strlen(s->domainname)) < 0)
+		e = err_new(errno, "setting the domain name");
 	if (!e && s->use_init)
 		e = split_init(a->sync);
 	if (e)

@@ -13,6 +13,7 @@
 
 #include "core/base/fd.h"
 #include "core/box/caps.h"
+#include "core/box/runopt.h"
 #include "core/box/userdb.h"
 
 static struct err *enter_workdir(const char *path)
@@ -107,6 +108,48 @@ static struct err *exec_search(const char *name, char **argv, char **envp, const
 	return cannot_execute(name, errnum);
 }
 
+static struct err *set_ulimits(const struct strv *list)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; list && !e && i < list->n; i++) {
+		struct rlimit now = { 0 };
+		struct ulimit u;
+
+		e = ulimit_parse(list->v[i], &u);
+		if (e || setrlimit((__rlimit_resource_t)u.resource, &u.limit) == 0)
+			continue;
+		e = err_new(errno, "ulimit %s", list->v[i]);
+		getrlimit((__rlimit_resource_t)u.resource, &now);
+		e = now.rlim_max == RLIM_INFINITY ?
+			    e :
+			    err_hint(e, "this host allows you at most %llu", (unsigned long long)now.rlim_max);
+	}
+	return e;
+}
+
+/* --group-add: names are looked up as in "user:group". */
+static struct err *add_groups(struct user *u, const struct strv *list)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; list && !e && i < list->n; i++) {
+		_cleanup_free_ char *text = xasprintf("0:%s", list->v[i]);
+		struct user one = { 0 };
+		bool known = false;
+
+		e = user_lookup(-1, text, &one);
+		for (size_t k = 0; !e && k < u->n_groups; k++)
+			known |= u->groups[k] == one.gid;
+		if (!e && !known) {
+			u->groups = xrealloc(u->groups, (u->n_groups + 1) * sizeof(gid_t));
+			u->groups[u->n_groups++] = one.gid;
+		}
+		user_done(&one);
+	}
+	return e;
+}
+
 static void default_signals(void)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
@@ -125,6 +168,7 @@ struct err *launch_exec(struct launch *l)
 	struct err *e;
 
 	e = err_status(user_lookup(-1, l->user, &u), 126);
+	e = e ?: add_groups(&u, l->group_add);
 	e = e ?: enter_workdir(l->workdir);
 	if (e)
 		return e;
@@ -135,6 +179,7 @@ struct err *launch_exec(struct launch *l)
 	if (u.uid != 0)
 		give_stdio(l, u.uid, u.gid);
 	e = set_stdio(l);
+	e = e ?: set_ulimits(l->ulimits);
 	e = e ?: caps_bound(l->caps);
 	if (l->no_new_privs && !e && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		e = err_new(errno, "setting no_new_privs");

@@ -15,6 +15,8 @@ struct launch {
 	bool tty; /* new session with stdio[0] as its controlling terminal */
 	uint64_t caps;
 	bool no_new_privs;
+	const struct strv *ulimits; /* see runopt.h; NULL: none */
+	const struct strv *group_add; /* further groups of the image; NULL: none */
 	const void *seccomp; /* compiled filter; NULL: none */
 	size_t seccomp_len;
 	int parent; /* a socket to the parent: the program is killed when it ends, not run if it has; -1: independent */

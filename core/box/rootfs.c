@@ -23,6 +23,7 @@
 
 #include "core/base/copy.h"
 #include "core/base/fd.h"
+#include "core/box/runopt.h"
 #include "core/box/userdb.h"
 
 static int sys_open_tree(int dir, const char *path, unsigned flags)
@@ -349,7 +350,7 @@ static struct err *user_mounts(const struct spec *s, const struct rootfs_binds *
 	return e;
 }
 
-static struct err *dev(int root)
+static struct err *dev(const struct spec *s, int root)
 {
 	static const char *const nodes[] = { "null", "zero", "full", "random", "urandom", "tty" };
 	static const struct {
@@ -358,6 +359,7 @@ static struct err *dev(int root)
 		      { "stdout", "/proc/self/fd/1" }, { "stderr", "/proc/self/fd/2" },
 		      { "core", "/proc/kcore" },       { "ptmx", "pts/ptmx" } };
 	_cleanup_close_ int dir = -1;
+	char shm[48];
 	struct err *e;
 
 	e = mount_at(root, "dev", "tmpfs", MS_NOSUID, "mode=755,size=65536k");
@@ -379,7 +381,9 @@ static struct err *dev(int root)
 				     "newinstance,ptmxmode=0666,mode=0620");
 		}
 	}
-	e = e ?: mount_at(dir, "shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=65536k");
+	snprintf(shm, sizeof(shm), "mode=1777,size=%lld",
+		 (long long)(s->shm_bytes ? s->shm_bytes : SHM_DEFAULT));
+	e = e ?: mount_at(dir, "shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, shm);
 	return e ?: mount_at(dir, "mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
@@ -401,6 +405,24 @@ static struct err *sys(const struct rootfs_cfg *cfg, int root)
 	if (tree < 0)
 		return err_new(errno, "mounting /sys");
 	return attach_at(root, "/sys", tree, true);
+}
+
+static struct err *set_sysctls(const struct spec *s, int root)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; !e && i < s->sysctls.n; i++) {
+		_cleanup_free_ char *path = NULL;
+		_cleanup_close_ int fd = -1;
+		const char *value;
+
+		e = sysctl_parse(s->sysctls.v[i], s->net, &path, &value);
+		e = e ?: fd_open_in_root(root, path, O_WRONLY, 0, &fd);
+		if (!e && write(fd, value, strlen(value)) < 0)
+			e = err_new(errno, "writing /%s", path);
+		e = err_wrap(e, "sysctl %s", s->sysctls.v[i]);
+	}
+	return e;
 }
 
 static struct err *hide(int root)
@@ -490,9 +512,10 @@ struct err *rootfs_mount(const struct rootfs_cfg *cfg, const struct rootfs_binds
 	e = overlay(cfg, binds->store, cfg->spec->auto_remove, &root);
 	e = e ?: mount_at(root, "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	e = e ?: sys(cfg, root);
-	e = e ?: dev(root);
+	e = e ?: dev(cfg->spec, root);
 	e = e ?: user_mounts(cfg->spec, binds, root);
 	e = e ?: etc_files(cfg->spec, root, binds->store);
+	e = e ?: set_sysctls(cfg->spec, root);
 	if (!e && !cfg->spec->unmasked)
 		e = hide(root);
 	if (!e)
