@@ -228,7 +228,7 @@ static void status_text(const struct box *b, int64_t now, struct str *out)
 			 s->exit_code);
 		human_ago(s->finished_ns, now, out);
 		if (s->oom_killed)
-			str_addf(out, " (%s)", s->error ?: "memory limit");
+			str_addf(out, ", %s", s->error ?: "memory limit");
 		break;
 	case BOX_REMOVING:
 		str_add(out, "Removal In Progress");
