@@ -21,6 +21,7 @@ static const struct entry {
 	{ "", "start", &verb_start },
 	{ "", "stop", &verb_stop },
 	{ "", "restart", &verb_restart },
+	{ "", "resume", &verb_resume },
 	{ "", "kill", &verb_kill },
 	{ "", "rm", &verb_rm },
 	{ "", "ps", &verb_ps },
