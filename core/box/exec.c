@@ -62,6 +62,7 @@ NORETURN static void command_main(const struct exec *x)
 		.stdio = { x->child[0], x->child[1], x->child[2] },
 		.tty = x->req->tty,
 		.caps = caps_default(),
+		.sync = x->sync,
 		.parent = -1,
 	};
 	int root = -1, master = -1;

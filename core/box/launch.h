@@ -16,6 +16,7 @@ struct launch {
 	uint64_t caps;
 	const void *seccomp; /* compiled filter; NULL: none */
 	size_t seccomp_len;
+	int sync; /* the caller tells of a failure on it, so it stays open until then */
 	int parent; /* a socket to the parent: the program is killed when it ends, not run if it has; -1: independent */
 };
 
