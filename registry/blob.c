@@ -208,6 +208,8 @@ struct stream {
 	struct sha256 *sha;
 	int part; /* cache/<hex>.part */
 	uint64_t done; /* bytes hashed, fed and written */
+	char *buf; /* READ_SIZE bytes: what came from the line, until it is worth a write */
+	size_t held; /* bytes in it */
 	struct err *senseless; /* what the follower said about the content; it is not fed any more */
 	bool local_failure; /* of the follower or the disk: no retry helps */
 };
@@ -233,11 +235,10 @@ static struct err *follow(struct stream *s, const void *data, size_t len)
 /* All of file FD, from its beginning. */
 static struct err *follow_file(struct stream *s, int fd)
 {
-	_cleanup_free_ char *buf = xmalloc(READ_SIZE);
 	struct err *e = NULL;
 
 	while (!e) {
-		ssize_t n = pread(fd, buf, READ_SIZE, (off_t)s->done);
+		ssize_t n = pread(fd, s->buf, READ_SIZE, (off_t)s->done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -245,26 +246,46 @@ static struct err *follow_file(struct stream *s, int fd)
 			return err_new(errno, "reading a blob");
 		if (n == 0)
 			break;
-		e = follow(s, buf, (size_t)n);
+		e = follow(s, s->buf, (size_t)n);
 	}
 	return e;
 }
 
-static struct err *on_data(void *arg, uint64_t from, const void *data, size_t len)
+static struct err *flush(struct stream *s)
 {
-	struct stream *s = arg;
+	size_t len = s->held;
 	struct err *e;
 
-	(void)from; /* checked by skip_known() */
-	if (len > (uint64_t)s->d->size - s->done)
-		return err_new(0, "the registry sends more than the %lld bytes announced",
-			       (long long)s->d->size);
-	e = fd_write_all(s->part, "a download", data, len);
+	if (!len)
+		return NULL;
+	s->held = 0;
+	e = fd_write_all(s->part, "a download", s->buf, len);
 	if (e) {
 		s->local_failure = true;
 		return e;
 	}
-	return follow(s, data, len);
+	return follow(s, s->buf, len);
+}
+
+/* libcurl gives 16 KiB at a time. */
+static struct err *on_data(struct stream *s, const char *data, size_t len)
+{
+	struct err *e = NULL;
+
+	if (len > (uint64_t)s->d->size - s->done - s->held)
+		return err_new(0, "the registry sends more than the %lld bytes announced",
+			       (long long)s->d->size);
+	while (!e && len) {
+		size_t n = READ_SIZE - s->held < len ? READ_SIZE - s->held : len;
+
+		memcpy(s->buf + s->held, data, n);
+		s->held += n;
+		data += n;
+		len -= n;
+		if (s->held == READ_SIZE)
+			e = flush(s);
+	}
+	return e;
 }
 
 /* What one answer brings; a server may ignore Range and begin at 0 again. */
@@ -278,15 +299,16 @@ static struct err *on_answer(void *arg, uint64_t start_at, const void *data, siz
 {
 	struct answer *a = arg;
 	const char *p = data;
+	uint64_t have = a->s->done + a->s->held;
 
 	if (!a->begun) {
 		a->begun = true;
 		a->at = start_at;
 	}
-	if (a->at > a->s->done)
+	if (a->at > have)
 		return err_new(0, "the registry answers with another part than asked for");
-	if (a->at < a->s->done) {
-		uint64_t known = a->s->done - a->at;
+	if (a->at < have) {
+		uint64_t known = have - a->at;
 
 		if (known > len)
 			known = len;
@@ -295,7 +317,7 @@ static struct err *on_answer(void *arg, uint64_t start_at, const void *data, siz
 		len -= known;
 	}
 	a->at += len;
-	return len ? on_data(a->s, a->at, p, len) : NULL;
+	return len ? on_data(a->s, p, len) : NULL;
 }
 
 static uint64_t on_offset(void *arg)
@@ -303,7 +325,7 @@ static uint64_t on_offset(void *arg)
 	struct answer *a = arg;
 
 	a->begun = false;
-	return a->s->done;
+	return a->s->done + a->s->held;
 }
 
 static bool on_failed(void *arg)
@@ -329,9 +351,18 @@ static struct err *download(struct stream *s, struct client *c, struct http *h, 
 
 	e = client_get(c, h, &req, &r);
 	*ret_bad_range = r.status == 416;
+	if (!e)
+		http_resp_done(&r);
+	if (!s->local_failure) { /* also what came before the line broke */
+		struct err *unwritten = flush(s);
+
+		if (e)
+			err_free(unwritten); /* the line is the first thing to mend */
+		else
+			e = unwritten;
+	}
 	if (e)
 		return e;
-	http_resp_done(&r);
 	if (s->done < (uint64_t)s->d->size)
 		return err_new(0, "the registry sent %llu of %lld bytes",
 			       (unsigned long long)s->done, (long long)s->d->size);
@@ -404,7 +435,8 @@ struct err *blob_stream(struct store *st, struct client *c, struct http *h, cons
 	_cleanup_free_ char *part_name = xasprintf("%s.part", blob_name(d->digest));
 	_cleanup_sha256_ struct sha256 *sha = sha256_new();
 	_cleanup_close_ int part = -1, whole = -1;
-	struct stream s = { .d = d, .f = f, .sha = sha };
+	_cleanup_free_ char *buf = xmalloc(READ_SIZE);
+	struct stream s = { .d = d, .f = f, .sha = sha, .buf = buf };
 	struct err *e = NULL;
 
 	*ret = (struct blob_outcome){ 0 };

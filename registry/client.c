@@ -158,7 +158,7 @@ static struct err *denied(const struct client *c, const struct server *s, const 
 	bool anonymous = !s->ep->creds.user && !s->ep->creds.identity_token;
 	struct err *e;
 
-	e = err_new(0, "pull access denied for %s: repository does not exist or may require 'devbox login'%s%s",
+	e = err_new(0, "pull access denied for %s: repository does not exist or may require credentials%s%s",
 		    c->name, said ? ": " : "", said ?: "");
 	return anonymous ? err_hint(e, "no credentials for %s in ~/.docker/config.json",
 				    server_name(c, s))

@@ -514,6 +514,7 @@ static struct err *collect_garbage(struct store *st, const struct index *ix,
 	e = sweep_layers(st, &k, freed);
 	e = err_also(e, sweep_blobs(st, &k, freed));
 	sweep_cache(st, freed);
+	store_sweep(st);
 	strv_done(&k.blobs);
 	strv_done(&k.layers);
 	return e;
@@ -674,7 +675,6 @@ struct err *image_prune(struct store *st, bool all, const struct strv *in_use, s
 			untag(&ix, i, false, "untagged", report);
 	e = index_save(st, &ix);
 	e = e ?: collect_garbage(st, &ix, in_use, &freed);
-	store_sweep(st);
 	*ret_freed_bytes = freed;
 	return e;
 }

@@ -57,7 +57,8 @@ struct pull {
 	char *repo_digest, *manifest_digest;
 	size_t manifest_size;
 	bool up_to_date;
-	atomic_size_t next; /* layer to begin */
+	int *order; /* of the layers: the largest first, or it would be alone at the end */
+	atomic_size_t next; /* place in ORDER of the layer to begin */
 	atomic_bool failed; /* begin no further one */
 	atomic_ullong image_size;
 	pthread_mutex_t lock; /* of what follows, and of the progress function */
@@ -444,9 +445,9 @@ static void *slot_thread(void *arg)
 
 		if (i >= p->manifest.n_layers)
 			break;
-		j.number = (int)i;
-		j.d = &p->manifest.layers[i];
-		j.diff_id = p->diff_ids.v[i];
+		j.number = p->order[i];
+		j.d = &p->manifest.layers[j.number];
+		j.diff_id = p->diff_ids.v[j.number];
 		e = do_layer(&j, h);
 		if (e)
 			keep_first_error(p, e);
@@ -455,10 +456,25 @@ static void *slot_thread(void *arg)
 	return NULL;
 }
 
+static int largest_first(const void *a, const void *b, void *arg)
+{
+	const struct descriptor *layers = arg, *x = &layers[*(const int *)a],
+				*y = &layers[*(const int *)b];
+
+	if (x->size != y->size)
+		return x->size < y->size ? 1 : -1;
+	return *(const int *)a - *(const int *)b;
+}
+
 static struct err *do_layers(struct pull *p)
 {
 	pthread_t threads[SLOTS];
 	size_t n;
+
+	p->order = xcalloc(p->manifest.n_layers + 1, sizeof(*p->order));
+	for (size_t i = 0; i < p->manifest.n_layers; i++)
+		p->order[i] = (int)i;
+	qsort_r(p->order, p->manifest.n_layers, sizeof(*p->order), largest_first, p->manifest.layers);
 
 	for (n = 0; n < SLOTS && n < p->manifest.n_layers; n++) {
 		int rc = pthread_create(&threads[n], NULL, slot_thread, p);

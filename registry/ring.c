@@ -4,8 +4,8 @@
 
 #include "core/base/str.h"
 
-/* Large enough for big writes, small enough to stay in the processor's cache on the way. */
-enum { BUFFERS = 4, BUFFER_SIZE = 256 << 10 };
+/* Enough that on a busy machine each side uses up its time slice before it has to wait for the other one. */
+enum { BUFFERS = 8, BUFFER_SIZE = 256 << 10 };
 
 struct ring {
 	pthread_mutex_t lock;
@@ -98,7 +98,9 @@ struct err *ring_read(struct ring *r, const void **ret_data, size_t *ret_len)
 	if (r->reading) {
 		r->reading = false;
 		r->emptied++;
-		pthread_cond_signal(&r->changed);
+		/* not for each buffer: a writer that waits shall find work for a while */
+		if (r->filled - r->emptied == BUFFERS / 2)
+			pthread_cond_signal(&r->changed);
 	}
 	while (r->filled == r->emptied && !r->ended)
 		pthread_cond_wait(&r->changed, &r->lock);

@@ -24,8 +24,9 @@
 enum { OUTER, INNER, SIDES };
 enum {
 	ACCEPTS_PER_WAKE = 32,
-	READS_PER_WAKE = 4, /* then the others' turn */
-	COPY_LIMIT = 16384, /* a small rest is copied, a large one keeps its whole buffer */
+	READS_PER_WAKE = 2, /* then the others' turn */
+	COPY_LIMIT = 65536, /* a small rest is copied, a large one keeps its whole buffer */
+	HELD_MAX = 8, /* when so many are kept, reads are small: many slow readers shall not cost a megabyte each */
 };
 
 struct side {
@@ -61,10 +62,12 @@ static struct relay_conn *conn_of(struct source *s)
 
 static void drop_pending(struct relay *r, struct side *s)
 {
-	if (s->own_buf)
+	if (s->pending && s->own_buf) {
 		relay_buf_put(r, s->pending);
-	else
+		r->n_held--;
+	} else {
 		free(s->pending);
+	}
 	s->pending = NULL;
 	s->len = 0;
 }
@@ -180,7 +183,9 @@ static void keep_pending(struct relay *r, struct side *s, uint8_t *buf, size_t a
 	s->pending = s->own_buf ? buf : xmemdup(buf + at, len);
 	s->at = s->own_buf ? at : 0;
 	s->len = len;
-	if (!s->own_buf)
+	if (s->own_buf)
+		r->n_held++;
+	else
 		relay_buf_put(r, buf);
 }
 
@@ -202,11 +207,12 @@ static bool flush(struct relay *r, struct side *s)
 static bool pump(struct relay_conn *c, int i)
 {
 	struct side *from = &c->side[i], *to = &c->side[1 - i];
+	size_t size = c->r->n_held < HELD_MAX ? RELAY_BUF_BYTES : COPY_LIMIT;
 	uint8_t *buf = relay_buf_get(c->r);
 	bool good = true;
 
 	for (int turn = 0; turn < READS_PER_WAKE && !from->ended && !to->pending; turn++) {
-		ssize_t n = recv(from->src.fd, buf, RELAY_BUF_BYTES, 0), sent;
+		ssize_t n = recv(from->src.fd, buf, size, 0), sent;
 
 		if (n < 0) {
 			good = errno == EAGAIN || errno == EINTR;
@@ -227,7 +233,7 @@ static bool pump(struct relay_conn *c, int i)
 			keep_pending(c->r, to, buf, done, (size_t)n - done);
 			return true;
 		}
-		if (n < RELAY_BUF_BYTES)
+		if ((size_t)n < size)
 			break; /* that was all: the next read would only say so */
 	}
 	relay_buf_put(c->r, buf);

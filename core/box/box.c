@@ -434,11 +434,22 @@ struct err *box_lock(struct box *b, int *ret_lock)
 
 	for (;;) {
 		e = lock_try_existing(b->dir, "lock", ret_lock);
-		if (err_is(e, ENOENT)) {
+		/* hidden by who is removing it: our descriptor still leads there */
+		if (err_is(e, ENOENT) || (!e && faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)) {
 			err_free(e);
 			return err_new(0, "No such container: %s", b->spec.name);
 		}
-		if (e || *ret_lock >= 0)
+		if (e)
+			return e;
+		if (*ret_lock >= 0) {
+			state_done(&b->state);
+			e = state_read(b->dir, &b->state);
+			if (!e && !state_is_up(&b->state))
+				return NULL;
+			close(TAKE_FD(*ret_lock)); /* its monitor was killed: box_refresh() mends that */
+		}
+		e = e ?: box_refresh(b);
+		if (e || state_is_up(&b->state))
 			return e;
 		if (time_mono_ms() > end)
 			return err_new(ETIMEDOUT, "container %s is busy", b->spec.name);
@@ -455,12 +466,9 @@ struct err *box_start(struct box *b, int *ret_conn)
 	size_t len;
 	pid_t pid;
 
-	if (state_is_up(&b->state)) {
-		if (ret_conn)
-			return box_attach(b, ret_conn);
-		return NULL;
-	}
-	e = box_lock(b, &lock);
+	e = state_is_up(&b->state) ? NULL : box_lock(b, &lock);
+	if (!e && lock < 0) /* it runs already */
+		return ret_conn ? box_attach(b, ret_conn) : NULL;
 	e = e ?: fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
 		return e;
@@ -641,20 +649,19 @@ struct err *box_rm(struct box *b, bool force, bool volumes)
 	_cleanup_close_ int lock = -1;
 	struct err *e;
 
-	if (state_is_up(&b->state)) {
-		if (!force)
-			return err_hint(err_new(0, "cannot remove container \"%s\": container is %s",
-						b->spec.name, box_status_names[b->state.status]),
-					"stop it first, or use -f");
-		e = kill_and_remove(b, volumes);
-		if (e || faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
-			return e;
-		/* it had just ended by itself, or its monitor was killed: by hand then */
-	}
-	e = box_lock(b, &lock);
-	e = e ?: box_refresh(b);
-	if (!e && state_is_up(&b->state))
-		e = err_new(0, "cannot remove container \"%s\": it was started meanwhile", b->spec.name);
+	do {
+		if (state_is_up(&b->state)) {
+			if (!force)
+				return err_hint(err_new(0, "cannot remove container \"%s\": container is %s",
+							b->spec.name, box_status_names[b->state.status]),
+						"stop it first, or use -f");
+			e = kill_and_remove(b, volumes);
+			if (e || faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
+				return e;
+			/* it had just ended by itself, or its monitor was killed: by hand then */
+		}
+		e = box_lock(b, &lock);
+	} while (!e && lock < 0); /* started meanwhile */
 	return e ?: box_erase(b->st, &b->spec, volumes || b->spec.auto_remove);
 }
 

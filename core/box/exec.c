@@ -66,6 +66,7 @@ NORETURN static void command_main(const struct exec *x)
 		.no_new_privs = s->no_new_privs,
 		.ulimits = &s->ulimits,
 		.group_add = &s->group_add,
+		.sync = x->sync,
 		.parent = -1,
 	};
 	int root = -1, master = -1;

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "core/base/fd.h"
@@ -35,7 +36,7 @@ NORETURN static void fail(int sync, struct err *e)
 }
 
 /* --init: the program runs as our child; we reap orphans and pass signals on, and end as it ends. */
-static struct err *split_init(int sync)
+static struct err *split_init(void)
 {
 	sigset_t all;
 	pid_t child;
@@ -47,7 +48,8 @@ static struct err *split_init(int sync)
 		return err_new(errno, "forking");
 	if (child == 0)
 		return NULL;
-	close(sync);
+	/* the container's streams would stay open with us, and the monitor's lock */
+	syscall(SYS_close_range, 0, ~0U, 0);
 	prctl(PR_SET_NAME, "devbox-init");
 	proc_title_set("devbox-init");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -127,6 +129,7 @@ void init_main(const struct init_args *a)
 		.group_add = &s->group_add,
 		.seccomp = a->seccomp,
 		.seccomp_len = a->seccomp_len,
+		.sync = a->sync,
 		.parent = a->sync,
 	};
 	struct strv argv = { 0 };
@@ -155,7 +158,7 @@ void init_main(const struct init_args *a)
 	if (!e && s->domainname && setdomainname(s->domainname, strlen(s->domainname)) < 0)
 		e = err_new(errno, "setting the domain name");
 	if (!e && s->use_init)
-		e = split_init(a->sync);
+		e = split_init();
 	if (e)
 		fail(a->sync, e);
 	strv_copy(&argv, &s->entrypoint);

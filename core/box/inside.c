@@ -75,5 +75,7 @@ struct err *box_inside(struct box *b, enum inside_view view,
 	}
 	in.cfg = (struct rootfs_cfg){ &b->spec, b->st->path, false };
 	e = box_lock(b, &lock);
+	if (!e && lock < 0)
+		e = err_new(0, "container %s was started meanwhile", b->spec.name);
 	return e ?: userns_call_from(&b->st->ids, before_stopped, in_stopped, &in, ret_result);
 }

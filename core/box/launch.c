@@ -16,6 +16,31 @@
 #include "core/box/runopt.h"
 #include "core/box/userdb.h"
 
+/* Descriptors of the host's directories must be gone before the image's paths are looked at: a working directory or a program
+ * /proc/self/fd/N would lead out of the container (CVE-2024-21626). */
+static struct err *close_others(const struct launch *l)
+{
+	int keep[] = { -1, -1, -1, -1, -1 };
+	unsigned first = 3;
+
+	for (size_t i = 0; i < 3; i++)
+		keep[i] = l->stdio[i];
+	keep[3] = l->parent;
+	keep[4] = l->sync;
+	for (;;) {
+		unsigned next = ~0U;
+
+		for (size_t i = 0; i < ARRAY_LEN(keep); i++)
+			if (keep[i] >= 0 && (unsigned)keep[i] >= first && (unsigned)keep[i] < next)
+				next = (unsigned)keep[i];
+		if (next > first && syscall(SYS_close_range, first, next == ~0U ? next : next - 1, 0) < 0)
+			return err_new(errno, "closing descriptors");
+		if (next == ~0U)
+			return NULL;
+		first = next + 1;
+	}
+}
+
 static struct err *enter_workdir(const char *path)
 {
 	struct err *e;
@@ -60,7 +85,8 @@ static struct err *set_stdio(const struct launch *l)
 	for (int i = 0; i < 3; i++)
 		if (dup2(fds[i], i) < 0)
 			return err_new(errno, "setting up the streams");
-	if (l->tty && (setsid() < 0 || ioctl(0, TIOCSCTTY, 0) < 0))
+	/* always a session of its own: in the caller's, /dev/tty would be the host's terminal */
+	if ((setsid() < 0 && errno != EPERM) || (l->tty && ioctl(0, TIOCSCTTY, 0) < 0))
 		return err_new(errno, "making the terminal the controlling one");
 	return NULL;
 }
@@ -167,7 +193,8 @@ struct err *launch_exec(struct launch *l)
 	_cleanup_free_ char *home = NULL;
 	struct err *e;
 
-	e = err_status(user_lookup(-1, l->user, &u), 126);
+	e = close_others(l);
+	e = e ?: err_status(user_lookup(-1, l->user, &u), 126);
 	e = e ?: add_groups(&u, l->group_add);
 	e = e ?: enter_workdir(l->workdir);
 	if (e)

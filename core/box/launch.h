@@ -19,6 +19,7 @@ struct launch {
 	const struct strv *group_add; /* further groups of the image; NULL: none */
 	const void *seccomp; /* compiled filter; NULL: none */
 	size_t seccomp_len;
+	int sync; /* the caller tells of a failure on it, so it stays open until then */
 	int parent; /* a socket to the parent: the program is killed when it ends, not run if it has; -1: independent */
 };
 

@@ -606,6 +606,20 @@ static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
 	return NULL;
 }
 
+/* In the relay: what is not closed here would stay open as long as it lives.  The lock would outlive the monitor; the container's
+ * stdin would never end, its output never break; its first process would not see that the monitor is gone. */
+static void relay_close(struct monitor *m, int control)
+{
+	const int fds[] = { m->lock,	   m->loop.epfd,      control,		 m->sync.fd,   m->in.fd, m->out[0].src.fd,
+			    m->out[1].src.fd, m->tty_slave, m->listen.fd, m->signals.fd, m->mnt_ns };
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	for (struct client *c = m->clients; c; c = c->next)
+		close(c->src.fd);
+}
+
 static struct err *relay_start(struct monitor *m)
 {
 	static const struct listeners none;
@@ -631,10 +645,7 @@ static struct err *relay_start(struct monitor *m)
 	if (pid == 0) {
 		sigset_t none_blocked;
 
-		/* what is not closed here would outlive the monitor in the relay: the lock above all */
-		close(m->lock);
-		close(m->loop.epfd);
-		close(fds[0]);
+		relay_close(m, fds[0]);
 		sigemptyset(&none_blocked);
 		sigprocmask(SIG_SETMASK, &none_blocked, NULL);
 		p.control = fds[1];
@@ -768,6 +779,8 @@ NORETURN static void start_failed(struct monitor *m, struct err *e)
 		c = c->next;
 	if (m->init_pid > 0)
 		proc_kill_and_reap(m->init_pid);
+	relay_stop(m); /* its ports are free when the starter hears of it */
+	listeners_done(&m->listeners);
 	s->exit_code = e->status ? e->status : 125;
 	free(s->error);
 	s->error = err_line(e);
@@ -1031,6 +1044,7 @@ NORETURN static void end(struct monitor *m)
 		err_free(box_clear(b->st, &b->spec, gone, m->remove_volumes)); /* the next sweep takes what is left */
 	else
 		err_free(state_sync(b->dir)); /* the unsynced record stays */
+	store_sweep(b->st); /* what crashes left; nobody waits for it here */
 	packet = m->port ? stack_detach(m->port) : -1;
 	if (packet >= 0)
 		close(packet); /* a tap: the kernel takes milliseconds to unregister it */

@@ -19,7 +19,8 @@ struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int
 /* A pidfd of the running container's first process, from its monitor. */
 struct err *box_init_pidfd(struct box *b, int *ret_pidfd) MUST_CHECK;
 
-/* Its lock, waiting for a monitor of an earlier run: it cannot be started or removed while we hold it. */
+/* Its lock, waiting for a monitor of an earlier run: it cannot be started or removed while we hold it.  B's state is fresh then.
+ * *RET_LOCK is -1 if somebody else has started it meanwhile: its monitor holds the lock for as long as it runs. */
 struct err *box_lock(struct box *b, int *ret_lock) MUST_CHECK;
 
 /* Take the container out of sight in one step (rename into tmp/), give its name free, and remove

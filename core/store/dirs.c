@@ -115,25 +115,48 @@ struct err *store_lock(struct store *st, int *ret_fd)
 	return err_wrap(lock_take(st->root, "lock", false, ret_fd), "locking the storage");
 }
 
-struct err *store_stage(struct store *st, const char *prefix, char **ret_name, int *ret_dir)
+/* *RET_DIR is -1 if a sweep came between the directory's birth and its lock, and took it for garbage. */
+static struct err *try_stage(struct store *st, const char *name, int *ret_dir)
 {
-	unsigned char random[8];
-	char hex[2 * sizeof(random) + 1];
-	_cleanup_free_ char *name = NULL;
 	_cleanup_close_ int fd = -1;
-	struct err *e;
+	struct err *e = own_dir(&st->ids, st->tmp, name, &fd);
+	struct stat sb;
 
-	random_bytes(random, sizeof(random));
-	str_hex(random, sizeof(random), hex);
-	name = xasprintf("%s.%s", prefix, hex);
-	e = own_dir(&st->ids, st->tmp, name, &fd);
-	if (!e && flock(fd, LOCK_EX | LOCK_NB) < 0)
-		e = err_new(errno, "locking a staging directory");
+	*ret_dir = -1;
+	if (err_is(e, ENOENT)) {
+		err_free(e); /* gone before it was opened */
+		return NULL;
+	}
 	if (e)
 		return e;
-	*ret_dir = TAKE_FD(fd);
-	*ret_name = TAKE_PTR(name);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? NULL : err_new(errno, "locking a staging directory");
+	if (fstat(fd, &sb) == 0 && sb.st_nlink > 0)
+		*ret_dir = TAKE_FD(fd);
 	return NULL;
+}
+
+struct err *store_stage(struct store *st, const char *prefix, char **ret_name, int *ret_dir)
+{
+	struct err *e = NULL;
+	int fd = -1;
+
+	for (int tries = 0; !e && tries < 100; tries++) {
+		unsigned char random[8];
+		char hex[2 * sizeof(random) + 1];
+		_cleanup_free_ char *name = NULL;
+
+		random_bytes(random, sizeof(random));
+		str_hex(random, sizeof(random), hex);
+		name = xasprintf("%s.%s", prefix, hex);
+		e = try_stage(st, name, &fd);
+		if (!e && fd >= 0) {
+			*ret_dir = fd;
+			*ret_name = TAKE_PTR(name);
+			return NULL;
+		}
+	}
+	return e ?: err_new(EBUSY, "making a staging directory");
 }
 
 struct rm_arg {

@@ -2,7 +2,7 @@
 . "$(dirname "$0")/../lib/e2e.sh"
 S=$(store)
 CDN='production.cloudflare.docker.com/*'
-blobs() { ls "$S/blobs/sha256" | wc -l; }
+blobs() { find "$S/blobs/sha256" -type f | wc -l; }
 layers() { find "$S/layers" -mindepth 1 -maxdepth 1 ! -name '*.ok' | grep -c .; }
 names() { run devbox images --format '{{.Repository}}:{{.Tag}}'; }
 

@@ -14,7 +14,7 @@ on_disk() { ! grep -q boot "$S/index.json" "$S"/layers/*.ok; }
 hub_fault "$CDN" stall=400000 skip=1
 start victim devbox pull -q busybox
 hub_wait "GET $CDN" count=2 timeout=20
-eventually 10 sh -c "[ \$(stat -c %s '$S'/cache/*.part) -ge 390000 ]"
+eventually 10 sh -c "[ \$(stat -c %s '$S'/cache/*.part) -ge 200000 ]"
 kill -9 "$victim_pid"
 finish victim;	expect_status 137
 hub_clear

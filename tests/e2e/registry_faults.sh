@@ -27,7 +27,7 @@ refused 'manifest for busybox:latest not found*'
 run devbox pull -q busybox:nope
 expect_status 1;	expect_stderr 'devbox: pulling busybox:nope: manifest for busybox:nope not found*'
 run devbox pull -q no/such
-expect_status 1;	expect_stderr "devbox: pulling no/such: pull access denied for no/such:latest: repository does not exist or may require 'devbox login'*"
+expect_status 1;	expect_stderr "devbox: pulling no/such: pull access denied for no/such:latest: repository does not exist or may require credentials*"
 hub_fault "$HUB/manifests/*" status=403 count=-1
 refused 'pull access denied for busybox:latest: *'
 works
