@@ -647,6 +647,7 @@ static struct err *kill_and_remove(struct box *b, bool volumes)
 struct err *box_rm(struct box *b, bool force, bool volumes)
 {
 	_cleanup_close_ int lock = -1;
+	bool asked = false;
 	struct err *e;
 
 	do {
@@ -658,9 +659,13 @@ struct err *box_rm(struct box *b, bool force, bool volumes)
 			e = kill_and_remove(b, volumes);
 			if (e || faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
 				return e;
-			/* it had just ended by itself, or its monitor was killed: by hand then */
+			asked = true; /* it had just ended by itself, or its monitor was killed: by hand then */
 		}
 		e = box_lock(b, &lock);
+		if (e && asked && faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0) {
+			err_free(e); /* the monitor was at it all the same */
+			return NULL;
+		}
 	} while (!e && lock < 0); /* started meanwhile */
 	return e ?: box_erase(b->st, &b->spec, volumes || b->spec.auto_remove);
 }
