@@ -49,8 +49,9 @@ struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note)
 	}
 	err_free(e); /* what looked writable was not, or cannot do this: the other way */
 	k->mode = LIMITS_SOFT;
-	*ret_note = xasprintf("limits are soft: no cgroup v2 is delegated to this process%s",
-			      k->l->memory_reservation ? "; memory-reservation has no effect then" : "");
+	*ret_note =
+		xasprintf("limits are soft: no cgroup v2 is delegated to this process%s",
+			  k->l->memory_reservation ? "; memory-reservation has no effect then" : "");
 	return softlimit_apply(pid, k->l);
 }
 
