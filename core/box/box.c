@@ -13,6 +13,7 @@
 #include "core/base/proc.h"
 #include "core/box/control.h"
 #include "core/box/monitor.h"
+#include "core/box/procs.h"
 #include "core/box/recipe.h"
 #include "core/box/security.h"
 #include "core/box/state.h"
@@ -540,9 +541,11 @@ struct err *box_stop(struct box *b, int timeout_s)
 {
 	_cleanup_close_ int sock = -1;
 	struct ctl_msg msg;
-	struct err *e;
+	struct err *e = NULL;
 
-	e = ask(b, CTL_STOP, timeout_s < 0 ? CTL_STOP_DEFAULT : (uint32_t)timeout_s, &sock);
+	if (box_is_paused(b)) /* what stands still cannot end in good order */
+		e = box_unpause(b);
+	e = e ?: ask(b, CTL_STOP, timeout_s < 0 ? CTL_STOP_DEFAULT : (uint32_t)timeout_s, &sock);
 	if (!e && sock >= 0)
 		e = answer(sock, CTL_EXITED, &msg, NULL);
 	if (!e)
@@ -667,5 +670,36 @@ struct err *box_init_pidfd(struct box *b, int *ret_pidfd)
 	*ret_pidfd = -1;
 	if (!e && sock >= 0)
 		e = answer(sock, CTL_OK, &msg, ret_pidfd);
+	if (!e && *ret_pidfd >= 0 && b->spec.use_init) { /* devbox's own init lets nobody look into it */
+		int child = pidfd_child(*ret_pidfd);
+
+		close(*ret_pidfd);
+		*ret_pidfd = child;
+	}
 	return e ?: *ret_pidfd < 0 ? not_running(b) : NULL;
+}
+
+struct err *box_rename(struct box *b, const char *name)
+{
+	_cleanup_close_ int lock = -1;
+	_cleanup_free_ char *text = NULL, *old = NULL;
+	struct err *e;
+	size_t len;
+
+	name += *name == '/';
+	if (!*name)
+		return err_new(0, "new name cannot be empty");
+	e = name_check(name);
+	if (!e && str_eq(name, b->spec.name))
+		e = err_new(0, "Renaming a container with the same name as its current name");
+	e = e ?: store_lock(b->st, &lock);
+	e = e ?: name_claim(b->st, name, b->spec.id);
+	if (e)
+		return e;
+	old = b->spec.name;
+	b->spec.name = xstrdup(name);
+	text = spec_to_json(&b->spec, &len);
+	e = fd_write_atomic(b->dir, "config.json", text, len, 0600, false);
+	name_release(b->st, e ? name : old, b->spec.id);
+	return e;
 }

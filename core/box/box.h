@@ -74,6 +74,8 @@ struct err *box_stop(struct box *b, int timeout_s) MUST_CHECK;
 struct err *box_kill(struct box *b, int sig) MUST_CHECK; /* error if not running, as Docker words it */
 /* FORCE: kill first.  VOLUMES: anonymous volumes too. */
 struct err *box_rm(struct box *b, bool force, bool volumes) MUST_CHECK;
+/* Give it another name.  Errors as Docker words them. */
+struct err *box_rename(struct box *b, const char *name) MUST_CHECK;
 /* Wait until it has ended; the exit code.  Returns at once if it does not run. */
 struct err *box_wait(struct box *b, int *ret_code) MUST_CHECK;
 /* Wait until the recipe's server answers.  TIMEOUT_S 0: no limit.  Errors: no recipe, ended before, timed out. */
