@@ -363,7 +363,8 @@ static const struct opt opts[] = {
 	{ 0, "read-only", NULL, "Mount the container's root filesystem as read only", OPT_BOOL,
 	  &req.read_only, NULL },
 	{ 0, "restart", "string",
-	  "Restart policy to apply when a container exits:\nno, on-failure[:max-retries], always, unless-stopped (default no)",
+	  "Restart policy to apply when a container exits: no,\n"
+	  "on-failure[:max-retries], always or unless-stopped (default no)",
 	  OPT_CALL, NULL, set_restart },
 	{ 0, "rm", NULL, "Automatically remove the container and its anonymous volumes when it exits",
 	  OPT_BOOL, &req.auto_remove, NULL },

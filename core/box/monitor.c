@@ -18,8 +18,8 @@
  *              removes the container, now or before, ends it.  So does SIGTERM to the monitor, but that is not
  *              recorded as the user's wish: "devbox resume" brings such a container back.
  *
- * Health: while RUNNING a timer forks a tester, which runs the test inside as exec does, keeps its time limit, and sends
- * one message: the result.  health.c says what follows from it and when the next one is due.
+ * Health: while RUNNING a timer forks a tester, which runs the test inside as exec does, keeps its time limit, and
+ * sends one message: the result.  health.c says what follows from it and when the next one is due.
  *
  * The lock (containers/<id>/lock) is held from before the fork until the file tree is unmounted: "running" in
  * state.json without a held lock is a lie left by a crash, and a new start waits until the old mount is gone.
@@ -668,7 +668,7 @@ NORETURN static void tester_main(struct monitor *m, int result)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	proc_title_set("devbox: health test of %s", m->b->spec.name);
-	/* what is not closed here would outlive the monitor's own end of it: the lock, clients, the container's input */
+	/* what is not closed here would outlive the monitor's end of it: lock, clients, the container's input */
 	result = fcntl(result, F_DUPFD_CLOEXEC, 100);
 	if (dup2(fcntl(m->init.fd, F_DUPFD_CLOEXEC, 100), 3) < 0 || dup2(result, 4) < 0)
 		_exit(1);

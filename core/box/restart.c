@@ -32,7 +32,8 @@ struct err *restart_parse(const char *text, struct restart_policy *ret)
 				"use one of no, always, on-failure or unless-stopped");
 	if (text[len]) {
 		if (p.when != RESTART_ON_FAILURE)
-			return err_new(0, "invalid restart policy: maximum retry count can only be used with 'on-failure'");
+			return err_new(0, "invalid restart policy: maximum retry count can only be used "
+					  "with 'on-failure'");
 		e = str_to_u64(text + len + 1, 0, RETRIES_MAX, &max);
 		if (e)
 			return err_wrap(

@@ -22,7 +22,8 @@ struct restart_policy {
 	unsigned max; /* on-failure: so many restarts at most; 0: no limit */
 };
 
-/* "--restart" as Docker reads it: "no", "", "on-failure", "on-failure:3", "always", "unless-stopped".  Errors in Docker's words. */
+/* "--restart" as Docker reads it: "no", "", "on-failure", "on-failure:3", "always", "unless-stopped".  Errors in
+ * Docker's words. */
 struct err *restart_parse(const char *text, struct restart_policy *ret) MUST_CHECK;
 
 /* What the monitor keeps between the runs of a container.  Zero at the start. */
