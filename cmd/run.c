@@ -121,9 +121,10 @@ static struct err *set_userns(const char *value, UNUSED void *to)
 	if (!strcmp(value, "host"))
 		return err_new(0, "it is not supported: a container of a user always has a user namespace");
 	if (str_starts(value, "keep-id"))
-		return err_hint(err_new(0, "it is not supported: the image's files belong to the ids they were "
-					   "unpacked for, with your own id as root"),
-				"root inside the container is you: what it writes into bind mounts is yours");
+		return err_hint(
+			err_new(0, "it is not supported: the image's files belong to the ids they were "
+				   "unpacked for, with your own id as root"),
+			"root inside the container is you: what it writes into bind mounts is yours");
 	return err_new(0, "it is not supported");
 }
 
@@ -134,7 +135,8 @@ static struct err *refuse(UNUSED const char *value, void *to)
 }
 
 static char no_peers[] = "containers have no network with each other yet, each has one of its own",
-	    no_cgroup_devices[] = "a user's containers use devices by the rights of their files (--device)";
+	    no_cgroup_devices[] =
+		    "a user's containers use devices by the rights of their files (--device)";
 
 static struct err *set_tmpfs(const char *value, UNUSED void *to)
 {
@@ -287,8 +289,8 @@ static const struct opt opts[] = {
 	{ 0, "dns-opt", NULL, NULL, OPT_LIST, &req.dns_options, NULL },
 	{ 0, "dns-search", NULL, "Set custom DNS search domains", OPT_LIST, &req.dns_search, NULL },
 	{ 0, "domainname", "string", "Container NIS domain name", OPT_STR, &req.domainname, NULL },
-	{ 'c', "cpu-shares", "int", "CPU shares (relative weight)", OPT_CALL, &req.limits.cpu_shares,
-	  set_number },
+	{ 'c', "cpu-shares", "int", "CPU shares (relative weight)", OPT_CALL,
+	  &req.limits.cpu_shares, set_number },
 	{ 0, "cpus", "decimal", "Number of CPUs", OPT_CALL, NULL, set_cpus },
 	{ 0, "cpuset-cpus", "string", "CPUs in which to allow execution (0-3, 0,1)", OPT_CALL, NULL,
 	  set_cpuset },
@@ -298,14 +300,13 @@ static const struct opt opts[] = {
 	{ 0, "env-file", NULL, "Read in a file of environment variables", OPT_LIST, &opt_env_files, NULL },
 	{ 0, "expose", NULL, "Expose a port or a range of ports", OPT_CALL, NULL, set_expose },
 	{ 0, "health-cmd", "string", "Command to run to check health", OPT_CALL, NULL, set_health_cmd },
-	{ 0, "health-interval", "duration",
-	  "Time between running the check (ms|s|m|h) (default 30s)", OPT_CALL,
-	  &req.health.interval_ns, set_duration },
+	{ 0, "health-interval", "duration", "Time between running the check (ms|s|m|h) (default 30s)",
+	  OPT_CALL, &req.health.interval_ns, set_duration },
 	{ 0, "health-retries", "int", "Consecutive failures needed to report unhealthy (default 3)",
 	  OPT_UINT, &req.health.retries, NULL },
 	{ 0, "health-start-interval", "duration",
-	  "Time between running the check during the start period (ms|s|m|h) (default 5s)", OPT_CALL,
-	  &req.health.start_interval_ns, set_duration },
+	  "Time between running the check during the start period (ms|s|m|h) (default 5s)",
+	  OPT_CALL, &req.health.start_interval_ns, set_duration },
 	{ 0, "health-start-period", "duration",
 	  "Start period for the container to initialize before counting retries (ms|s|m|h) (default 0s)",
 	  OPT_CALL, &req.health.start_period_ns, set_duration },
@@ -323,21 +324,21 @@ static const struct opt opts[] = {
 	{ 0, "link", "list", NULL, OPT_CALL, no_peers, refuse },
 	{ 0, "network-alias", "list", NULL, OPT_CALL, no_peers, refuse },
 	{ 'l', "label", NULL, "Set meta data on a container", OPT_CALL, NULL, set_label },
-	{ 0, "mac-address", "string", "Container MAC address (e.g., 92:d0:c6:0a:29:33)", OPT_STR, &req.mac,
-	  NULL },
+	{ 0, "mac-address", "string", "Container MAC address (e.g., 92:d0:c6:0a:29:33)", OPT_STR,
+	  &req.mac, NULL },
 	{ 0, "mount", "mount", "Attach a filesystem mount to the container", OPT_CALL, NULL, set_mount },
 	{ 0, "log-driver", "string",
 	  "Logging driver for the container: json-file, local or none (default json-file)", OPT_STR,
 	  &req.log_driver, NULL },
 	{ 0, "log-opt", NULL, "Log driver options: max-size=10m, max-file=3, labels=..., env=...",
 	  OPT_LIST, &req.log_opts, NULL },
-	{ 0, "label-file", NULL, "Read in a line delimited file of labels", OPT_LIST, &opt_label_files, NULL },
+	{ 0, "label-file", NULL, "Read in a line delimited file of labels", OPT_LIST,
+	  &opt_label_files, NULL },
 	{ 'm', "memory", "bytes", "Memory limit", OPT_CALL, &req.limits.memory, set_bytes },
 	{ 0, "memory-reservation", "bytes", "Memory soft limit", OPT_CALL,
 	  &req.limits.memory_reservation, set_bytes },
-	{ 0, "memory-swap", "bytes",
-	  "Swap limit equal to memory plus swap: '-1' to enable unlimited swap", OPT_CALL,
-	  &req.limits.memory_swap, set_memory_swap },
+	{ 0, "memory-swap", "bytes", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap",
+	  OPT_CALL, &req.limits.memory_swap, set_memory_swap },
 	{ 0, "name", NULL, "Assign a name to the container", OPT_STR, &req.name, NULL },
 	{ 0, "network", "network", "Connect a container to a network: default, none or host",
 	  OPT_CALL, NULL, set_network },
@@ -368,14 +369,14 @@ static const struct opt opts[] = {
 	  OPT_CALL, NULL, set_restart },
 	{ 0, "rm", NULL, "Automatically remove the container and its anonymous volumes when it exits",
 	  OPT_BOOL, &req.auto_remove, NULL },
-	{ 0, "security-opt", NULL, "Security options: seccomp=FILE|unconfined, no-new-privileges", OPT_CALL,
-	  NULL, set_security_opt },
+	{ 0, "security-opt", NULL, "Security options: seccomp=FILE|unconfined, no-new-privileges",
+	  OPT_CALL, NULL, set_security_opt },
 	{ 0, "shm-size", "bytes", "Size of /dev/shm", OPT_CALL, NULL, set_shm_size },
 	{ 0, "stop-signal", NULL, "Signal to stop the container", OPT_STR, &req.stop_signal, NULL },
 	{ 0, "stop-timeout", "int", "Seconds to wait before killing the container", OPT_CALL, NULL,
 	  set_stop_timeout },
-	{ 0, "sysctl", NULL, "Set kernel parameters of the container's own namespaces", OPT_LIST, &req.sysctls,
-	  NULL },
+	{ 0, "sysctl", NULL, "Set kernel parameters of the container's own namespaces", OPT_LIST,
+	  &req.sysctls, NULL },
 	{ 0, "tmpfs", NULL, "Mount a tmpfs directory", OPT_CALL, NULL, set_tmpfs },
 	{ 't', "tty", NULL, "Allocate a pseudo-TTY", OPT_BOOL, &req.tty, NULL },
 	{ 0, "ulimit", NULL, "Ulimit options: nofile=1024:2048", OPT_CALL, NULL, set_ulimit },

@@ -135,7 +135,8 @@ static struct err *run(struct proc *p)
 
 	if (cfg->init_pidfd >= 0 && setns(cfg->init_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0 &&
 	    /* a relay that is started again, beside --init */
-	    ((child = pidfd_child(cfg->init_pidfd)) < 0 || setns(child, CLONE_NEWUSER | CLONE_NEWNET) < 0))
+	    ((child = pidfd_child(cfg->init_pidfd)) < 0 ||
+	     setns(child, CLONE_NEWUSER | CLONE_NEWNET) < 0))
 		return err_new(errno, "entering the container's network");
 	/* what runs in there must not be able to look into us */
 	prctl(PR_SET_DUMPABLE, 0);
