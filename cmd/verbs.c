@@ -22,6 +22,7 @@ static const struct entry {
 	{ "", "stop", &verb_stop },
 	{ "", "restart", &verb_restart },
 	{ "", "resume", &verb_resume },
+	{ "", "update", &verb_update },
 	{ "", "kill", &verb_kill },
 	{ "", "rm", &verb_rm },
 	{ "", "ps", &verb_ps },
@@ -77,6 +78,7 @@ static const struct entry {
 	{ "container", "stop", &verb_stop },
 	{ "container", "top", &verb_top },
 	{ "container", "unpause", &verb_unpause },
+	{ "container", "update", &verb_update },
 	{ "container", "wait", &verb_wait },
 
 	{ "image", "import", &verb_import },

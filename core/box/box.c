@@ -569,6 +569,34 @@ struct err *box_kill(struct box *b, int sig)
 		       : err_wrap(not_running(b), "Cannot kill container: %s", b->spec.name);
 }
 
+struct err *box_set_restart(struct box *b, const struct restart_policy *p)
+{
+	_cleanup_close_ int sock = -1, lock = -1;
+	_cleanup_free_ char *text = NULL;
+	struct ctl_msg msg;
+	struct spec now = { 0 };
+	struct err *e;
+	size_t len;
+
+	if (b->spec.auto_remove && p->when != RESTART_NO)
+		return err_new(0, "Restart policy cannot be updated because AutoRemove is enabled for the container");
+	e = store_lock(b->st, &lock); /* others may change the record as well */
+	e = e ?: fd_read_file(b->dir, "config.json", RECORD_MAX, &text, &len);
+	e = e ?: spec_from_json(text, len, &now);
+	if (e)
+		return e;
+	spec_done(&b->spec);
+	b->spec = now;
+	b->spec.restart = *p;
+	free(text);
+	text = spec_to_json(&b->spec, &len);
+	e = fd_write_atomic(b->dir, "config.json", text, len, 0600, true);
+	e = e ?: ask(b, CTL_RESTARTS, restart_pack(p), &sock);
+	if (!e && sock >= 0)
+		e = answer(sock, CTL_OK, &msg, NULL);
+	return err_wrap(e, "updating container %s", b->spec.name);
+}
+
 struct err *box_wait(struct box *b, int *ret_code)
 {
 	_cleanup_close_ int sock = -1;

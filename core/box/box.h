@@ -72,6 +72,8 @@ struct err *box_start(struct box *b, int *ret_conn) MUST_CHECK;
  * returns when it has ended. A container that does not run is success. */
 struct err *box_stop(struct box *b, int timeout_s) MUST_CHECK;
 struct err *box_kill(struct box *b, int sig) MUST_CHECK; /* error if not running, as Docker words it */
+/* Change the restart policy, also of a running container.  Errors: it was made with --rm. */
+struct err *box_set_restart(struct box *b, const struct restart_policy *p) MUST_CHECK;
 /* FORCE: kill first.  VOLUMES: anonymous volumes too. */
 struct err *box_rm(struct box *b, bool force, bool volumes) MUST_CHECK;
 /* Give it another name.  Errors as Docker words them. */

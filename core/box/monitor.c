@@ -114,6 +114,7 @@ struct monitor {
 	struct restart_track track;
 	int64_t run_start_ms; /* of this run, 0 until it runs */
 	bool no_restart; /* somebody ends it */
+	bool ended_waiting; /* and did so between two runs: who waits is told by end(), not before */
 	struct timer health_timer;
 	struct source tester; /* its result comes here */
 	pid_t tester_pid;
@@ -363,6 +364,7 @@ static void end_restarts(struct monitor *m, bool by_user)
 	m->b->state.user_stopped |= by_user;
 	if (m->phase == WAITING) {
 		m->phase = EXITED;
+		m->ended_waiting = true;
 		loop_stop(&m->loop);
 	}
 }
@@ -445,6 +447,13 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 		else if (m->b->state.ready)
 			client_send(c, CTL_READY, 0, NULL, 0, -1);
 		break;
+	case CTL_RESTARTS:
+		m->b->spec.restart = restart_unpack(msg->arg);
+		m->track = (struct restart_track){ .count = m->track.count };
+		if (m->phase == WAITING && m->b->spec.restart.when == RESTART_NO)
+			end_restarts(m, false);
+		client_send(c, CTL_OK, 0, NULL, 0, -1);
+		break;
 	case CTL_WAIT:
 		c->wants_exit = true;
 		break;
@@ -476,7 +485,7 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 	default: /* a newer devbox talks to an older monitor */
 		client_fail(c, err_new(0, "this container's monitor does not know the request"));
 	}
-	if (m->phase == EXITED && c->wants_exit)
+	if (m->phase == EXITED && c->wants_exit && !m->ended_waiting)
 		client_send(c, CTL_EXITED, (uint32_t)m->b->state.exit_code, NULL, 0, -1);
 }
 
