@@ -38,7 +38,9 @@ static const struct entry {
 	{ "", "stats", &verb_stats },
 	{ "", "pause", &verb_pause },
 	{ "", "unpause", &verb_unpause },
+	{ "", "update", &verb_update },
 	{ "", "rename", &verb_rename },
+	{ "", "events", &verb_events },
 	{ "", "wait", &verb_wait },
 	{ "", "port", &verb_port },
 	{ "", "inspect", &verb_inspect },
@@ -91,6 +93,7 @@ static const struct entry {
 	{ "image", "remove", &verb_rmi },
 	{ "image", "tag", &verb_tag },
 
+	{ "system", "events", &verb_events },
 	{ "system", "info", &verb_info },
 	{ "system", "prune", &verb_prune },
 

@@ -16,6 +16,7 @@
 struct keeper {
 	const struct limits *l;
 	enum limits_mode mode;
+	struct loop *loop;
 	struct timer timer;
 	int parent, dir; /* the cgroup, or -1 */
 	int proc; /* the container's processes, or -1 */
@@ -28,6 +29,8 @@ struct err *keeper_init(struct keeper *k, struct loop *loop, const struct limits
 	MUST_CHECK;
 /* *ret_note: a sentence for the user, or NULL. */
 struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note) MUST_CHECK;
+/* The limits were changed while PID runs. */
+struct err *keeper_update(struct keeper *k, pid_t pid, int pidfd, char **ret_note) MUST_CHECK;
 void keeper_run(struct keeper *k, pid_t pid, int pidfd);
 /* *RET_REASON: "memory limit (soft)", or NULL; valid for ever. */
 void keeper_end(struct keeper *k, bool *ret_oom, const char **ret_reason);

@@ -80,6 +80,20 @@ void limits_copy(struct limits *to, const struct limits *from)
 	to->cpuset = xstrdup(from->cpuset);
 }
 
+void limits_merge(struct limits *l, const struct limits *set)
+{
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		int64_t n = *(const int64_t *)(const void *)((const char *)set + numbers[i].at);
+
+		if (n)
+			*(int64_t *)(void *)((char *)l + numbers[i].at) = n;
+	}
+	if (set->cpuset) {
+		free(l->cpuset);
+		l->cpuset = xstrdup(set->cpuset);
+	}
+}
+
 void limits_done(struct limits *l)
 {
 	free(l->cpuset);

@@ -32,6 +32,8 @@ bool limits_any(const struct limits *l);
  * the memory if only that was given. */
 struct err *limits_check(struct limits *l, unsigned cpus) MUST_CHECK;
 void limits_copy(struct limits *to, const struct limits *from);
+/* What SET has takes the place of what L has. */
+void limits_merge(struct limits *l, const struct limits *set);
 void limits_done(struct limits *l);
 /* Member "limits" of a record. */
 void limits_put(const struct limits *l, struct json_out *o);

@@ -71,6 +71,7 @@ enum {
 	RELAY_MIN_MS = 1000,
 	RESOLV_MAX = 65536,
 	STDIN_QUEUE_MAX = 65536,
+	CONFIG_MAX = 4 << 20,
 	FULL_READS = 64,
 	PIPE_SIZE = 512 << 10
 };
@@ -403,6 +404,33 @@ static void close_output(struct client *c, uint32_t stream)
 		loop_del_close(&m->loop, &m->out[stream - 1].src);
 }
 
+/* The record has other limits or another restart policy now. */
+static void update(struct client *c)
+{
+	struct monitor *m = c->m;
+	_cleanup_free_ char *text = NULL, *note = NULL;
+	struct spec s = { 0 };
+	size_t len;
+	struct err *e = fd_read_file(m->b->dir, "config.json", CONFIG_MAX, &text, &len);
+
+	e = e ?: spec_from_json(text, len, &s);
+	if (!e) {
+		limits_done(&m->b->spec.limits);
+		limits_copy(&m->b->spec.limits, &s.limits);
+		m->b->spec.restart = s.restart;
+		if (m->phase == RUNNING) {
+			e = keeper_update(&m->keeper, m->init_pid, m->init.fd, &note);
+			m->b->state.limits_mode = m->keeper.mode;
+			err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: shown only */
+		}
+		spec_done(&s);
+	}
+	if (e)
+		client_fail(c, e);
+	else
+		client_send(c, CTL_OK, 0, note ?: "", note ? strlen(note) : 0, -1);
+}
+
 static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 {
 	struct monitor *m = c->m;
@@ -475,6 +503,9 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 	case CTL_RESIZE:
 		if (m->b->spec.tty && m->out[0].src.fd >= 0)
 			term_resize(m->out[0].src.fd, msg->arg);
+		break;
+	case CTL_UPDATE:
+		update(c);
 		break;
 	case CTL_CLOSED:
 		close_output(c, msg->arg);
@@ -819,6 +850,7 @@ static struct err *on_started(struct monitor *m)
 	ports_done(&s->published);
 	listeners_ports(&m->listeners, &s->published);
 	e = state_write(m->b->dir, s, false);
+	box_event(m->b->st, &m->b->spec, "start", NULL); /* before the starter knows */
 	if (e)
 		return e; /* nobody would know of it: start_failed() ends it again */
 	m->phase = RUNNING;
@@ -924,6 +956,14 @@ static void limits_ended(struct monitor *m)
 		m->b->state.error = xstrdup(reason);
 }
 
+static void die_event(const struct monitor *m)
+{
+	char code[32];
+
+	snprintf(code, sizeof(code), "exitCode=%d", m->b->state.exit_code);
+	box_event(m->b->st, &m->b->spec, "die", code);
+}
+
 static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct monitor *m = container_of(s, struct monitor, init);
@@ -938,6 +978,7 @@ static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 	if (e)
 		return e;
 	limits_ended(m);
+	die_event(m);
 	m->phase = EXITED;
 	m->init_pid = 0;
 	loop_del_close(&m->loop, s);
