@@ -38,7 +38,6 @@ static const struct entry {
 	{ "", "stats", &verb_stats },
 	{ "", "pause", &verb_pause },
 	{ "", "unpause", &verb_unpause },
-	{ "", "update", &verb_update },
 	{ "", "rename", &verb_rename },
 	{ "", "events", &verb_events },
 	{ "", "wait", &verb_wait },

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -281,6 +282,7 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 	}
 	flock(b->dir, LOCK_UN); /* it is no staging directory any more */
 	b->state = created;
+	box_event(st, &b->spec, "create", NULL);
 	*ret = b;
 	return NULL;
 }
@@ -401,21 +403,32 @@ struct err *box_list(struct store *st, struct box ***ret, size_t *ret_n)
 	return NULL;
 }
 
+/* Records only: who asks may be a monitor, which has no business with other containers' states. */
+static bool record_uses_volume(struct store *st, const char *id, const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("%s/config.json", id), *text = NULL;
+	struct spec s = { 0 };
+	bool used = false;
+	size_t len;
+	struct err *e = fd_read_file(st->containers, path, RECORD_MAX, &text, &len);
+
+	e = e ?: spec_from_json(text, len, &s);
+	for (size_t i = 0; !e && !used && i < s.mounts.n; i++)
+		used = s.mounts.v[i].type == MOUNT_VOLUME && str_eq(s.mounts.v[i].source, name);
+	err_free(e); /* removed meanwhile, or a crash's garbage */
+	spec_done(&s);
+	return used;
+}
+
 bool box_uses_volume(struct store *st, const char *name)
 {
-	struct box **boxes = NULL;
+	int dup = openat(st->containers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	struct dirent *de;
 	bool used = false;
-	size_t n = 0;
 
-	err_free(box_list(st, &boxes, &n)); /* cannot be listed: it is not there */
-	for (size_t i = 0; i < n; i++) {
-		const struct mounts *m = &boxes[i]->spec.mounts;
-
-		for (size_t k = 0; k < m->n && !used; k++)
-			used = m->v[k].type == MOUNT_VOLUME && str_eq(m->v[k].source, name);
-		box_free(boxes[i]);
-	}
-	free(boxes);
+	while (d && !used && (de = readdir(d)) != NULL)
+		used = strlen(de->d_name) == ID_LEN && record_uses_volume(st, de->d_name, name);
 	return used;
 }
 
@@ -546,8 +559,10 @@ struct err *box_stop(struct box *b, int timeout_s)
 	if (box_is_paused(b)) /* what stands still cannot end in good order */
 		e = box_unpause(b);
 	e = e ?: ask(b, CTL_STOP, timeout_s < 0 ? CTL_STOP_DEFAULT : (uint32_t)timeout_s, &sock);
-	if (!e && sock >= 0)
+	if (!e && sock >= 0) {
 		e = answer(sock, CTL_EXITED, &msg, NULL);
+		box_event(b->st, &b->spec, "stop", NULL);
+	}
 	if (!e)
 		err_free(box_refresh(b)); /* with --rm it is gone already */
 	return err_wrap(e, "stopping container %s", b->spec.name);
@@ -555,11 +570,15 @@ struct err *box_stop(struct box *b, int timeout_s)
 
 struct err *box_kill(struct box *b, int sig)
 {
+	char which[32];
 	_cleanup_close_ int sock = -1;
 	struct ctl_msg msg = { 0 };
 	struct err *e;
 
+	snprintf(which, sizeof(which), "signal=%d", sig);
 	e = ask(b, CTL_KILL, (uint32_t)sig, &sock);
+	if (!e && sock >= 0)
+		box_event(b->st, &b->spec, "kill", which);
 	if (!e && sock >= 0)
 		e = answer(sock, CTL_OK, &msg, NULL);
 	if (e)
@@ -729,5 +748,10 @@ struct err *box_rename(struct box *b, const char *name)
 	text = spec_to_json(&b->spec, &len);
 	e = fd_write_atomic(b->dir, "config.json", text, len, 0600, false);
 	name_release(b->st, e ? name : old, b->spec.id);
+	if (!e) {
+		_cleanup_free_ char *from = xasprintf("oldName=/%s", old);
+
+		box_event(b->st, &b->spec, "rename", from);
+	}
 	return e;
 }

@@ -404,7 +404,7 @@ static void close_output(struct client *c, uint32_t stream)
 		loop_del_close(&m->loop, &m->out[stream - 1].src);
 }
 
-/* The record has other limits or another restart policy now. */
+/* The record has other limits now. */
 static void update(struct client *c)
 {
 	struct monitor *m = c->m;
@@ -417,7 +417,6 @@ static void update(struct client *c)
 	if (!e) {
 		limits_done(&m->b->spec.limits);
 		limits_copy(&m->b->spec.limits, &s.limits);
-		m->b->spec.restart = s.restart;
 		if (m->phase == RUNNING) {
 			e = keeper_update(&m->keeper, m->init_pid, m->init.fd, &note);
 			m->b->state.limits_mode = m->keeper.mode;

@@ -283,6 +283,8 @@ struct err *box_pause(struct box *b)
 	if (e) {
 		err_free(scan(b, scan_inside, SIGCONT, NULL)); /* the first failure is what counts */
 		unlinkat(b->dir, "paused", 0);
+	} else {
+		box_event(b->st, &b->spec, "pause", NULL);
 	}
 	return e;
 }
@@ -298,7 +300,9 @@ struct err *box_unpause(struct box *b)
 	if (!box_is_paused(b))
 		return err_new(0, "Container %s is not paused", b->spec.id);
 	e = scan(b, scan_inside, SIGCONT, NULL);
-	if (!e)
+	if (!e) {
 		unlinkat(b->dir, "paused", 0);
+		box_event(b->st, &b->spec, "unpause", NULL);
+	}
 	return e;
 }
