@@ -221,11 +221,11 @@ static void status_text(const struct box *b, int64_t now, struct str *out)
 	case BOX_RUNNING:
 		str_add(out, "Up ");
 		human_duration(now - s->started_ns, out);
-		if (s->health.status)
-			str_addf(out, s->health.status == HEALTH_STARTING ? " (health: %s)" : " (%s)",
-				 health_names[s->health.status]);
 		if (box_is_paused(b))
 			str_add(out, " (Paused)");
+		else if (s->health.status)
+			str_addf(out, s->health.status == HEALTH_STARTING ? " (health: %s)" : " (%s)",
+				 health_names[s->health.status]);
 		break;
 	case BOX_RESTARTING:
 	case BOX_EXITED:

@@ -54,6 +54,7 @@
 #include "core/box/keeper.h"
 #include "core/box/logconf.h"
 #include "core/box/logfile.h"
+#include "core/box/procs.h"
 #include "core/box/recipe.h"
 #include "core/box/relay_proc.h"
 #include "core/box/restart.h"
@@ -778,6 +779,10 @@ static struct err *health_due(struct timer *t)
 
 	if (m->phase != RUNNING || m->tester_pid)
 		return NULL;
+	if (box_is_paused(m->b)) { /* a test would stand still, and be called a failure */
+		health_again(m);
+		return NULL;
+	}
 	e = fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e) { /* out of descriptors: perhaps not the next time */
 		err_free(e);
