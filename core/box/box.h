@@ -92,6 +92,7 @@ struct exec_request {
 	struct strv env; /* added to the container's */
 	const char *user, *workdir; /* NULL: the container's */
 	bool tty, open_stdin, detach;
+	bool privileged; /* all capabilities inside the namespace; the filter stays the container's */
 };
 /* Run a command in a running container; *ret_status is its exit status (0 when detached).  Errors: not running
  * ("container X is not running"), 126, 127.  IN/OUT/ERR are the caller's descriptors for the streams. */

@@ -63,7 +63,7 @@ NORETURN static void command_main(const struct exec *x)
 		.workdir = x->req->workdir ?: s->workdir,
 		.stdio = { x->child[0], x->child[1], x->child[2] },
 		.tty = x->req->tty,
-		.caps = s->caps,
+		.caps = x->req->privileged ? CAPS_ALL : s->caps,
 		.no_new_privs = s->no_new_privs,
 		.ulimits = &s->ulimits,
 		.group_add = &s->group_add,
