@@ -92,6 +92,7 @@ static const struct entry {
 	{ "image", "remove", &verb_rmi },
 	{ "image", "tag", &verb_tag },
 
+	{ "system", "df", &verb_system_df },
 	{ "system", "events", &verb_events },
 	{ "system", "info", &verb_info },
 	{ "system", "prune", &verb_prune },

@@ -26,7 +26,7 @@ enum ctl_type {
 	CTL_RESIZE, /* arg: rows << 16 | columns */
 	CTL_SIGNAL, /* arg: signal */
 	CTL_CLOSED, /* from the starter; arg: 1 or 2, the stream that nobody reads any more */
-	CTL_UPDATE, /* limits and restart policy changed in config.json; answered by OK (data: a note) or FAIL */
+	CTL_UPDATE, /* the limits in config.json were changed; answered by OK (data: a note) or FAIL */
 	/* answers */
 	CTL_STARTED = 64, /* to the starter only: the image's process runs */
 	CTL_OK,

@@ -8,8 +8,7 @@
 enum { RECORD_MAX = 4 << 20 };
 
 /* The record is read again under the store's lock: it may have been renamed since B was. */
-static struct err *change_record(struct box *b, const struct limits *set,
-				 const struct restart_policy *restart)
+static struct err *change_record(struct box *b, const struct limits *set)
 {
 	_cleanup_close_ int lock = -1;
 	_cleanup_free_ char *text = NULL, *changed = NULL;
@@ -24,11 +23,7 @@ static struct err *change_record(struct box *b, const struct limits *set,
 		return e;
 	limits_merge(&s.limits, set);
 	e = limits_check(&s.limits, (unsigned)sysconf(_SC_NPROCESSORS_ONLN));
-	if (!e && restart && restart->when != RESTART_NO && s.auto_remove)
-		e = err_new(0, "Restart policy cannot be updated because AutoRemove is enabled for the container");
 	if (!e) {
-		if (restart)
-			s.restart = *restart;
 		changed = spec_to_json(&s, &len);
 		e = fd_write_atomic(b->dir, "config.json", changed, len, 0600, true);
 	}
@@ -58,9 +53,9 @@ static struct err *tell_monitor(struct box *b)
 	return e;
 }
 
-struct err *box_update(struct box *b, const struct limits *set, const struct restart_policy *restart)
+struct err *box_update_limits(struct box *b, const struct limits *set)
 {
-	struct err *e = change_record(b, set, restart);
+	struct err *e = change_record(b, set);
 
 	e = e ?: tell_monitor(b);
 	return err_wrap(e, "Cannot update container %s", b->spec.name);
