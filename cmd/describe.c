@@ -7,6 +7,7 @@
 #include "cmd/ui/human.h"
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "core/box/procs.h"
 #include "core/box/runopt.h"
 
 #define NEVER "0001-01-01T00:00:00Z" /* Go's zero time */
@@ -175,9 +176,9 @@ static void put_state(const struct box *b, struct json_out *o)
 	const struct state *s = &b->state;
 
 	json_open(o, "State", '{');
-	json_put_str(o, "Status", box_status_names[s->status]);
+	json_put_str(o, "Status", box_is_paused(b) ? "paused" : box_status_names[s->status]);
 	json_put_bool(o, "Running", state_is_up(s));
-	json_put_bool(o, "Paused", false);
+	json_put_bool(o, "Paused", box_is_paused(b));
 	json_put_bool(o, "Restarting", s->status == BOX_RESTARTING);
 	json_put_bool(o, "OOMKilled", s->oom_killed);
 	json_put_bool(o, "Dead", s->status == BOX_DEAD);

@@ -23,6 +23,8 @@ static const struct opt opts[] = {
 	{ 0, "env-file", NULL, "Read in a file of environment variables", OPT_LIST, &opt_env_files, NULL },
 	{ 'i', "interactive", NULL, "Keep STDIN open even if not attached", OPT_BOOL,
 	  &req.open_stdin, NULL },
+	{ 0, "privileged", NULL, "Give all capabilities inside the container's user namespace to the command",
+	  OPT_BOOL, &req.privileged, NULL },
 	{ 't', "tty", NULL, "Allocate a pseudo-TTY", OPT_BOOL, &req.tty, NULL },
 	{ 'u', "user", NULL, "Username or UID (format: \"<name|uid>[:<group|gid>]\")", OPT_STR,
 	  &req.user, NULL },

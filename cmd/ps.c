@@ -8,6 +8,7 @@
 #include "cmd/volume.h"
 #include "cmd/ui/human.h"
 #include "core/base/proc.h"
+#include "core/box/procs.h"
 
 static bool opt_all, opt_quiet, opt_latest, opt_no_trunc, opt_size;
 static int opt_last = -1;
@@ -82,7 +83,9 @@ static bool match_id(const char *value, const void *of)
 
 static bool match_status(const char *value, const void *of)
 {
-	return !strcmp(value, box_status_names[((const struct box *)of)->state.status]);
+	const struct box *b = of;
+
+	return !strcmp(value, box_is_paused(b) ? "paused" : box_status_names[b->state.status]);
 }
 
 static bool match_health(const char *value, const void *of)
@@ -218,7 +221,9 @@ static void status_text(const struct box *b, int64_t now, struct str *out)
 	case BOX_RUNNING:
 		str_add(out, "Up ");
 		human_duration(now - s->started_ns, out);
-		if (s->health.status)
+		if (box_is_paused(b))
+			str_add(out, " (Paused)");
+		else if (s->health.status)
 			str_addf(out, s->health.status == HEALTH_STARTING ? " (health: %s)" : " (%s)",
 				 health_names[s->health.status]);
 		break;
@@ -309,7 +314,7 @@ static struct err *add_row(struct list *l, const struct box *b, int64_t now)
 		ports_ps_text(&b->state.published, &s->exposed, &text);
 	if (s->net != NET_HOST)
 		put_taken(l, "Ports", &text);
-	list_put(l, "State", box_status_names[b->state.status]);
+	list_put(l, "State", box_is_paused(b) ? "paused" : box_status_names[b->state.status]);
 	status_text(b, now, &text);
 	put_taken(l, "Status", &text);
 	put_size(l, b);

@@ -1,9 +1,9 @@
 /* cmd/resume.c -- devbox resume [--install|--uninstall]
  *
- * There is no daemon that would start containers after a reboot.  `devbox resume` does it: those whose restart policy is
- * always or unless-stopped and which nobody stopped, but which ended with the machine, the session or their monitor.
- * --install, asked for only, lets the user's login call it: a unit of the systemd user manager where there is one, else a
- * marked block in ~/.profile. */
+ * There is no daemon that would start containers after a reboot.  `devbox resume` does it: those whose restart policy
+ * is always or unless-stopped and which nobody stopped, but which ended with the machine, the session or their monitor.
+ * --install, asked for only, lets the user's login call it: a unit of the systemd user manager where there is one, else
+ * a marked block in ~/.profile. */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -131,7 +131,7 @@ static struct err *install_unit(int home, const char *self)
 	struct err *e;
 
 	str_add(&text, "[Unit]\nDescription=Start the devbox containers that should run\n\n[Service]\n"
-		       "Type=oneshot\n# the containers are processes of this unit: it stays for as long as the manager\n"
+		       "Type=oneshot\n# the containers are processes of this unit: it stays\n"
 		       "RemainAfterExit=yes\nDelegate=yes\nTimeoutStopSec=30\n");
 	if (data && *data == '/') {
 		_cleanup_free_ char *setting = xasprintf("XDG_DATA_HOME=%s", data);

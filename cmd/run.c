@@ -7,6 +7,7 @@
 
 #include "cmd/access.h"
 #include "cmd/envfile.h"
+#include "cmd/limitopt.h"
 #include "cmd/pull.h"
 #include "cmd/verb.h"
 #include "core/base/fd.h"
@@ -121,10 +122,34 @@ static struct err *set_userns(const char *value, UNUSED void *to)
 	if (!strcmp(value, "host"))
 		return err_new(0, "it is not supported: a container of a user always has a user namespace");
 	if (str_starts(value, "keep-id"))
-		return err_hint(err_new(0, "it is not supported: the image's files belong to the ids they were "
-					   "unpacked for, with your own id as root"),
-				"root inside the container is you: what it writes into bind mounts is yours");
+		return err_hint(
+			err_new(0, "it is not supported: the image's files belong to the ids they were "
+				   "unpacked for, with your own id as root"),
+			"root inside the container is you: what it writes into bind mounts is yours");
 	return err_new(0, "it is not supported");
+}
+
+/* Options with which only devbox's way, called as Docker or Podman call it, can be had. */
+struct only {
+	const char *values[3];
+	const char *why;
+};
+static struct only own_ipc = { { "", "private", NULL }, "each container has its own IPC namespace" },
+		   own_pid = { { "", "private", NULL }, "each container has its own processes" },
+		   own_uts = { { "", "private", NULL }, "each container has its own host name" },
+		   own_cgroupns = { { "", "private", NULL },
+				    "each container has its own cgroup namespace" },
+		   own_runtime = { { "", "runc", NULL }, "devbox runs containers itself" },
+		   own_driver = { { "", "local", NULL }, "volumes are directories of yours" };
+
+static struct err *set_only(const char *value, void *to)
+{
+	const struct only *only = to;
+
+	for (size_t i = 0; i < ARRAY_LEN(only->values) && only->values[i]; i++)
+		if (!strcmp(value, only->values[i]))
+			return NULL;
+	return err_new(0, "it is not supported: %s", only->why);
 }
 
 /* What is refused in place of being ignored; TO says why. */
@@ -134,7 +159,8 @@ static struct err *refuse(UNUSED const char *value, void *to)
 }
 
 static char no_peers[] = "containers have no network with each other yet, each has one of its own",
-	    no_cgroup_devices[] = "a user's containers use devices by the rights of their files (--device)";
+	    no_cgroup_devices[] =
+		    "a user's containers use devices by the rights of their files (--device)";
 
 static struct err *set_tmpfs(const char *value, UNUSED void *to)
 {
@@ -162,6 +188,9 @@ static struct err *set_network(const char *value, UNUSED void *to)
 			req.net = m;
 			return NULL;
 		}
+	if (str_starts(value, "container:"))
+		return err_new(0, "network %s is not supported: each container has one of its own",
+			       value);
 	return err_hint(err_new(0, "network %s not found", value), "default, none or host");
 }
 
@@ -210,60 +239,6 @@ static struct err *set_restart(const char *value, UNUSED void *to)
 	return restart_parse(value, &req.restart);
 }
 
-static struct err *set_cpus(const char *value, UNUSED void *to)
-{
-	return cpus_parse(value, &req.limits.nano_cpus);
-}
-
-/* "512m"; TO is an int64_t. */
-static struct err *set_bytes(const char *value, void *to)
-{
-	uint64_t n;
-	struct err *e = str_to_size(value, &n);
-
-	if (!e)
-		*(int64_t *)to = (int64_t)n;
-	return e;
-}
-
-static struct err *set_memory_swap(const char *value, void *to)
-{
-	if (strcmp(value, "-1"))
-		return set_bytes(value, to);
-	req.limits.memory_swap = -1;
-	return NULL;
-}
-
-static struct err *set_number(const char *value, void *to)
-{
-	uint64_t n;
-	struct err *e = str_to_u64(value, 0, INT32_MAX, &n);
-
-	if (!e)
-		*(int64_t *)to = (int64_t)n;
-	return e;
-}
-
-static struct err *set_pids_limit(const char *value, void *to)
-{
-	if (strcmp(value, "-1"))
-		return set_number(value, to);
-	req.limits.pids = -1;
-	return NULL;
-}
-
-static struct err *set_cpuset(const char *value, UNUSED void *to)
-{
-	struct cpus set;
-	struct err *e = cpuset_parse(value, &set);
-
-	if (!e) {
-		free(req.limits.cpuset);
-		req.limits.cpuset = xstrdup(value);
-	}
-	return e;
-}
-
 enum { RUN_ONLY = 4 }; /* the first ones of the table; create has those behind them */
 
 static const struct opt opts[] = {
@@ -274,11 +249,11 @@ static const struct opt opts[] = {
 	{ 0, "sig-proxy", NULL, "Proxy received signals to the process (default true)", OPT_BOOL,
 	  &opt_sig_proxy, NULL },
 	{ 0, "wait", NULL, "With -d: return when the database answers", OPT_BOOL, &opt_wait, NULL },
+	LIMIT_OPTS(req.limits),
 	{ 0, "add-host", NULL, "Add a custom host-to-IP mapping (host:ip)", OPT_CALL, NULL, set_add_host },
 	{ 0, "cap-add", NULL, "Add Linux capabilities", OPT_LIST, &req.cap_add, NULL },
 	{ 0, "cap-drop", NULL, "Drop Linux capabilities", OPT_LIST, &req.cap_drop, NULL },
-	{ 0, "blkio-weight", "uint16", "Block IO (relative weight), between 10 and 1000", OPT_CALL,
-	  &req.limits.blkio_weight, set_number },
+	{ 0, "cgroupns", "string", NULL, OPT_CALL, &own_cgroupns, set_only },
 	{ 0, "cidfile", NULL, "Write the container ID to the file", OPT_STR, &opt_cidfile, NULL },
 	{ 0, "device", NULL, "Add a host device to the container", OPT_CALL, NULL, set_device },
 	{ 0, "device-cgroup-rule", NULL, NULL, OPT_CALL, no_cgroup_devices, refuse },
@@ -287,57 +262,48 @@ static const struct opt opts[] = {
 	{ 0, "dns-opt", NULL, NULL, OPT_LIST, &req.dns_options, NULL },
 	{ 0, "dns-search", NULL, "Set custom DNS search domains", OPT_LIST, &req.dns_search, NULL },
 	{ 0, "domainname", "string", "Container NIS domain name", OPT_STR, &req.domainname, NULL },
-	{ 'c', "cpu-shares", "int", "CPU shares (relative weight)", OPT_CALL, &req.limits.cpu_shares,
-	  set_number },
-	{ 0, "cpus", "decimal", "Number of CPUs", OPT_CALL, NULL, set_cpus },
-	{ 0, "cpuset-cpus", "string", "CPUs in which to allow execution (0-3, 0,1)", OPT_CALL, NULL,
-	  set_cpuset },
 	{ 0, "entrypoint", "string", "Overwrite the default ENTRYPOINT of the image", OPT_CALL,
 	  NULL, set_entrypoint },
 	{ 'e', "env", NULL, "Set environment variables", OPT_CALL, NULL, set_env },
 	{ 0, "env-file", NULL, "Read in a file of environment variables", OPT_LIST, &opt_env_files, NULL },
 	{ 0, "expose", NULL, "Expose a port or a range of ports", OPT_CALL, NULL, set_expose },
 	{ 0, "health-cmd", "string", "Command to run to check health", OPT_CALL, NULL, set_health_cmd },
-	{ 0, "health-interval", "duration",
-	  "Time between running the check (ms|s|m|h) (default 30s)", OPT_CALL,
-	  &req.health.interval_ns, set_duration },
+	{ 0, "health-interval", "duration", "Time between running the check (ms|s|m|h) (default 30s)",
+	  OPT_CALL, &req.health.interval_ns, set_duration },
 	{ 0, "health-retries", "int", "Consecutive failures needed to report unhealthy (default 3)",
 	  OPT_UINT, &req.health.retries, NULL },
 	{ 0, "health-start-interval", "duration",
-	  "Time between running the check during the start period (ms|s|m|h) (default 5s)", OPT_CALL,
-	  &req.health.start_interval_ns, set_duration },
+	  "Time between running the check during the start period (ms|s|m|h) (default 5s)",
+	  OPT_CALL, &req.health.start_interval_ns, set_duration },
 	{ 0, "health-start-period", "duration",
 	  "Start period for the container to initialize before counting retries (ms|s|m|h) (default 0s)",
 	  OPT_CALL, &req.health.start_period_ns, set_duration },
 	{ 0, "health-timeout", "duration",
 	  "Maximum time to allow one check to run (ms|s|m|h) (default 30s)", OPT_CALL,
 	  &req.health.timeout_ns, set_duration },
+	{ 0, "gpus", "list", NULL, OPT_CALL, no_cgroup_devices, refuse },
 	{ 0, "group-add", NULL, "Add additional groups to join", OPT_LIST, &req.group_add, NULL },
 	{ 'h', "hostname", NULL, "Container host name", OPT_STR, &req.hostname, NULL },
 	{ 0, "init", NULL, "Run an init inside the container that forwards signals and reaps processes",
 	  OPT_BOOL, &req.use_init, NULL },
 	{ 'i', "interactive", NULL, "Keep STDIN open even if not attached", OPT_BOOL,
 	  &req.open_stdin, NULL },
+	{ 0, "ipc", "string", NULL, OPT_CALL, &own_ipc, set_only },
 	{ 0, "ip", "ip", NULL, OPT_CALL, no_peers, refuse },
 	{ 0, "ip6", "ip", NULL, OPT_CALL, no_peers, refuse },
 	{ 0, "link", "list", NULL, OPT_CALL, no_peers, refuse },
 	{ 0, "network-alias", "list", NULL, OPT_CALL, no_peers, refuse },
 	{ 'l', "label", NULL, "Set meta data on a container", OPT_CALL, NULL, set_label },
-	{ 0, "mac-address", "string", "Container MAC address (e.g., 92:d0:c6:0a:29:33)", OPT_STR, &req.mac,
-	  NULL },
+	{ 0, "mac-address", "string", "Container MAC address (e.g., 92:d0:c6:0a:29:33)", OPT_STR,
+	  &req.mac, NULL },
 	{ 0, "mount", "mount", "Attach a filesystem mount to the container", OPT_CALL, NULL, set_mount },
 	{ 0, "log-driver", "string",
 	  "Logging driver for the container: json-file, local or none (default json-file)", OPT_STR,
 	  &req.log_driver, NULL },
 	{ 0, "log-opt", NULL, "Log driver options: max-size=10m, max-file=3, labels=..., env=...",
 	  OPT_LIST, &req.log_opts, NULL },
-	{ 0, "label-file", NULL, "Read in a line delimited file of labels", OPT_LIST, &opt_label_files, NULL },
-	{ 'm', "memory", "bytes", "Memory limit", OPT_CALL, &req.limits.memory, set_bytes },
-	{ 0, "memory-reservation", "bytes", "Memory soft limit", OPT_CALL,
-	  &req.limits.memory_reservation, set_bytes },
-	{ 0, "memory-swap", "bytes",
-	  "Swap limit equal to memory plus swap: '-1' to enable unlimited swap", OPT_CALL,
-	  &req.limits.memory_swap, set_memory_swap },
+	{ 0, "label-file", NULL, "Read in a line delimited file of labels", OPT_LIST,
+	  &opt_label_files, NULL },
 	{ 0, "name", NULL, "Assign a name to the container", OPT_STR, &req.name, NULL },
 	{ 0, "network", "network", "Connect a container to a network: default, none or host",
 	  OPT_CALL, NULL, set_network },
@@ -346,8 +312,7 @@ static const struct opt opts[] = {
 	  &opt_no_healthcheck, NULL },
 	{ 0, "oom-score-adj", NULL, "Tune host's OOM preferences (-1000 to 1000)", OPT_INT,
 	  &req.oom_score_adj, NULL },
-	{ 0, "pids-limit", "int", "Tune container pids limit (set -1 for unlimited)", OPT_CALL,
-	  &req.limits.pids, set_pids_limit },
+	{ 0, "pid", "string", NULL, OPT_CALL, &own_pid, set_only },
 	{ 0, "platform", NULL, "Use the image of this platform, such as linux/amd64", OPT_STR,
 	  &opt_platform, NULL },
 	{ 0, "privileged", NULL,
@@ -363,25 +328,29 @@ static const struct opt opts[] = {
 	{ 0, "read-only", NULL, "Mount the container's root filesystem as read only", OPT_BOOL,
 	  &req.read_only, NULL },
 	{ 0, "restart", "string",
-	  "Restart policy to apply when a container exits:\nno, on-failure[:max-retries], always, unless-stopped (default no)",
+	  "Restart policy to apply when a container exits: no,\n"
+	  "on-failure[:max-retries], always or unless-stopped (default no)",
 	  OPT_CALL, NULL, set_restart },
 	{ 0, "rm", NULL, "Automatically remove the container and its anonymous volumes when it exits",
 	  OPT_BOOL, &req.auto_remove, NULL },
-	{ 0, "security-opt", NULL, "Security options: seccomp=FILE|unconfined, no-new-privileges", OPT_CALL,
-	  NULL, set_security_opt },
+	{ 0, "runtime", "string", NULL, OPT_CALL, &own_runtime, set_only },
+	{ 0, "security-opt", NULL, "Security options: seccomp=FILE|unconfined, no-new-privileges",
+	  OPT_CALL, NULL, set_security_opt },
 	{ 0, "shm-size", "bytes", "Size of /dev/shm", OPT_CALL, NULL, set_shm_size },
 	{ 0, "stop-signal", NULL, "Signal to stop the container", OPT_STR, &req.stop_signal, NULL },
 	{ 0, "stop-timeout", "int", "Seconds to wait before killing the container", OPT_CALL, NULL,
 	  set_stop_timeout },
-	{ 0, "sysctl", NULL, "Set kernel parameters of the container's own namespaces", OPT_LIST, &req.sysctls,
-	  NULL },
+	{ 0, "sysctl", NULL, "Set kernel parameters of the container's own namespaces", OPT_LIST,
+	  &req.sysctls, NULL },
 	{ 0, "tmpfs", NULL, "Mount a tmpfs directory", OPT_CALL, NULL, set_tmpfs },
 	{ 't', "tty", NULL, "Allocate a pseudo-TTY", OPT_BOOL, &req.tty, NULL },
 	{ 0, "ulimit", NULL, "Ulimit options: nofile=1024:2048", OPT_CALL, NULL, set_ulimit },
 	{ 'u', "user", NULL, "Username or UID (format: <name|uid>[:<group|gid>])", OPT_STR,
 	  &req.user, NULL },
+	{ 0, "uts", "string", NULL, OPT_CALL, &own_uts, set_only },
 	{ 0, "userns", "string", NULL, OPT_CALL, NULL, set_userns },
 	{ 'v', "volume", NULL, "Bind mount a volume", OPT_CALL, NULL, set_volume },
+	{ 0, "volume-driver", "string", NULL, OPT_CALL, &own_driver, set_only },
 	{ 0, "volumes-from", NULL, "Mount volumes from the specified container(s)", OPT_CALL, NULL,
 	  set_volumes_from },
 	{ 'w', "workdir", NULL, "Working directory inside the container", OPT_STR, &req.workdir, NULL },

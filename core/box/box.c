@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "core/base/proc.h"
 #include "core/box/control.h"
 #include "core/box/monitor.h"
+#include "core/box/procs.h"
 #include "core/box/recipe.h"
 #include "core/box/security.h"
 #include "core/box/state.h"
@@ -280,6 +282,7 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 	}
 	flock(b->dir, LOCK_UN); /* it is no staging directory any more */
 	b->state = created;
+	box_event(st, &b->spec, "create", NULL);
 	*ret = b;
 	return NULL;
 }
@@ -400,21 +403,32 @@ struct err *box_list(struct store *st, struct box ***ret, size_t *ret_n)
 	return NULL;
 }
 
+/* Records only: who asks may be a monitor, which has no business with other containers' states. */
+static bool record_uses_volume(struct store *st, const char *id, const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("%s/config.json", id), *text = NULL;
+	struct spec s = { 0 };
+	bool used = false;
+	size_t len;
+	struct err *e = fd_read_file(st->containers, path, RECORD_MAX, &text, &len);
+
+	e = e ?: spec_from_json(text, len, &s);
+	for (size_t i = 0; !e && !used && i < s.mounts.n; i++)
+		used = s.mounts.v[i].type == MOUNT_VOLUME && str_eq(s.mounts.v[i].source, name);
+	err_free(e); /* removed meanwhile, or a crash's garbage */
+	spec_done(&s);
+	return used;
+}
+
 bool box_uses_volume(struct store *st, const char *name)
 {
-	struct box **boxes = NULL;
+	int dup = openat(st->containers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	struct dirent *de;
 	bool used = false;
-	size_t n = 0;
 
-	err_free(box_list(st, &boxes, &n)); /* cannot be listed: it is not there */
-	for (size_t i = 0; i < n; i++) {
-		const struct mounts *m = &boxes[i]->spec.mounts;
-
-		for (size_t k = 0; k < m->n && !used; k++)
-			used = m->v[k].type == MOUNT_VOLUME && str_eq(m->v[k].source, name);
-		box_free(boxes[i]);
-	}
-	free(boxes);
+	while (d && !used && (de = readdir(d)) != NULL)
+		used = strlen(de->d_name) == ID_LEN && record_uses_volume(st, de->d_name, name);
 	return used;
 }
 
@@ -548,11 +562,15 @@ struct err *box_stop(struct box *b, int timeout_s)
 {
 	_cleanup_close_ int sock = -1;
 	struct ctl_msg msg;
-	struct err *e;
+	struct err *e = NULL;
 
-	e = ask(b, CTL_STOP, timeout_s < 0 ? CTL_STOP_DEFAULT : (uint32_t)timeout_s, &sock);
-	if (!e && sock >= 0)
+	if (box_is_paused(b)) /* what stands still cannot end in good order */
+		e = box_unpause(b);
+	e = e ?: ask(b, CTL_STOP, timeout_s < 0 ? CTL_STOP_DEFAULT : (uint32_t)timeout_s, &sock);
+	if (!e && sock >= 0) {
 		e = answer(sock, CTL_EXITED, &msg, NULL);
+		box_event(b->st, &b->spec, "stop", NULL);
+	}
 	if (!e)
 		err_free(box_refresh(b)); /* with --rm it is gone already */
 	return err_wrap(e, "stopping container %s", b->spec.name);
@@ -560,11 +578,15 @@ struct err *box_stop(struct box *b, int timeout_s)
 
 struct err *box_kill(struct box *b, int sig)
 {
+	char which[32];
 	_cleanup_close_ int sock = -1;
 	struct ctl_msg msg = { 0 };
 	struct err *e;
 
+	snprintf(which, sizeof(which), "signal=%d", sig);
 	e = ask(b, CTL_KILL, (uint32_t)sig, &sock);
+	if (!e && sock >= 0)
+		box_event(b->st, &b->spec, "kill", which);
 	if (!e && sock >= 0)
 		e = answer(sock, CTL_OK, &msg, NULL);
 	if (e)
@@ -572,6 +594,34 @@ struct err *box_kill(struct box *b, int sig)
 	return msg.type == CTL_OK
 		       ? NULL
 		       : err_wrap(not_running(b), "Cannot kill container: %s", b->spec.name);
+}
+
+struct err *box_set_restart(struct box *b, const struct restart_policy *p)
+{
+	_cleanup_close_ int sock = -1, lock = -1;
+	_cleanup_free_ char *text = NULL;
+	struct ctl_msg msg;
+	struct spec now = { 0 };
+	struct err *e;
+	size_t len;
+
+	if (b->spec.auto_remove && p->when != RESTART_NO)
+		return err_new(0, "Restart policy cannot be updated because AutoRemove is enabled for the container");
+	e = store_lock(b->st, &lock); /* others may change the record as well */
+	e = e ?: fd_read_file(b->dir, "config.json", RECORD_MAX, &text, &len);
+	e = e ?: spec_from_json(text, len, &now);
+	if (e)
+		return e;
+	spec_done(&b->spec);
+	b->spec = now;
+	b->spec.restart = *p;
+	free(text);
+	text = spec_to_json(&b->spec, &len);
+	e = fd_write_atomic(b->dir, "config.json", text, len, 0600, true);
+	e = e ?: ask(b, CTL_RESTARTS, restart_pack(p), &sock);
+	if (!e && sock >= 0)
+		e = answer(sock, CTL_OK, &msg, NULL);
+	return err_wrap(e, "updating container %s", b->spec.name);
 }
 
 struct err *box_wait(struct box *b, int *ret_code)
@@ -679,5 +729,41 @@ struct err *box_init_pidfd(struct box *b, int *ret_pidfd)
 	*ret_pidfd = -1;
 	if (!e && sock >= 0)
 		e = answer(sock, CTL_OK, &msg, ret_pidfd);
+	if (!e && *ret_pidfd >= 0 && b->spec.use_init) { /* devbox's own init lets nobody look into it */
+		int child = pidfd_child(*ret_pidfd);
+
+		close(*ret_pidfd);
+		*ret_pidfd = child;
+	}
 	return e ?: *ret_pidfd < 0 ? not_running(b) : NULL;
+}
+
+struct err *box_rename(struct box *b, const char *name)
+{
+	_cleanup_close_ int lock = -1;
+	_cleanup_free_ char *text = NULL, *old = NULL;
+	struct err *e;
+	size_t len;
+
+	name += *name == '/';
+	if (!*name)
+		return err_new(0, "new name cannot be empty");
+	e = name_check(name);
+	if (!e && str_eq(name, b->spec.name))
+		e = err_new(0, "Renaming a container with the same name as its current name");
+	e = e ?: store_lock(b->st, &lock);
+	e = e ?: name_claim(b->st, name, b->spec.id);
+	if (e)
+		return e;
+	old = b->spec.name;
+	b->spec.name = xstrdup(name);
+	text = spec_to_json(&b->spec, &len);
+	e = fd_write_atomic(b->dir, "config.json", text, len, 0600, false);
+	name_release(b->st, e ? name : old, b->spec.id);
+	if (!e) {
+		_cleanup_free_ char *from = xasprintf("oldName=/%s", old);
+
+		box_event(b->st, &b->spec, "rename", from);
+	}
+	return e;
 }

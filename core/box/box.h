@@ -72,8 +72,12 @@ struct err *box_start(struct box *b, int *ret_conn) MUST_CHECK;
  * returns when it has ended. A container that does not run is success. */
 struct err *box_stop(struct box *b, int timeout_s) MUST_CHECK;
 struct err *box_kill(struct box *b, int sig) MUST_CHECK; /* error if not running, as Docker words it */
+/* Change the restart policy, also of a running container.  Errors: it was made with --rm. */
+struct err *box_set_restart(struct box *b, const struct restart_policy *p) MUST_CHECK;
 /* FORCE: kill first.  VOLUMES: anonymous volumes too. */
 struct err *box_rm(struct box *b, bool force, bool volumes) MUST_CHECK;
+/* Give it another name.  Errors as Docker words them. */
+struct err *box_rename(struct box *b, const char *name) MUST_CHECK;
 /* Wait until it has ended; the exit code.  Returns at once if it does not run. */
 struct err *box_wait(struct box *b, int *ret_code) MUST_CHECK;
 /* Wait until the recipe's server answers.  TIMEOUT_S 0: no limit.  Errors: no recipe, ended before, timed out. */
@@ -88,6 +92,7 @@ struct exec_request {
 	struct strv env; /* added to the container's */
 	const char *user, *workdir; /* NULL: the container's */
 	bool tty, open_stdin, detach;
+	bool privileged; /* all capabilities inside the namespace; the filter stays the container's */
 };
 /* Run a command in a running container; *ret_status is its exit status (0 when detached).  Errors: not running
  * ("container X is not running"), 126, 127.  IN/OUT/ERR are the caller's descriptors for the streams. */

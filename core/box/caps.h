@@ -17,6 +17,8 @@
 
 enum { CAPS_MAX = 41 }; /* CAP_CHOWN .. CAP_CHECKPOINT_RESTORE (Linux 5.9) */
 
+#define CAPS_ALL ((UINT64_C(1) << CAPS_MAX) - 1)
+
 /* The 14 capabilities Docker keeps, as a bit mask (bit = CAP_x). */
 uint64_t caps_default(void);
 /* "NET_ADMIN", "CAP_NET_ADMIN", in any case, or "ALL".  Errors name what is not one, and the nearest. */

@@ -37,14 +37,16 @@ void cgroup_place(const char *mountinfo, const char *cgroup, char **ret_root, ch
 		size_t len = strcspn(p, "\n");
 		const char *dash = memmem(p, len, " - cgroup2 ", 11);
 
-		/* fields 3 and 4: what of the file system is mounted, and where; a part of it would need translating */
-		if (dash && field(p, len, 3, top, sizeof(top)) && field(p, len, 4, at, sizeof(at)) &&
-		    !strcmp(top, "/")) {
+		/* fields 3 and 4: what of the file system is mounted, and where; a part of it
+		 * would need translating */
+		if (dash && field(p, len, 3, top, sizeof(top)) &&
+		    field(p, len, 4, at, sizeof(at)) && !strcmp(top, "/")) {
 			*ret_root = xstrdup(at);
 			break;
 		}
 	}
-	for (const char *p = cgroup; *ret_root && p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
+	for (const char *p = cgroup; *ret_root && p && *p;
+	     p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
 		if (str_starts(p, "0::/")) {
 			*ret_own = xstrndup(p + 3, strcspn(p + 3, "\n"));
 			break;
@@ -103,8 +105,8 @@ static bool passes_on(int dir, const struct strv *need)
 
 		if (has_word(passes, need->v[i]))
 			continue;
-		e = has_word(has, need->v[i]) ? put(dir, "cgroup.subtree_control", plus) :
-						err_new(0, "no such controller");
+		e = has_word(has, need->v[i]) ? put(dir, "cgroup.subtree_control", plus)
+					      : err_new(0, "no such controller");
 	}
 	if (!e)
 		return true;
@@ -119,7 +121,8 @@ int cgroup_parent(int root, const char *own, const struct limits *l)
 	int depth = 0;
 
 	controllers(l, &need);
-	/* our own cgroup holds ourselves, and none with processes may pass controllers on: from its parent upwards.  But the
+	/* our own cgroup holds ourselves, and none with processes may pass controllers on: from
+	 * its parent upwards.  But the
 	 * topmost one may. */
 	while (depth++ < DEPTH_MAX && path[1]) {
 		_cleanup_close_ int dir = -1;
@@ -135,8 +138,8 @@ int cgroup_parent(int root, const char *own, const struct limits *l)
 			err_free(e);
 			continue;
 		}
-		if (faccessat(dir, ".", W_OK, 0) == 0 && faccessat(dir, "cgroup.procs", W_OK, 0) == 0 &&
-		    passes_on(dir, &need))
+		if (faccessat(dir, ".", W_OK, 0) == 0 &&
+		    faccessat(dir, "cgroup.procs", W_OK, 0) == 0 && passes_on(dir, &need))
 			return TAKE_FD(dir);
 	}
 	return -1;
@@ -165,8 +168,9 @@ struct err *cgroup_apply(int dir, const struct limits *l)
 	struct err *e;
 
 	e = put_number(dir, "memory.max", l->memory > 0, l->memory);
-	e = e ?: put_number(dir, "memory.swap.max", l->memory > 0 && l->memory_swap,
-			    l->memory_swap < 0 ? -1 : l->memory_swap - l->memory);
+	e = e
+		    ?: put_number(dir, "memory.swap.max", l->memory > 0 && l->memory_swap,
+				  l->memory_swap < 0 ? -1 : l->memory_swap - l->memory);
 	e = e ?: put_number(dir, "memory.low", l->memory_reservation > 0, l->memory_reservation);
 	e = e ?: put_number(dir, "pids.max", l->pids > 0, l->pids);
 	if (!e && l->cpu_shares)
@@ -195,7 +199,8 @@ uint64_t cgroup_oom_kills(int dir)
 	return p ? strtoull(p + 9, NULL, 10) : 0;
 }
 
-struct err *cgroup_enter(const char *name, const struct limits *l, pid_t pid, int *ret_parent, int *ret_dir)
+struct err *cgroup_enter(const char *name, const struct limits *l, pid_t pid, int *ret_parent,
+			 int *ret_dir)
 {
 	_cleanup_free_ char *mountinfo = NULL, *cgroup = NULL, *root_path = NULL, *own = NULL;
 	_cleanup_close_ int root = -1, parent = -1, dir = -1;
@@ -233,8 +238,8 @@ struct err *cgroup_enter(const char *name, const struct limits *l, pid_t pid, in
 
 struct err *cgroup_join(pid_t pid)
 {
-	_cleanup_free_ char *mountinfo = NULL, *cgroup = NULL, *root = NULL, *own = NULL, *dir = NULL,
-			    *path = xasprintf("/proc/%d/cgroup", (int)pid);
+	_cleanup_free_ char *mountinfo = NULL, *cgroup = NULL, *root = NULL, *own = NULL,
+			    *dir = NULL, *path = xasprintf("/proc/%d/cgroup", (int)pid);
 	_cleanup_close_ int fd = -1;
 	struct err *e;
 

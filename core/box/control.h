@@ -18,6 +18,7 @@ enum ctl_type {
 	CTL_REMOVE, /* kill it and remove it when it has ended; arg: 1 with its anonymous volumes; answered by EXITED */
 	CTL_WAIT, /* answered by EXITED */
 	CTL_WAIT_READY, /* answered by READY, or EXITED, or FAIL */
+	CTL_RESTARTS, /* arg: the policy (its number) | maximum << 3; answered by OK */
 	CTL_INIT, /* answered by INIT with a pidfd of the container's first process */
 	/* while attached */
 	CTL_STDIN, /* data */
@@ -25,6 +26,7 @@ enum ctl_type {
 	CTL_RESIZE, /* arg: rows << 16 | columns */
 	CTL_SIGNAL, /* arg: signal */
 	CTL_CLOSED, /* from the starter; arg: 1 or 2, the stream that nobody reads any more */
+	CTL_UPDATE, /* the limits in config.json were changed; answered by OK (data: a note) or FAIL */
 	/* answers */
 	CTL_STARTED = 64, /* to the starter only: the image's process runs */
 	CTL_OK,

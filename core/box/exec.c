@@ -24,6 +24,7 @@
 #include "core/box/box.h"
 #include "core/box/caps.h"
 #include "core/box/launch.h"
+#include "core/box/procs.h"
 #include "core/box/rootfs.h"
 #include "core/box/security.h"
 #include "core/box/state.h"
@@ -62,7 +63,7 @@ NORETURN static void command_main(const struct exec *x)
 		.workdir = x->req->workdir ?: s->workdir,
 		.stdio = { x->child[0], x->child[1], x->child[2] },
 		.tty = x->req->tty,
-		.caps = s->caps,
+		.caps = x->req->privileged ? CAPS_ALL : s->caps,
 		.no_new_privs = s->no_new_privs,
 		.ulimits = &s->ulimits,
 		.group_add = &s->group_add,
@@ -405,10 +406,14 @@ struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int
 			  .cmd = -1,
 			  .child = { -1, -1, -1 },
 			  .ours = { -1, -1, -1 } };
+	_cleanup_close_ int child = b->spec.use_init ? pidfd_child(init_pidfd) : -1; /* as box_init_pidfd() */
 	int64_t end_ms = time_mono_ms() + limit_ms;
-	struct err *e = start(&x);
 	int status = -1;
+	struct err *e;
 
+	if (child >= 0)
+		x.pidfd = child;
+	e = start(&x);
 	if (e)
 		return e;
 	*ret_in_time = watch_test(&x, end_ms, out, out_max);
@@ -432,6 +437,8 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 	bool detached = false;
 	struct err *e;
 
+	if (box_is_paused(b))
+		return err_new(0, "container %s is paused, unpause the container before exec", b->spec.id);
 	e = box_init_pidfd(b, &x.pidfd);
 	e = e ?: start(&x);
 	if (x.pidfd >= 0)

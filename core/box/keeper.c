@@ -28,7 +28,8 @@ struct err *keeper_init(struct keeper *k, struct loop *loop, const struct limits
 	*k = (struct keeper){ .l = l, .parent = -1, .dir = -1, .proc = -1, .pidfd = -1 };
 	snprintf(k->name, sizeof(k->name), "devbox-%.64s", id);
 	k->timer.src.fd = -1;
-	return softlimit_watched(l) ? timer_init(loop, &k->timer, look) : NULL;
+	k->loop = loop;
+	return NULL;
 }
 
 struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note)
@@ -49,8 +50,9 @@ struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note)
 	}
 	err_free(e); /* what looked writable was not, or cannot do this: the other way */
 	k->mode = LIMITS_SOFT;
-	*ret_note = xasprintf("limits are soft: no cgroup v2 is delegated to this process%s",
-			      k->l->memory_reservation ? "; memory-reservation has no effect then" : "");
+	*ret_note =
+		xasprintf("limits are soft: no cgroup v2 is delegated to this process%s",
+			  k->l->memory_reservation ? "; memory-reservation has no effect then" : "");
 	return softlimit_apply(pid, k->l);
 }
 
@@ -61,10 +63,27 @@ void keeper_run(struct keeper *k, pid_t pid, int pidfd)
 	if (k->mode != LIMITS_SOFT || !softlimit_watched(k->l))
 		return;
 	k->pidfd = pidfd;
-	e = softlimit_open(pid, &k->proc);
+	e = k->timer.src.fd < 0 ? timer_init(k->loop, &k->timer, look) : NULL;
+	e = e ?: softlimit_open(pid, &k->proc);
 	if (!e)
 		timer_set(&k->timer, SOFTLIMIT_MS, SOFTLIMIT_MS);
 	err_free(e); /* it has ended already */
+}
+
+struct err *keeper_update(struct keeper *k, pid_t pid, int pidfd, char **ret_note)
+{
+	*ret_note = NULL;
+	if (k->mode == LIMITS_CGROUP)
+		return cgroup_apply(k->dir, k->l);
+	if (!limits_any(k->l))
+		return NULL;
+	k->mode = LIMITS_SOFT;
+	if (k->l->nano_cpus || k->l->cpuset || k->l->cpu_shares || k->l->blkio_weight)
+		*ret_note =
+			xstrdup("limits are soft: those of CPUs and io hold from the next start on");
+	if (k->proc < 0)
+		keeper_run(k, pid, pidfd);
+	return NULL;
 }
 
 void keeper_end(struct keeper *k, bool *ret_oom, const char **ret_reason)

@@ -147,9 +147,9 @@ static struct err *set_ulimits(const struct strv *list)
 			continue;
 		e = err_new(errno, "ulimit %s", list->v[i]);
 		getrlimit((__rlimit_resource_t)u.resource, &now);
-		e = now.rlim_max == RLIM_INFINITY ?
-			    e :
-			    err_hint(e, "this host allows you at most %llu", (unsigned long long)now.rlim_max);
+		e = now.rlim_max == RLIM_INFINITY ? e
+						  : err_hint(e, "this host allows you at most %llu",
+							     (unsigned long long)now.rlim_max);
 	}
 	return e;
 }

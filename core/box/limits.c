@@ -80,6 +80,20 @@ void limits_copy(struct limits *to, const struct limits *from)
 	to->cpuset = xstrdup(from->cpuset);
 }
 
+void limits_merge(struct limits *l, const struct limits *set)
+{
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		int64_t n = *(const int64_t *)(const void *)((const char *)set + numbers[i].at);
+
+		if (n)
+			*(int64_t *)(void *)((char *)l + numbers[i].at) = n;
+	}
+	if (set->cpuset) {
+		free(l->cpuset);
+		l->cpuset = xstrdup(set->cpuset);
+	}
+}
+
 void limits_done(struct limits *l)
 {
 	free(l->cpuset);
@@ -90,7 +104,8 @@ void limits_put(const struct limits *l, struct json_out *o)
 {
 	json_open(o, "limits", '{');
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		json_put_int(o, numbers[i].key, *(const int64_t *)(const void *)((const char *)l + numbers[i].at));
+		json_put_int(o, numbers[i].key,
+			     *(const int64_t *)(const void *)((const char *)l + numbers[i].at));
 	json_put_str(o, "cpuset", l->cpuset);
 	json_close(o, '}');
 }
@@ -171,7 +186,8 @@ unsigned limits_io_weight(int64_t blkio_weight)
 	return (unsigned)(1 + (blkio_weight - 10) * 9999 / 990);
 }
 
-/* One step of niceness is a factor of about 1.25 (sched(7)).  Nobody without privileges may go below 0. */
+/* One step of niceness is a factor of about 1.25 (sched(7)).  Nobody without privileges may go
+ * below 0. */
 int limits_nice(int64_t shares)
 {
 	int64_t at = SHARES_NORMAL * 1000;

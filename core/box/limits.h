@@ -1,4 +1,5 @@
-/* core/box/limits.h -- what a container may use: --memory, --cpus and their like, as asked for.  Pure, no I/O; how they are
+/* core/box/limits.h -- what a container may use: --memory, --cpus and their like, as asked for.
+ * Pure, no I/O; how they are
  * kept is cgroup.h (by the kernel) and softlimit.h (by the monitor). */
 #ifndef CORE_BOX_LIMITS_H
 #define CORE_BOX_LIMITS_H
@@ -26,10 +27,13 @@ struct cpus {
 };
 
 bool limits_any(const struct limits *l);
-/* Docker's rules and words: the least memory, swap not below memory, CPUS of this machine, ...  Sets memory_swap to twice
+/* Docker's rules and words: the least memory, swap not below memory, CPUS of this machine, ...
+ * Sets memory_swap to twice
  * the memory if only that was given. */
 struct err *limits_check(struct limits *l, unsigned cpus) MUST_CHECK;
 void limits_copy(struct limits *to, const struct limits *from);
+/* What SET has takes the place of what L has. */
+void limits_merge(struct limits *l, const struct limits *set);
 void limits_done(struct limits *l);
 /* Member "limits" of a record. */
 void limits_put(const struct limits *l, struct json_out *o);

@@ -4,7 +4,8 @@
 
 enum { DEFAULT_BYTES = 100 << 20, DEFAULT_FILES = 3 };
 
-static struct err *set_opt(struct logconf *c, const char *driver, const char *opt, bool *files_set, bool *size_set)
+static struct err *set_opt(struct logconf *c, const char *driver, const char *opt, bool *files_set,
+			   bool *size_set)
 {
 	size_t key = strcspn(opt, "=");
 	const char *value = opt[key] ? opt + key + 1 : "";
@@ -87,8 +88,8 @@ void logconf_done(struct logconf *c)
 static void add_escaped(struct str *s, const char *text)
 {
 	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-		    strchr("-_.~", *p))
+		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+		    (*p >= '0' && *p <= '9') || strchr("-_.~", *p))
 			str_addc(s, (char)*p);
 		else if (*p == ' ')
 			str_addc(s, '+');

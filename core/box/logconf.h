@@ -18,7 +18,8 @@ struct logconf {
 /* DRIVER may be NULL: json-file.  OPTS as given: "max-size=10m".  Errors in Docker's words. */
 struct err *logconf_parse(const char *driver, const struct strv *opts, struct logconf *ret) MUST_CHECK;
 void logconf_done(struct logconf *c);
-/* What --details shows in front of a line: "env=a,label=b", sorted by name, bytes that URLs escape escaped. */
+/* What --details shows in front of a line: "env=a,label=b", sorted by name, bytes that URLs escape
+ * escaped. */
 char *logconf_details(const struct logconf *c, const struct strv *labels, const struct strv *env);
 
 #endif

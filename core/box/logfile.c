@@ -71,7 +71,8 @@ static void file_name(const char *name, unsigned i, char ret[NAME_ROOM + 16])
 
 /* --- looking at records --- */
 
-/* LEN bytes at AT, NULL if the file has fewer.  BACKWARD: what is asked for next lies before, not behind. */
+/* LEN bytes at AT, NULL if the file has fewer.  BACKWARD: what is asked for next lies before, not
+ * behind. */
 static struct err *window_get(struct window *w, off_t at, size_t len, bool backward, const char **ret)
 {
 	*ret = NULL;
@@ -164,7 +165,8 @@ static struct err *record_before(struct window *w, off_t end, const char **ret)
 	return e;
 }
 
-/* Where the last whole record ends.  Usually that is the end of the file; after a crash the records are walked
+/* Where the last whole record ends.  Usually that is the end of the file; after a crash the
+ * records are walked
  * through from the beginning. */
 static struct err *find_end(struct window *w, off_t *ret)
 {
@@ -191,7 +193,8 @@ static struct err *find_end(struct window *w, off_t *ret)
 
 /* --- writer --- */
 
-/* After a crash in the middle of a rotation "log" is also log.1; a lower bound than last time leaves old files over. */
+/* After a crash in the middle of a rotation "log" is also log.1; a lower bound than last time
+ * leaves old files over. */
 static void tidy_up(int dir, const char *name, const struct log_bound *b)
 {
 	char path[NAME_ROOM + 16];
@@ -394,9 +397,12 @@ static bool ends_line(const char *record)
 	return len < LOG_LINE_MAX || record[sizeof(struct head) + len - 1] == '\n';
 }
 
-/* Walk back from END, over the ends of lines: LINES of them are passed, the next one is where the tail begins.  The end of
- * the log (IS_LAST: no record was met yet) ends a line in any case.  *ret_found: it begins in this file. */
-static struct err *find_tail(struct logreader *r, off_t end, uint64_t *lines, bool *is_last, bool *ret_found)
+/* Walk back from END, over the ends of lines: LINES of them are passed, the next one is where the
+ * tail begins.  The end of
+ * the log (IS_LAST: no record was met yet) ends a line in any case.  *ret_found: it begins in this
+ * file. */
+static struct err *find_tail(struct logreader *r, off_t end, uint64_t *lines, bool *is_last,
+			     bool *ret_found)
 {
 	off_t pos = end;
 
@@ -433,7 +439,8 @@ static void close_files(struct logreader *r)
 		close(r->files[--r->n_files]);
 }
 
-/* The descriptors of all files from the newest to the oldest; a file that was moved between two looks comes once.  Stops at
+/* The descriptors of all files from the newest to the oldest; a file that was moved between two
+ * looks comes once.  Stops at
  * the file UNTIL (-1: none), which is not among them. */
 static struct err *look_for_files(struct logreader *r, int until)
 {
@@ -467,7 +474,8 @@ static struct err *look_for_files(struct logreader *r, int until)
 	return NULL;
 }
 
-/* Two rotations during one look can confuse the order: look again, unless the log is too busy for that. */
+/* Two rotations during one look can confuse the order: look again, unless the log is too busy for
+ * that. */
 static struct err *open_files(struct logreader *r, int until)
 {
 	for (int i = 0; i < LOOKS_MAX; i++) {
@@ -536,7 +544,8 @@ struct err *logreader_open(int dir, const char *name, uint64_t tail, int64_t sin
 	return NULL;
 }
 
-/* At the end of a file: is there a newer one?  Then nothing is written to this one any more, but the last of it may have been
+/* At the end of a file: is there a newer one?  Then nothing is written to this one any more, but
+ * the last of it may have been
  * written after we looked: *ret_again asks to look once more before going on. */
 static struct err *next_file(struct logreader *r, bool was_asked, bool *ret_more, bool *ret_again)
 {
@@ -546,7 +555,8 @@ static struct err *next_file(struct logreader *r, bool was_asked, bool *ret_more
 
 	*ret_more = *ret_again = false;
 	if (r->n_files == 1) {
-		if (fstat(old, &cur) < 0 || fstatat(r->dir, r->name, &st, 0) < 0 || st.st_ino == cur.st_ino)
+		if (fstat(old, &cur) < 0 || fstatat(r->dir, r->name, &st, 0) < 0 ||
+		    st.st_ino == cur.st_ino)
 			return NULL;
 		if (!was_asked) {
 			*ret_again = true;

@@ -18,8 +18,8 @@
  *              removes the container, now or before, ends it.  So does SIGTERM to the monitor, but that is not
  *              recorded as the user's wish: "devbox resume" brings such a container back.
  *
- * Health: while RUNNING a timer forks a tester, which runs the test inside as exec does, keeps its time limit, and sends
- * one message: the result.  health.c says what follows from it and when the next one is due.
+ * Health: while RUNNING a timer forks a tester, which runs the test inside as exec does, keeps its time limit, and
+ * sends one message: the result.  health.c says what follows from it and when the next one is due.
  *
  * The lock (containers/<id>/lock) is held from before the fork until the file tree is unmounted: "running" in
  * state.json without a held lock is a lie left by a crash, and a new start waits until the old mount is gone.
@@ -54,6 +54,7 @@
 #include "core/box/keeper.h"
 #include "core/box/logconf.h"
 #include "core/box/logfile.h"
+#include "core/box/procs.h"
 #include "core/box/recipe.h"
 #include "core/box/relay_proc.h"
 #include "core/box/restart.h"
@@ -71,6 +72,7 @@ enum {
 	RELAY_MIN_MS = 1000,
 	RESOLV_MAX = 65536,
 	STDIN_QUEUE_MAX = 65536,
+	CONFIG_MAX = 4 << 20,
 	FULL_READS = 64,
 	PIPE_SIZE = 512 << 10
 };
@@ -114,6 +116,7 @@ struct monitor {
 	struct restart_track track;
 	int64_t run_start_ms; /* of this run, 0 until it runs */
 	bool no_restart; /* somebody ends it */
+	bool ended_waiting; /* and did so between two runs: who waits is told by end(), not before */
 	struct timer health_timer;
 	struct source tester; /* its result comes here */
 	pid_t tester_pid;
@@ -363,6 +366,7 @@ static void end_restarts(struct monitor *m, bool by_user)
 	m->b->state.user_stopped |= by_user;
 	if (m->phase == WAITING) {
 		m->phase = EXITED;
+		m->ended_waiting = true;
 		loop_stop(&m->loop);
 	}
 }
@@ -399,6 +403,32 @@ static void close_output(struct client *c, uint32_t stream)
 
 	if (c->starter && !m->b->spec.tty && (stream == 1 || stream == 2))
 		loop_del_close(&m->loop, &m->out[stream - 1].src);
+}
+
+/* The record has other limits now. */
+static void update(struct client *c)
+{
+	struct monitor *m = c->m;
+	_cleanup_free_ char *text = NULL, *note = NULL;
+	struct spec s = { 0 };
+	size_t len;
+	struct err *e = fd_read_file(m->b->dir, "config.json", CONFIG_MAX, &text, &len);
+
+	e = e ?: spec_from_json(text, len, &s);
+	if (!e) {
+		limits_done(&m->b->spec.limits);
+		limits_copy(&m->b->spec.limits, &s.limits);
+		if (m->phase == RUNNING) {
+			e = keeper_update(&m->keeper, m->init_pid, m->init.fd, &note);
+			m->b->state.limits_mode = m->keeper.mode;
+			err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: shown only */
+		}
+		spec_done(&s);
+	}
+	if (e)
+		client_fail(c, e);
+	else
+		client_send(c, CTL_OK, 0, note ?: "", note ? strlen(note) : 0, -1);
 }
 
 static void request(struct client *c, const struct ctl_msg *msg, size_t len)
@@ -445,6 +475,13 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 		else if (m->b->state.ready)
 			client_send(c, CTL_READY, 0, NULL, 0, -1);
 		break;
+	case CTL_RESTARTS:
+		m->b->spec.restart = restart_unpack(msg->arg);
+		m->track = (struct restart_track){ .count = m->track.count };
+		if (m->phase == WAITING && m->b->spec.restart.when == RESTART_NO)
+			end_restarts(m, false);
+		client_send(c, CTL_OK, 0, NULL, 0, -1);
+		break;
 	case CTL_WAIT:
 		c->wants_exit = true;
 		break;
@@ -467,6 +504,9 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 		if (m->b->spec.tty && m->out[0].src.fd >= 0)
 			term_resize(m->out[0].src.fd, msg->arg);
 		break;
+	case CTL_UPDATE:
+		update(c);
+		break;
 	case CTL_CLOSED:
 		close_output(c, msg->arg);
 		break;
@@ -476,7 +516,7 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 	default: /* a newer devbox talks to an older monitor */
 		client_fail(c, err_new(0, "this container's monitor does not know the request"));
 	}
-	if (m->phase == EXITED && c->wants_exit)
+	if (m->phase == EXITED && c->wants_exit && !m->ended_waiting)
 		client_send(c, CTL_EXITED, (uint32_t)m->b->state.exit_code, NULL, 0, -1);
 }
 
@@ -679,7 +719,7 @@ NORETURN static void tester_main(struct monitor *m, int result)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	proc_title_set("devbox: health test of %s", m->b->spec.name);
-	/* what is not closed here would outlive the monitor's own end of it: the lock, clients, the container's input */
+	/* what is not closed here would outlive the monitor's end of it: lock, clients, the container's input */
 	result = fcntl(result, F_DUPFD_CLOEXEC, 100);
 	if (dup2(fcntl(m->init.fd, F_DUPFD_CLOEXEC, 100), 3) < 0 || dup2(result, 4) < 0)
 		_exit(1);
@@ -750,6 +790,10 @@ static struct err *health_due(struct timer *t)
 
 	if (m->phase != RUNNING || m->tester_pid)
 		return NULL;
+	if (box_is_paused(m->b)) { /* a test would stand still, and be called a failure */
+		health_again(m);
+		return NULL;
+	}
 	e = fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e) { /* out of descriptors: perhaps not the next time */
 		err_free(e);
@@ -823,6 +867,7 @@ static struct err *on_started(struct monitor *m)
 	ports_done(&s->published);
 	listeners_ports(&m->listeners, &s->published);
 	e = state_write(m->b->dir, s, false);
+	box_event(m->b->st, &m->b->spec, "start", NULL); /* before the starter knows */
 	if (e)
 		return e; /* nobody would know of it: start_failed() ends it again */
 	m->phase = RUNNING;
@@ -928,6 +973,14 @@ static void limits_ended(struct monitor *m)
 		m->b->state.error = xstrdup(reason);
 }
 
+static void die_event(const struct monitor *m)
+{
+	char code[32];
+
+	snprintf(code, sizeof(code), "exitCode=%d", m->b->state.exit_code);
+	box_event(m->b->st, &m->b->spec, "die", code);
+}
+
 static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct monitor *m = container_of(s, struct monitor, init);
@@ -942,6 +995,7 @@ static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 	if (e)
 		return e;
 	limits_ended(m);
+	die_event(m);
 	m->phase = EXITED;
 	m->init_pid = 0;
 	loop_del_close(&m->loop, s);

@@ -42,8 +42,10 @@ static struct err *set_propagation(const char *value)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (!strcmp(value, known[i]))
-			return err_new(0, "bind-propagation=%s is not supported: mounts of a user's container "
-					  "and of the host stay apart (private, rprivate)", value);
+			return err_new(0,
+				       "bind-propagation=%s is not supported: mounts of a user's container "
+				       "and of the host stay apart (private, rprivate)",
+				       value);
 	return err_new(0, "invalid propagation '%s'", value);
 }
 
@@ -138,8 +140,10 @@ static struct err *set_field(struct parse *p, const char *key, const char *value
 	if (!strcmp(key, "volume-driver") && !strcmp(value, "local"))
 		return NULL;
 	if (!strcmp(key, "volume-driver") || !strcmp(key, "volume-opt"))
-		return err_new(0, "%s=%s is not supported: volumes are directories of yours (driver local, "
-				  "without options)", key, value);
+		return err_new(0,
+			       "%s=%s is not supported: volumes are directories of yours (driver local, "
+			       "without options)",
+			       key, value);
 	return err_new(0, "unexpected key '%s' in '%s=%s'", key, key, value);
 }
 
@@ -174,8 +178,8 @@ static struct err *check_mix(const struct parse *p)
 
 	for (enum mount_type t = 0; t < MOUNT_TYPE_MAX; t++)
 		if (of[t] && t != p->m.type)
-			return err_new(0, "cannot mix '%s-*' options with mount type '%s'", kinds[t],
-				       mount_type_names[p->m.type]);
+			return err_new(0, "cannot mix '%s-*' options with mount type '%s'",
+				       kinds[t], mount_type_names[p->m.type]);
 	return NULL;
 }
 
@@ -227,7 +231,8 @@ static struct err *check(struct parse *p)
 	if (!m->target || !*m->target)
 		return bad_config(m, err_new(0, "field Target must not be empty"));
 	if (*m->target != '/')
-		return bad_config(m, err_new(0, "invalid mount path: '%s' mount path must be absolute", m->target));
+		return bad_config(m, err_new(0, "invalid mount path: '%s' mount path must be absolute",
+					     m->target));
 	clean(&m->target);
 	if (!strcmp(m->target, "/"))
 		return bad_config(m, err_new(0, "invalid specification: destination can't be '/'"));

@@ -120,7 +120,7 @@ static struct err *scan_inside(void *arg, struct str *result)
 	return e;
 }
 
-static struct err *scan(struct box *b, int sig, struct str *ret)
+static struct err *scan(struct box *b, struct err *(*fn)(void *, struct str *), int sig, struct str *ret)
 {
 	_cleanup_close_ int pidfd = -1, proc = -1;
 	struct scan s = { .sig = sig };
@@ -130,13 +130,13 @@ static struct err *scan(struct box *b, int sig, struct str *ret)
 	e = e ?: fd_open(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY, 0, &proc);
 	s.proc = proc;
 	s.init = b->state.pid;
-	return e ?: userns_call_in(pidfd, b->st->ids.single, scan_inside, &s, ret);
+	return e ?: userns_call_in(pidfd, b->st->ids.single, fn, &s, ret);
 }
 
 struct err *box_procs(struct box *b, struct procs *ret)
 {
 	_cleanup_str_ struct str text = { 0 };
-	struct err *e = scan(b, 0, &text);
+	struct err *e = scan(b, scan_inside, 0, &text);
 	char *rest = text.s, *line;
 
 	*ret = (struct procs){ 0 };
@@ -151,6 +151,95 @@ struct err *box_procs(struct box *b, struct procs *ret)
 	}
 	if (e)
 		procs_done(ret);
+	return e;
+}
+
+/* -- usage --------------------------------------------------------------------------------------------------------- */
+
+/* The number behind KEY in a text of lines "KEY: 123 ..."; 0 if there is none. */
+static uint64_t number_after(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+static char *read_proc(int proc, pid_t pid, const char *file)
+{
+	_cleanup_free_ char *path = xasprintf("%d/%s", pid, file);
+	char *text = NULL;
+	struct err *e = fd_read_file(proc, path, 65536, &text, NULL);
+
+	err_free(e); /* ended meanwhile: counts nothing */
+	return text ?: xstrdup("");
+}
+
+static void add_process(int proc, pid_t pid, struct usage *u, uint64_t *shared)
+{
+	_cleanup_free_ char *stat = read_proc(proc, pid, "stat"), *status = read_proc(proc, pid, "status");
+	_cleanup_free_ char *io = read_proc(proc, pid, "io");
+	char *at = strrchr(stat, ')');
+	uint64_t shm = number_after(status, "\nRssShmem:") * 1024;
+
+	/* fields 14 to 17 of proc_pid_stat(5), of which ")" ends the second */
+	for (int field = 2; at && field < 14; field++)
+		at = strchr(at + 1, ' ');
+	for (int field = 14; at && field <= 17; field++)
+		u->cpu_ticks += strtoull(at, &at, 10);
+	u->memory += number_after(status, "\nRssAnon:") * 1024;
+	if (shm > *shared)
+		*shared = shm;
+	u->n_procs += number_after(status, "\nThreads:");
+	u->disk_in += number_after(io, "\nread_bytes:");
+	u->disk_out += number_after(io, "\nwrite_bytes:");
+}
+
+static void add_network(int proc, pid_t init, struct usage *u)
+{
+	_cleanup_free_ char *text = read_proc(proc, init, "net/dev");
+	char *rest = text, *line;
+
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		char *colon = strchr(line, ':'), *at = colon ? colon + 1 : NULL;
+		const char *name = line + strspn(line, " ");
+
+		if (!colon || str_starts(name, "lo:"))
+			continue;
+		u->net_in += strtoull(at, &at, 10);
+		for (int field = 1; field < 8; field++)
+			strtoull(at, &at, 10);
+		u->net_out += strtoull(at, &at, 10);
+	}
+}
+
+static struct err *usage_inside(void *arg, struct str *result)
+{
+	const struct scan *s = arg;
+	_cleanup_str_ struct str pids = { 0 };
+	struct usage u = { 0 };
+	uint64_t shared = 0;
+	bool moved;
+	struct err *e = look(s, &pids, &moved);
+	char *rest = pids.s, *line;
+
+	while (!e && rest && (line = strsep(&rest, "\n")) != NULL)
+		if (*line)
+			add_process(s->proc, (pid_t)strtol(line, NULL, 10), &u, &shared);
+	u.memory += shared;
+	if (!e) {
+		add_network(s->proc, s->init, &u);
+		str_addn(result, &u, sizeof(u));
+	}
+	return e;
+}
+
+struct err *box_usage(struct box *b, struct usage *ret)
+{
+	_cleanup_str_ struct str raw = { 0 };
+	struct err *e = scan(b, usage_inside, 0, &raw);
+
+	if (!e)
+		memcpy(ret, raw.s, sizeof(*ret));
 	return e;
 }
 
@@ -190,10 +279,12 @@ struct err *box_pause(struct box *b)
 	text = record(b);
 	/* first the record: a crash in between leaves something that can be unpaused */
 	e = fd_write_atomic(b->dir, "paused", text, strlen(text), 0600, false);
-	e = e ?: scan(b, SIGSTOP, NULL);
+	e = e ?: scan(b, scan_inside, SIGSTOP, NULL);
 	if (e) {
-		err_free(scan(b, SIGCONT, NULL)); /* the first failure is what counts */
+		err_free(scan(b, scan_inside, SIGCONT, NULL)); /* the first failure is what counts */
 		unlinkat(b->dir, "paused", 0);
+	} else {
+		box_event(b->st, &b->spec, "pause", NULL);
 	}
 	return e;
 }
@@ -208,8 +299,10 @@ struct err *box_unpause(struct box *b)
 		return err_new(0, "Container %s is not running", b->spec.id);
 	if (!box_is_paused(b))
 		return err_new(0, "Container %s is not paused", b->spec.id);
-	e = scan(b, SIGCONT, NULL);
-	if (!e)
+	e = scan(b, scan_inside, SIGCONT, NULL);
+	if (!e) {
 		unlinkat(b->dir, "paused", 0);
+		box_event(b->st, &b->spec, "unpause", NULL);
+	}
 	return e;
 }

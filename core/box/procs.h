@@ -17,6 +17,15 @@ void procs_done(struct procs *p);
 /* Errors: not running. */
 struct err *box_procs(struct box *b, struct procs *ret) MUST_CHECK;
 
+/* What it has used so far, summed over its processes of the moment. */
+struct usage {
+	uint64_t cpu_ticks; /* of sysconf(_SC_CLK_TCK), children that were waited for included */
+	uint64_t memory; /* bytes of anonymous memory, plus shared memory once */
+	uint64_t net_in, net_out, disk_in, disk_out; /* bytes */
+	uint64_t n_procs; /* threads included, as Docker counts */
+};
+struct err *box_usage(struct box *b, struct usage *ret) MUST_CHECK;
+
 /* Stop all of its processes (SIGSTOP, until there is none left that runs) or let them go on.  Recorded beside the
  * container: box_is_paused().  Errors as Docker words them: not running, already paused, not paused. */
 struct err *box_pause(struct box *b) MUST_CHECK;

@@ -2,7 +2,7 @@
 
 #include "core/base/str.h"
 
-enum { DELAY_FIRST_MS = 100, DELAY_MAX_MS = 60000, CALM_MS = 10000, RETRIES_MAX = 1000000000 };
+enum { DELAY_FIRST_MS = 100, DELAY_MAX_MS = 60000, CALM_MS = 10000, RETRIES_MAX = 100000000 };
 
 const char *const restart_names[] = {
 	[RESTART_NO] = "no",
@@ -32,7 +32,8 @@ struct err *restart_parse(const char *text, struct restart_policy *ret)
 				"use one of no, always, on-failure or unless-stopped");
 	if (text[len]) {
 		if (p.when != RESTART_ON_FAILURE)
-			return err_new(0, "invalid restart policy: maximum retry count can only be used with 'on-failure'");
+			return err_new(0, "invalid restart policy: maximum retry count can only be used "
+					  "with 'on-failure'");
 		e = str_to_u64(text + len + 1, 0, RETRIES_MAX, &max);
 		if (e)
 			return err_wrap(
@@ -41,6 +42,16 @@ struct err *restart_parse(const char *text, struct restart_policy *ret)
 	}
 	*ret = p;
 	return NULL;
+}
+
+uint32_t restart_pack(const struct restart_policy *p)
+{
+	return (uint32_t)p->when | p->max << 3;
+}
+
+struct restart_policy restart_unpack(uint32_t packed)
+{
+	return (struct restart_policy){ (enum restart_when)((packed & 7) % RESTART_MAX), packed >> 3 };
 }
 
 bool restart_again(const struct restart_policy *p, struct restart_track *t, int exit_code,

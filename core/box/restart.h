@@ -22,8 +22,13 @@ struct restart_policy {
 	unsigned max; /* on-failure: so many restarts at most; 0: no limit */
 };
 
-/* "--restart" as Docker reads it: "no", "", "on-failure", "on-failure:3", "always", "unless-stopped".  Errors in Docker's words. */
+/* "--restart" as Docker reads it: "no", "", "on-failure", "on-failure:3", "always", "unless-stopped".  Errors in
+ * Docker's words. */
 struct err *restart_parse(const char *text, struct restart_policy *ret) MUST_CHECK;
+
+/* A policy in 32 bits, for the control socket. */
+uint32_t restart_pack(const struct restart_policy *p);
+struct restart_policy restart_unpack(uint32_t packed);
 
 /* What the monitor keeps between the runs of a container.  Zero at the start. */
 struct restart_track {

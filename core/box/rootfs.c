@@ -294,8 +294,8 @@ static struct err *open_volume(const struct mount_spec *m, int store, int *ret_t
 	struct err *e = fd_open(store, data, O_PATH | O_DIRECTORY, 0, &dir);
 
 	if (!e && m->subpath)
-		e = err_wrap(fd_open_in_root(dir, m->subpath, O_PATH, 0, &sub), "path %s of the volume",
-			     m->subpath);
+		e = err_wrap(fd_open_in_root(dir, m->subpath, O_PATH, 0, &sub),
+			     "path %s of the volume", m->subpath);
 	if (e)
 		return err_wrap(e, "opening volume %s", m->source);
 	*ret_tree = sys_open_tree(m->subpath ? sub : dir, "",
@@ -389,8 +389,8 @@ static struct err *dev(const struct spec *s, int root)
 
 static struct err *sys(const struct rootfs_cfg *cfg, int root)
 {
-	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC |
-				    (cfg->spec->privileged ? 0 : MS_RDONLY);
+	const unsigned long flags =
+		MS_NOSUID | MS_NODEV | MS_NOEXEC | (cfg->spec->privileged ? 0 : MS_RDONLY);
 	_cleanup_close_ int tree = -1;
 	struct err *e;
 

@@ -8,10 +8,12 @@ static const struct {
 	const char *name;
 	int resource;
 } ulimits[] = {
-	{ "core", RLIMIT_CORE },	 { "cpu", RLIMIT_CPU },	      { "data", RLIMIT_DATA },
-	{ "fsize", RLIMIT_FSIZE },	 { "locks", RLIMIT_LOCKS },   { "memlock", RLIMIT_MEMLOCK },
-	{ "msgqueue", RLIMIT_MSGQUEUE }, { "nice", RLIMIT_NICE },     { "nofile", RLIMIT_NOFILE },
-	{ "nproc", RLIMIT_NPROC },	 { "rss", RLIMIT_RSS },	      { "rtprio", RLIMIT_RTPRIO },
+	{ "core", RLIMIT_CORE },	 { "cpu", RLIMIT_CPU },
+	{ "data", RLIMIT_DATA },	 { "fsize", RLIMIT_FSIZE },
+	{ "locks", RLIMIT_LOCKS },	 { "memlock", RLIMIT_MEMLOCK },
+	{ "msgqueue", RLIMIT_MSGQUEUE }, { "nice", RLIMIT_NICE },
+	{ "nofile", RLIMIT_NOFILE },	 { "nproc", RLIMIT_NPROC },
+	{ "rss", RLIMIT_RSS },		 { "rtprio", RLIMIT_RTPRIO },
 	{ "rttime", RLIMIT_RTTIME },	 { "sigpending", RLIMIT_SIGPENDING },
 	{ "stack", RLIMIT_STACK },
 };
@@ -54,16 +56,17 @@ struct err *ulimit_parse(const char *text, struct ulimit *ret)
 	if (e)
 		return err_wrap(e, "invalid ulimit argument: %s", text);
 	if (u.limit.rlim_cur > u.limit.rlim_max)
-		return err_new(0, "ulimit soft limit must be less than or equal to hard limit: %s > %s", soft,
-			       hard ?: soft);
+		return err_new(0, "ulimit soft limit must be less than or equal to hard limit: %s > %s",
+			       soft, hard ?: soft);
 	*ret = u;
 	return NULL;
 }
 
 struct err *sysctl_parse(const char *text, enum net_mode net, char **ret_path, const char **ret_value)
 {
-	static const char *const ipc[] = { "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni",
-					   "kernel.sem",    "kernel.shmall", "kernel.shmmax",
+	static const char *const ipc[] = { "kernel.msgmax", "kernel.msgmnb",
+					   "kernel.msgmni", "kernel.sem",
+					   "kernel.shmall", "kernel.shmmax",
 					   "kernel.shmmni", "kernel.shm_rmid_forced" };
 	const char *equals = strchr(text, '=');
 	_cleanup_free_ char *name = xstrndup(text, equals ? (size_t)(equals - text) : 0);
@@ -74,12 +77,14 @@ struct err *sysctl_parse(const char *text, enum net_mode net, char **ret_path, c
 	for (size_t i = 0; i < ARRAY_LEN(ipc); i++)
 		known |= !strcmp(name, ipc[i]);
 	for (const char *c = name; *c; c++)
-		known &= isalnum((unsigned char)*c) || *c == '_' || *c == '-' || (*c == '.' && c[1] && c[1] != '.');
+		known &= isalnum((unsigned char)*c) || *c == '_' || *c == '-' ||
+			 (*c == '.' && c[1] && c[1] != '.');
 	if (!known)
-		return err_hint(err_new(0, "sysctl '%s' is not allowed: it is not in a separate kernel namespace",
-					name),
-				"it would change the host; net.*, fs.mqueue.*, kernel.shm*, kernel.msg* and "
-				"kernel.sem are a container's own");
+		return err_hint(
+			err_new(0, "sysctl '%s' is not allowed: it is not in a separate kernel namespace",
+				name),
+			"it would change the host; net.*, fs.mqueue.*, kernel.shm*, kernel.msg* and "
+			"kernel.sem are a container's own");
 	if (net == NET_HOST && str_starts(name, "net."))
 		return err_new(0, "sysctl '%s' is not allowed in the host's network namespace", name);
 	for (char *c = name; *c; c++)
@@ -113,8 +118,10 @@ struct err *device_parse(const char *text, struct mounts *to)
 	if (!*access || access[strspn(access, "rwm")] || *inside != '/')
 		return err_new(0, "invalid device mode: %s", access);
 	if (!strchr(access, 'r') || !strchr(access, 'w'))
-		return err_new(0, "device mode %s is not supported: a user's container cannot be given less than "
-				  "rw of a device", access);
+		return err_new(0,
+			       "device mode %s is not supported: a user's container cannot be given less than "
+			       "rw of a device",
+			       access);
 	m = mounts_add(to);
 	m->type = MOUNT_BIND;
 	m->device = m->by_mount = true;
@@ -156,14 +163,16 @@ static struct err *resolve_dns(const struct run_request *req, struct spec *s)
 	unsigned char addr[16];
 
 	for (size_t i = 0; i < req->dns.n; i++)
-		if (inet_pton(AF_INET, req->dns.v[i], addr) != 1 && inet_pton(AF_INET6, req->dns.v[i], addr) != 1)
+		if (inet_pton(AF_INET, req->dns.v[i], addr) != 1 &&
+		    inet_pton(AF_INET6, req->dns.v[i], addr) != 1)
 			return err_new(0, "%s is not an ip address", req->dns.v[i]);
 	for (size_t i = 0; i < req->dns_search.n; i++)
 		if (!is_word(req->dns_search.v[i]))
 			return err_new(0, "%s is not a valid domain", req->dns_search.v[i]);
 	for (size_t i = 0; i < req->dns_options.n; i++)
 		if (!is_word(req->dns_options.v[i]))
-			return err_new(0, "'%s' is not an option of resolv.conf", req->dns_options.v[i]);
+			return err_new(0, "'%s' is not an option of resolv.conf",
+				       req->dns_options.v[i]);
 	strv_copy(&s->dns, &req->dns);
 	strv_copy(&s->dns_search, &req->dns_search);
 	strv_copy(&s->dns_options, &req->dns_options);
@@ -207,7 +216,8 @@ struct err *runopt_resolve(const struct run_request *req, struct spec *s)
 	if (e)
 		return e;
 	if (req->oom_score_adj < -OOM_SCORE_MAX || req->oom_score_adj > OOM_SCORE_MAX)
-		return err_new(0, "Invalid value %d, range for oom score adj is [-1000, 1000]", req->oom_score_adj);
+		return err_new(0, "Invalid value %d, range for oom score adj is [-1000, 1000]",
+			       req->oom_score_adj);
 	s->oom_score_adj = req->oom_score_adj;
 	s->shm_bytes = req->shm_bytes;
 	if (req->mac && *req->mac) {

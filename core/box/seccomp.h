@@ -20,7 +20,8 @@
  * The caller frees *ret_prog. */
 void seccomp_default(uint64_t mask, void **ret_prog, size_t *ret_len);
 /* The same from a profile in Docker's JSON form.  Errors: "Decoding seccomp profile failed: <where>: <reason>". */
-struct err *seccomp_profile(const char *text, uint64_t mask, void **ret_prog, size_t *ret_len) MUST_CHECK;
+struct err *seccomp_profile(const char *text, uint64_t mask, void **ret_prog, size_t *ret_len)
+	MUST_CHECK;
 /* Install it for this process and its children.  Needs CAP_SYS_ADMIN in the user namespace, or no_new_privs. */
 struct err *seccomp_install(const void *prog, size_t len) MUST_CHECK;
 

@@ -97,8 +97,8 @@ static struct err *get_action(json *obj, const char *key, const char *errno_key,
 	if (!e && number > 4095)
 		e = err_new(0, "%s is no error number", errno_key);
 	if (!e)
-		*ret = !strcmp(name, "SCMP_ACT_ERRNO") ? SCMP_ACT_ERRNO((uint32_t)number) :
-							 SCMP_ACT_TRACE((uint32_t)number);
+		*ret = !strcmp(name, "SCMP_ACT_ERRNO") ? SCMP_ACT_ERRNO((uint32_t)number)
+						       : SCMP_ACT_TRACE((uint32_t)number);
 	return e;
 }
 
@@ -126,7 +126,8 @@ static struct err *add_arches(struct profile *p, json *j)
 		bool native = false;
 
 		for (size_t k = 0; name && k < ARRAY_LEN(arches); k++)
-			native |= !strcmp(name, arches[k].name) && arches[k].token == seccomp_arch_native();
+			native |= !strcmp(name, arches[k].name) &&
+				  arches[k].token == seccomp_arch_native();
 		for (size_t k = 0; native && !e && k < json_len(sub); k++)
 			e = add_arch(p, json_text(json_at(sub, k)));
 	}
@@ -178,7 +179,8 @@ static bool applies(const struct profile *p, json *rule)
 		return false;
 	if (has_text(json_get(ex, "arches"), native_name()))
 		return false;
-	return (!in_kernel || kernel_at_least(in_kernel)) && (!ex_kernel || !kernel_at_least(ex_kernel));
+	return (!in_kernel || kernel_at_least(in_kernel)) &&
+	       (!ex_kernel || !kernel_at_least(ex_kernel));
 }
 
 static struct err *get_condition(json *arg, struct scmp_arg_cmp *ret)
@@ -186,9 +188,12 @@ static struct err *get_condition(json *arg, struct scmp_arg_cmp *ret)
 	static const struct {
 		const char *name;
 		enum scmp_compare op;
-	} ops[] = { { "SCMP_CMP_NE", SCMP_CMP_NE }, { "SCMP_CMP_LT", SCMP_CMP_LT },
-		    { "SCMP_CMP_LE", SCMP_CMP_LE }, { "SCMP_CMP_EQ", SCMP_CMP_EQ },
-		    { "SCMP_CMP_GE", SCMP_CMP_GE }, { "SCMP_CMP_GT", SCMP_CMP_GT },
+	} ops[] = { { "SCMP_CMP_NE", SCMP_CMP_NE },
+		    { "SCMP_CMP_LT", SCMP_CMP_LT },
+		    { "SCMP_CMP_LE", SCMP_CMP_LE },
+		    { "SCMP_CMP_EQ", SCMP_CMP_EQ },
+		    { "SCMP_CMP_GE", SCMP_CMP_GE },
+		    { "SCMP_CMP_GT", SCMP_CMP_GT },
 		    { "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ } };
 	const char *op = json_str(arg, "op");
 	uint64_t index, value, value2;
@@ -217,7 +222,8 @@ static struct err *add_name(struct profile *p, const char *name, uint32_t act,
 		return NULL; /* another architecture's, or younger than libseccomp: the default action holds */
 	for (unsigned i = 0; i < n; i++)
 		for (unsigned k = 0; k < i; k++)
-			one_by_one |= args[i].arg == args[k].arg; /* libseccomp takes one comparison per argument */
+			one_by_one |= args[i].arg ==
+				      args[k].arg; /* libseccomp takes one comparison per argument */
 	if (!one_by_one)
 		rc = seccomp_rule_add_array(p->ctx, act, nr, n, args);
 	for (unsigned i = 0; one_by_one && rc == 0 && i < n; i++)

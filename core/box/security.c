@@ -17,7 +17,8 @@ static struct err *parse_caps(const struct strv *list, uint64_t *ret, bool *ret_
 		*ret |= bits;
 		*ret_all |= all;
 		if (!e)
-			strv_addf(canon, "%s%s", all || !strncasecmp(name, "CAP_", 4) ? "" : "CAP_", name);
+			strv_addf(canon, "%s%s", all || !strncasecmp(name, "CAP_", 4) ? "" : "CAP_",
+				  name);
 		for (char *c = e ? NULL : canon->v[canon->n - 1]; c && *c; c++)
 			if (*c >= 'a' && *c <= 'z')
 				*c = (char)(*c - 'a' + 'A');

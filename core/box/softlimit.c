@@ -15,7 +15,8 @@
 /* ioprio_set(2) has no header */
 enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_SHIFT = 13, IOPRIO_CLASS_BE = 2, TEXT_MAX = 4096 };
 
-/* The first CPUs of those that PID may use now; from a place that differs from container to container. */
+/* The first CPUs of those that PID may use now; from a place that differs from container to
+ * container. */
 static void choose_cpus(pid_t pid, int64_t nano_cpus, cpu_set_t *set)
 {
 	int want = (int)((nano_cpus + 999999999) / 1000000000), have = CPU_COUNT(set), skip, taken = 0;
@@ -109,7 +110,8 @@ struct err *softlimit_open(pid_t pid, int *ret_proc)
 	return NULL;
 }
 
-/* A text of at most TEXT_MAX - 1 bytes; the container may have mounted anything over it, which is not entered. */
+/* A text of at most TEXT_MAX - 1 bytes; the container may have mounted anything over it, which is
+ * not entered. */
 static bool read_entry(int proc, const char *pid, const char *file, char buf[TEXT_MAX])
 {
 	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
@@ -194,7 +196,8 @@ enum softlimit softlimit_look(int proc, const struct limits *l)
 	count_all(proc, false, &s);
 	if (l->pids > 0 && s.threads > (uint64_t)l->pids)
 		return SOFTLIMIT_PIDS;
-	/* resident pages count shared ones several times: only above the limit is the dearer question asked */
+	/* resident pages count shared ones several times: only above the limit is the dearer
+	 * question asked */
 	if (l->memory && s.pages * (uint64_t)sysconf(_SC_PAGESIZE) > (uint64_t)l->memory)
 		count_all(proc, true, &s);
 	return l->memory && s.used > (uint64_t)l->memory ? SOFTLIMIT_MEMORY : SOFTLIMIT_KEPT;

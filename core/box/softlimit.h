@@ -1,8 +1,11 @@
-/* core/box/softlimit.h -- limits without cgroups: what a process can be given from outside (affinity, niceness, io priority),
+/* core/box/softlimit.h -- limits without cgroups: what a process can be given from outside
+ * (affinity, niceness, io priority),
  * and a look at the container's processes now and then.
  *
- * Memory is the sum of what the processes hold alone or share between them (Pss without the part backed by files, which
- * the kernel can drop; with swap).  A program that is faster than the next look can go above the limit for that long. */
+ * Memory is the sum of what the processes hold alone or share between them (Pss without the part
+ * backed by files, which
+ * the kernel can drop; with swap).  A program that is faster than the next look can go above the
+ * limit for that long. */
 #ifndef CORE_BOX_SOFTLIMIT_H
 #define CORE_BOX_SOFTLIMIT_H
 

@@ -21,25 +21,28 @@ struct field {
 	}
 
 static const struct field texts[] = {
-	FIELD(id),	FIELD(name), FIELD(image),    FIELD(image_ref), FIELD(image_id),
-	FIELD(workdir), FIELD(user), FIELD(hostname), FIELD(recipe),	FIELD(platform), FIELD(seccomp), FIELD(domainname), FIELD(mac),
-	FIELD(log_driver),
+	FIELD(id),	FIELD(name),	   FIELD(image),    FIELD(image_ref),  FIELD(image_id),
+	FIELD(workdir), FIELD(user),	   FIELD(hostname), FIELD(recipe),     FIELD(platform),
+	FIELD(seccomp), FIELD(domainname), FIELD(mac),	    FIELD(log_driver),
 };
 static const struct field lists[] = {
-	FIELD(layers),	FIELD(entrypoint), FIELD(cmd),	     FIELD(env),
-	FIELD(exposed), FIELD(labels),	   FIELD(add_hosts), FIELD(log_opts), FIELD(volumes_from), FIELD(cap_add),    FIELD(cap_drop), FIELD(security_opt),
-	FIELD(ulimits), FIELD(sysctls), FIELD(group_add), FIELD(dns), FIELD(dns_search), FIELD(dns_options),
+	FIELD(layers),	     FIELD(entrypoint),	 FIELD(cmd),	   FIELD(env),
+	FIELD(exposed),	     FIELD(labels),	 FIELD(add_hosts), FIELD(log_opts),
+	FIELD(volumes_from), FIELD(cap_add),	 FIELD(cap_drop),  FIELD(security_opt),
+	FIELD(ulimits),	     FIELD(sysctls),	 FIELD(group_add), FIELD(dns),
+	FIELD(dns_search),   FIELD(dns_options),
 };
 static const struct field flags[] = {
-	FIELD(tty),	  FIELD(open_stdin),	 FIELD(auto_remove),   FIELD(use_init),
-	FIELD(read_only), FIELD(detached_start), FIELD(made_password), FIELD(privileged), FIELD(no_new_privs),
-	FIELD(unmasked),
+	FIELD(tty),	     FIELD(open_stdin),	    FIELD(auto_remove),	  FIELD(use_init),
+	FIELD(read_only),    FIELD(detached_start), FIELD(made_password), FIELD(privileged),
+	FIELD(no_new_privs), FIELD(unmasked),
 };
 
 /* May be NULL in a record that was read; all other texts of the table never are. */
 static bool may_be_null(const char *key)
 {
-	static const char *const keys[] = { "image_ref", "hostname", "recipe", "seccomp", "domainname", "mac", "log_driver" };
+	static const char *const keys[] = { "image_ref",  "hostname", "recipe",	   "seccomp",
+					    "domainname", "mac",      "log_driver" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (!strcmp(key, keys[i]))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/base/fd.h"
+#include "core/store/events.h"
 #include "core/store/names.h"
 #include "core/store/volume.h"
 
@@ -180,6 +181,32 @@ void state_done(struct state *s)
 	*s = (struct state){ 0 };
 }
 
+void box_event(struct store *st, const struct spec *s, const char *action, const char *more)
+{
+	_cleanup_strv_ struct strv attrs = { 0 };
+
+	strv_copy(&attrs, &s->labels);
+	if (more)
+		strv_add(&attrs, more);
+	strv_addf(&attrs, "image=%s", s->image ?: "");
+	strv_addf(&attrs, "name=%s", s->name);
+	event_add(st, "container", action, s->id, &attrs);
+}
+
+/* It may have been renamed since S was read: a monitor keeps what it was started with. */
+static void release_new_name(struct store *st, const char *id, const char *gone)
+{
+	_cleanup_free_ char *path = xasprintf("%s/config.json", gone), *text = NULL;
+	_cleanup_json_ json *j = NULL;
+	size_t len;
+	struct err *e = fd_read_file(st->tmp, path, RECORD_MAX, &text, &len);
+
+	e = e ?: json_parse(text, len, path, &j);
+	if (!e && json_str(j, "name"))
+		name_release(st, json_str(j, "name"), id);
+	err_free(e); /* no record, no other name */
+}
+
 struct err *box_hide(struct store *st, const struct spec *s, char **ret_gone)
 {
 	_cleanup_free_ char *gone = xasprintf("rm.%s", s->id);
@@ -187,6 +214,8 @@ struct err *box_hide(struct store *st, const struct spec *s, char **ret_gone)
 	if (renameat(st->containers, s->id, st->tmp, gone) < 0)
 		return err_new(errno, "removing container %.12s", s->id);
 	name_release(st, s->name, s->id);
+	release_new_name(st, s->id, gone);
+	box_event(st, s, "destroy", NULL);
 	*ret_gone = TAKE_PTR(gone);
 	return NULL;
 }

@@ -16,7 +16,11 @@ void state_done(struct state *s);
 struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int64_t limit_ms, size_t out_max,
 		     struct str *out, int *ret_status, bool *ret_in_time) MUST_CHECK;
 
-/* A pidfd of the running container's first process, from its monitor. */
+/* Write an event of container S into the store's log.  MORE: "exitCode=3", or NULL. */
+void box_event(struct store *st, const struct spec *s, const char *action, const char *more);
+
+/* A pidfd of the running container's first process (with --init: of that one's first child), whose namespaces can be
+ * entered. */
 struct err *box_init_pidfd(struct box *b, int *ret_pidfd) MUST_CHECK;
 
 /* Its lock, waiting for a monitor of an earlier run: it cannot be started or removed while we hold it.  B's state is fresh then.

@@ -7,6 +7,7 @@
  *   volumes/<name>/                            volume.json, data/
  *   cache/                                     what can be computed again (compiled seccomp filters)
  *   tmp/                                       staging areas; each is locked while it is in use
+ *   events events.1                            what happened, see core/store/events.h
  *   lock                                       flock: exclusive while names, index.json or counts change
  *
  * Nothing is written elsewhere; removing the folder removes all.  Everything belongs to the inner root of the user

@@ -7,6 +7,7 @@
 #include "core/base/fd.h"
 #include "core/base/json.h"
 #include "core/base/proc.h"
+#include "core/store/events.h"
 #include "core/store/names.h"
 
 struct err *volume_check_name(const char *name)
@@ -64,8 +65,10 @@ struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bo
 		e = err_new(errno, "giving its data to uid %u", st->ids.root_uid);
 	if (!e) {
 		*ret_created = renameat2(st->tmp, stage, st->volumes, name, RENAME_NOREPLACE) == 0;
-		if (*ret_created)
+		if (*ret_created) {
+			event_add(st, "volume", "create", name, NULL);
 			return NULL;
+		}
 		if (errno != EEXIST)
 			e = err_new(errno, "putting it into place");
 	}
@@ -83,6 +86,7 @@ struct err *volume_remove(struct store *st, const char *name)
 	/* out of sight in one step, then taken apart */
 	if (renameat(st->volumes, name, st->tmp, gone) < 0)
 		return errno == ENOENT ? NULL : err_new(errno, "removing volume %s", name);
+	event_add(st, "volume", "destroy", name, NULL);
 	return err_wrap(store_rm_tree(st, st->tmp, gone), "removing volume %s", name);
 }
 

@@ -66,5 +66,26 @@ eventually 5 field '{{.State.Health.Status}}' img healthy
 run devbox run -d --name busy --health-cmd 'sleep 1000' --health-interval 50ms busybox sleep 1000
 running() { e2e_as devbox exec busy sh -c 'ps | grep -q "[s]leep 1000$" && [ "$(ps | grep -c "[s]leep 1000$")" -ge 2 ]'; }
 eventually 5 running
-run devbox rm -f busy slow late none hc img;		expect_status 0
+run devbox rm -f slow late none hc img;		expect_status 0
+no_process() { [ -z "$("$lib/world" _leftovers)" ]; }
+id=$(e2e_as devbox ps -q --no-trunc)
+kill -KILL "$(python3 -c 'import json,sys; print(json.load(sys.stdin)["monitor_pid"])' <"$(store)/containers/$id/state.json")"
+eventually 5 no_process
+run devbox ps -a --format '{{.Names}} {{.Status}}';	expect_stdout 'busy Exited (137) *'
+inspect '{{.State.Health.Status}}' busy;	expect_stdout 'unhealthy'
+
+# while it is paused no test runs
+run devbox start busy;				expect_status 0
+run devbox rm -f busy;				expect_status 0
+run devbox run -d --name still --health-cmd 'echo x' --health-interval 50ms busybox sleep 1000;	expect_status 0
+eventually 5 field '{{.State.Health.Status}}' still healthy
+run devbox pause still;				expect_status 0
+run devbox ps --format '{{.Status}}';		expect_stdout 'Up *second* (Paused)'
+last() { e2e_as devbox inspect -f '{{range .State.Health.Log}}{{.Start}}{{println}}{{end}}' still | grep . | tail -n 1; }
+run devbox unpause still;			expect_status 0
+before=$(last)
+goes_on() { [ "$(last)" != "$before" ]; }
+eventually 5 goes_on
+inspect '{{.State.Health.Status}}' still;	expect_stdout 'healthy'
+run devbox rm -f still;				expect_status 0
 expect_no_leftovers

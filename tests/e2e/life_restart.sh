@@ -67,6 +67,21 @@ run devbox start loop;		expect_status 0
 eventually 20 field '{{.State.Status}} {{.RestartCount}}' loop 'restarting 4'
 run devbox rm -f loop;		expect_status 0
 
+# update changes the policy, also of a running one and of one that waits
+run devbox run -d --name late --restart on-failure busybox sh -c 'while [ ! -e /end ]; do sleep 0.1; done; exit 3';	expect_status 0
+run devbox update --restart no late;	expect_status 0;	expect_stdout 'late'
+run devbox exec late touch /end;		expect_status 0
+run devbox wait late;			expect_stdout '3'
+inspect '{{.State.Status}} {{.HostConfig.RestartPolicy.Name}}' late;	expect_stdout 'exited no'
+run devbox update --restart always late;	expect_status 0
+run devbox start late;			expect_status 0
+eventually 20 field '{{.State.Status}} {{.RestartCount}}' late 'restarting 3'
+run devbox update --restart=no late;	expect_status 0
+eventually 5 field '{{.State.Status}}' late exited
+run devbox update late;			expect_status 1;	expect_stderr '*you must provide one or more flags*'
+run devbox update --restart x late;	expect_status 125;	expect_stderr '*unknown policy*'
+run devbox rm late;			expect_status 0
+
 # in the foreground one sees the first run, as with Docker
 run devbox run --name seen --restart always busybox sh -c 'echo once; exit 4'
 expect_status 4; expect_stdout 'once'

@@ -86,6 +86,7 @@ start manager python3 -c 'import os, socket, time
 os.makedirs("rt/systemd"); s = socket.socket(socket.AF_UNIX); s.bind("rt/systemd/private"); s.listen(); time.sleep(100)'
 eventually 5 test -S "$(home)/rt/systemd/private"
 run env "XDG_RUNTIME_DIR=$(home)/rt" devbox resume --install;	expect_status 0
+# shellcheck disable=SC2088	# as printed
 expect_stdout '~/.config/systemd/user/devbox-resume.service*'
 expect_file .config/systemd/user/devbox-resume.service '*ExecStart="/*devbox" resume*'
 expect_file .config/systemd/user/default.target.wants/devbox-resume.service

@@ -41,6 +41,7 @@ for via in 'exec prof' 'run --rm --security-opt seccomp=p.json --cap-drop=NET_RA
 	run devbox $via sh -c "mkdir /tmp/x; chmod 1777 /tmp && $shows"
 	expect_stderr "*quota exceeded*" ;	expect_stdout 'CapEff:00000000a80405fb *Seccomp:2 '
 done
+run devbox exec --privileged prof sh -c "$shows";	expect_stdout 'CapEff:000001ffffffffff *Seccomp:2 '
 run devbox exec prof nc 127.0.0.1 1;	expect_status 1;	expect_stderr '*Address family not supported*'
 run rm p.json	# the container keeps it
 run devbox restart -t 0 prof;	expect_status 0

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	text = xstrndup((const char *)data + 1, size - 1);
-	e = *data % 3 == 0 ? mount_parse_tmpfs(text, &m)
+	e = *data % 3 == 0   ? mount_parse_tmpfs(text, &m)
 	    : *data % 3 == 1 ? mount_parse_volume(text, "/cwd", &m)
 			     : mount_parse_mount(text, "/cwd", &m);
 	if (!e != (m.n == 1) || (m.n && (m.v[0].target[0] != '/' || !m.v[0].target[1])))

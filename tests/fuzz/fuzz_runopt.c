@@ -5,7 +5,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	_cleanup_free_ char *text = size ? xstrndup((const char *)data + 1, size - 1) : NULL, *path = NULL;
+	_cleanup_free_ char *text = size ? xstrndup((const char *)data + 1, size - 1) : NULL,
+			    *path = NULL;
 	uint8_t mac[NET_MAC_LEN];
 	struct mounts m = { 0 };
 	struct ulimit u = { 0 };

@@ -99,19 +99,27 @@ static void test_parent(void)
 	is_chosen("/user/app/x.scope", (struct limits){ .memory = 1 }, "app", "the parent of our own");
 	turned_on = content(top, "user/app/cgroup.subtree_control");
 	is_str(turned_on, "+memory", "is told to pass it on");
-	is_chosen("/user/app/x.scope", (struct limits){ .nano_cpus = 1 }, "user", "the nearest that has the controller");
-	is_chosen("/user/app/x.scope", (struct limits){ .blkio_weight = 10 }, "none", "no io controller anywhere");
+	is_chosen("/user/app/x.scope", (struct limits){ .nano_cpus = 1 }, "user",
+		  "the nearest that has the controller");
+	is_chosen("/user/app/x.scope", (struct limits){ .blkio_weight = 10 }, "none",
+		  "no io controller anywhere");
 	is_chosen("/gone/x", (struct limits){ .memory = 1 }, "none", "a place that is not there");
 }
 
 static void test_apply(void)
 {
-	static const char *const files[] = { "memory.max", "memory.low", "memory.swap.max", "pids.max", "cpu.weight",
-					     "cpu.max", "cpuset.cpus", "io.weight" };
-	static const char *const want[] = { "67108864", "8388608", "33554432", "20", "20", "150000 100000", "0-1",
-					    "default 910" };
-	struct limits l = { .memory = 64 << 20, .memory_swap = 96 << 20, .memory_reservation = 8 << 20,
-			    .pids = 20, .cpu_shares = 512, .nano_cpus = 1500000000, .cpuset = (char *)"0-1",
+	static const char *const files[] = { "memory.max",  "memory.low", "memory.swap.max",
+					     "pids.max",    "cpu.weight", "cpu.max",
+					     "cpuset.cpus", "io.weight" };
+	static const char *const want[] = { "67108864", "8388608",	 "33554432", "20",
+					    "20",	"150000 100000", "0-1",	     "default 910" };
+	struct limits l = { .memory = 64 << 20,
+			    .memory_swap = 96 << 20,
+			    .memory_reservation = 8 << 20,
+			    .pids = 20,
+			    .cpu_shares = 512,
+			    .nano_cpus = 1500000000,
+			    .cpuset = (char *)"0-1",
 			    .blkio_weight = 100 };
 	_cleanup_close_ int dir = -1;
 
@@ -139,7 +147,8 @@ static void test_apply(void)
 	unlinkat(dir, "memory.swap.max", 0);
 	is_err(cgroup_apply(dir, &l), NULL, "a kernel without accounting of swap");
 	unlinkat(dir, "memory.max", 0);
-	is_err(cgroup_apply(dir, &l), "setting the limits: opening memory.max: *", "without the controller");
+	is_err(cgroup_apply(dir, &l), "setting the limits: opening memory.max: *",
+	       "without the controller");
 	is_int(cgroup_oom_kills(dir), 0, "no events");
 	file("box/memory.events", "low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 0\n", 0644);
 	is_int(cgroup_oom_kills(dir), 2, "two were killed");
@@ -159,11 +168,13 @@ static void test_real(void)
 	}
 	e = cgroup_enter("devbox-unit-test", &none, pid, &parent, &dir);
 	if (!e && dir >= 0) {
-		_cleanup_free_ char *path = xasprintf("/proc/%d/cgroup", (int)pid), *text = content(AT_FDCWD, path);
+		_cleanup_free_ char *path = xasprintf("/proc/%d/cgroup", (int)pid),
+				    *text = content(AT_FDCWD, path);
 
 		ok(strstr(text, "/devbox-unit-test\n") != NULL, "the process is in its cgroup");
 		proc_kill_and_reap(pid);
-		ok(unlinkat(parent, "devbox-unit-test", AT_REMOVEDIR) == 0, "which can be removed when it has ended");
+		ok(unlinkat(parent, "devbox-unit-test", AT_REMOVEDIR) == 0,
+		   "which can be removed when it has ended");
 		close(dir);
 		close(parent);
 		return;

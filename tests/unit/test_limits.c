@@ -9,7 +9,8 @@ static const struct {
 	{ { 0 }, NULL },
 	{ { .memory = 64 << 20 }, NULL },
 	{ { .memory = 1 << 20 }, "Minimum memory limit allowed is 6MB" },
-	{ { .memory_swap = 64 << 20 }, "You should always set the Memory limit when using Memoryswap limit, see usage" },
+	{ { .memory_swap = 64 << 20 },
+	  "You should always set the Memory limit when using Memoryswap limit, see usage" },
 	{ { .memory = 64 << 20, .memory_swap = 32 << 20 },
 	  "Minimum memoryswap limit should be larger than memory limit, see usage" },
 	{ { .memory = 64 << 20, .memory_swap = -1 }, NULL },
@@ -17,12 +18,14 @@ static const struct {
 	  "Minimum memory limit can not be less than memory reservation limit, see usage" },
 	{ { .memory_reservation = 1 << 20 }, "Minimum memory reservation allowed is 6MB" },
 	{ { .nano_cpus = 4000000000 }, NULL },
-	{ { .nano_cpus = 4000000001 }, "Range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available" },
+	{ { .nano_cpus = 4000000001 },
+	  "Range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available" },
 	{ { .nano_cpus = 1 }, "Range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available" },
 	{ { .blkio_weight = 9 }, "Range of blkio weight is from 10 to 1000" },
 	{ { .cpu_shares = 262145 }, "Range of CPU shares is from 2 to 262144" },
 	{ { .cpuset = (char *)"0-3" }, NULL },
-	{ { .cpuset = (char *)"1,4" }, "Requested CPUs are not available - requested 1,4, available: 0-3" },
+	{ { .cpuset = (char *)"1,4" },
+	  "Requested CPUs are not available - requested 1,4, available: 0-3" },
 	{ { .cpuset = (char *)"x" }, "Invalid value x for cpuset cpus" },
 };
 
@@ -47,8 +50,11 @@ static const struct {
 	const char *text;
 	int64_t nano;
 } cpus[] = {
-	{ "1", 1000000000 }, { "1.5", 1500000000 }, { ".25", 250000000 }, { "2.", 2000000000 },
-	{ "0.000000001", 1 }, { "", -1 }, { ".", -1 }, { "-1", -1 }, { "1e3", -1 }, { "0.1234567891", -1 },
+	{ "1", 1000000000 },   { "1.5", 1500000000 },
+	{ ".25", 250000000 },  { "2.", 2000000000 },
+	{ "0.000000001", 1 },  { "", -1 },
+	{ ".", -1 },	       { "-1", -1 },
+	{ "1e3", -1 },	       { "0.1234567891", -1 },
 	{ "99999999999", -1 },
 };
 

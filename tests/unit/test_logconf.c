@@ -22,8 +22,10 @@ static const struct {
 	{ "json-file", "max-size=0", "max-size must be a positive number", false, 0, 0 },
 	{ "json-file", "max-file=0", "max-file: *0*", false, 0, 0 },
 	{ "json-file", "max-file=101", "max-file: *101*", false, 0, 0 },
-	{ "json-file", "max-size=-1 max-file=2", "max-file > 1 requires max-size to be set", false, 0, 0 },
-	{ "json-file", "mode=non-blocking", "log opt mode=non-blocking is not supported (hint: *)", false, 0, 0 },
+	{ "json-file", "max-size=-1 max-file=2", "max-file > 1 requires max-size to be set", false,
+	  0, 0 },
+	{ "json-file", "mode=non-blocking", "log opt mode=non-blocking is not supported (hint: *)",
+	  false, 0, 0 },
 	{ "json-file", "compress=true", "log opt compress=true is not supported (hint: *)", false, 0, 0 },
 	{ "local", "tag=x", "unknown log opt 'tag' for local log driver", false, 0, 0 },
 };
@@ -50,7 +52,8 @@ int main(void)
 		    !cases[i].err)
 			ok(c.none == cases[i].none && c.bound.max_bytes == cases[i].bytes &&
 				   c.bound.max_files == cases[i].files,
-			   "%llu bytes, %u files", (unsigned long long)c.bound.max_bytes, c.bound.max_files);
+			   "%llu bytes, %u files", (unsigned long long)c.bound.max_bytes,
+			   c.bound.max_files);
 		logconf_done(&c);
 	}
 	{

@@ -226,8 +226,8 @@ static void test_strange(void)
 	ok(mkdirat(dir, "d", 0755) == 0, "a directory");
 	is_err(logfile_open(dir, "d", &no_bound, &l), "opening d: Is a directory", "is no log");
 	ok(symlinkat("/etc/passwd", dir, "link") == 0, "a link");
-	is_err(logfile_open(dir, "link", &no_bound, &l), "opening link: Too many levels of symbolic links",
-	       "is not followed");
+	is_err(logfile_open(dir, "link", &no_bound, &l),
+	       "opening link: Too many levels of symbolic links", "is not followed");
 }
 
 /* Many records, over the edges of all buffers, forwards and from the end. */
@@ -259,7 +259,8 @@ static void test_many(void)
 		is_ok &= !logreader_next(r, &rec, &more);
 		for (size_t at = 0; more && at < rec.len; good++) {
 			is_ok &= strtoul(rec.data + at, NULL, 10) == good;
-			at += (size_t)((char *)memchr(rec.data + at, '\n', rec.len - at) + 1 - (rec.data + at));
+			at += (size_t)((char *)memchr(rec.data + at, '\n', rec.len - at) + 1 -
+				       (rec.data + at));
 		}
 	}
 	is_int(good, N, "all of them");
@@ -319,11 +320,13 @@ static void test_rotate(void)
 	files = files_of("rot");
 	is_str(files, "0:29 1:58 2:58 ", "the oldest is gone");
 	IS_LOG("rot", ALL, 0, 0,
-	       "1@3:3_______\n|1@4:4_______\n|1@5:5_______\n|1@6:6_______\n|1@7:7_______\n|", "what is left");
+	       "1@3:3_______\n|1@4:4_______\n|1@5:5_______\n|1@6:6_______\n|1@7:7_______\n|",
+	       "what is left");
 	IS_LOG("rot", 0, 0, 0, "", "tail over files: none");
 	IS_LOG("rot", 1, 0, 0, "1@7:7_______\n|", "one");
 	IS_LOG("rot", 2, 0, 0, "1@6:6_______\n|1@7:7_______\n|", "two, in two files");
-	IS_LOG("rot", 4, 0, 0, "1@4:4_______\n|1@5:5_______\n|1@6:6_______\n|1@7:7_______\n|", "in three");
+	IS_LOG("rot", 4, 0, 0, "1@4:4_______\n|1@5:5_______\n|1@6:6_______\n|1@7:7_______\n|",
+	       "in three");
 	IS_LOG("rot", 100, 0, 0,
 	       "1@3:3_______\n|1@4:4_______\n|1@5:5_______\n|1@6:6_______\n|1@7:7_______\n|", "more");
 	IS_LOG("rot", ALL, 5, 6, "1@5:5_______\n|1@6:6_______\n|", "times");

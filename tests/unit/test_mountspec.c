@@ -78,15 +78,18 @@ static const struct {
 	{ "type=bind,src=/a,dst=/c,bind-propagation=rprivate,consistency=cached", "bind /a /c", NULL },
 	{ "src=db,dst=/c", "volume db /c", NULL },
 	{ "dst=/c", "volume - /c anonymous", NULL },
-	{ "src=db,destination=/c,volume-nocopy=true,volume-subpath=a//b/", "volume db /c sub=a/b nocopy", NULL },
+	{ "src=db,destination=/c,volume-nocopy=true,volume-subpath=a//b/",
+	  "volume db /c sub=a/b nocopy", NULL },
 	{ "type=tmpfs,dst=/c,tmpfs-size=64m,tmpfs-mode=1770", "tmpfs - /c size=67108864,mode=1770", NULL },
 	{ "", NULL, "value is empty" },
 	{ "type=npipe,dst=/c", NULL, "mount type npipe is not supported *" },
 	{ "type=bind,src=/a,dst", NULL, "invalid field 'dst' must be a key=value pair" },
 	{ "src=va,dst=/c,readonly=maybe", NULL, "invalid value for readonly: maybe" },
 	{ "src=va,dst=/c,nosuch=1", NULL, "unexpected key 'nosuch' in 'nosuch=1'" },
-	{ "type=bind,src=a,dst=/c", NULL, "invalid mount config for type \"bind\": invalid mount path: 'a' *" },
-	{ "type=bind,dst=/c", NULL, "invalid mount config for type \"bind\": field Source must not be empty" },
+	{ "type=bind,src=a,dst=/c", NULL,
+	  "invalid mount config for type \"bind\": invalid mount path: 'a' *" },
+	{ "type=bind,dst=/c", NULL,
+	  "invalid mount config for type \"bind\": field Source must not be empty" },
 	{ "src=va", NULL, "invalid mount config for type \"volume\": field Target must not be empty" },
 	{ "src=va,dst=c", NULL, "*invalid mount path: 'c' mount path must be absolute" },
 	{ "src=va,dst=/..", NULL, "*destination can't be '/'" },
@@ -151,7 +154,8 @@ static void test_from(void)
 		_cleanup_free_ char *name = NULL;
 		bool ro = false;
 
-		is_err(mount_parse_from(from[i].text, &name, &ro), from[i].err, "from '%s'", from[i].text);
+		is_err(mount_parse_from(from[i].text, &name, &ro), from[i].err, "from '%s'",
+		       from[i].text);
 		is_str(name, from[i].name, "whose");
 		is_int(ro, from[i].ro, "how");
 	}

@@ -83,8 +83,18 @@ static void test_conditions(void)
 	   "on-failure:2: two restarts, however long it ran");
 }
 
+static void test_pack(void)
+{
+	struct restart_policy p = { RESTART_ON_FAILURE, 100000000 },
+			      q = restart_unpack(restart_pack(&p));
+
+	ok(q.when == p.when && q.max == p.max, "a policy survives being packed");
+	ok(restart_unpack(UINT32_MAX).when < RESTART_MAX, "any number is some policy");
+}
+
 int main(void)
 {
+	test_pack();
 	test_parse();
 	test_delays();
 	test_conditions();

@@ -31,7 +31,8 @@ static const struct {
 	{ "net.ipv4.ip_forward", NULL, NULL, "invalid sysctl: *", NET_DEFAULT },
 	{ "net.core.x=1", NULL, NULL, "*not allowed in the host's network namespace", NET_HOST },
 	{ "vm.swappiness=1", NULL, NULL, "sysctl 'vm.swappiness' is not allowed: *", NET_DEFAULT },
-	{ "kernel.core_pattern=x", NULL, NULL, "sysctl 'kernel.core_pattern' is not allowed: *", NET_DEFAULT },
+	{ "kernel.core_pattern=x", NULL, NULL, "sysctl 'kernel.core_pattern' is not allowed: *",
+	  NET_DEFAULT },
 	{ "net./../../../x=1", NULL, NULL, "*is not allowed: *", NET_DEFAULT },
 	{ "net..x=1", NULL, NULL, "*is not allowed: *", NET_DEFAULT },
 	{ "net.=1", NULL, NULL, "*is not allowed: *", NET_DEFAULT },
@@ -73,14 +74,15 @@ static void test_texts(void)
 		if (is_err(ulimit_parse(ulimits[i].text, &u), ulimits[i].err, "%s", ulimits[i].text) &&
 		    !ulimits[i].err)
 			ok(u.resource == ulimits[i].resource && u.limit.rlim_cur == ulimits[i].soft &&
-				   u.limit.rlim_max == ulimits[i].hard, "its values");
+				   u.limit.rlim_max == ulimits[i].hard,
+			   "its values");
 	}
 	for (size_t i = 0; i < ARRAY_LEN(sysctls); i++) {
 		_cleanup_free_ char *path = NULL;
 		const char *value = NULL;
 
-		is_err(sysctl_parse(sysctls[i].text, sysctls[i].net, &path, &value), sysctls[i].err, "%s",
-		       sysctls[i].text);
+		is_err(sysctl_parse(sysctls[i].text, sysctls[i].net, &path, &value), sysctls[i].err,
+		       "%s", sysctls[i].text);
 		is_str(path, sysctls[i].path, "where");
 		is_str(value, sysctls[i].value, "what");
 	}
@@ -136,7 +138,8 @@ static void test_resolv_conf(void)
 {
 	static const char host[] = "nameserver 10.0.2.3\nsearch a b\noptions rotate";
 	struct strv dns = { 0 }, search = { 0 }, options = { 0 };
-	_cleanup_free_ char *same = resolv_conf_override(host, &dns, &search, &options), *all = NULL, *none = NULL;
+	_cleanup_free_ char *same = resolv_conf_override(host, &dns, &search, &options),
+			    *all = NULL, *none = NULL;
 
 	is_str(same, "nameserver 10.0.2.3\nsearch a b\noptions rotate\n", "nothing asked");
 	strv_add(&dns, "192.0.2.1");

@@ -42,7 +42,8 @@ static void test_caps(void)
 	ok(s.caps == (ALL & ~BIT(CAP_SYS_ADMIN)), "but one");
 	is_err(resolve(NULL, NULL, NULL, true), NULL, "privileged");
 	ok(s.caps == ALL && s.unmasked && str_eq(s.seccomp, "unconfined"), "is all of it");
-	is_err(resolve("nosuch", NULL, NULL, false), "invalid capability: 'nosuch' is not a capability*", "unknown");
+	is_err(resolve("nosuch", NULL, NULL, false),
+	       "invalid capability: 'nosuch' is not a capability*", "unknown");
 }
 
 static void test_options(void)
@@ -59,8 +60,10 @@ static void test_options(void)
 	ok(s.unmasked && !s.privileged, "alone");
 	is_err(resolve(NULL, NULL, "label=type:x", false), NULL, "a label");
 	is_err(resolve(NULL, NULL, "apparmor=x", false), "apparmor=x is not supported*", "a profile");
-	is_err(resolve(NULL, NULL, "no-new-privileges=maybe", false), "invalid --security-opt 2: *", "bool");
-	is_err(resolve(NULL, NULL, "seccomp", false), "invalid --security-opt 1: \"seccomp\"", "no value");
+	is_err(resolve(NULL, NULL, "no-new-privileges=maybe", false), "invalid --security-opt 2: *",
+	       "bool");
+	is_err(resolve(NULL, NULL, "seccomp", false), "invalid --security-opt 1: \"seccomp\"",
+	       "no value");
 	is_err(resolve(NULL, NULL, "x=y", false), "invalid --security-opt 2: \"x=y\"*", "unknown");
 }
 
@@ -79,8 +82,10 @@ static const struct {
 	{ "[]", "Decoding seccomp profile failed: it is no JSON object" },
 	{ "{}", "Decoding seccomp profile failed: defaultAction is missing" },
 	{ "{\"defaultAction\":\"ALLOW\"}", "*defaultAction ALLOW is not supported" },
-	{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":5000}", "*defaultErrnoRet is no error number" },
-	{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/x\"}", "*listenerPath is not supported" },
+	{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":5000}",
+	  "*defaultErrnoRet is no error number" },
+	{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/x\"}",
+	  "*listenerPath is not supported" },
 	{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"]}]}",
 	  "*syscalls[[]0]: action is missing" },
 	{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_KILL\","
@@ -97,8 +102,8 @@ static void test_profiles(void)
 		_cleanup_free_ void *prog = NULL;
 		size_t len = 0;
 
-		is_err(seccomp_profile(profiles[i].text, caps_default(), &prog, &len), profiles[i].err,
-		       "profile %zu", i);
+		is_err(seccomp_profile(profiles[i].text, caps_default(), &prog, &len),
+		       profiles[i].err, "profile %zu", i);
 		ok(!prog == !!profiles[i].err && len % 8 == 0, "its filter");
 	}
 }

@@ -19,13 +19,15 @@ static const char rollup[] = "00400000-7ffd6d5f5000 ---p 00000000 00:00 0   [rol
 
 int main(void)
 {
-	struct limits l = { .memory = 1 }, much = { .memory = INT64_MAX, .pids = INT32_MAX }, one = { .pids = 1 };
+	struct limits l = { .memory = 1 }, much = { .memory = INT64_MAX, .pids = INT32_MAX },
+		      one = { .pids = 1 };
 	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = -1;
 	pid_t pid;
 
 	is_int(softlimit_used(rollup), 2040 << 10, "what the kernel cannot drop");
 	is_int(softlimit_used(""), 0, "a process that has ended");
-	ok(softlimit_watched(&l) && !softlimit_watched(&(struct limits){ .nano_cpus = 1, .pids = -1 }), "what needs a look");
+	ok(softlimit_watched(&l) && !softlimit_watched(&(struct limits){ .nano_cpus = 1, .pids = -1 }),
+	   "what needs a look");
 	is_int(softlimit_look(proc, &much), SOFTLIMIT_KEPT, "kept");
 	is_int(softlimit_look(proc, &l), SOFTLIMIT_MEMORY, "too much memory");
 	is_int(softlimit_look(proc, &one), SOFTLIMIT_PIDS, "too many processes");

@@ -1,0 +1,62 @@
+#include "core/box/update.h"
+
+#include <stdlib.h>
+
+#include "core/base/fd.h"
+#include "core/box/control.h"
+
+enum { RECORD_MAX = 4 << 20 };
+
+/* The record is read again under the store's lock: it may have been renamed since B was. */
+static struct err *change_record(struct box *b, const struct limits *set)
+{
+	_cleanup_close_ int lock = -1;
+	_cleanup_free_ char *text = NULL, *changed = NULL;
+	struct spec s = { 0 };
+	struct err *e;
+	size_t len;
+
+	e = store_lock(b->st, &lock);
+	e = e ?: fd_read_file(b->dir, "config.json", RECORD_MAX, &text, &len);
+	e = e ?: spec_from_json(text, len, &s);
+	if (e)
+		return e;
+	limits_merge(&s.limits, set);
+	e = limits_check(&s.limits, (unsigned)sysconf(_SC_NPROCESSORS_ONLN));
+	if (!e) {
+		changed = spec_to_json(&s, &len);
+		e = fd_write_atomic(b->dir, "config.json", changed, len, 0600, true);
+	}
+	spec_done(&s);
+	return e;
+}
+
+static struct err *tell_monitor(struct box *b)
+{
+	_cleanup_close_ int sock = -1;
+	struct ctl_msg msg = { 0 };
+	size_t len = 0;
+	struct err *e = ctl_connect(b->dir, &sock);
+
+	if (err_is(e, ECONNREFUSED) || err_is(e, ENOENT)) { /* it does not run: the next start reads the record */
+		err_free(e);
+		return NULL;
+	}
+	e = e ?: ctl_send(sock, CTL_UPDATE, 0, NULL, 0, -1);
+	e = e ?: ctl_recv(sock, &msg, &len, NULL);
+	if (!e && msg.type == CTL_FAIL)
+		e = err_recv(msg.data, len);
+	if (!e && msg.type == CTL_OK && len && len < CTL_DATA_MAX) {
+		msg.data[len] = '\0';
+		strv_add(&b->notes, msg.data);
+	}
+	return e;
+}
+
+struct err *box_update_limits(struct box *b, const struct limits *set)
+{
+	struct err *e = change_record(b, set);
+
+	e = e ?: tell_monitor(b);
+	return err_wrap(e, "Cannot update container %s", b->spec.name);
+}

@@ -1,0 +1,51 @@
+# tests/e2e/life_events.sh -- what happened, told at once and afterwards
+. "$(dirname "$0")/../lib/e2e.sh"
+
+run devbox pull -q busybox; expect_status 0
+start live devbox events --filter type=container --format '{{.Action}} {{index .Actor.Attributes "name"}}'
+watching() { ls -l "/proc/$live_pid/fd" | grep -q inotify; }
+eventually 5 watching
+run devbox run --name ev -v data:/d --label team=a busybox sh -c 'exit 3';	expect_status 3
+run devbox rename ev new
+run devbox rm new
+run devbox run -d --name two busybox sleep 1000
+run devbox pause two
+run devbox unpause two
+run devbox stop -t 0 two
+run devbox rm two
+destroyed() { grep -q 'destroy two' "$live_out"; }
+eventually 5 destroyed
+kill "$live_pid"
+finish live
+expect_stdout 'create ev
+start ev
+die ev
+rename new
+destroy new
+create two
+start two
+pause two
+unpause two
+die two
+stop two
+destroy two'
+
+# afterwards: from when, until when, and which
+run devbox events --since 10m --until 0s --filter container=ev --filter event=die
+expect_status 0
+expect_stdout '????-??-??T??:??:??.?????????Z container die * (team=a, exitCode=3, image=busybox, name=ev)'
+run devbox events --since 10m --until 0s --filter type=volume --format '{{.Type}} {{.Action}} {{.Actor.ID}}'
+expect_stdout 'volume create data'
+run devbox events --since 10m --until 0s --filter label=team=a --filter event=start --format json
+expect_stdout '{"status":"start","id":"*","from":"busybox","Type":"container","Action":"start","Actor":{"ID":"*","Attributes":{*"name":"ev"*},"scope":"local","time":*,"timeNano":*}'
+run devbox events --since 2020-01-01 --until 2020-01-02;	expect_status 0;	expect_stdout ''
+run devbox events --filter nonsense=1;	expect_status 1;	expect_stderr "*invalid filter 'nonsense'*"
+# the log is bounded, and a reader follows into the next file
+file=$(store)/events
+run sh -c 'head -c 1100000 /dev/zero | tr "\0" "\n" >>~/.local/share/devbox/events'
+run devbox volume create big;	expect_status 0
+[ "$(stat -c %s "$file")" -lt 10000 ] || fail 'it grows'
+run devbox events --since 10m --until 0s --filter event=create --format '{{.Actor.ID}}'
+expect_stdout_has data
+expect_stdout_has big
+expect_no_leftovers
