@@ -109,9 +109,12 @@ void init_main(const struct init_args *a)
 	};
 	struct strv argv = { 0 };
 	int root = -1, master = -1;
+	const int keep[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2] };
 	struct err *e = NULL;
 	char c;
 
+	/* the monitor's end of the sync socket above all: with a copy of our own we would never see its death */
+	fd_close_except(keep, ARRAY_LEN(keep));
 	if (read(a->sync, &c, 1) != 1 || c != INIT_MAPPED)
 		_exit(125); /* the monitor gave up and knows why */
 	umask(022);
