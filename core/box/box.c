@@ -335,8 +335,9 @@ struct err *box_refresh(struct box *b)
 
 /* -- running --------------------------------------------------------------------------------------------------- */
 
-/* flock(2) knows no time limit, and the holder's end sends no event we could wait for: a short step, for long.  *RET_LOCK is -1 if
- * somebody else has started the container meanwhile: the record says so, and its monitor holds the lock for as long as it runs. */
+/* flock(2) knows no time limit, and the holder's end sends no event we could wait for: a short
+ * step, for long.  *RET_LOCK is -1 if somebody else has started the container meanwhile: the record
+ * says so, and its monitor holds the lock for as long as it runs. */
 static struct err *lock_wait(struct box *b, int *ret_lock)
 {
 	int64_t end = time_mono_ms() + LOCK_WAIT_MS;

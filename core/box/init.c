@@ -32,7 +32,11 @@ NORETURN static void fail(int sync, struct err *e)
 	_exit(send(sync, buf, len, MSG_NOSIGNAL) < 0 ? 2 : 125);
 }
 
-/* --init: the program runs as our child; we reap orphans and pass signals on, and end as it ends. */
+/* --init: the program runs as our child; we reap orphans and pass signals on, and end as it ends.
+ * We keep all capabilities in the namespaces, so what the image runs cannot trace us, or look at
+ * our file and memory, with its fewer ones (ptrace(2), "Ptrace access mode checking"), while the
+ * monitor and exec can still enter our namespaces.  A --privileged container could: there is
+ * nothing of the host's to be found. */
 static struct err *split_init(void)
 {
 	sigset_t all;
@@ -40,6 +44,7 @@ static struct err *split_init(void)
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
+	proc_env_wipe();
 	child = fork();
 	if (child < 0)
 		return err_new(errno, "forking");
@@ -50,7 +55,6 @@ static struct err *split_init(void)
 	prctl(PR_SET_NAME, "devbox-init");
 	proc_title_set("devbox-init");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_DUMPABLE, 0); /* the image's processes must not reach devbox's binary through /proc/1 */
 	for (;;) {
 		int status, sig;
 		pid_t pid;

@@ -126,7 +126,8 @@ struct err *launch_exec(struct launch *l)
 	_cleanup_free_ char *home = NULL;
 	struct err *e;
 
-	/* The host's directories must be closed before the image's paths are looked at: a working directory or a program
+	/* The host's directories must be closed before the image's paths are looked at: a working
+	 * directory or a program
 	 * /proc/self/fd/N would lead out of the container (CVE-2024-21626). */
 	fd_close_except(keep, ARRAY_LEN(keep));
 	e = err_status(user_lookup(-1, l->user, &u), 126);

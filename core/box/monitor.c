@@ -538,12 +538,14 @@ static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
 	return NULL;
 }
 
-/* In the relay: what is not closed here would stay open as long as it lives.  The lock would outlive the monitor; the container's
- * stdin would never end, its output never break; its first process would not see that the monitor is gone. */
+/* In the relay: what is not closed here would stay open as long as it lives.  The lock would
+ * outlive the monitor; the container's stdin would never end, its output never break; its first
+ * process would not see that the monitor is gone. */
 static void relay_close(struct monitor *m, int control)
 {
-	const int fds[] = { m->lock,	   m->loop.epfd,      control,		 m->sync.fd,   m->in.fd, m->out[0].src.fd,
-			    m->out[1].src.fd, m->tty_slave, m->listen.fd, m->signals.fd, m->mnt_ns };
+	const int fds[] = { m->lock,	  m->loop.epfd,	    control,	      m->sync.fd,
+			    m->in.fd,	  m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
+			    m->listen.fd, m->signals.fd,    m->mnt_ns };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)

@@ -33,7 +33,8 @@ static struct err *send_mount(int sock, const char *path, const struct stat *sel
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
 		return err_new(errno, "making namespaces");
 	fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 ||
+	    syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return err_new(errno, "mounting %s", path);
 	if (st.st_dev != self->st_dev || st.st_ino != self->st_ino)
 		return err_new(0, "%s is another file now", path); /* ours has no name any more */
