@@ -8,6 +8,7 @@
 #include "core/base/proc.h"
 #include "core/box/control.h"
 #include "core/box/term.h"
+#include "core/ns/shield.h"
 
 enum { STATUS_USAGE = 1, STATUS_FLAG = 125, STATUS_FAILED = 1, STATUS_RUN_FAILED = 125 };
 
@@ -387,6 +388,12 @@ static int run_help(int argc, char **argv)
 	return 0;
 }
 
+/* Verbs that put a process of ours into a container. */
+static bool enters_container(const struct verb *v)
+{
+	return v == &verb_run || v == &verb_start || v == &verb_restart || v == &verb_exec;
+}
+
 struct err *verbs_run(int argc, char **argv, int *ret_status)
 {
 	const struct entry *en;
@@ -427,6 +434,8 @@ struct err *verbs_run(int argc, char **argv, int *ret_status)
 			*ret_status = unknown_verb(argv[1], argv[2]);
 			return NULL;
 		}
+		if (enters_container(en->verb))
+			shield_self(argv);
 		return run_verb(en, argc - 3, argv + 3, ret_status);
 	}
 	en = find_entry("", argv[1]);
@@ -434,6 +443,8 @@ struct err *verbs_run(int argc, char **argv, int *ret_status)
 		*ret_status = unknown_verb("", argv[1]);
 		return NULL;
 	}
+	if (enters_container(en->verb))
+		shield_self(argv);
 	return run_verb(en, argc - 2, argv + 2, ret_status);
 }
 

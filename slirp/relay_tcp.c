@@ -23,7 +23,6 @@
 
 enum { OUTER, INNER, SIDES };
 enum {
-	ACCEPTS_PER_WAKE = 32,
 	READS_PER_WAKE = 2, /* then the others' turn */
 	COPY_LIMIT = 65536, /* a small rest is copied, a large one keeps its whole buffer */
 	HELD_MAX = 8, /* when so many are kept, reads are small: many slow readers shall not cost a megabyte each */
@@ -167,12 +166,12 @@ static bool pass_end(struct relay_conn *c, int i)
 
 	if (!other->ended || s->pending || s->shut)
 		return true;
-	shutdown(s->src.fd, SHUT_WR);
-	s->shut = true;
 	if (s->ended && other->shut) {
-		conn_end(c, false);
+		conn_end(c, false); /* closing tells it, too */
 		return false;
 	}
+	shutdown(s->src.fd, SHUT_WR);
+	s->shut = true;
 	return true;
 }
 
@@ -360,33 +359,32 @@ static struct err *inner_ready(struct source *s, uint32_t events)
 	return side_ready(container_of(s, struct relay_conn, side[INNER].src), INNER, events);
 }
 
+/* One a wake: if there are more, the next wait says so together with what else has happened. */
 struct err *relay_tcp_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct relay_listener *l = container_of(s, struct relay_listener, src);
 	struct relay *r = l->r;
+	union sock_addr peer;
+	socklen_t len = sizeof(peer);
+	int fd = accept4(s->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct relay_conn *c;
 
-	for (int i = 0; i < ACCEPTS_PER_WAKE && !r->paused; i++) {
-		union sock_addr peer;
-		socklen_t len = sizeof(peer);
-		int fd = accept4(s->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		struct relay_conn *c;
-
-		if (fd < 0 && relay_exhausted(errno))
+	if (fd < 0) {
+		if (relay_exhausted(errno))
 			relay_pause(r);
-		if (fd < 0)
-			break; /* none left, or that one has gone again: both are no error of the listener */
-		c = xcalloc(1, sizeof(*c));
-		c->r = r;
-		c->peer = peer;
-		c->ctr = l->ctr;
-		c->side[OUTER].src = (struct source){ .fd = fd, .ready = outer_ready };
-		c->side[INNER].src = (struct source){ .fd = -1, .ready = inner_ready };
-		c->next = r->conns;
-		if (c->next)
-			c->next->prev = c;
-		r->conns = c;
-		conn_start(c);
+		return NULL; /* that one has gone again: no error of the listener */
 	}
+	c = xcalloc(1, sizeof(*c));
+	c->r = r;
+	c->peer = peer;
+	c->ctr = l->ctr;
+	c->side[OUTER].src = (struct source){ .fd = fd, .ready = outer_ready };
+	c->side[INNER].src = (struct source){ .fd = -1, .ready = inner_ready };
+	c->next = r->conns;
+	if (c->next)
+		c->next->prev = c;
+	r->conns = c;
+	conn_start(c);
 	return NULL;
 }
 

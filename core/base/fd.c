@@ -365,6 +365,22 @@ uint64_t fd_tree_size(int dir, const char *name)
 	return sum;
 }
 
+void fd_close_except(const int *keep, size_t n)
+{
+	for (unsigned first = 3;;) {
+		unsigned next = ~0U; /* the lowest to keep from FIRST on: few, not worth sorting */
+
+		for (size_t i = 0; i < n; i++)
+			if (keep[i] >= 0 && (unsigned)keep[i] >= first && (unsigned)keep[i] < next)
+				next = (unsigned)keep[i];
+		if (next > first) /* fails only without any descriptor in the range */
+			syscall(SYS_close_range, first, next == ~0U ? next : next - 1, 0);
+		if (next == ~0U)
+			return;
+		first = next + 1;
+	}
+}
+
 struct err *fd_nonblock(int fd, bool on)
 {
 	int flags = fcntl(fd, F_GETFL);

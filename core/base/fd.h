@@ -35,6 +35,8 @@ struct err *fd_write_atomic(int dir, const char *name, const void *data, size_t 
 struct err *fd_rm_tree(int dir, const char *name) MUST_CHECK;
 /* Sum of allocated bytes below DIR/NAME, counting a file with several links once per link seen. */
 uint64_t fd_tree_size(int dir, const char *name);
+/* Close all descriptors above 2 but the N in KEEP (-1 is none). */
+void fd_close_except(const int *keep, size_t n);
 struct err *fd_nonblock(int fd, bool on) MUST_CHECK;
 struct err *fd_socketpair(int type, int ret_fds[2]) MUST_CHECK; /* AF_UNIX, close-on-exec */
 

@@ -153,6 +153,14 @@ void proc_title_set(const char *fmt, ...)
 	va_end(ap);
 }
 
+void proc_env_wipe(void)
+{
+	for (char **v = environ; v && *v; v++)
+		memset(*v, 0, strlen(*v));
+	if (environ)
+		*environ = NULL;
+}
+
 void proc_trim_memory(void)
 {
 	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)getauxval(AT_PHDR);

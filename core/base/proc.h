@@ -31,6 +31,9 @@ bool proc_is(pid_t pid, uint64_t start_time, const char *boot_id);
 void proc_title_init(int argc, char **argv);
 void proc_title_set(const char *fmt, ...) PRINTF(1, 2);
 
+/* Overwrite the environment the process was started with; getenv(3) finds nothing any more. */
+void proc_env_wipe(void);
+
 /* For a process that has finished its set-up and will mostly wait: let go of the program's own pages (code and
  * constants), which come back one by one as they are used.  A monitor then counts what it uses, not what starting it
  * needed. */

@@ -35,7 +35,11 @@ NORETURN static void fail(int sync, struct err *e)
 	_exit(send(sync, buf, len, MSG_NOSIGNAL) < 0 ? 2 : 125);
 }
 
-/* --init: the program runs as our child; we reap orphans and pass signals on, and end as it ends. */
+/* --init: the program runs as our child; we reap orphans and pass signals on, and end as it ends.
+ * We keep all capabilities in the namespaces, so what the image runs cannot trace us, or look at
+ * our file and memory, with its fewer ones (ptrace(2), "Ptrace access mode checking"), while the
+ * monitor and exec can still enter our namespaces.  A --privileged container could: there is
+ * nothing of the host's to be found. */
 static struct err *split_init(void)
 {
 	sigset_t all;
@@ -43,6 +47,7 @@ static struct err *split_init(void)
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
+	proc_env_wipe();
 	child = fork();
 	if (child < 0)
 		return err_new(errno, "forking");
@@ -53,7 +58,6 @@ static struct err *split_init(void)
 	prctl(PR_SET_NAME, "devbox-init");
 	proc_title_set("devbox-init");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_DUMPABLE, 0); /* the image's processes must not reach devbox's binary through /proc/1 */
 	for (;;) {
 		int status, sig;
 		pid_t pid;
@@ -134,9 +138,12 @@ void init_main(const struct init_args *a)
 	};
 	struct strv argv = { 0 };
 	int root = -1, master = -1;
+	const int keep[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2] };
 	struct err *e = NULL;
 	char c;
 
+	/* the monitor's end of the sync socket above all: with a copy of our own we would never see its death */
+	fd_close_except(keep, ARRAY_LEN(keep));
 	if (read(a->sync, &c, 1) != 1 || c != INIT_MAPPED)
 		_exit(125); /* the monitor gave up and knows why */
 	umask(022);

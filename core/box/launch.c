@@ -16,31 +16,6 @@
 #include "core/box/runopt.h"
 #include "core/box/userdb.h"
 
-/* Descriptors of the host's directories must be gone before the image's paths are looked at: a working directory or a program
- * /proc/self/fd/N would lead out of the container (CVE-2024-21626). */
-static struct err *close_others(const struct launch *l)
-{
-	int keep[] = { -1, -1, -1, -1, -1 };
-	unsigned first = 3;
-
-	for (size_t i = 0; i < 3; i++)
-		keep[i] = l->stdio[i];
-	keep[3] = l->parent;
-	keep[4] = l->sync;
-	for (;;) {
-		unsigned next = ~0U;
-
-		for (size_t i = 0; i < ARRAY_LEN(keep); i++)
-			if (keep[i] >= 0 && (unsigned)keep[i] >= first && (unsigned)keep[i] < next)
-				next = (unsigned)keep[i];
-		if (next > first && syscall(SYS_close_range, first, next == ~0U ? next : next - 1, 0) < 0)
-			return err_new(errno, "closing descriptors");
-		if (next == ~0U)
-			return NULL;
-		first = next + 1;
-	}
-}
-
 static struct err *enter_workdir(const char *path)
 {
 	struct err *e;
@@ -189,12 +164,15 @@ static void default_signals(void)
 
 struct err *launch_exec(struct launch *l)
 {
+	const int keep[] = { l->stdio[0], l->stdio[1], l->stdio[2], l->sync, l->parent };
 	struct user u = { 0 };
 	_cleanup_free_ char *home = NULL;
 	struct err *e;
 
-	e = close_others(l);
-	e = e ?: err_status(user_lookup(-1, l->user, &u), 126);
+	/* The host's directories must be closed before the image's paths are looked at: a working directory or a
+	 * program /proc/self/fd/N would lead out of the container (CVE-2024-21626). */
+	fd_close_except(keep, ARRAY_LEN(keep));
+	e = err_status(user_lookup(-1, l->user, &u), 126);
 	e = e ?: add_groups(&u, l->group_add);
 	e = e ?: enter_workdir(l->workdir);
 	if (e)

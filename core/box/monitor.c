@@ -31,7 +31,6 @@
 #include "core/box/monitor.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -613,7 +612,7 @@ static void relay_stop(struct monitor *m)
  * kill: another one takes over the listeners, in a moment if this one did not live long. */
 static struct err *relay_ended(struct monitor *m)
 {
-	bool again = m->phase == RUNNING && m->listeners.n;
+	bool again = m->phase != EXITED && m->listeners.n;
 
 	relay_stop(m);
 	if (again)
@@ -646,12 +645,14 @@ static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
 	return NULL;
 }
 
-/* In the relay: what is not closed here would stay open as long as it lives.  The lock would outlive the monitor; the container's
- * stdin would never end, its output never break; its first process would not see that the monitor is gone. */
+/* In the relay: what is not closed here would stay open as long as it lives.  The lock would
+ * outlive the monitor; the container's stdin would never end, its output never break; its first
+ * process would not see that the monitor is gone. */
 static void relay_close(struct monitor *m, int control)
 {
-	const int fds[] = { m->lock,	   m->loop.epfd,      control,		 m->sync.fd,   m->in.fd, m->out[0].src.fd,
-			    m->out[1].src.fd, m->tty_slave, m->listen.fd, m->signals.fd, m->mnt_ns };
+	const int fds[] = { m->lock,	  m->loop.epfd,	    control,	      m->sync.fd,
+			    m->in.fd,	  m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
+			    m->listen.fd, m->signals.fd,    m->mnt_ns };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
@@ -1306,22 +1307,7 @@ static void detach(const struct box *b, int lock, int starter)
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
-	/* few descriptors: sorting by hand costs less than qsort's code */
-	for (size_t i = 0; i < ARRAY_LEN(keep); i++)
-		for (size_t j = i + 1; j < ARRAY_LEN(keep); j++)
-			if (keep[j] < keep[i]) {
-				int swap = keep[i];
-
-				keep[i] = keep[j];
-				keep[j] = swap;
-			}
-	for (size_t i = 0; i <= ARRAY_LEN(keep); i++) {
-		unsigned first = i ? (unsigned)keep[i - 1] + 1 : 3;
-		unsigned last = i < ARRAY_LEN(keep) ? (unsigned)keep[i] - 1 : ~0U;
-
-		if (first <= last && (i == ARRAY_LEN(keep) || keep[i] > 0))
-			syscall(SYS_close_range, first, last, 0);
-	}
+	fd_close_except(keep, ARRAY_LEN(keep));
 	if (chdir("/") < 0)
 		_exit(125); /* cannot happen: "/" exists */
 }

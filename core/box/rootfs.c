@@ -150,6 +150,17 @@ static struct err *overlay(const struct rootfs_cfg *cfg, int store, bool is_vola
 		return fd_open(store, root, O_PATH | O_DIRECTORY, 0, ret_root);
 	}
 	fs = overlay_new_api(&s->layers, upper, work, is_volatile);
+	if (fs < 0 && errno == EINVAL && is_volatile) {
+		_cleanup_free_ char *used = xasprintf("containers/%s/work", s->id);
+		_cleanup_close_ int dir = -1;
+
+		/* a volatile mount whose end was a kill left its mark, overlayfs wants it taken away by hand */
+		e = fd_open(store, used, O_RDONLY | O_DIRECTORY, 0, &dir);
+		e = e ?: fd_rm_tree(dir, "work");
+		if (e)
+			return e;
+		fs = overlay_new_api(&s->layers, upper, work, true);
+	}
 	if (fs >= 0 && sys_move_mount(fs, target) < 0)
 		return err_new(errno, "mounting the container's layers");
 	if (fs < 0)

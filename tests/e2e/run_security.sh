@@ -27,7 +27,13 @@ run bash -c 'exec 7</etc/passwd 9</etc; devbox run --rm busybox ls /proc/self/fd
 
 # devbox's own binary cannot be reached or overwritten through /proc, neither by --init nor around exec
 run devbox run --rm --init busybox sh -c 'head -c 4 /proc/1/exe';	expect_status 1;	expect_stderr '*denied*'
-run devbox run --rm --init busybox sh -c 'ls -l /proc/1/fd';		expect_status 1;	expect_stderr '*denied*'
+run devbox run --rm --init busybox sh -c 'ls /proc/1/fd | wc -l';	expect_stdout '0'
+
+run sh -c 'SECRET=host devbox run --rm --init busybox sh -c "cat /proc/1/environ"';	expect_status 1;	expect_stderr '*denied*'
+# while exec gets in
+run devbox run -d --name inited --init busybox sleep 1000;	expect_status 0
+run devbox exec inited cat /proc/1/comm;	expect_stdout 'devbox-init'
+run devbox rm -f inited;		expect_status 0
 
 # symbolic links of an image lead nowhere outside
 run devbox run --name link busybox sh -c 'rm -r /tmp && ln -s /../../../../../../../../tmp /tmp; ln -s / /evil';	expect_status 0
