@@ -76,6 +76,10 @@ static void request_done(struct run_request *r)
 	strv_done(&r->exposed);
 	strv_done(&r->labels);
 	strv_done(&r->add_hosts);
+	strv_done(&r->cap_add);
+	strv_done(&r->security_opt);
+	strv_done(&r->ulimits);
+	strv_done(&r->dns);
 	ports_done(&r->ports);
 	mounts_done(&r->mounts);
 }
@@ -355,6 +359,14 @@ static void test_record(void)
 	is_err(port_parse("5000/udp", &req.ports), NULL, "a port to be chosen");
 	is_err(mount_parse_volume("/srv/\xe4:/b:ro", "/", &req.mounts), NULL, "a path of bytes");
 	is_err(mount_parse_tmpfs("/t:size=1m,exec", &req.mounts), NULL, "a tmpfs");
+	is_err(mount_parse_mount("src=vol,dst=/s,volume-subpath=x", "/", &req.mounts), NULL, "a part");
+	strv_add(&req.cap_add, "SYS_ADMIN");
+	strv_add(&req.security_opt, "seccomp=unconfined");
+	strv_add(&req.ulimits, "nofile=5");
+	strv_add(&req.dns, "192.0.2.1");
+	req.shm_bytes = INT64_C(1) << 40;
+	req.oom_score_adj = -5;
+	req.domainname = "example.org";
 	is_err(spec_resolve(&req, &img, &s), NULL, "a spec of everything");
 	s.id = xstrdup("0123");
 	s.name = xstrdup("quiet_otter");
@@ -370,9 +382,15 @@ static void test_record(void)
 	is_str(back.cmd.v[2], "", "an empty argument");
 	is_str(strv_env(&back.env, "X"), "\xff\xfe", "a setting of bytes");
 	is_str(back.mounts.v[0].source, "/srv/\xe4", "a path of bytes");
-	ok(back.mounts.v[0].read_only && back.mounts.v[1].exec && back.mounts.v[2].anonymous,
+	ok(back.mounts.v[0].read_only && back.mounts.v[1].exec && back.mounts.v[3].anonymous,
 	   "flags of mounts");
 	is_int(back.created_ns, s.created_ns, "nanoseconds");
+	is_str(back.mounts.v[2].subpath, "x", "a path inside a volume");
+	ok(back.caps == s.caps && back.caps >> 21 & 1, "capabilities");
+	is_str(back.seccomp, "unconfined", "no filter");
+	ok(back.shm_bytes == req.shm_bytes && back.oom_score_adj == -5, "numbers");
+	ok(back.ulimits.n == 1 && back.dns.n == 1 && str_eq(back.domainname, "example.org"),
+	   "small ones");
 	is_str(back.hostname, NULL, "what was not there is not there");
 	ok(back.ports.v[1].same_if_free && back.ports.v[1].host == 0, "a port to be chosen");
 	is_int(back.net, NET_NONE, "network");
