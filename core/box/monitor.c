@@ -807,11 +807,13 @@ NORETURN static void start_failed(struct monitor *m, struct err *e)
 {
 	struct state *s = &m->b->state;
 	struct client *c = m->clients;
+	const char *reason;
 
 	while (c && !c->starter)
 		c = c->next;
 	if (m->init_pid > 0)
 		proc_kill_and_reap(m->init_pid);
+	keeper_end(&m->keeper, &s->oom_killed, &reason); /* its cgroup goes; the reason is E */
 	s->exit_code = e->status ? e->status : 125;
 	free(s->error);
 	s->error = err_line(e);
@@ -1346,6 +1348,8 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	if (e && m->phase == RUNNING) {
 		/* our own failure: the container cannot be watched any longer */
 		proc_kill_and_reap(m->init_pid);
+		limits_ended(m);
+		free(b->state.error);
 		b->state.error = err_line(e);
 		b->state.exit_code = 137;
 		m->phase = EXITED;
