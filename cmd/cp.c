@@ -1,8 +1,8 @@
 /* cmd/cp.c -- devbox cp CONTAINER:SRC DEST|-,  devbox cp SRC|- CONTAINER:DEST
  *
- * How it works: two processes and a pipe with a tar stream between them.  One is inside the
- * container's root (core/box/
- * inside.h), the other works on the host's files, or is the other end of our own standard input or output. */
+ * How it works: two processes and a pipe with a tar stream between them.  One is inside the container's root
+ * (core/box/inside.h), the other works on the host's files, or is the other end of our own standard input or
+ * output. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,5 @@
 /* cmd/events.c -- devbox events [--since T] [--until T] [--filter K=V] [--format F]: the log of
- * core/store/events.h, and
- * what is appended to it while we look (inotify) */
+ * core/store/events.h, and what is appended to it while we look (inotify) */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>

@@ -1,7 +1,6 @@
-/* How an image is made: the layer's stream is hashed and compressed beside (diff id, blob),
- * unpacked by the namespace's
- * root into a staging folder, and the storage flushed.  Then, under the store's lock, everything gets its final name,
- * the index's entry last. */
+/* How an image is made: the layer's stream is hashed and compressed beside (diff id, blob), unpacked by the
+ * namespace's root into a staging folder, and the storage flushed.  Then, under the store's lock, everything gets
+ * its final name, the index's entry last. */
 #include "registry/make.h"
 
 #include <fcntl.h>

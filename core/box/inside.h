@@ -1,9 +1,8 @@
 /* core/box/inside.h -- work on a container's files as its own root, whether it runs or not.
  *
- * The work is done by a child process whose "/" is the container's root directory and which sees
- * nothing of the host's
- * files: a symbolic link in the container leads nowhere else, whoever changes it meanwhile.  There
- * is no /proc/self. */
+ * The work is done by a child process whose "/" is the container's root directory and which sees nothing of the
+ * host's files: a symbolic link in the container leads nowhere else, whoever changes it meanwhile.  There is no
+ * /proc/self. */
 #ifndef CORE_BOX_INSIDE_H
 #define CORE_BOX_INSIDE_H
 

@@ -21,10 +21,9 @@ struct tarout {
 	char *buf;
 };
 
-/* DIR/NAME with all below it, called AS in the stream ("" for the content of a directory, as
- * "./x").  FOLLOW: NAME itself
- * may be a symbolic link to what is meant.  Sockets are left out.  Errors name the entry; EPIPE:
- * the reader is gone. */
+/* DIR/NAME with all below it, called AS in the stream ("" for the content of a directory, as "./x").  FOLLOW: NAME
+ * itself may be a symbolic link to what is meant.  Sockets are left out.  Errors name the entry; EPIPE: the reader
+ * is gone. */
 struct err *tarout_tree(struct tarout *t, int dir, const char *name, const char *as, bool follow)
 	MUST_CHECK;
 /* The end mark. */
