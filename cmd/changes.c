@@ -63,10 +63,10 @@ static struct strv opt_changes;
 static bool opt_pause = true, opt_no_pause;
 
 static const struct opt commit_opts[] = {
-	{ 'a', "author", "string", "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")", OPT_STR,
-	  &opt_author, NULL },
-	{ 'c', "change", "list", "Apply Dockerfile instruction to the created image", OPT_LIST, &opt_changes,
-	  NULL },
+	{ 'a', "author", "string", "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")",
+	  OPT_STR, &opt_author, NULL },
+	{ 'c', "change", "list", "Apply Dockerfile instruction to the created image", OPT_LIST,
+	  &opt_changes, NULL },
 	{ 'm', "message", "string", "Commit message", OPT_STR, &opt_message, NULL },
 	{ 0, "no-pause", NULL, "Do not pause the container during commit", OPT_BOOL, &opt_no_pause, NULL },
 	{ 'p', "pause", NULL, "Pause container during commit (default true)", OPT_BOOL, &opt_pause, NULL },
@@ -172,10 +172,10 @@ static struct err *commit(UNUSED struct call *c, int argc, char **argv)
 static const char *opt_import_message;
 
 static const struct opt import_opts[] = {
-	{ 'c', "change", "list", "Apply Dockerfile instruction to the created image", OPT_LIST, &opt_changes,
-	  NULL },
-	{ 'm', "message", "string", "Set commit message for imported image", OPT_STR, &opt_import_message,
-	  NULL },
+	{ 'c', "change", "list", "Apply Dockerfile instruction to the created image", OPT_LIST,
+	  &opt_changes, NULL },
+	{ 'm', "message", "string", "Set commit message for imported image", OPT_STR,
+	  &opt_import_message, NULL },
 	{ 0 },
 };
 
@@ -195,7 +195,8 @@ static struct err *unpack_input(int from, int to)
 	archive_read_support_filter_xz(a);
 	archive_read_support_filter_zstd(a);
 	archive_read_support_format_raw(a);
-	if (archive_read_open_fd(a, from, READ_SIZE) != ARCHIVE_OK || archive_read_next_header(a, &ae) != ARCHIVE_OK)
+	if (archive_read_open_fd(a, from, READ_SIZE) != ARCHIVE_OK ||
+	    archive_read_next_header(a, &ae) != ARCHIVE_OK)
 		e = err_new(0, "reading the archive: %s", archive_error_string(a) ?: "it is empty");
 	while (!e && (n = archive_read_data(a, buf, READ_SIZE)) > 0)
 		e = fd_write_all(to, "a temporary file", buf, (size_t)n);
@@ -224,7 +225,8 @@ static struct err *import(UNUSED struct call *c, int argc, char **argv)
 		e = fd_open(AT_FDCWD, argv[0], O_RDONLY, 0, &file);
 	e = e ?: scratch(st, &tar);
 	e = e ?: unpack_input(file >= 0 ? file : STDIN_FILENO, tar);
-	comment = opt_import_message ? xstrdup(opt_import_message) : xasprintf("Imported from %s", argv[0]);
+	comment = opt_import_message ? xstrdup(opt_import_message)
+				     : xasprintf("Imported from %s", argv[0]);
 	m.comment = comment;
 	m.tar = tar;
 	m.ref = ref;

@@ -1,7 +1,8 @@
 /* cmd/cp.c -- devbox cp CONTAINER:SRC DEST|-,  devbox cp SRC|- CONTAINER:DEST
  *
- * How it works: two processes and a pipe with a tar stream between them.  One is inside the container's root (core/box/
- * inside.h), the other works on the host's files, or is the other end of our own standard input or output. */
+ * How it works: two processes and a pipe with a tar stream between them.  One is inside the container's root
+ * (core/box/inside.h), the other works on the host's files, or is the other end of our own standard input or
+ * output. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +20,8 @@
 static bool opt_archive, opt_follow, opt_quiet;
 
 static const struct opt opts[] = {
-	{ 'a', "archive", NULL, "Archive mode (copy all uid/gid information)", OPT_BOOL, &opt_archive, NULL },
+	{ 'a', "archive", NULL, "Archive mode (copy all uid/gid information)", OPT_BOOL,
+	  &opt_archive, NULL },
 	{ 'L', "follow-link", NULL, "Always follow symbol link in SRC_PATH", OPT_BOOL, &opt_follow, NULL },
 	{ 'q', "quiet", NULL, "Suppress progress output during copy (default when no terminal is attached)",
 	  OPT_BOOL, &opt_quiet, NULL },
@@ -61,7 +63,9 @@ static void source_split(const char *path, struct source *ret)
 		return;
 	}
 	ret->base = xstrdup(slash ? slash + 1 : clean);
-	ret->parent = !slash ? xstrdup(".") : slash == clean ? xstrdup("/") : xstrndup(clean, (size_t)(slash - clean));
+	ret->parent = !slash	       ? xstrdup(".")
+		      : slash == clean ? xstrdup("/")
+				       : xstrndup(clean, (size_t)(slash - clean));
 }
 
 /* ROOT: the container's, or -1 for the host.  IDS: see struct tarout. */
@@ -277,7 +281,8 @@ static struct err *cp(UNUSED struct call *call, UNUSED int argc, char **argv)
 	if (e)
 		return e;
 	c.b = b;
-	c.bytes = mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	c.bytes = mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
 	if (c.bytes == MAP_FAILED)
 		return err_new(errno, "sharing a counter");
 	signal(SIGPIPE, SIG_IGN);

@@ -22,12 +22,8 @@ static const struct opt opts[] = {
 };
 
 static const struct column columns[] = {
-	{ "Type", "TYPE" },
-	{ "TotalCount", "TOTAL" },
-	{ "Active", "ACTIVE" },
-	{ "Size", "SIZE" },
-	{ "Reclaimable", "RECLAIMABLE" },
-	{ NULL, NULL },
+	{ "Type", "TYPE" }, { "TotalCount", "TOTAL" },	      { "Active", "ACTIVE" },
+	{ "Size", "SIZE" }, { "Reclaimable", "RECLAIMABLE" }, { NULL, NULL },
 };
 
 struct disk {
@@ -64,8 +60,8 @@ static size_t volume_users(const struct disk *d, const char *name)
 	return n;
 }
 
-static struct err *add_row(struct list *l, const char *type, size_t total, size_t active, uint64_t bytes,
-			   uint64_t free_bytes)
+static struct err *add_row(struct list *l, const char *type, size_t total, size_t active,
+			   uint64_t bytes, uint64_t free_bytes)
 {
 	_cleanup_str_ struct str size = { 0 }, unused = { 0 };
 	char n[32], used[32];

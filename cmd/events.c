@@ -1,5 +1,5 @@
-/* cmd/events.c -- devbox events [--since T] [--until T] [--filter K=V] [--format F]: the log of core/store/events.h, and
- * what is appended to it while we look (inotify) */
+/* cmd/events.c -- devbox events [--since T] [--until T] [--filter K=V] [--format F]: the log of
+ * core/store/events.h, and what is appended to it while we look (inotify) */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,9 +17,10 @@ static const char *opt_since, *opt_until, *opt_format;
 static struct strv opt_filters;
 
 static const struct opt opts[] = {
-	{ 'f', "filter", "filter", "Filter output based on conditions provided", OPT_LIST, &opt_filters, NULL },
-	{ 0, "format", "string", "Format output using a custom template: 'json' or a Go template", OPT_STR,
-	  &opt_format, NULL },
+	{ 'f', "filter", "filter", "Filter output based on conditions provided", OPT_LIST,
+	  &opt_filters, NULL },
+	{ 0, "format", "string", "Format output using a custom template: 'json' or a Go template",
+	  OPT_STR, &opt_format, NULL },
 	{ 0, "since", "string", "Show all events created since timestamp", OPT_STR, &opt_since, NULL },
 	{ 0, "until", "string", "Stream events until this timestamp", OPT_STR, &opt_until, NULL },
 	{ 0 },
@@ -82,8 +83,8 @@ static const struct {
 	const char *key;
 	bool (*match)(const char *value, const void *of);
 } tests[] = {
-	{ "type", match_type },		{ "event", match_event },   { "container", match_container },
-	{ "volume", match_volume },	{ "image", match_image },   { "label", match_label },
+	{ "type", match_type },	    { "event", match_event }, { "container", match_container },
+	{ "volume", match_volume }, { "image", match_image }, { "label", match_label },
 };
 
 static void text_line(json *j, int64_t ns)
@@ -139,7 +140,8 @@ static struct err *read_lines(struct follow *f)
 		char *at, *end;
 
 		str_addn(&f->rest, buf, (size_t)n);
-		for (at = f->rest.s; !e && (end = memchr(at, '\n', f->rest.len - (size_t)(at - f->rest.s))) != NULL;
+		for (at = f->rest.s;
+		     !e && (end = memchr(at, '\n', f->rest.len - (size_t)(at - f->rest.s))) != NULL;
 		     at = end + 1)
 			e = show(f, at, (size_t)(end - at));
 		f->rest.len -= (size_t)(at - f->rest.s);
@@ -170,7 +172,8 @@ static bool moved(const struct follow *f)
 
 	if (fstatat(f->st->root, "events", &now, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
-	return f->fd < 0 || fstat(f->fd, &own) < 0 || own.st_ino != now.st_ino || own.st_dev != now.st_dev;
+	return f->fd < 0 || fstat(f->fd, &own) < 0 || own.st_ino != now.st_ino ||
+	       own.st_dev != now.st_dev;
 }
 
 static struct err *follow(struct follow *f, int watch)
@@ -198,7 +201,8 @@ static struct err *follow(struct follow *f, int watch)
 
 static struct err *events(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
 {
-	static const char *const known[] = { "container", "event", "image", "label", "type", "volume", NULL };
+	static const char *const known[] = { "container", "event",  "image", "label",
+					     "type",	  "volume", NULL };
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_close_ int watch = inotify_init1(IN_CLOEXEC);
 	struct follow f = { .fd = -1, .since_ns = time_now_ns() };
@@ -209,7 +213,8 @@ static struct err *events(UNUSED struct call *c, UNUSED int argc, UNUSED char **
 	if (!e && opt_until)
 		e = time_parse(opt_until, now, &f.until_ns);
 	e = e ?: store_open(&st);
-	if (!e && (watch < 0 || inotify_add_watch(watch, st->path, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0))
+	if (!e && (watch < 0 ||
+		   inotify_add_watch(watch, st->path, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0))
 		e = err_new(errno, "watching the storage");
 	f.st = st;
 	if (!e && opt_since) {

@@ -145,8 +145,8 @@ static struct err *top(UNUSED struct call *c, int argc, char **argv)
 
 	e = e ?: box_find(st, argv[0], &b);
 	if (!e && argc > 1)
-		e = err_hint(err_new(0, "options of ps are not supported"), "%s exec %s ps %s", prog(),
-			     argv[0], argv[1]);
+		e = err_hint(err_new(0, "options of ps are not supported"), "%s exec %s ps %s",
+			     prog(), argv[0], argv[1]);
 	if (!e && b->state.status != BOX_RUNNING)
 		e = err_new(0, "container %s is not running", b->spec.id);
 	e = e ?: box_procs(b, &p);
@@ -184,15 +184,9 @@ static const struct opt stats_opts[] = {
 };
 
 static const struct column stats_columns[] = {
-	{ "ID", "CONTAINER ID" },
-	{ "Container", "CONTAINER" },
-	{ "Name", "NAME" },
-	{ "CPUPerc", "CPU %" },
-	{ "MemUsage", "MEM USAGE / LIMIT" },
-	{ "MemPerc", "MEM %" },
-	{ "NetIO", "NET I/O" },
-	{ "BlockIO", "BLOCK I/O" },
-	{ "PIDs", "PIDS" },
+	{ "ID", "CONTAINER ID" }, { "Container", "CONTAINER" },	       { "Name", "NAME" },
+	{ "CPUPerc", "CPU %" },	  { "MemUsage", "MEM USAGE / LIMIT" }, { "MemPerc", "MEM %" },
+	{ "NetIO", "NET I/O" },	  { "BlockIO", "BLOCK I/O" },	       { "PIDs", "PIDS" },
 	{ NULL, NULL },
 };
 
@@ -211,7 +205,9 @@ static void take(struct sample *s)
 	s->first_ms = s->now_ms;
 	s->now = (struct usage){ 0 };
 	e = box_refresh(s->b);
-	e = e ?: s->b->state.status == BOX_RUNNING ? box_usage(s->b, &s->now) : err_new(0, "it does not run");
+	e = e
+		    ?: s->b->state.status == BOX_RUNNING ? box_usage(s->b, &s->now)
+							 : err_new(0, "it does not run");
 	s->now_ms = time_mono_ms();
 	s->known = !e;
 	err_free(e); /* a container that has ended has no numbers */
@@ -250,8 +246,8 @@ static struct err *add_stats(struct list *l, const struct sample *s)
 	sysinfo(&si);
 	total = (double)si.totalram * si.mem_unit;
 	if (s->now_ms > s->first_ms && s->now.cpu_ticks > s->first.cpu_ticks)
-		cpu = (double)(s->now.cpu_ticks - s->first.cpu_ticks) / (double)sysconf(_SC_CLK_TCK) *
-		      1e5 / (double)(s->now_ms - s->first_ms);
+		cpu = (double)(s->now.cpu_ticks - s->first.cpu_ticks) /
+		      (double)sysconf(_SC_CLK_TCK) * 1e5 / (double)(s->now_ms - s->first_ms);
 	list_row(l);
 	list_put(l, "ID", id);
 	list_put(l, "Container", id);

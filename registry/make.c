@@ -1,6 +1,6 @@
-/* How an image is made: the layer's stream is hashed and compressed beside (diff id, blob), unpacked by the namespace's
- * root into a staging folder, and the storage flushed.  Then, under the store's lock, everything gets its final name,
- * the index's entry last. */
+/* How an image is made: the layer's stream is hashed and compressed beside (diff id, blob), unpacked by the
+ * namespace's root into a staging folder, and the storage flushed.  Then, under the store's lock, everything gets
+ * its final name, the index's entry last. */
 #include "registry/make.h"
 
 #include <fcntl.h>
@@ -176,8 +176,8 @@ struct err *image_conf_change(struct image_conf *c, const char *text)
 	} else if (!strcasecmp(word, "STOPSIGNAL")) {
 		set_text(&c->stop_signal, rest);
 	} else if (!strcasecmp(word, "WORKDIR")) {
-		_cleanup_free_ char *full = *rest == '/' ? xstrdup(rest)
-							  : xasprintf("%s/%s", c->workdir ?: "", rest);
+		_cleanup_free_ char *full =
+			*rest == '/' ? xstrdup(rest) : xasprintf("%s/%s", c->workdir ?: "", rest);
 		free(c->workdir);
 		c->workdir = str_clean_path(full);
 	} else {
@@ -405,8 +405,8 @@ static char *config_text(const struct make *k, size_t *ret_len)
 	return json_out_take(&o, ret_len);
 }
 
-static void put_descriptor(struct json_out *o, const char *key, const char *type, const char *digest,
-			   int64_t size)
+static void put_descriptor(struct json_out *o, const char *key, const char *type,
+			   const char *digest, int64_t size)
 {
 	json_open(o, key, '{');
 	json_put_str(o, "mediaType", type);
@@ -415,8 +415,8 @@ static void put_descriptor(struct json_out *o, const char *key, const char *type
 	json_close(o, '}');
 }
 
-static struct err *manifest_text(const struct make *k, const char *config, size_t config_len, char **ret,
-				 size_t *ret_len)
+static struct err *manifest_text(const struct make *k, const char *config, size_t config_len,
+				 char **ret, size_t *ret_len)
 {
 	const struct image *base = k->m->base;
 	struct descriptor none = { 0 };
@@ -444,8 +444,8 @@ static struct err *manifest_text(const struct make *k, const char *config, size_
 	put_descriptor(&o, "config", CONFIG_TYPE, config, (int64_t)config_len);
 	json_open(&o, "layers", '[');
 	for (size_t i = 0; i < below.n_layers; i++)
-		put_descriptor(&o, NULL, below.layers[i].media_type ?: LAYER_TYPE, below.layers[i].digest,
-			       below.layers[i].size);
+		put_descriptor(&o, NULL, below.layers[i].media_type ?: LAYER_TYPE,
+			       below.layers[i].digest, below.layers[i].size);
 	put_descriptor(&o, NULL, LAYER_TYPE, k->blob, (int64_t)k->blob_size);
 	json_close(&o, ']');
 	json_close(&o, '}');

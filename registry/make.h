@@ -13,8 +13,8 @@ struct image_conf {
 	char *workdir, *user, *stop_signal; /* NULL: none */
 };
 void image_conf_done(struct image_conf *c);
-/* One instruction as `commit -c` and `import -c` take it: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME,
- * WORKDIR.  Pure.  Errors: what is wrong with TEXT. */
+/* One instruction as `commit -c` and `import -c` take it: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER,
+ * VOLUME, WORKDIR.  Pure.  Errors: what is wrong with TEXT. */
 struct err *image_conf_change(struct image_conf *c, const char *text) MUST_CHECK;
 
 struct image_make {

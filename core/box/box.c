@@ -289,19 +289,12 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 
 /* -- finding --------------------------------------------------------------------------------------------------- */
 
-/* "running" without a monitor: the monitor was killed, or the machine went down.  Say so in the record, and end what
- * may be left of the container. */
-static struct err *correct_state(struct box *b)
+/* Under the container's lock, so there is no monitor now.  REMOVE: also what --rm promised, a little late. */
+static struct err *correct_locked(struct box *b, bool remove)
 {
-	_cleanup_close_ int lock = -1;
 	struct state *s = &b->state;
 	struct err *e;
 
-	if (!state_is_up(s) || lock_is_held(b->dir, "lock"))
-		return NULL;
-	e = lock_try_existing(b->dir, "lock", &lock);
-	if (e || lock < 0)
-		return e; /* somebody else is at it, or it is being removed */
 	state_done(s);
 	e = state_read(b->dir, s); /* it may have ended in good order between our two looks */
 	if (e || !state_is_up(s))
@@ -326,10 +319,25 @@ static struct err *correct_state(struct box *b)
 	if (s->health.status)
 		s->health.status = HEALTH_UNHEALTHY;
 	ports_done(&s->published);
-	if (b->spec.auto_remove) /* what --rm promised, a little late */
+	if (remove)
 		return box_erase(b->st, &b->spec, true)
 			       ?: err_new(0, "No such container: %s", b->spec.name);
 	return state_write(b->dir, s, false);
+}
+
+/* "running" without a monitor: the monitor was killed, or the machine went down.  Say so in the record, and end what
+ * may be left of the container. */
+static struct err *correct_state(struct box *b)
+{
+	_cleanup_close_ int lock = -1;
+	struct err *e;
+
+	if (!state_is_up(&b->state) || lock_is_held(b->dir, "lock"))
+		return NULL;
+	e = lock_try_existing(b->dir, "lock", &lock);
+	if (e || lock < 0)
+		return e; /* somebody else is at it, or it is being removed */
+	return correct_locked(b, b->spec.auto_remove);
 }
 
 static struct err *load(struct store *st, const char *id, struct box **ret)
@@ -697,7 +705,6 @@ static struct err *kill_and_remove(struct box *b, bool volumes)
 struct err *box_rm(struct box *b, bool force, bool volumes)
 {
 	_cleanup_close_ int lock = -1;
-	bool asked = false;
 	struct err *e;
 
 	do {
@@ -709,11 +716,11 @@ struct err *box_rm(struct box *b, bool force, bool volumes)
 			e = kill_and_remove(b, volumes);
 			if (e || faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
 				return e;
-			asked = true; /* it had just ended by itself, or its monitor was killed: by hand then */
+			/* it had just ended by itself, or its monitor was killed: by hand then */
 		}
 		e = box_lock(b, &lock);
-		if (e && asked && faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0) {
-			err_free(e); /* the monitor was at it all the same */
+		if (e && force && faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0) {
+			err_free(e); /* somebody else was at it */
 			return NULL;
 		}
 	} while (!e && lock < 0); /* started meanwhile */

@@ -107,7 +107,8 @@ static struct err *list(int fd, struct strv *ret)
 }
 
 /* The entries of the layers' PATH that an opaque directory with the entries HERE hides. */
-static struct err *hidden(const struct changes *c, const char *path, const struct strv *here, struct str *out)
+static struct err *hidden(const struct changes *c, const char *path, const struct strv *here,
+			  struct str *out)
 {
 	_cleanup_strv_ struct strv below = { 0 };
 	struct err *e = NULL;
@@ -132,7 +133,8 @@ static struct err *hidden(const struct changes *c, const char *path, const struc
 	return e;
 }
 
-static struct err *walk(const struct changes *c, int dir, const char *path, unsigned depth, struct str *out)
+static struct err *walk(const struct changes *c, int dir, const char *path, unsigned depth,
+			struct str *out)
 {
 	_cleanup_strv_ struct strv names = { 0 };
 	struct err *e = depth > DEPTH_MAX ? err_new(ELOOP, "/%s", path) : list(dir, &names);
@@ -160,8 +162,8 @@ static struct err *walk(const struct changes *c, int dir, const char *path, unsi
 			e = fd_open(dir, names.v[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &fd);
 			e = e ?: walk(c, fd, full, depth + 1, &below);
 			/* copied up on the way to something that is ours */
-			if (!e && had && !below.len && st.st_mode == old.st_mode && st.st_uid == old.st_uid &&
-			    st.st_gid == old.st_gid &&
+			if (!e && had && !below.len && st.st_mode == old.st_mode &&
+			    st.st_uid == old.st_uid && st.st_gid == old.st_gid &&
 			    (st.st_mtim.tv_sec == old.st_mtim.tv_sec || str_eq(full, "etc")))
 				continue;
 		}

@@ -406,7 +406,8 @@ struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int
 			  .cmd = -1,
 			  .child = { -1, -1, -1 },
 			  .ours = { -1, -1, -1 } };
-	_cleanup_close_ int child = b->spec.use_init ? pidfd_child(init_pidfd) : -1; /* as box_init_pidfd() */
+	_cleanup_close_ int child =
+		b->spec.use_init ? pidfd_child(init_pidfd) : -1; /* as box_init_pidfd() */
 	int64_t end_ms = time_mono_ms() + limit_ms;
 	int status = -1;
 	struct err *e;
@@ -438,7 +439,8 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 	struct err *e;
 
 	if (box_is_paused(b))
-		return err_new(0, "container %s is paused, unpause the container before exec", b->spec.id);
+		return err_new(0, "container %s is paused, unpause the container before exec",
+			       b->spec.id);
 	e = box_init_pidfd(b, &x.pidfd);
 	e = e ?: start(&x);
 	if (x.pidfd >= 0)

@@ -1,5 +1,6 @@
 /* How it works
- *  running   the child enters init's user and mount namespaces; INSIDE_ROOT is a detached copy of the root mount alone
+ *  running   the child enters init's user and mount namespaces; INSIDE_ROOT is a detached copy of
+ * the root mount alone
  *  else      we hold the container's lock; the child makes namespaces of its own, mounts layers, upper and (for
  *            INSIDE_MOUNTS) the user's mounts, and pivots there; all of it goes away with the child */
 #include "core/box/inside.h"

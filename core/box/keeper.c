@@ -88,14 +88,14 @@ struct err *keeper_update(struct keeper *k, pid_t pid, int pidfd, char **ret_not
 
 void keeper_end(struct keeper *k, bool *ret_oom, const char **ret_reason)
 {
-	if (k->dir >= 0) {
+	if (k->l && k->dir >= 0) {
 		k->oom = cgroup_oom_kills(k->dir) > 0;
 		k->reason = k->oom ? "memory limit" : NULL;
 		close(TAKE_FD(k->dir));
 		unlinkat(k->parent, k->name, AT_REMOVEDIR);
 		close(TAKE_FD(k->parent));
 	}
-	if (k->proc >= 0) {
+	if (k->l && k->proc >= 0) {
 		timer_set(&k->timer, 0, 0);
 		close(TAKE_FD(k->proc));
 	}

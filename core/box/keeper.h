@@ -32,7 +32,8 @@ struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note) MUST_CHEC
 /* The limits were changed while PID runs. */
 struct err *keeper_update(struct keeper *k, pid_t pid, int pidfd, char **ret_note) MUST_CHECK;
 void keeper_run(struct keeper *k, pid_t pid, int pidfd);
-/* *RET_REASON: "memory limit (soft)", or NULL; valid for ever. */
+/* *RET_REASON: "memory limit (soft)", or NULL; valid for ever.
+ * May be called at any time, also before keeper_init() of a zeroed one. */
 void keeper_end(struct keeper *k, bool *ret_oom, const char **ret_reason);
 
 /* Put the calling process under the limits of the running container whose first process is PID:

@@ -819,6 +819,7 @@ NORETURN static void start_failed(struct monitor *m, struct err *e)
 {
 	struct state *s = &m->b->state;
 	struct client *c = m->clients;
+	const char *reason;
 
 	while (c && !c->starter)
 		c = c->next;
@@ -826,6 +827,7 @@ NORETURN static void start_failed(struct monitor *m, struct err *e)
 		proc_kill_and_reap(m->init_pid);
 	relay_stop(m); /* its ports are free when the starter hears of it */
 	listeners_done(&m->listeners);
+	keeper_end(&m->keeper, &s->oom_killed, &reason); /* its cgroup goes; the reason is E */
 	s->exit_code = e->status ? e->status : 125;
 	free(s->error);
 	s->error = err_line(e);
@@ -1346,6 +1348,8 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	if (e && m->phase == RUNNING) {
 		/* our own failure: the container cannot be watched any longer */
 		proc_kill_and_reap(m->init_pid);
+		limits_ended(m);
+		free(b->state.error);
 		b->state.error = err_line(e);
 		b->state.exit_code = 137;
 		m->phase = EXITED;

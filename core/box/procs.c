@@ -154,7 +154,7 @@ struct err *box_procs(struct box *b, struct procs *ret)
 	return e;
 }
 
-/* -- usage --------------------------------------------------------------------------------------------------------- */
+/* -- usage ------------------------------------------------------------------------------------------ */
 
 /* The number behind KEY in a text of lines "KEY: 123 ..."; 0 if there is none. */
 static uint64_t number_after(const char *text, const char *key)
@@ -176,7 +176,8 @@ static char *read_proc(int proc, pid_t pid, const char *file)
 
 static void add_process(int proc, pid_t pid, struct usage *u, uint64_t *shared)
 {
-	_cleanup_free_ char *stat = read_proc(proc, pid, "stat"), *status = read_proc(proc, pid, "status");
+	_cleanup_free_ char *stat = read_proc(proc, pid, "stat"),
+			    *status = read_proc(proc, pid, "status");
 	_cleanup_free_ char *io = read_proc(proc, pid, "io");
 	char *at = strrchr(stat, ')');
 	uint64_t shm = number_after(status, "\nRssShmem:") * 1024;
@@ -243,7 +244,7 @@ struct err *box_usage(struct box *b, struct usage *ret)
 	return e;
 }
 
-/* -- pause --------------------------------------------------------------------------------------------------------- */
+/* -- pause ------------------------------------------------------------------------------------------ */
 
 /* The record names the first process it is about: one of an earlier run means nothing. */
 static char *record(const struct box *b)

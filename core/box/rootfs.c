@@ -262,7 +262,8 @@ static struct err *fill_volume(int root, const char *target, int tree)
 	return err_wrap(e, "filling the volume at %s", target);
 }
 
-/* -v :U.  Nothing of the container runs yet, and fts(3) sees through a directory that is swapped for a link by others. */
+/* -v :U.  Nothing of the container runs yet, and fts(3) sees through a directory that is swapped for
+ * a link by others. */
 static struct err *chown_tree(int tree, uid_t uid, gid_t gid)
 {
 	char path[32];

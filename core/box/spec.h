@@ -45,7 +45,8 @@ void mount_done(struct mount_spec *m);
  *	/host:/ctr[:OPTIONS]    ./dir:/ctr and ../dir:/ctr are taken from CWD
  *	name:/ctr[:OPTIONS]
  *	/ctr                    anonymous volume
- * OPTIONS: ro, rw, nocopy (volumes), U (give it to the container's user), and without effect here: z, Z, cached, delegated, consistent, private, rprivate.
+ * OPTIONS: ro, rw, nocopy (volumes), U (give it to the container's user), and without effect here: z, Z, cached,
+ * delegated, consistent, private, rprivate.
  * Errors name the offending text; a Windows path ("D:/data:/ctr") gets words of its own. */
 struct err *mount_parse_volume(const char *text, const char *cwd, struct mounts *to) MUST_CHECK;
 /* "--tmpfs TARGET[:OPTIONS]": size, mode, uid, gid, nr_inodes, nr_blocks; ro, rw, exec, suid and their opposites. */

@@ -60,7 +60,7 @@ static struct err *choose_target(struct unpack *u, const char *name, bool is_dir
 	u->first = xstrdup(name);
 	if (fd >= 0 && S_ISDIR(st.st_mode)) {
 		u->target = *base && !(is_dir && t->contents) ? xasprintf("%s/%s", t->dest, base)
-							       : xstrdup(t->dest);
+							      : xstrdup(t->dest);
 		return NULL;
 	}
 	if (fd >= 0 && is_dir)
@@ -182,7 +182,8 @@ static struct err *write_content(struct unpack *u, int fd)
 		end = offset + (int64_t)len;
 		u->t->bytes += len;
 	}
-	return rc == ARCHIVE_EOF ? NULL : err_new(0, "%s", archive_error_string(u->a) ?: "damaged tar data");
+	return rc == ARCHIVE_EOF ? NULL
+				 : err_new(0, "%s", archive_error_string(u->a) ?: "damaged tar data");
 }
 
 /* Something that is no directory takes the place of BASE. */
@@ -243,8 +244,9 @@ static struct err *put_dir(struct unpack *u, const char *path, struct archive_en
 	_cleanup_close_ int there = look(u->t->root, path, &st);
 
 	if (there >= 0) /* through a link, too, as a merge does */
-		return S_ISDIR(st.st_mode) ? NULL
-					    : err_new(0, "cannot overwrite non-directory with directory");
+		return S_ISDIR(st.st_mode)
+			       ? NULL
+			       : err_new(0, "cannot overwrite non-directory with directory");
 	e = locate(u, path, &dir, &base);
 	if (e)
 		return e;
@@ -252,7 +254,8 @@ static struct err *put_dir(struct unpack *u, const char *path, struct archive_en
 		return err_new(errno, "making it");
 	e = set_owner(u, dir, base, ae);
 	u->late = xgrow(u->late, u->n_late, &u->late_cap, sizeof(*u->late));
-	u->late[u->n_late++] = (struct late){ xstrdup(path), archive_entry_perm(ae) & 07777, mtime_of(ae) };
+	u->late[u->n_late++] =
+		(struct late){ xstrdup(path), archive_entry_perm(ae) & 07777, mtime_of(ae) };
 	return e;
 }
 
@@ -338,7 +341,8 @@ static struct err *read_entries(struct unpack *u)
 		_cleanup_free_ char *clean = NULL, *path = NULL;
 
 		if (!name || !layer_clean_name(name, &clean))
-			return err_new(0, "%s leads out of the archive", name ?: "an entry without a name");
+			return err_new(0, "%s leads out of the archive",
+				       name ?: "an entry without a name");
 		if (++n > ENTRIES_MAX)
 			return err_new(0, "more than %d entries", ENTRIES_MAX);
 		if (u->t->copy && !u->first) {
@@ -379,7 +383,8 @@ struct err *tarin_unpack(struct tarin *t)
 			e = err_new(0, "destination \"%s\" must be a directory", t->dest);
 	}
 	if (!e && archive_read_open_fd(u.a, t->fd, READ_SIZE) != ARCHIVE_OK)
-		e = err_new(0, "reading the tar stream: %s", archive_error_string(u.a) ?: "no reason given");
+		e = err_new(0, "reading the tar stream: %s",
+			    archive_error_string(u.a) ?: "no reason given");
 	e = e ?: read_entries(&u);
 	e = err_also(e, finish_dirs(&u));
 	archive_read_free(u.a);

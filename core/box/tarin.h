@@ -16,7 +16,8 @@ struct tarin {
 	int fd; /* the stream */
 	int root;
 	const char *dest; /* path in ROOT as the user typed it */
-	/* COPY: the stream's first entry is a file, or a directory with all below it, to be called or put into DEST as
+	/* COPY: the stream's first entry is a file, or a directory with all below it, to be called or put
+	 * into DEST as
 	 * cp does.  Else DEST is a directory and everything is put into it. */
 	bool copy;
 	bool contents; /* of COPY: not the directory itself but what is in it */

@@ -274,8 +274,8 @@ static struct err *put_dir(struct tarout *t, int fd, const struct stat *st, cons
 	return e ?: children(t, fd, as, depth);
 }
 
-static struct err *put_file(struct tarout *t, int dir, const char *name, const char *as, bool follow,
-			    const struct stat *want)
+static struct err *put_file(struct tarout *t, int dir, const char *name, const char *as,
+			    bool follow, const struct stat *want)
 {
 	_cleanup_str_ struct str head = { 0 }, xattrs = { 0 };
 	_cleanup_close_ int fd = -1;
@@ -300,9 +300,9 @@ static struct err *put_file(struct tarout *t, int dir, const char *name, const c
 static struct err *put_other(struct tarout *t, int dir, const char *name, const char *as,
 			     const struct stat *st)
 {
-	char type = S_ISLNK(st->st_mode)  ? '2'
-		    : S_ISCHR(st->st_mode) ? '3'
-		    : S_ISBLK(st->st_mode) ? '4'
+	char type = S_ISLNK(st->st_mode)    ? '2'
+		    : S_ISCHR(st->st_mode)  ? '3'
+		    : S_ISBLK(st->st_mode)  ? '4'
 		    : S_ISFIFO(st->st_mode) ? '6'
 					    : 0;
 	char target[PATH_MAX] = "";
@@ -341,7 +341,8 @@ static struct err *entry(struct tarout *t, int dir, const char *name, const char
 	}
 	if (S_ISDIR(st.st_mode)) {
 		e = fd_open(dir, name, O_RDONLY | O_DIRECTORY | (follow ? 0 : O_NOFOLLOW), 0, &fd);
-		return err_wrap(e, "reading %s", *as ? as : "the directory") ?: put_dir(t, fd, &st, as, depth);
+		return err_wrap(e, "reading %s", *as ? as : "the directory")
+			       ?: put_dir(t, fd, &st, as, depth);
 	}
 	first = st.st_nlink > 1 && !S_ISLNK(st.st_mode) ? seen(t, &st, as) : NULL;
 	if (first) {

@@ -12,7 +12,8 @@ struct tarout_link;
 struct tarout {
 	int fd; /* where the stream goes */
 	bool layer; /* the tree is an overlay's upper: whiteouts become ".wh." entries */
-	const struct userns_ids *ids; /* the tree is the host's: owners are written as the container sees them; or NULL */
+	const struct userns_ids *ids; /* the tree is the host's: owners are written as the container sees
+	 * them; or NULL */
 	bool (*skip)(const char *name, const struct stat *st); /* leave this entry out; may be NULL */
 	uint64_t bytes; /* of file contents written so far */
 	struct tarout_link *links; /* the tree's own: files with several names */
@@ -20,9 +21,11 @@ struct tarout {
 	char *buf;
 };
 
-/* DIR/NAME with all below it, called AS in the stream ("" for the content of a directory, as "./x").  FOLLOW: NAME itself
- * may be a symbolic link to what is meant.  Sockets are left out.  Errors name the entry; EPIPE: the reader is gone. */
-struct err *tarout_tree(struct tarout *t, int dir, const char *name, const char *as, bool follow) MUST_CHECK;
+/* DIR/NAME with all below it, called AS in the stream ("" for the content of a directory, as "./x").  FOLLOW: NAME
+ * itself may be a symbolic link to what is meant.  Sockets are left out.  Errors name the entry; EPIPE: the reader
+ * is gone. */
+struct err *tarout_tree(struct tarout *t, int dir, const char *name, const char *as, bool follow)
+	MUST_CHECK;
 /* The end mark. */
 struct err *tarout_end(struct tarout *t) MUST_CHECK;
 void tarout_done(struct tarout *t);

@@ -43,19 +43,21 @@ struct err *userns_map(pid_t pid, const struct userns_ids *ids) MUST_CHECK;
 struct err *userns_become_root(bool single) MUST_CHECK;
 
 /* Fork; in the child enter a fresh user namespace with the mapping, become its root, call FN(ARG, result); give its
- * error and the bytes it put into RESULT (at most 64 KiB) back in the parent.  The child keeps all descriptors and the
+ * error and the bytes it put into RESULT (at most 64 KiB) back in the parent.  The child keeps all
+ * descriptors and the
  * host's other namespaces; it is killed if the parent dies.  Descriptors to directories must be opened before: as the
  * host's root, the child cannot walk through root's private directories. */
 struct err *userns_call(const struct userns_ids *ids, struct err *(*fn)(void *arg, struct str *result),
 			void *arg, struct str *ret_result) MUST_CHECK;
 
-/* The same; the child calls BEFORE(ARG) when it has all capabilities in the new namespace but is still the caller's user:
- * the moment to unshare mounts and open what only he may reach. */
+/* The same; the child calls BEFORE(ARG) when it has all capabilities in the new namespace but is still the caller's
+ * user: the moment to unshare mounts and open what only he may reach. */
 struct err *userns_call_from(const struct userns_ids *ids, struct err *(*before)(void *arg),
 			     struct err *(*fn)(void *arg, struct str *result), void *arg,
 			     struct str *ret_result) MUST_CHECK;
-/* The same in a container that runs: FN is called as its root, in its user and mount namespaces, with its root directory
- * as "/", but in the host's pid namespace: nothing in the container sees the child, and its /proc has no "self". */
+/* The same in a container that runs: FN is called as its root, in its user and mount namespaces, with its root
+ * directory as "/", but in the host's pid namespace: nothing in the container sees the child, and its /proc has no
+ * "self". */
 struct err *userns_call_in(int pidfd, bool single, struct err *(*fn)(void *arg, struct str *result),
 			   void *arg, struct str *ret_result) MUST_CHECK;
 

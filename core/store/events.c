@@ -52,7 +52,8 @@ void event_add(struct store *st, const char *type, const char *action, const cha
 
 	e = fd_open(st->root, "events", O_WRONLY | O_APPEND | O_CREAT, 0600, &fd);
 	if (!e && fstat(fd, &s) == 0 && s.st_size >= EVENTS_MAX) {
-		/* of two who come here at once, the second may move a file that is nearly empty: history gets shorter */
+		/* of two who come here at once, the second may move a file that is nearly empty: history gets
+		 * shorter */
 		close(TAKE_FD(fd));
 		renameat(st->root, "events", st->root, "events.1");
 		e = fd_open(st->root, "events", O_WRONLY | O_APPEND | O_CREAT, 0600, &fd);

@@ -1,6 +1,6 @@
-/* core/store/events.h -- what happened: one JSON object a line, in Docker's form, appended to the file "events" of the
- * store; when that has EVENTS_MAX bytes it becomes "events.1" and a new one begins.  A line is written at once (O_APPEND),
- * so that writers need no lock. */
+/* core/store/events.h -- what happened: one JSON object a line, in Docker's form, appended to the file "events" of
+ * the store; when that has EVENTS_MAX bytes it becomes "events.1" and a new one begins.  A line is written at once
+ * (O_APPEND), so that writers need no lock. */
 #ifndef CORE_STORE_EVENTS_H
 #define CORE_STORE_EVENTS_H
 

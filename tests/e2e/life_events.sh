@@ -3,7 +3,7 @@
 
 run devbox pull -q busybox; expect_status 0
 start live devbox events --filter type=container --format '{{.Action}} {{index .Actor.Attributes "name"}}'
-watching() { ls -l "/proc/$live_pid/fd" | grep -q inotify; }
+watching() { find "/proc/$live_pid/fd" -lname "*inotify*" | grep -q .; }
 eventually 5 watching
 run devbox run --name ev -v data:/d --label team=a busybox sh -c 'exit 3';	expect_status 3
 run devbox rename ev new

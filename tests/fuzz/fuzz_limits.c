@@ -1,4 +1,5 @@
-/* Input: --cpus, --cpuset-cpus and a --log-opt as typed, and what the kernel says of cgroups.  What is accepted makes sense. */
+/* Input: --cpus, --cpuset-cpus and a --log-opt as typed, and what the kernel says of cgroups.
+ * What is accepted makes sense. */
 #include <stdlib.h>
 
 #include "core/box/cgroup.h"
