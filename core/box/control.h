@@ -2,7 +2,11 @@
  *
  * A SOCK_SEQPACKET unix socket, containers/<id>/ctl (mode 0600 inside a 0700 directory: only the user reaches it).  One
  * message is one struct ctl_msg of at most CTL_MAX bytes.  A client sends one request; ATTACH keeps the connection open
- * as a stream of messages in both directions until EXITED or the client closes it. */
+ * as a stream of messages in both directions until EXITED or the client closes it.
+ *
+ * A container that was given the user's home directory as a bind mount reaches the sockets as well, for its root is the
+ * user: it can stop other containers and type into them.  That is no boundary to defend here: it can also write
+ * ~/.profile. */
 #ifndef CORE_BOX_CONTROL_H
 #define CORE_BOX_CONTROL_H
 

@@ -32,4 +32,9 @@ expect_stdout 'out'
 expect_stderr 'err'
 run devbox exec srv nosuch;	expect_status 127;	expect_stderr '*executable file not found*'
 run devbox rm -f srv;		expect_status 0
+# neither the relay of a published port nor --init keeps a stream open
+for how in '-p 127.0.0.1::8080' --init; do
+	run timeout -s KILL 20 sh -c "echo over | devbox run --rm -i $how busybox cat";	expect_status 0;	expect_stdout 'over'
+	run timeout -s KILL 20 sh -c "devbox run --rm $how busybox yes | head -1";	expect_status 0;	expect_stdout 'y'
+done
 expect_no_leftovers

@@ -222,6 +222,28 @@ static void test_sockets(void)
 	is_str(sun.sun_path, "/proc/self/fd/7/ctl", "the address of a socket");
 }
 
+/* In a child: whoever runs the tests may have left us descriptors of theirs. */
+static void test_close_except(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int keep[] = { 9, -1, 5, 1, 9 };
+		bool good = true;
+
+		for (int fd = 3; fd < 12; fd++)
+			good &= dup2(STDOUT_FILENO, fd) == fd;
+		fd_close_except(keep, ARRAY_LEN(keep));
+		for (int fd = 0; fd < 12; fd++)
+			good &= (fcntl(fd, F_GETFD) >= 0) == (fd < 3 || fd == 5 || fd == 9);
+		fd_close_except(NULL, 0);
+		good &= fcntl(5, F_GETFD) < 0 && fcntl(9, F_GETFD) < 0 && fcntl(2, F_GETFD) >= 0;
+		_exit(!good);
+	}
+	ok(waitpid(pid, &status, 0) == pid && status == 0, "all but a few descriptors are closed");
+}
+
 int main(void)
 {
 	char path[] = "/tmp/test_fd.XXXXXX";
@@ -235,6 +257,7 @@ int main(void)
 	test_rm();
 	test_locked();
 	test_sockets();
+	test_close_except();
 	is_err(fd_rm_tree(AT_FDCWD, path), NULL, "cleaning up");
 	return done_testing();
 }
