@@ -214,9 +214,10 @@ static struct err *attach(struct call *c, UNUSED int argc, char **argv)
 
 	e = e ?: box_find(st, argv[0], &b);
 	if (!e && b->state.status != BOX_RUNNING)
-		e = err_new(0, state_is_up(&b->state) ? "You cannot attach to a restarting container, "
-							"wait until it is running"
-						      : "You cannot attach to a stopped container, start it first");
+		e = err_new(0, state_is_up(&b->state)
+				       ? "You cannot attach to a restarting container, "
+					 "wait until it is running"
+				       : "You cannot attach to a stopped container, start it first");
 	if (e)
 		return e;
 	with_stdin = b->spec.open_stdin && !opt_no_stdin;

@@ -52,9 +52,9 @@ static const struct column columns[] = {
 
 /* --- filters ---------------------------------------------------------------------------------- */
 
-static const char *const known_filters[] = { "ancestor", "exited", "expose",  "health", "id",
-					     "label",	 "name",   "network", "publish",
-					     "status",	 "volume", NULL };
+static const char *const known_filters[] = { "ancestor", "exited", "expose", "health",
+					     "id",	 "label",  "name",   "network",
+					     "publish",	 "status", "volume", NULL };
 
 static bool match_name(const char *value, const void *of)
 {
@@ -177,11 +177,15 @@ static bool wanted(const struct box *b)
 		const char *key;
 		bool (*match)(const char *value, const void *of);
 	} tests[] = {
-		{ "ancestor", match_ancestor }, { "exited", match_exited },
-		{ "expose", match_expose },	{ "health", match_health },
+		{ "ancestor", match_ancestor },
+		{ "exited", match_exited },
+		{ "expose", match_expose },
+		{ "health", match_health },
 		{ "id", match_id },
-		{ "name", match_name },		{ "network", match_network },
-		{ "publish", match_publish },	{ "status", match_status },
+		{ "name", match_name },
+		{ "network", match_network },
+		{ "publish", match_publish },
+		{ "status", match_status },
 		{ "volume", match_volume },
 	};
 

@@ -53,39 +53,6 @@ void proc_kill_and_reap(pid_t pid)
 		;
 }
 
-/* The number after KEY in a file of /proc; 0 if there is none. */
-static pid_t number_in(const char *path, const char *key)
-{
-	_cleanup_free_ char *text = NULL;
-	struct err *e = fd_read_file(AT_FDCWD, path, 16384, &text, NULL);
-	const char *at = e ? NULL : strstr(text, key);
-
-	err_free(e); /* gone: no number */
-	return at ? (pid_t)strtol(at + strlen(key), NULL, 10) : 0;
-}
-
-int pidfd_child(int pidfd)
-{
-	char path[64];
-	pid_t parent, child;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	parent = number_in(path, "\nPid:");
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
-	child = parent > 0 ? number_in(path, "") : 0;
-	if (child <= 0)
-		return -1;
-	fd = pidfd_open(child, 0);
-	/* neither number was used again meanwhile: the parent still is who it was, and the child its child */
-	snprintf(path, sizeof(path), "/proc/%d/status", child);
-	if (fd >= 0 && (number_in(path, "\nPPid:") != parent || pidfd_signal(pidfd, 0) < 0)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 uint64_t proc_start_time(pid_t pid)
 {
 	_cleanup_free_ char *text = NULL;

@@ -10,9 +10,6 @@
 
 int pidfd_open(pid_t pid, unsigned flags); /* pidfd_open(2), close-on-exec; -1 and errno */
 int pidfd_signal(int pidfd, int sig); /* pidfd_send_signal(2) */
-/* A pidfd of the first child of the process behind PIDFD, which is not ours; -1 if there is none.  For entering the
- * namespaces of a process that we may not look into, but whose child, started by execve(2) there, we may. */
-int pidfd_child(int pidfd);
 /* Reap the child behind PIDFD.  Writes 0..255, or 128 + signal. */
 struct err *proc_wait(int pidfd, int *ret_status) MUST_CHECK;
 struct err *proc_wait_pid(pid_t pid, int *ret_status) MUST_CHECK;

@@ -322,7 +322,8 @@ static struct err *correct_locked(struct box *b, bool remove)
 	if (remove)
 		return box_erase(b->st, &b->spec, true)
 			       ?: err_new(0, "No such container: %s", b->spec.name);
-	return state_write(b->dir, s, false);
+	err_free(state_write(b->dir, s, false)); /* the disk may be full: who looks next finds out again */
+	return NULL;
 }
 
 /* "running" without a monitor: the monitor was killed, or the machine went down.  Say so in the record, and end what
@@ -463,14 +464,9 @@ struct err *box_lock(struct box *b, int *ret_lock)
 		}
 		if (e)
 			return e;
-		if (*ret_lock >= 0) {
-			state_done(&b->state);
-			e = state_read(b->dir, &b->state);
-			if (!e && !state_is_up(&b->state))
-				return NULL;
-			close(TAKE_FD(*ret_lock)); /* its monitor was killed: box_refresh() mends that */
-		}
-		e = e ?: box_refresh(b);
+		if (*ret_lock >= 0)
+			return correct_locked(b, b->spec.auto_remove);
+		e = box_refresh(b);
 		if (e || state_is_up(&b->state))
 			return e;
 		if (time_mono_ms() > end)
@@ -710,9 +706,10 @@ struct err *box_rm(struct box *b, bool force, bool volumes)
 	do {
 		if (state_is_up(&b->state)) {
 			if (!force)
-				return err_hint(err_new(0, "cannot remove container \"%s\": container is %s",
-							b->spec.name, box_status_names[b->state.status]),
-						"stop it first, or use -f");
+				return err_hint(
+					err_new(0, "cannot remove container \"%s\": container is %s",
+						b->spec.name, box_status_names[b->state.status]),
+					"stop it first, or use -f");
 			e = kill_and_remove(b, volumes);
 			if (e || faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
 				return e;
@@ -736,12 +733,6 @@ struct err *box_init_pidfd(struct box *b, int *ret_pidfd)
 	*ret_pidfd = -1;
 	if (!e && sock >= 0)
 		e = answer(sock, CTL_OK, &msg, ret_pidfd);
-	if (!e && *ret_pidfd >= 0 && b->spec.use_init) { /* devbox's own init lets nobody look into it */
-		int child = pidfd_child(*ret_pidfd);
-
-		close(*ret_pidfd);
-		*ret_pidfd = child;
-	}
 	return e ?: *ret_pidfd < 0 ? not_running(b) : NULL;
 }
 

@@ -406,14 +406,10 @@ struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int
 			  .cmd = -1,
 			  .child = { -1, -1, -1 },
 			  .ours = { -1, -1, -1 } };
-	_cleanup_close_ int child =
-		b->spec.use_init ? pidfd_child(init_pidfd) : -1; /* as box_init_pidfd() */
 	int64_t end_ms = time_mono_ms() + limit_ms;
 	int status = -1;
 	struct err *e;
 
-	if (child >= 0)
-		x.pidfd = child;
 	e = start(&x);
 	if (e)
 		return e;

@@ -1113,7 +1113,8 @@ NORETURN static void end(struct monitor *m)
 static struct err *write_etc(struct monitor *m)
 {
 	const struct spec *s = &m->b->spec;
-	_cleanup_free_ char *host_resolv = NULL, *resolv = NULL, *hosts = NULL, *name = NULL, *names = NULL;
+	_cleanup_free_ char *host_resolv = NULL, *resolv = NULL, *hosts = NULL, *name = NULL,
+			    *names = NULL;
 	struct net_addrs addrs;
 	struct err *e;
 
@@ -1128,8 +1129,8 @@ static struct err *write_etc(struct monitor *m)
 		free(resolv);
 		resolv = text;
 	}
-	names = s->domainname ? xasprintf("%s.%s %s", m->hostname, s->domainname, m->hostname) :
-				xstrdup(m->hostname);
+	names = s->domainname ? xasprintf("%s.%s %s", m->hostname, s->domainname, m->hostname)
+			      : xstrdup(m->hostname);
 	hosts = hosts_text(names, s->net == NET_DEFAULT ? &addrs : NULL, true, &s->add_hosts);
 	name = xasprintf("%s\n", m->hostname);
 	e = fd_write_atomic(m->b->dir, "resolv.conf", resolv, strlen(resolv), 0644, false);

@@ -130,13 +130,9 @@ static struct err *control_ready(struct source *s, uint32_t events UNUSED)
 static struct err *run(struct proc *p)
 {
 	const struct relay_proc *cfg = p->cfg;
-	_cleanup_close_ int child = -1;
 	struct err *e;
 
-	if (cfg->init_pidfd >= 0 && setns(cfg->init_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0 &&
-	    /* a relay that is started again, beside --init */
-	    ((child = pidfd_child(cfg->init_pidfd)) < 0 ||
-	     setns(child, CLONE_NEWUSER | CLONE_NEWNET) < 0))
+	if (cfg->init_pidfd >= 0 && setns(cfg->init_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		return err_new(errno, "entering the container's network");
 	/* what runs in there must not be able to look into us */
 	prctl(PR_SET_DUMPABLE, 0);

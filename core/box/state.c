@@ -10,9 +10,8 @@
 #include "core/store/volume.h"
 
 const char *const box_status_names[] = {
-	[BOX_CREATED] = "created",	     [BOX_RUNNING] = "running",
-	[BOX_RESTARTING] = "restarting", [BOX_EXITED] = "exited",
-	[BOX_REMOVING] = "removing",     [BOX_DEAD] = "dead",
+	[BOX_CREATED] = "created", [BOX_RUNNING] = "running",	[BOX_RESTARTING] = "restarting",
+	[BOX_EXITED] = "exited",   [BOX_REMOVING] = "removing", [BOX_DEAD] = "dead",
 };
 _Static_assert(ARRAY_LEN(box_status_names) == BOX_STATUS_MAX, "a name for every status");
 

@@ -13,8 +13,8 @@ void state_done(struct state *s);
 
 /* For the monitor's tester: run ARGV in the container of INIT_PIDFD without input and for at most LIMIT_MS, then it is
  * killed: *ret_status is -1 and *ret_in_time false.  Both streams go to OUT, the first OUT_MAX bytes of them. */
-struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int64_t limit_ms, size_t out_max,
-		     struct str *out, int *ret_status, bool *ret_in_time) MUST_CHECK;
+struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int64_t limit_ms,
+		     size_t out_max, struct str *out, int *ret_status, bool *ret_in_time) MUST_CHECK;
 
 /* Write an event of container S into the store's log.  MORE: "exitCode=3", or NULL. */
 void box_event(struct store *st, const struct spec *s, const char *action, const char *more);
@@ -23,7 +23,8 @@ void box_event(struct store *st, const struct spec *s, const char *action, const
  * entered. */
 struct err *box_init_pidfd(struct box *b, int *ret_pidfd) MUST_CHECK;
 
-/* Its lock, waiting for a monitor of an earlier run: it cannot be started or removed while we hold it.  B's state is fresh then.
+/* Its lock, waiting for a monitor of an earlier run: it cannot be started or removed while we hold
+ * it.  B's state is fresh then.
  * *RET_LOCK is -1 if somebody else has started it meanwhile: its monitor holds the lock for as long as it runs. */
 struct err *box_lock(struct box *b, int *ret_lock) MUST_CHECK;
 

@@ -27,6 +27,7 @@ run devbox attach tt;	expect_status 1;	expect_stderr 'devbox: You cannot attach 
 pty devbox start -ai tt <<'END'
 send echo once$((40+2))\r
 expect once42
+expect / #
 send \x04
 END
 expect_status 0

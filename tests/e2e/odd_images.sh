@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../lib/e2e.sh"
 hub_set remaining=100000
 
-try() { run timeout 20 devbox run -q --rm --network none "odd/$@"; }
+try() { local image=odd/$1; shift; run timeout 20 devbox run -q --rm --network none "$image" "$@"; }
 runs() {	# IMAGE...: legal, if strange
 	local i
 	for i; do

@@ -197,47 +197,10 @@ static void test_times(void)
 	ok(time_now_ns() > 1600000000 * S && time_mono_ms() > 0, "clocks");
 }
 
-static void test_child(void)
-{
-	pid_t parent = fork();
-	int fds[2], fd, child;
-	char c;
-
-	if (parent == 0)
-		_exit(0);
-	fd = pidfd_open(parent, 0);
-	waitpid(parent, NULL, 0);
-	is_int(pidfd_child(fd), -1, "what has ended has no child");
-	close(fd);
-	if (pipe(fds) < 0)
-		return;
-	parent = fork();
-	if (parent == 0) {
-		pid_t pid = fork();
-
-		if (pid > 0 && write(fds[1], "x", 1) < 0)
-			_exit(1);
-		pause();
-		_exit(0);
-	}
-	ok(read(fds[0], &c, 1) == 1, "a process with a child");
-	fd = pidfd_open(parent, 0);
-	child = pidfd_child(fd);
-	ok(child >= 0, "is found");
-	if (child >= 0)
-		pidfd_signal(child, SIGKILL);
-	proc_kill_and_reap(parent);
-	close(child);
-	close(fd);
-	close(fds[0]);
-	close(fds[1]);
-}
-
 int main(void)
 {
 	test_signals();
 	test_processes();
 	test_times();
-	test_child();
 	return done_testing();
 }
