@@ -226,9 +226,8 @@ static void add_lo(struct netlink_batch *b)
 	netlink_nest_end(b);
 }
 
-/* Segments of half a megabyte over lo instead of 64 KiB ("BIG TCP", Linux 6.3; refused by older
- * ones): half the work for the relay's inner connections, and for whatever the container's
- * processes tell each other. */
+/* "BIG TCP" (Linux 6.3; older kernels refuse): segments of half a megabyte over lo instead of 64 KiB: half the work for
+ * the relay's inner connections, and for whatever the container's processes tell each other. */
 static void add_big_lo(struct netlink_batch *b)
 {
 	struct ifinfomsg lo = { .ifi_index = LO_INDEX };
