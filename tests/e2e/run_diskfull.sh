@@ -50,3 +50,4 @@ box rm first big;	expect_status 0
 box run --rm busybox echo works;	expect_stdout works
 box ps -aq;	expect_stdout ''
 expect_equal "$(find "$S/tmp" "$S/names" "$S/containers" -mindepth 1)" ''
+expect_no_leftovers
