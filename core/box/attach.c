@@ -149,26 +149,18 @@ struct err *attach_run(struct box *b, int conn, const struct attach_opts *opts,
 {
 	struct attached a = { .conn = conn, .signals = -1, .o = opts, .stdin_open = opts->with_stdin };
 	struct term term = { .fd = -1 };
-	sigset_t mask, old;
+	static const int users[] = { SIGUSR1, SIGUSR2, 0 };
+	sigset_t old;
 	void (*old_pipe)(int);
 	struct err *e;
 
 	e = detach_keys_parse(opts->detach_keys ?: "ctrl-p,ctrl-q", &a.keys);
 	if (e)
 		return e;
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGWINCH);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGQUIT);
-	sigaddset(&mask, SIGUSR1);
-	sigaddset(&mask, SIGUSR2);
-	sigprocmask(SIG_BLOCK, &mask, &old);
 	old_pipe = signal(SIGPIPE, SIG_IGN); /* see to_stream() */
-	a.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (a.signals < 0)
-		return err_new(errno, "watching signals");
+	e = term_signals(users, &old, &a.signals);
+	if (e)
+		return e;
 	if (opts->tty) {
 		uint32_t size = term_size(opts->stdio[0]);
 

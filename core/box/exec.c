@@ -322,7 +322,7 @@ static struct err *relay_streams(struct exec *x, const char *detach_keys, bool *
 	struct relay r = { .x = x, .signals = -1 };
 	_cleanup_free_ char *in = xmalloc(STREAM_BUF);
 	struct term term = { .fd = -1 };
-	sigset_t mask, old;
+	sigset_t old;
 	bool ended = false;
 	struct err *e;
 
@@ -330,15 +330,8 @@ static struct err *relay_streams(struct exec *x, const char *detach_keys, bool *
 	e = detach_keys_parse(detach_keys ?: "ctrl-p,ctrl-q", &r.keys);
 	if (e)
 		return e;
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGWINCH);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGQUIT);
-	sigprocmask(SIG_BLOCK, &mask, &old);
-	signal(SIGPIPE, SIG_IGN); /* a command that does not read its input is no failure of ours */
-	r.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	/* SIGPIPE: a command that does not read its input is no failure of ours */
+	e = term_signals(NULL, &old, &r.signals);
 	if (x->req->tty && x->req->open_stdin)
 		term_raw(&term, x->stdio[0]);
 	while (!e && !ended && !r.detached)

@@ -1,6 +1,7 @@
 #include "core/box/term.h"
 
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 
 #include "core/base/str.h"
 
@@ -38,6 +39,22 @@ void term_resize(int fd, uint32_t size)
 
 	if (size)
 		ioctl(fd, TIOCSWINSZ, &ws);
+}
+
+struct err *term_signals(const int *more, sigset_t *ret_old, int *ret_fd)
+{
+	static const int always[] = { SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	for (size_t i = 0; i < ARRAY_LEN(always); i++)
+		sigaddset(&mask, always[i]);
+	for (; more && *more; more++)
+		sigaddset(&mask, *more);
+	sigprocmask(SIG_BLOCK, &mask, ret_old);
+	signal(SIGPIPE, SIG_IGN);
+	*ret_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	return *ret_fd < 0 ? err_new(errno, "watching signals") : NULL;
 }
 
 struct err *detach_keys_parse(const char *text, struct detach_keys *ret)

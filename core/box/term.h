@@ -2,6 +2,7 @@
 #ifndef CORE_BOX_TERM_H
 #define CORE_BOX_TERM_H
 
+#include <signal.h>
 #include <stdint.h>
 #include <termios.h>
 
@@ -18,6 +19,12 @@ void term_restore(struct term *t);
 /* rows << 16 | columns; 0 if FD is no terminal. */
 uint32_t term_size(int fd);
 void term_resize(int fd, uint32_t size); /* 0: leave it as it is */
+
+/* Take the signals that concern somebody connected to a container (WINCH, INT, TERM, HUP, QUIT, and
+ * those of the NULL-able,
+ * 0-ended list MORE) out of ordinary delivery and through *RET_FD (signalfd(2), non-blocking);
+ * SIGPIPE is ignored.  The old mask goes to *RET_OLD for sigprocmask(SIG_SETMASK). */
+struct err *term_signals(const int *more, sigset_t *ret_old, int *ret_fd) MUST_CHECK;
 
 /* A key sequence that detaches ("ctrl-p,ctrl-q").  Pure. */
 enum { DETACH_KEYS_MAX = 8 };
