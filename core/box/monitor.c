@@ -1301,8 +1301,8 @@ static struct err *begin(struct monitor *m)
 static void detach(const struct box *b, int lock, int starter)
 {
 	int keep[] = { b->dir,	     b->st->root,    b->st->blobs, b->st->layers, b->st->containers,
-		       b->st->names, b->st->volumes, b->st->cache, b->st->tmp,	  lock,
-		       starter };
+		       b->st->names, b->st->volumes, b->st->cache, b->st->tmp,	  b->st->sealed,
+		       b->st->trash, b->st->cow,     lock,	   starter };
 	int null;
 
 	setsid();

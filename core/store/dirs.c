@@ -62,7 +62,7 @@ struct err *store_open(struct store **ret)
 	struct err *e;
 
 	st->root = st->blobs = st->layers = st->containers = st->names = st->volumes = st->cache =
-		st->tmp = -1;
+		st->tmp = st->sealed = st->trash = st->cow = -1;
 	userns_ids_load(&st->ids);
 	e = home_data_dir(&st->path);
 	if (!e) {
@@ -83,6 +83,9 @@ struct err *store_open(struct store **ret)
 	e = e ?: own_dir(&st->ids, st->root, "volumes", &st->volumes);
 	e = e ?: own_dir(&st->ids, st->root, "cache", &st->cache);
 	e = e ?: own_dir(&st->ids, st->root, "tmp", &st->tmp);
+	e = e ?: own_dir(&st->ids, st->root, "sealed", &st->sealed);
+	e = e ?: own_dir(&st->ids, st->root, "trash", &st->trash);
+	e = e ?: own_dir(&st->ids, st->root, "cow", &st->cow);
 	if (!e && faccessat(st->root, "oci-layout", F_OK, 0) < 0)
 		e = fd_write_atomic(st->root, "oci-layout", layout, sizeof(layout) - 1, 0644, false);
 	if (e) {
@@ -99,8 +102,9 @@ void store_free(struct store *st)
 	if (!st)
 		return;
 
-	int *fds[] = { &st->root,  &st->blobs,	 &st->layers, &st->containers,
-		       &st->names, &st->volumes, &st->cache,  &st->tmp };
+	int *fds[] = { &st->root,   &st->blobs,	  &st->layers, &st->containers,
+		       &st->names,  &st->volumes, &st->cache,  &st->tmp,
+		       &st->sealed, &st->trash,	  &st->cow };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (*fds[i] >= 0)

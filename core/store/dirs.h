@@ -4,7 +4,10 @@
  *   layers/<hex of the diff id>/               a layer unpacked once, in the owners of the user namespace
  *   containers/<64 hex>/                       one container: records, log, lock, control socket, upper, work
  *   names/<name> -> <64 hex>                   a name is claimed by one symlink(2)
- *   volumes/<name>/                            volume.json, data/
+ *   volumes/<name>/                            volume.json, data/; fork.json, see core/store/fork.h
+ *   sealed/<id>/                               trees that volumes and snapshots share, never written again
+ *   trash/<id>/                                what was removed and can come back, see core/store/trash.h
+ *   cow/<volume>.sock                          the process that serves a mounted thin volume
  *   cache/                                     what can be computed again (compiled seccomp filters)
  *   tmp/                                       staging areas; each is locked while it is in use
  *   events events.1                            what happened, see core/store/events.h
@@ -21,6 +24,7 @@
 struct store {
 	char *path; /* absolute, for messages and for bind mounts of the host's view */
 	int root, blobs, layers, containers, names, volumes, cache, tmp; /* O_PATH or O_RDONLY directories */
+	int sealed, trash, cow;
 	struct userns_ids ids;
 };
 
