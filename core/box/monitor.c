@@ -1300,9 +1300,11 @@ static struct err *begin(struct monitor *m)
 /* A session of our own, no terminal, none of the caller's descriptors. */
 static void detach(const struct box *b, int lock, int starter)
 {
-	int keep[] = { b->dir,	     b->st->root,    b->st->blobs, b->st->layers, b->st->containers,
-		       b->st->names, b->st->volumes, b->st->cache, b->st->tmp,	  lock,
-		       starter };
+	int keep[] = {
+		b->dir,	      b->st->root,    b->st->blobs,    b->st->layers, b->st->containers,
+		b->st->names, b->st->volumes, b->st->networks, b->st->cache,  b->st->tmp,
+		lock,	      starter
+	};
 	int null;
 
 	setsid();

@@ -61,8 +61,8 @@ struct err *store_open(struct store **ret)
 	int blobs = -1;
 	struct err *e;
 
-	st->root = st->blobs = st->layers = st->containers = st->names = st->volumes = st->cache =
-		st->tmp = -1;
+	st->root = st->blobs = st->layers = st->containers = st->names = st->volumes =
+		st->networks = st->cache = st->tmp = -1;
 	userns_ids_load(&st->ids);
 	e = home_data_dir(&st->path);
 	if (!e) {
@@ -81,6 +81,7 @@ struct err *store_open(struct store **ret)
 	e = e ?: own_dir(&st->ids, st->root, "containers", &st->containers);
 	e = e ?: own_dir(&st->ids, st->root, "names", &st->names);
 	e = e ?: own_dir(&st->ids, st->root, "volumes", &st->volumes);
+	e = e ?: own_dir(&st->ids, st->root, "networks", &st->networks);
 	e = e ?: own_dir(&st->ids, st->root, "cache", &st->cache);
 	e = e ?: own_dir(&st->ids, st->root, "tmp", &st->tmp);
 	if (!e && faccessat(st->root, "oci-layout", F_OK, 0) < 0)
@@ -99,8 +100,8 @@ void store_free(struct store *st)
 	if (!st)
 		return;
 
-	int *fds[] = { &st->root,  &st->blobs,	 &st->layers, &st->containers,
-		       &st->names, &st->volumes, &st->cache,  &st->tmp };
+	int *fds[] = { &st->root,    &st->blobs,    &st->layers, &st->containers, &st->names,
+		       &st->volumes, &st->networks, &st->cache,	 &st->tmp };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (*fds[i] >= 0)

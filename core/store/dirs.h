@@ -5,6 +5,7 @@
  *   containers/<64 hex>/                       one container: records, log, lock, control socket, upper, work
  *   names/<name> -> <64 hex>                   a name is claimed by one symlink(2)
  *   volumes/<name>/                            volume.json, data/
+ *   networks/<name>/                           one network, see core/store/network.h
  *   cache/                                     what can be computed again (compiled seccomp filters)
  *   tmp/                                       staging areas; each is locked while it is in use
  *   events events.1                            what happened, see core/store/events.h
@@ -20,7 +21,8 @@
 
 struct store {
 	char *path; /* absolute, for messages and for bind mounts of the host's view */
-	int root, blobs, layers, containers, names, volumes, cache, tmp; /* O_PATH or O_RDONLY directories */
+	int root, blobs, layers, containers, names, volumes, networks, cache,
+		tmp; /* O_PATH or O_RDONLY directories */
 	struct userns_ids ids;
 };
 
