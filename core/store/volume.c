@@ -33,13 +33,28 @@ char *volume_make_name(void)
 	return xstrdup(id);
 }
 
-struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bool *ret_created)
+struct err *volume_write_record(int dir, const char *name, bool anonymous)
 {
-	_cleanup_free_ char *stage = NULL, *text = NULL;
-	_cleanup_close_ int dir = -1;
+	_cleanup_free_ char *text = NULL;
 	struct json_out out;
 	char created[TIME_TEXT_MAX];
 	size_t len;
+
+	time_format(time_now_ns(), created);
+	json_out_init(&out, false);
+	json_open(&out, NULL, '{');
+	json_put_str(&out, "Name", name);
+	json_put_str(&out, "CreatedAt", created);
+	json_put_bool(&out, "Anonymous", anonymous);
+	json_close(&out, '}');
+	text = json_out_take(&out, &len);
+	return fd_write_atomic(dir, "volume.json", text, len, 0600, false);
+}
+
+struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bool *ret_created)
+{
+	_cleanup_free_ char *stage = NULL;
+	_cleanup_close_ int dir = -1;
 	struct err *e;
 
 	*ret_created = false;
@@ -49,15 +64,7 @@ struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bo
 	e = e ?: store_stage(st, "volume", &stage, &dir);
 	if (e)
 		return e;
-	time_format(time_now_ns(), created);
-	json_out_init(&out, false);
-	json_open(&out, NULL, '{');
-	json_put_str(&out, "Name", name);
-	json_put_str(&out, "CreatedAt", created);
-	json_put_bool(&out, "Anonymous", anonymous);
-	json_close(&out, '}');
-	text = json_out_take(&out, &len);
-	e = fd_write_atomic(dir, "volume.json", text, len, 0600, false);
+	e = volume_write_record(dir, name, anonymous);
 	if (!e && mkdirat(dir, "data", 0755) < 0)
 		e = err_new(errno, "creating its data directory");
 	if (!e && st->ids.direct &&

@@ -9,6 +9,8 @@ struct err *volume_check_name(const char *name) MUST_CHECK;
 /* Make it unless it exists; *ret_created tells.  ANONYMOUS is recorded. */
 struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bool *ret_created)
 	MUST_CHECK;
+/* The record of a volume in its directory DIR. */
+struct err *volume_write_record(int dir, const char *name, bool anonymous) MUST_CHECK;
 /* 64 random hex digits, as Docker names anonymous volumes. */
 char *volume_make_name(void);
 /* Remove with its data; absent is success. */
