@@ -83,6 +83,24 @@ static const struct entry {
 	{ "container", "update", &verb_update },
 	{ "container", "wait", &verb_wait },
 
+	{ "db", "up", &verb_db_up },
+	{ "db", "ls", &verb_db_ls },
+	{ "db", "list", &verb_db_ls },
+	{ "db", "switch", &verb_db_switch },
+	{ "db", "reset", &verb_db_reset },
+	{ "db", "rm", &verb_db_rm },
+	{ "db", "remove", &verb_db_rm },
+	{ "db", "prune", &verb_db_prune },
+	{ "db", "url", &verb_db_url },
+	{ "db", "create", &verb_db_create },
+	{ "db", "rename", &verb_db_rename },
+	{ "db", "protect", &verb_db_protect },
+	{ "db", "diff-size", &verb_db_diff_size },
+	{ "db", "sleep", &verb_db_sleep },
+	{ "db", "stop", &verb_db_stop },
+	{ "db", "hosts", &verb_db_hosts },
+	{ "db", "hook", &verb_db_hook },
+
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
 	{ "image", "ls", &verb_images },
@@ -111,6 +129,7 @@ static const struct {
 	const char *name, *summary;
 } groups[] = {
 	{ "container", "Manage containers" },
+	{ "db", "Manage databases that follow git's branches" },
 	{ "image", "Manage images" },
 	{ "system", "Manage devbox" },
 	{ "volume", "Manage volumes" },
@@ -389,9 +408,11 @@ static int run_help(int argc, char **argv)
 }
 
 /* Verbs that put a process of ours into a container. */
-static bool enters_container(const struct verb *v)
+static bool enters_container(const struct entry *en)
 {
-	return v == &verb_run || v == &verb_start || v == &verb_restart || v == &verb_exec;
+	const struct verb *v = en->verb;
+
+	return !strcmp(en->group, "db") || v == &verb_resume || v == &verb_run || v == &verb_start || v == &verb_restart || v == &verb_exec;
 }
 
 struct err *verbs_run(int argc, char **argv, int *ret_status)
@@ -434,7 +455,7 @@ struct err *verbs_run(int argc, char **argv, int *ret_status)
 			*ret_status = unknown_verb(argv[1], argv[2]);
 			return NULL;
 		}
-		if (enters_container(en->verb))
+		if (enters_container(en))
 			shield_self(argv);
 		return run_verb(en, argc - 3, argv + 3, ret_status);
 	}
@@ -443,7 +464,7 @@ struct err *verbs_run(int argc, char **argv, int *ret_status)
 		*ret_status = unknown_verb("", argv[1]);
 		return NULL;
 	}
-	if (enters_container(en->verb))
+	if (enters_container(en))
 		shield_self(argv);
 	return run_verb(en, argc - 2, argv + 2, ret_status);
 }

@@ -350,6 +350,7 @@ static struct err *make_fork(struct store *st, const struct project_dir *d, stru
 	_cleanup_git_head_ struct git_head head = { 0 };
 	struct service *s = project_service(p, service);
 	struct fork *f, *parent = NULL;
+	_cleanup_free_ char *name = NULL;
 	struct branch *b;
 	bool kept;
 	struct err *e = project_ensure_branch(st, d, p, branch, &b);
@@ -369,9 +370,9 @@ static struct err *make_fork(struct store *st, const struct project_dir *d, stru
 	} else if (repo) {
 		parent = find_parent(p, s, repo, branch, head.from);
 	}
+	name = parent ? xstrdup(parent->branch) : NULL; /* the list of forks may move */
 	f = service_add_fork(s, branch);
-	if (parent) /* the array may have moved */
-		parent = service_fork(s, parent->branch);
+	parent = service_fork(s, name);
 	volume_names(p, s, b, &f->volumes);
 	f->created_ns = f->used_ns = time_now_ns();
 	kept = volume_exists(st, f->volumes.v[0]);
@@ -437,6 +438,7 @@ static struct err *ensure_fork(struct store *st, const char *project, const char
 		return e;
 	f->used_ns = time_now_ns();
 	free(TAKE_PTR(f->error));
+	free(TAKE_PTR(p.error));
 	ret->parent = xstrdup(f->parent);
 	ret->origin = xstrdup(f->origin);
 	ret->box = xstrdup(f->box);
@@ -455,9 +457,11 @@ static void note_error(struct store *st, const char *project, const char *servic
 
 	s = e ? NULL : project_service(&p, service);
 	f = s ? service_fork(s, branch) : NULL;
-	if (f) {
-		free(f->error);
-		f->error = err_line(failure);
+	if (!e) {
+		char **at = f ? &f->error : &p.error;
+
+		free(*at);
+		*at = err_line(failure);
 		e = project_save(&d, &p);
 	}
 	err_free(e); /* the failure itself is what counts */
@@ -486,9 +490,10 @@ struct err *branch_up(struct store *st, const char *project, const char *service
 	}
 	e = e ?: box_wait_ready(b, READY_TIMEOUT_S);
 	box_free(b);
+	e = err_wrap(e, "%s for branch %s", service, branch);
 	if (e)
 		note_error(st, project, service, branch, e);
-	return err_wrap(e, "%s for branch %s", service, branch);
+	return e;
 }
 
 /* --- taking away ------------------------------------------------------------------------------ */

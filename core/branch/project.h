@@ -72,6 +72,7 @@ struct project {
 	size_t n_services;
 	struct tree *trees;
 	size_t n_trees;
+	char *error; /* why a branch that has no data could not be given any last, or NULL */
 };
 void project_done(struct project *p);
 #define _cleanup_project_ _cleanup_(project_done)

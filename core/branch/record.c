@@ -66,6 +66,7 @@ void project_done(struct project *p)
 	free(p->trees);
 	free(p->id);
 	free(p->common);
+	free(p->error);
 	*p = (struct project){ 0 };
 }
 
@@ -263,6 +264,7 @@ char *project_to_json(const struct project *p, size_t *ret_len)
 	put_opt(&o, "GitDir", p->common);
 	json_put_int(&o, "Dev", (int64_t)p->dev);
 	json_put_int(&o, "Ino", (int64_t)p->ino);
+	put_opt(&o, "Error", p->error);
 	json_open(&o, "Branches", '[');
 	for (size_t i = 0; i < p->n_branches; i++) {
 		const struct branch *b = &p->branches[i];
@@ -377,6 +379,7 @@ struct err *project_from_json(const char *text, size_t len, struct project *ret)
 	p.common = get(j, "GitDir");
 	p.dev = (uint64_t)json_int(j, "Dev", 0);
 	p.ino = (uint64_t)json_int(j, "Ino", 0);
+	p.error = get(j, "Error");
 	list = json_get(j, "Branches");
 	for (size_t i = 0; i < json_len(list); i++)
 		get_branch(json_at(list, i), &p);

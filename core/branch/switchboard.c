@@ -302,13 +302,13 @@ static pid_t fork_worker(struct board *b, int result[2])
 
 	err_free(e); /* out of descriptors: told as "failed" */
 	if (pid == 0) {
-		const int keep[] = { b->st->root,  b->st->blobs,   b->st->layers, b->st->containers, b->st->names,
-				     b->st->volumes, b->st->cache, b->st->tmp,	  result[1] };
+		int keep[STORE_FDS + 1] = { [STORE_FDS] = result[1] };
 		sigset_t none;
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
+		store_fds(b->st, keep);
 		fd_close_except(keep, ARRAY_LEN(keep));
 	} else if (!e) {
 		close(result[1]);
@@ -860,8 +860,7 @@ static struct err *begin(struct board *b)
 NORETURN static void board_main(struct store *st, const char *id, int dir, int lock, int starter)
 {
 	struct board *b = xcalloc(1, sizeof(*b));
-	int keep[] = { st->root,  st->blobs, st->layers, st->containers, st->names, st->volumes,
-		       st->cache, st->tmp,   dir,	 lock,		 starter };
+	int keep[STORE_FDS + 3] = { [STORE_FDS] = dir, lock, starter };
 	_cleanup_str_ struct str text = { 0 };
 	int null;
 	struct err *e;
@@ -871,6 +870,7 @@ NORETURN static void board_main(struct store *st, const char *id, int dir, int l
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
+	store_fds(st, keep);
 	fd_close_except(keep, ARRAY_LEN(keep));
 	proc_title_set("devbox: switchboard of %s", id);
 	if (chdir("/") < 0)
