@@ -68,7 +68,7 @@ static struct err *push_all(struct store *st, const char *repo, const struct ima
 	for (size_t i = 0; !e && i < tags.n; i++) {
 		_cleanup_free_ char *full = xasprintf("%s:%s", repo, tags.v[i]);
 
-		e = err_wrap(push_one(st, full, tags.v[i]), "pushing %s", full);
+		e = push_one(st, full, tags.v[i]);
 	}
 	return e;
 }

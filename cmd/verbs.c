@@ -47,6 +47,8 @@ static const struct entry {
 	{ "", "env", &verb_env },
 	{ "", "pull", &verb_pull },
 	{ "", "push", &verb_push },
+	{ "", "login", &verb_login },
+	{ "", "logout", &verb_logout },
 	{ "", "images", &verb_images },
 	{ "", "tag", &verb_tag },
 	{ "", "rmi", &verb_rmi },

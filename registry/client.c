@@ -177,9 +177,11 @@ static struct err *denied(const struct client *c, const struct server *s, const 
 	e = err_new(0, "%s access denied for %s: repository does not exist or may require %s%s%s",
 		    c->push ? "push" : "pull", c->name, c->push ? "authorization" : "credentials",
 		    said ? ": " : "", said ?: "");
-	return anonymous ? err_hint(e, "no credentials for %s in ~/.docker/config.json: devbox login%s%s",
-				    name, hub ? "" : " ", hub ? "" : name)
-			 : err_hint(e, "the credentials for %s in ~/.docker/config.json do not allow it", name);
+	return anonymous
+		       ? err_hint(e, "no credentials for %s in ~/.docker/config.json: devbox login%s%s",
+				  name, hub ? "" : " ", hub ? "" : name)
+		       : err_hint(e, "the credentials for %s in ~/.docker/config.json do not allow it",
+				  name);
 }
 
 /* What a token is to be good for: scopes as the token service names them. */

@@ -42,8 +42,8 @@ struct client_req {
 	void *arg;
 };
 
-/* Success means a 2xx answer (see ONCE); *ret is then the caller's to end with http_resp_done().  Errors are in the user's words,
- * errno 0; then only ret->status is set. */
+/* Success means a 2xx answer (see ONCE); *ret is then the caller's to end with http_resp_done().  Errors are in the
+ * user's words, errno 0; then only ret->status is set. */
 struct err *client_ask(struct client *c, struct http *h, const struct client_req *req,
 		       struct http_resp *ret) MUST_CHECK;
 /* What an answer that is no success means, in the user's words; for those of ONCE. */

@@ -17,8 +17,8 @@ enum {
 #define TOKEN_USER "<token>" /* the helpers' name for the owner of an identity token */
 
 /* docker-credential-X VERB: INPUT on its standard input, JSON or a sentence on its output. */
-static struct err *run_helper(const char *prog, const char *verb, const char *input, char **ret_text,
-			      size_t *ret_len, int *ret_status)
+static struct err *run_helper(const char *prog, const char *verb, const char *input,
+			      char **ret_text, size_t *ret_len, int *ret_status)
 {
 	char *argv[] = { (char *)(uintptr_t)prog, (char *)(uintptr_t)verb, NULL };
 	_cleanup_close_ int to_read = -1, to_write = -1, from_read = -1, from_write = -1;
@@ -57,7 +57,8 @@ static struct err *run_helper(const char *prog, const char *verb, const char *in
 static struct err *failed(const char *prog, int status, char *said)
 {
 	said[strcspn(said, "\r\n")] = '\0';
-	return err_new(0, "%s failed with status %d: %s", prog, status, *said ? said : "no reason given");
+	return err_new(0, "%s failed with status %d: %s", prog, status,
+		       *said ? said : "no reason given");
 }
 
 struct err *cred_helper_get(const char *helper, const char *server, struct auth_creds *ret)
@@ -79,7 +80,8 @@ struct err *cred_helper_get(const char *helper, const char *server, struct auth_
 
 struct err *cred_helper_store(const char *helper, const char *server, const struct auth_creds *creds)
 {
-	_cleanup_free_ char *prog = xasprintf("docker-credential-%s", helper), *text = NULL, *input = NULL;
+	_cleanup_free_ char *prog = xasprintf("docker-credential-%s", helper), *text = NULL,
+			    *input = NULL;
 	struct json_out o;
 	size_t len = 0;
 	int status;

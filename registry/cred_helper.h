@@ -8,7 +8,8 @@
 
 /* Nothing known is success with *RET unchanged. */
 struct err *cred_helper_get(const char *helper, const char *server, struct auth_creds *ret) MUST_CHECK;
-struct err *cred_helper_store(const char *helper, const char *server, const struct auth_creds *creds) MUST_CHECK;
+struct err *cred_helper_store(const char *helper, const char *server, const struct auth_creds *creds)
+	MUST_CHECK;
 /* Nothing known is success. */
 struct err *cred_helper_erase(const char *helper, const char *server) MUST_CHECK;
 

@@ -8,7 +8,8 @@
 
 enum { ENTRIES_MAX = 1000 };
 
-#define HUB_SERVER "https://index.docker.io/v1/" /* under which Docker files the Hub's credentials */
+#define HUB_SERVER                                                                                 \
+	"https://index.docker.io/v1/" /* under which Docker files the Hub's credentials */
 
 static bool is_token_char(char c)
 {
@@ -180,7 +181,8 @@ static void put_auth(struct json_out *o, const char *server, const struct auth_c
 	json_close(o, '}');
 }
 
-static void put_auths(struct json_out *o, json *old, const char *server, const struct auth_creds *creds, bool mark)
+static void put_auths(struct json_out *o, json *old, const char *server,
+		      const struct auth_creds *creds, bool mark)
 {
 	const char *host = str_eq(server, HUB_SERVER) ? HUB_HOST : server;
 	json *value = NULL;
@@ -197,8 +199,8 @@ static void put_auths(struct json_out *o, json *old, const char *server, const s
 	json_close(o, '}');
 }
 
-struct err *docker_config_set(const char *text, size_t len, const char *server, const struct auth_creds *creds,
-			      bool mark, char **ret)
+struct err *docker_config_set(const char *text, size_t len, const char *server,
+			      const struct auth_creds *creds, bool mark, char **ret)
 {
 	_cleanup_json_ json *j = NULL;
 	json *value = NULL;

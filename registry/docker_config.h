@@ -31,8 +31,8 @@ const struct auth_creds *docker_config_auth(const struct docker_config *c, const
 /* What the file is to hold after SERVER got the credentials CREDS (NULL: has none any more), or, if MARK, only the
  * empty entry that says they are in a credential store.  TEXT: what it holds now, NULL if there is none.  Whatever
  * else is in it stays.  The caller frees *ret.  Errors: malformed JSON. */
-struct err *docker_config_set(const char *text, size_t len, const char *server, const struct auth_creds *creds,
-			      bool mark, char **ret) MUST_CHECK;
+struct err *docker_config_set(const char *text, size_t len, const char *server,
+			      const struct auth_creds *creds, bool mark, char **ret) MUST_CHECK;
 /* Under which name HOST's credentials are kept: "https://index.docker.io/v1/" for docker.io, HOST itself else. */
 const char *docker_config_server(const char *host);
 /* Do SERVER, as written in the file, and HOST mean the same? */

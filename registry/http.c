@@ -603,8 +603,8 @@ struct err *http_do(struct http *h, const struct http_req *req, struct http_resp
 		curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &next);
 		if (!next || ret->status < 300 || ret->status > 399)
 			break;
-		if (strcmp(req->method, "GET") && strcmp(req->method, "HEAD") && ret->status != 307 &&
-		    ret->status != 308)
+		if (strcmp(req->method, "GET") && strcmp(req->method, "HEAD") &&
+		    ret->status != 307 && ret->status != 308)
 			break; /* would make it a GET; the caller sees that it is no success */
 		if (hops == HTTP_REDIRECTS_MAX) {
 			e = err_new(0, "more than %d redirects from %s", HTTP_REDIRECTS_MAX, req->url);

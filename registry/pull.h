@@ -21,7 +21,8 @@ enum pull_phase {
 	PULL_PHASE_MAX
 };
 
-/* One change worth showing, of a pull or a push.  LAYER is the layer's number (0 is the bottom), or -1 for the whole image. */
+/* One change worth showing, of a pull or a push.  LAYER is the layer's number (0 is the bottom), or -1 for the whole
+ * image. */
 struct pull_event {
 	enum pull_phase phase;
 	int layer, n_layers;

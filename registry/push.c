@@ -59,7 +59,8 @@ struct push {
 
 /* --- progress --------------------------------------------------------------------------------- */
 
-static void tell(struct push *p, enum pull_phase phase, const struct item *it, uint64_t done, const char *text)
+static void tell(struct push *p, enum pull_phase phase, const struct item *it, uint64_t done,
+		 const char *text)
 {
 	struct pull_event ev = {
 		.phase = phase,
@@ -220,8 +221,8 @@ static struct err *push_child(void *arg, struct str *result UNUSED)
 
 /* --- the parent ------------------------------------------------------------------------------- */
 
-static struct err *load_manifest(struct store *st, const char *digest, const char *media_type, char **ret_text,
-				 size_t *ret_len, struct manifest *ret)
+static struct err *load_manifest(struct store *st, const char *digest, const char *media_type,
+				 char **ret_text, size_t *ret_len, struct manifest *ret)
 {
 	struct platform any = { 0 };
 	struct err *e;
@@ -311,7 +312,8 @@ static void list_items(struct push *p)
 		for (size_t k = 0; k < p->n_items; k++)
 			again |= str_eq(p->items[k].d->digest, m->layers[i].digest);
 		if (!again)
-			p->items[p->n_items++] = (struct item){ .p = p, .d = &m->layers[i], .layer = (int)i };
+			p->items[p->n_items++] =
+				(struct item){ .p = p, .d = &m->layers[i], .layer = (int)i };
 	}
 	p->items[p->n_items++] = (struct item){ .p = p, .d = &m->config, .layer = -1 };
 	qsort(p->items, p->n_items, sizeof(*p->items), largest_first);
@@ -329,7 +331,8 @@ static struct err *prepare(struct push *p, const char *full)
 	if (!entry) {
 		_cleanup_free_ char *repo = image_ref_familiar_repo(&p->ref);
 
-		return err_new(0, "An image does not exist locally with the tag: %s:%s", repo, p->ref.tag);
+		return err_new(0, "An image does not exist locally with the tag: %s:%s", repo,
+			       p->ref.tag);
 	}
 	p->manifest_digest = xstrdup(entry->digest);
 	e = load_manifest(p->st, entry->digest, entry->media_type, &p->text, &p->len, &p->manifest);
@@ -365,12 +368,14 @@ struct err *push_image(struct store *st, const char *ref, const struct push_opts
 {
 	struct push p = { .st = st, .opts = opts };
 	_cleanup_str_ struct str nothing = { 0 };
+	_cleanup_free_ char *familiar = NULL;
 	_cleanup_close_ int lock = -1;
 	struct err *e;
 
 	e = image_ref_parse(ref, &p.ref);
 	if (e)
 		return e;
+	familiar = image_ref_familiar(&p.ref);
 	if (p.ref.digest) {
 		image_ref_done(&p.ref);
 		return err_new(0, "cannot push a digest reference");
@@ -392,5 +397,6 @@ struct err *push_image(struct store *st, const char *ref, const struct push_opts
 	free(p.media_type);
 	free(p.text);
 	free(p.items);
+	e = err_wrap(e, "pushing %s", familiar);
 	return err_printable(e);
 }

@@ -300,7 +300,7 @@ static struct err *exists(struct upload *u, bool *ret)
 	if (!e)
 		http_resp_done(&r);
 	if (e && (r.status == 404 || r.status == 401 || r.status == 403)) {
-		err_free(e); /* not there, or not for us: then the upload is refused, with words, which HEAD has none of */
+		err_free(e); /* not there; or not for us: then the upload is refused, and with words, unlike HEAD */
 		return NULL;
 	}
 	return e;
@@ -319,8 +319,8 @@ static struct err *open_blob(struct upload *u)
 	if (!e && fstat(u->fd, &sb) < 0)
 		e = err_new(errno, "looking at blob %.19s", u->d->digest);
 	if (!e && sb.st_size != u->d->size)
-		e = err_new(0, "blob %.19s has %lld bytes, but the manifest says %lld", u->d->digest,
-			    (long long)sb.st_size, (long long)u->d->size);
+		e = err_new(0, "blob %.19s has %lld bytes, but the manifest says %lld",
+			    u->d->digest, (long long)sb.st_size, (long long)u->d->size);
 	return e;
 }
 

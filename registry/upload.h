@@ -19,8 +19,8 @@ struct upload_watch {
 
 /* Bring the blob D, which must be in the store, into C's repository.  FROM: a repository of the same registry that
  * probably has it, or NULL. */
-struct err *upload_blob(struct store *st, struct client *c, struct http *h, const struct descriptor *d,
-			const char *from, const struct upload_watch *w, enum upload_outcome *ret)
-	MUST_CHECK;
+struct err *upload_blob(struct store *st, struct client *c, struct http *h,
+			const struct descriptor *d, const char *from, const struct upload_watch *w,
+			enum upload_outcome *ret) MUST_CHECK;
 
 #endif

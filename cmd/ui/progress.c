@@ -30,12 +30,18 @@ void progress_done(struct progress *p)
 static const char *phase_word(const struct progress_layer *l)
 {
 	static const char *const words[] = {
-		[PULL_RESOLVING] = "Waiting",	    [PULL_WAITING] = "Waiting",
-		[PULL_DOWNLOADING] = "Downloading", [PULL_EXTRACTING] = "Extracting",
-		[PULL_DONE] = "Pull complete",	    [PULL_EXISTS] = "Already exists",
-		[PULL_RETRY] = "Retrying",	    [PUSH_PREPARING] = "Preparing",
-		[PUSH_UPLOADING] = "Pushing",	    [PUSH_DONE] = "Pushed",
-		[PUSH_EXISTS] = "Layer already exists", [PUSH_MOUNTED] = "Mounted from",
+		[PULL_RESOLVING] = "Waiting",
+		[PULL_WAITING] = "Waiting",
+		[PULL_DOWNLOADING] = "Downloading",
+		[PULL_EXTRACTING] = "Extracting",
+		[PULL_DONE] = "Pull complete",
+		[PULL_EXISTS] = "Already exists",
+		[PULL_RETRY] = "Retrying",
+		[PUSH_PREPARING] = "Preparing",
+		[PUSH_UPLOADING] = "Pushing",
+		[PUSH_DONE] = "Pushed",
+		[PUSH_EXISTS] = "Layer already exists",
+		[PUSH_MOUNTED] = "Mounted from",
 	};
 
 	_Static_assert(ARRAY_LEN(words) == PULL_PHASE_MAX, "a word for each phase");

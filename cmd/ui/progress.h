@@ -1,5 +1,5 @@
-/* cmd/ui/progress.h -- what a pull or a push shows: on a terminal one line a layer with bar, rate and total, redrawn at most ten
- * times a second; elsewhere plain lines as layers begin and end.
+/* cmd/ui/progress.h -- what a pull or a push shows: on a terminal one line a layer with bar, rate and total, redrawn at
+ * most ten times a second; elsewhere plain lines as layers begin and end.
  * It runs in the process that does it: pass progress_event as pull_opts.progress and the struct as its argument. */
 #ifndef CMD_UI_PROGRESS_H
 #define CMD_UI_PROGRESS_H
