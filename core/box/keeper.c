@@ -44,9 +44,12 @@ struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note)
 		return NULL;
 	e = cgroup_enter(k->name, k->l, pid, &k->parent, &k->dir);
 	if (!e && k->dir >= 0) {
+		struct limits left = cgroup_left(k->dir, k->l);
+
 		k->mode = LIMITS_CGROUP;
-		*ret_note = xstrdup("limits are kept by the kernel (cgroup v2)");
-		return NULL;
+		*ret_note = xasprintf("limits are kept by the kernel (cgroup v2)%s",
+				      limits_any(&left) ? ", those without a controller here are soft" : "");
+		return softlimit_apply(pid, &left);
 	}
 	err_free(e); /* what looked writable was not, or cannot do this: the other way */
 	k->mode = LIMITS_SOFT;
@@ -105,9 +108,7 @@ void keeper_end(struct keeper *k, bool *ret_oom, const char **ret_reason)
 
 struct err *keeper_join(enum limits_mode mode, pid_t pid)
 {
-	if (mode == LIMITS_CGROUP)
-		return cgroup_join(pid);
-	if (mode == LIMITS_SOFT)
-		softlimit_inherit(pid);
-	return NULL;
+	if (mode != LIMITS_NONE)
+		softlimit_inherit(pid); /* beside a cgroup: what that has no controller for */
+	return mode == LIMITS_CGROUP ? cgroup_join(pid) : NULL;
 }
