@@ -304,8 +304,8 @@ static struct err *make_dir(int parent, const char *name, int *ret_dir)
  * on.  After a restart of the container we are in it already. */
 static struct err *enter_scope(const char *name, int root, char **own)
 {
-	_cleanup_free_ char *manager = scope_manager(), *unit = xasprintf("%s.scope", name), *none = NULL,
-			    *path = NULL, *have = NULL, *below = NULL;
+	_cleanup_free_ char *manager = scope_manager(), *unit = xasprintf("%s.scope", name),
+			    *none = NULL, *path = NULL, *have = NULL, *below = NULL;
 	_cleanup_close_ int scope = -1, leaf = -1;
 	struct err *e;
 
@@ -334,20 +334,20 @@ struct err *cgroup_enter(const char *name, const struct limits *l, pid_t pid, in
 {
 	_cleanup_free_ char *root_path = NULL, *own = NULL;
 	_cleanup_close_ int root = -1, parent = -1, dir = -1;
+	_cleanup_err_ struct err *refused = NULL;
 	char text[32];
 	struct err *e;
 
-	*ret_parent = *ret_dir = -1;
 	e = look_around(0, &root_path, &own);
-	if (e || !root_path)
-		return e;
-	e = fd_open(AT_FDCWD, root_path, O_RDONLY | O_DIRECTORY, 0, &root);
+	if (!e && !root_path)
+		e = err_new(0, "there is no cgroup v2 here");
+	e = e ?: fd_open(AT_FDCWD, root_path, O_RDONLY | O_DIRECTORY, 0, &root);
 	if (e)
 		return e;
-	err_free(enter_scope(name, root, &own)); /* then perhaps without systemd */
+	refused = enter_scope(name, root, &own); /* then perhaps without systemd */
 	parent = own ? cgroup_parent(root, own, l) : -1;
 	if (parent < 0)
-		return NULL;
+		return TAKE_PTR(refused) ?: err_new(0, "no cgroup v2 is delegated to this process");
 	snprintf(text, sizeof(text), "%d", (int)pid);
 	e = make_dir(parent, name, &dir);
 	e = e ?: cgroup_apply(dir, l);
@@ -389,7 +389,8 @@ struct err *cgroup_join(pid_t pid)
 	if (err_is(e, EACCES) && own && cgroup_scope(own, &unit, &below)) {
 		err_free(e);
 		manager = scope_manager();
-		e = manager ? scope_attach(manager, unit, below, getpid()) : err_new(EACCES, "no systemd");
+		e = manager ? scope_attach(manager, unit, below, getpid())
+			    : err_new(EACCES, "no systemd");
 	}
 	return err_wrap(e, "entering the container's cgroup");
 }

@@ -34,6 +34,7 @@ struct err *keeper_init(struct keeper *k, struct loop *loop, const struct limits
 
 struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note)
 {
+	_cleanup_free_ char *reason = NULL;
 	struct err *e;
 
 	*ret_note = NULL;
@@ -43,18 +44,20 @@ struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note)
 	if (!limits_any(k->l))
 		return NULL;
 	e = cgroup_enter(k->name, k->l, pid, &k->parent, &k->dir);
-	if (!e && k->dir >= 0) {
+	if (!e) {
 		struct limits left = cgroup_left(k->dir, k->l);
 
 		k->mode = LIMITS_CGROUP;
 		*ret_note = xasprintf("limits are kept by the kernel (cgroup v2)%s",
-				      limits_any(&left) ? ", those without a controller here are soft" : "");
+				      limits_any(&left) ? ", those without a controller here are soft"
+							: "");
 		return softlimit_apply(pid, &left);
 	}
+	reason = err_line(e);
 	err_free(e); /* what looked writable was not, or cannot do this: the other way */
 	k->mode = LIMITS_SOFT;
 	*ret_note =
-		xasprintf("limits are soft: no cgroup v2 is delegated to this process%s",
+		xasprintf("limits are soft: %s%s", reason,
 			  k->l->memory_reservation ? "; memory-reservation has no effect then" : "");
 	return softlimit_apply(pid, k->l);
 }

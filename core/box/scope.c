@@ -15,8 +15,9 @@ enum { SERIAL = 1 }; /* one call for each connection */
 char *scope_manager(void)
 {
 	const char *dir = geteuid() ? getenv("XDG_RUNTIME_DIR") : "/run";
-	_cleanup_free_ char *path = geteuid() && !dir ? xasprintf("/run/user/%u/systemd/private", geteuid())
-						      : xasprintf("%s/systemd/private", dir);
+	_cleanup_free_ char *path = geteuid() && !dir
+					    ? xasprintf("/run/user/%u/systemd/private", geteuid())
+					    : xasprintf("%s/systemd/private", dir);
 
 	return access(path, W_OK) == 0 ? TAKE_PTR(path) : NULL;
 }
@@ -119,8 +120,9 @@ static void used(struct wire *w, size_t n)
 static struct err *say(struct wire *w, const void *data, size_t len)
 {
 	/* a few hundred bytes: they fit into the socket's buffer */
-	return send(w->fd, data, len, MSG_NOSIGNAL) == (ssize_t)len ? NULL
-								    : err_new(errno, "telling systemd");
+	return send(w->fd, data, len, MSG_NOSIGNAL) == (ssize_t)len
+		       ? NULL
+		       : err_new(errno, "telling systemd");
 }
 
 /* Who we are is known from the socket: the answer to that is one line. */
@@ -172,7 +174,8 @@ static struct err *await(struct wire *w, bool job)
 		    str_eq(dbus_arg_str(&m, 1), path)) {
 			const char *how = dbus_arg_str(&m, 3);
 
-			return str_eq(how, "done") ? NULL : err_new(0, "systemd: the scope: %s", how ?: "?");
+			return str_eq(how, "done") ? NULL
+						   : err_new(0, "systemd: the scope: %s", how ?: "?");
 		}
 		used(w, size);
 	}

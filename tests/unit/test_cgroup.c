@@ -176,7 +176,7 @@ static void test_apply(void)
 static void test_real(void)
 {
 	static const struct limits none = { 0 };
-	int parent, dir;
+	int parent = -1, dir = -1;
 	pid_t pid = fork();
 	struct err *e;
 
@@ -185,7 +185,7 @@ static void test_real(void)
 		_exit(0);
 	}
 	e = cgroup_enter("devbox-unit-test", &none, pid, &parent, &dir);
-	if (!e && dir >= 0) {
+	if (!e) {
 		_cleanup_free_ char *path = xasprintf("/proc/%d/cgroup", (int)pid),
 				    *text = content(AT_FDCWD, path);
 

@@ -27,8 +27,8 @@ static const char removed[] =
 	"\7\0\0\0\37\0\0\0/org/freedesktop/systemd1/job/7\0\16\0\0\0devbox-1.scope\0\0\4\0\0\0done\0";
 /* clang-format on */
 
-static void is_body(const struct str *msg, const char *member, const char *signature, const char *want,
-		    size_t len)
+static void is_body(const struct str *msg, const char *member, const char *signature,
+		    const char *want, size_t len)
 {
 	struct dbus_msg m = { 0 };
 	size_t size;
@@ -85,11 +85,12 @@ static void test_bad(void)
 	is_int(short_of, sizeof(removed) - 1, "more is wanted until it is whole");
 	memcpy(bad, removed, sizeof(bad));
 	bad[0] = 'B';
-	is_err(dbus_parse(bad, sizeof(bad) - 1, &m, &size), "not a D-Bus message: unknown byte order *",
-	       "big-endian");
+	is_err(dbus_parse(bad, sizeof(bad) - 1, &m, &size),
+	       "not a D-Bus message: unknown byte order *", "big-endian");
 	memcpy(bad, removed, sizeof(bad));
 	bad[7] = 1;
-	is_err(dbus_parse(bad, sizeof(bad) - 1, &m, &size), "not a D-Bus message: larger than *", "too large");
+	is_err(dbus_parse(bad, sizeof(bad) - 1, &m, &size), "not a D-Bus message: larger than *",
+	       "too large");
 	memcpy(bad, removed, sizeof(bad));
 	bad[20] = 100;
 	is_err(dbus_parse(bad, sizeof(bad) - 1, &m, &size), "not a D-Bus message: damaged header",

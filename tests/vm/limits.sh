@@ -1,8 +1,10 @@
 # tests/vm/limits.sh -- limits kept by cgroup v2, for a user in a login session and for root, with systemd
 set -u
 failed=0
+export HOME=/root
 ok() { echo "ok $*"; }
 not_ok() { echo "not ok $*"; failed=1; }
+# shellcheck disable=SC2053 # $2 is a pattern
 is() { [[ $1 == $2 ]] && ok "$3" || { not_ok "$3"; echo "# got \"$1\" instead of \"$2\""; }; }
 # A command as a login session's: pam_systemd gives it a scope below user-1000.slice.
 as_user() { su - dbx1 -c "export XDG_RUNTIME_DIR=/run/user/1000; $(printf '%q ' "$@")"; }
