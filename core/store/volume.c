@@ -47,28 +47,13 @@ static void put_labels(struct json_out *o, const struct strv *labels)
 	json_close(o, '}');
 }
 
-struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bool *ret_created)
+struct err *volume_write_record(int dir, const char *name, bool anonymous, const struct strv *labels)
 {
-	return volume_create(st, name, anonymous, NULL, ret_created);
-}
-
-struct err *volume_create(struct store *st, const char *name, bool anonymous,
-			  const struct strv *labels, bool *ret_created)
-{
-	_cleanup_free_ char *stage = NULL, *text = NULL;
-	_cleanup_close_ int dir = -1;
+	_cleanup_free_ char *text = NULL;
 	struct json_out out;
 	char created[TIME_TEXT_MAX];
 	size_t len;
-	struct err *e;
 
-	*ret_created = false;
-	if (faccessat(st->volumes, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return NULL;
-	e = volume_check_name(name);
-	e = e ?: store_stage(st, "volume", &stage, &dir);
-	if (e)
-		return e;
 	time_format(time_now_ns(), created);
 	json_out_init(&out, false);
 	json_open(&out, NULL, '{');
@@ -78,7 +63,29 @@ struct err *volume_create(struct store *st, const char *name, bool anonymous,
 	put_labels(&out, labels);
 	json_close(&out, '}');
 	text = json_out_take(&out, &len);
-	e = fd_write_atomic(dir, "volume.json", text, len, 0600, false);
+	return fd_write_atomic(dir, "volume.json", text, len, 0600, false);
+}
+
+struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bool *ret_created)
+{
+	return volume_create(st, name, anonymous, NULL, ret_created);
+}
+
+struct err *volume_create(struct store *st, const char *name, bool anonymous,
+			  const struct strv *labels, bool *ret_created)
+{
+	_cleanup_free_ char *stage = NULL;
+	_cleanup_close_ int dir = -1;
+	struct err *e;
+
+	*ret_created = false;
+	if (faccessat(st->volumes, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return NULL;
+	e = volume_check_name(name);
+	e = e ?: store_stage(st, "volume", &stage, &dir);
+	if (e)
+		return e;
+	e = volume_write_record(dir, name, anonymous, labels);
 	if (!e && mkdirat(dir, "data", 0755) < 0)
 		e = err_new(errno, "creating its data directory");
 	if (!e && st->ids.direct &&

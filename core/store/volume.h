@@ -15,6 +15,9 @@ struct err *volume_create(struct store *st, const char *name, bool anonymous,
 /* Its labels as "k=v", sorted by nothing; an anonymous one has Docker's "com.docker.volume.anonymous=".  None if the
  * record cannot be read. */
 void volume_labels(struct store *st, const char *name, struct strv *ret);
+/* The record of a volume in its directory DIR.  LABELS may be NULL. */
+struct err *volume_write_record(int dir, const char *name, bool anonymous, const struct strv *labels)
+	MUST_CHECK;
 /* 64 random hex digits, as Docker names anonymous volumes. */
 char *volume_make_name(void);
 /* Remove with its data; absent is success. */
