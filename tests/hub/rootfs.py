@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import oci
 
@@ -46,11 +47,29 @@ def run(*argv, **kw):
     return done.stdout
 
 
+def refresh():
+    """Fetch apt's package lists, waiting for another process that does the same (a machine that just came up)."""
+    say('fetching the package lists')
+    end = time.monotonic() + 300
+    while True:
+        done = subprocess.run(['apt-get', '-q', 'update'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors='replace')
+        if done.returncode == 0:
+            return
+        if 'Could not get lock' not in done.stdout or time.monotonic() > end:
+            raise SystemExit('images: apt-get update: exit status %d\n%s' % (done.returncode, done.stdout[-4000:]))
+        time.sleep(1)
+
+
 def sources(suite):
     """sources.list lines for SUITE, from where this machine gets its own Debian."""
     found = []
-    listing = run('apt-get', 'indextargets', '--format', '$(CODENAME) $(COMPONENT) $(REPO_URI) $(SIGNED_BY)',
-                  'Created-By: Packages')
+    ask = ('apt-get', 'indextargets', '--format', '$(CODENAME) $(COMPONENT) $(REPO_URI) $(SIGNED_BY)',
+           'Created-By: Packages')
+    listing = run(*ask)
+    if not listing.strip():    # apt knows only what it has lists of
+        refresh()
+        listing = run(*ask)
     for line in sorted(set(listing.splitlines())):
         codename, component, uri = line.split()[:3]
         if component == 'main' and 'debian' in uri:
@@ -169,6 +188,22 @@ def remove_tree(dir):
     shutil.rmtree(dir, ignore_errors=True)
 
 
+def download(package, dir):
+    """The .deb of PACKAGE in DIR.  Where apt's lists are missing, old or just being replaced they are fetched anew:
+    apt then fails, or ends well without having fetched anything."""
+    for fresh in (False, True):
+        if fresh:
+            refresh()
+        done = subprocess.run(['apt-get', '-q', '-o', 'APT::Sandbox::User=', 'download', package], cwd=dir,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors='replace')
+        debs = [f for f in os.listdir(dir) if f.endswith('.deb')]
+        if done.returncode == 0 and debs:
+            return debs[0]
+    raise SystemExit('images: apt-get download %s: %s\n%s' % (
+        package, 'exit status %d' % done.returncode if done.returncode else 'no package came', done.stdout[-4000:]))
+
+
 def program(cache, package, path):
     """One file out of a Debian package that is not to be installed on this machine."""
     dst = os.path.join(cache, 'bin-%s-%s' % (os.path.basename(path), key(package, path)))
@@ -177,9 +212,7 @@ def program(cache, package, path):
         tmp = temporary(dst) + '.d'
         remove_tree(tmp)
         os.makedirs(tmp)
-        run('apt-get', '-q', '-o', 'APT::Sandbox::User=', 'download', package, cwd=tmp)
-        deb = [f for f in os.listdir(tmp) if f.endswith('.deb')][0]
-        run('dpkg-deb', '-x', deb, 'x', cwd=tmp)
+        run('dpkg-deb', '-x', download(package, tmp), 'x', cwd=tmp)
         os.rename(os.path.join(tmp, 'x', path.lstrip('/')), dst)
         remove_tree(tmp)
     os.utime(dst)
