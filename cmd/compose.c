@@ -16,15 +16,17 @@ static struct err *set_name(const char *value, UNUSED void *to)
 }
 
 const struct opt compose_opts[] = {
-	{ 0, "ansi", "string", "Control when to print ANSI control characters (never|always|auto)", OPT_STR,
-	  &opt_ansi, NULL },
+	{ 0, "ansi", "string", "Control when to print ANSI control characters (never|always|auto)",
+	  OPT_STR, &opt_ansi, NULL },
 	{ 0, "compatibility", NULL, "Name containers as version 1 did, with underscores", OPT_BOOL,
 	  &opt_compatibility, NULL },
 	{ 0, "env-file", "file", "Specify an alternate environment file", OPT_LIST,
 	  &compose_project_opts.env_files, NULL },
-	{ 'f', "file", "file", "Compose configuration files", OPT_LIST, &compose_project_opts.files, NULL },
+	{ 'f', "file", "file", "Compose configuration files", OPT_LIST, &compose_project_opts.files,
+	  NULL },
 	{ 0, "parallel", "int", "Control max parallelism, 0 for no limit", OPT_UINT, &opt_parallel, NULL },
-	{ 0, "profile", "name", "Specify a profile to enable", OPT_LIST, &compose_project_opts.profiles, NULL },
+	{ 0, "profile", "name", "Specify a profile to enable", OPT_LIST,
+	  &compose_project_opts.profiles, NULL },
 	{ 0, "progress", "string", "Set type of progress output (auto, tty, plain, quiet)", OPT_STR,
 	  &opt_progress, NULL },
 	{ 0, "project-directory", "directory",

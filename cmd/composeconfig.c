@@ -5,18 +5,20 @@
 #include "cmd/compose.h"
 #include "core/base/fd.h"
 
-static bool opt_quiet, opt_services, opt_volumes, opt_networks, opt_images, opt_profiles, opt_environment,
-	opt_no_interpolate, opt_no_path, opt_no_env, opt_no_normalize, opt_no_consistency;
+static bool opt_quiet, opt_services, opt_volumes, opt_networks, opt_images, opt_profiles,
+	opt_environment, opt_no_interpolate, opt_no_path, opt_no_env, opt_no_normalize,
+	opt_no_consistency;
 static const char *opt_format = "yaml", *opt_hash, *opt_output;
 
 static const struct opt opts[] = {
-	{ 0, "environment", NULL, "Print environment used for interpolation.", OPT_BOOL, &opt_environment,
-	  NULL },
+	{ 0, "environment", NULL, "Print environment used for interpolation.", OPT_BOOL,
+	  &opt_environment, NULL },
 	{ 0, "format", "string", "Format the output. Values: [yaml | json]", OPT_STR, &opt_format, NULL },
 	{ 0, "hash", "string", "Print the service config hash, one per line.", OPT_STR, &opt_hash, NULL },
 	{ 0, "images", NULL, "Print the image names, one per line.", OPT_BOOL, &opt_images, NULL },
 	{ 0, "networks", NULL, "Print the network names, one per line.", OPT_BOOL, &opt_networks, NULL },
-	{ 0, "no-consistency", NULL, "Don't check model consistency", OPT_BOOL, &opt_no_consistency, NULL },
+	{ 0, "no-consistency", NULL, "Don't check model consistency", OPT_BOOL, &opt_no_consistency,
+	  NULL },
 	{ 0, "no-env-resolution", NULL, "Don't resolve service env files", OPT_BOOL, &opt_no_env, NULL },
 	{ 0, "no-interpolate", NULL, "Don't interpolate environment variables", OPT_BOOL,
 	  &opt_no_interpolate, NULL },
@@ -24,8 +26,8 @@ static const struct opt opts[] = {
 	{ 0, "no-path-resolution", NULL, "Don't resolve file paths", OPT_BOOL, &opt_no_path, NULL },
 	{ 'o', "output", "string", "Save to file (default to stdout)", OPT_STR, &opt_output, NULL },
 	{ 0, "profiles", NULL, "Print the profile names, one per line.", OPT_BOOL, &opt_profiles, NULL },
-	{ 'q', "quiet", NULL, "Only validate the configuration, don't print anything", OPT_BOOL, &opt_quiet,
-	  NULL },
+	{ 'q', "quiet", NULL, "Only validate the configuration, don't print anything", OPT_BOOL,
+	  &opt_quiet, NULL },
 	{ 0, "services", NULL, "Print the service names, one per line.", OPT_BOOL, &opt_services, NULL },
 	{ 0, "volumes", NULL, "Print the volume names, one per line.", OPT_BOOL, &opt_volumes, NULL },
 	{ 0 },
@@ -120,7 +122,8 @@ static struct err *add_hashes(struct project *p, struct str *out)
 		const struct service *s = &p->services[i];
 		bool wanted = !strcmp(opt_hash, "*");
 
-		for (const char *c = opt_hash; *c && !wanted; c += strcspn(c, ",") + (c[strcspn(c, ",")] == ','))
+		for (const char *c = opt_hash; *c && !wanted;
+		     c += strcspn(c, ",") + (c[strcspn(c, ",")] == ','))
 			wanted = strlen(s->name) == strcspn(c, ",") && str_starts(c, s->name);
 		if (!wanted || !s->enabled)
 			continue;
@@ -151,7 +154,8 @@ static struct err *config(UNUSED struct call *c, int argc, char **argv)
 		return e;
 	if (opt_hash)
 		e = add_hashes(p, &out);
-	else if (opt_services || opt_images || opt_profiles || opt_volumes || opt_networks || opt_environment)
+	else if (opt_services || opt_images || opt_profiles || opt_volumes || opt_networks ||
+		 opt_environment)
 		add_lists(p, &out);
 	else {
 		_cleanup_free_ char *text =

@@ -226,8 +226,8 @@ static void group_help(size_t g)
 		opt_help(groups[g].opts, &s);
 	str_addf(&s, "%sCommands:\n", groups[g].opts ? "\n" : "");
 	add_list(groups[g].name, &s);
-	str_addf(&s, "\nRun '%s%s%s COMMAND --help' for more information on a command.\n", program, gap,
-		 group);
+	str_addf(&s, "\nRun '%s%s%s COMMAND --help' for more information on a command.\n", program,
+		 gap, group);
 	fputs(s.s, stdout);
 }
 

@@ -166,8 +166,8 @@ static struct err *statement(struct reader *r)
 	key = xstrndup(start, (size_t)(r->at - start));
 	skip_blanks(r);
 	if (r->at < r->end && !strchr("=:\n", *r->at))
-		return pos_err(&r->pos, "unexpected character '%c' in variable name near \"%s\"", *r->at,
-			       key);
+		return pos_err(&r->pos, "unexpected character '%c' in variable name near \"%s\"",
+			       *r->at, key);
 	if (!*key)
 		return pos_err(&r->pos, "a variable name is missing");
 	if (r->at == r->end || *r->at == '\n') {

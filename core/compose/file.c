@@ -261,7 +261,8 @@ static struct err *apply_tag(const struct reader *r, struct node *n, const unsig
 			n->text = n->text ?: "";
 		}
 	} else {
-		return err_hint(pos_err(&n->pos, "unknown tag %s", tag), "!reset and !override are known");
+		return err_hint(pos_err(&n->pos, "unknown tag %s", tag),
+				"!reset and !override are known");
 	}
 	(void)r;
 	return NULL;
@@ -339,7 +340,8 @@ static struct err *read_key(struct reader *r, yaml_event_t *ev, const struct nod
 	if ((*ret)->kind == NODE_NULL)
 		(*ret)->text = "null";
 	if ((*ret)->kind > NODE_STR)
-		return pos_err(&(*ret)->pos, "a key must be a string, not %s", node_kind_names[(*ret)->kind]);
+		return pos_err(&(*ret)->pos, "a key must be a string, not %s",
+			       node_kind_names[(*ret)->kind]);
 	if ((*ret)->kind != NODE_STR)
 		return err_hint(pos_err(&(*ret)->pos, "non-string key %s", (*ret)->text),
 				"put it in quotes");
@@ -432,8 +434,8 @@ static struct err *read_node(struct reader *r, yaml_event_t *ev, unsigned depth,
 	return e;
 }
 
-static struct err *read_documents(struct reader *r, struct err *(*doc)(void *arg, struct node *root),
-				  void *arg)
+static struct err *read_documents(struct reader *r,
+				  struct err *(*doc)(void *arg, struct node *root), void *arg)
 {
 	for (;;) {
 		struct node *root = NULL;

@@ -123,7 +123,8 @@ static struct err *read_env_files(const struct project_opts *o, struct project *
 static const char *const names[] = { "compose.yaml", "compose.yml", "docker-compose.yml",
 				     "docker-compose.yaml" };
 static const char *const overrides[] = { "compose.override.yml", "compose.override.yaml",
-					 "docker-compose.override.yml", "docker-compose.override.yaml" };
+					 "docker-compose.override.yml",
+					 "docker-compose.override.yaml" };
 
 /* The first of LIST that is in DIR. */
 static char *first_in(const char *dir, const char *const *list, size_t n, struct strv *notes)
@@ -136,7 +137,8 @@ static char *first_in(const char *dir, const char *const *list, size_t n, struct
 		if (access(path, F_OK) < 0)
 			continue;
 		if (found && notes)
-			note_once(notes, "Found multiple config files with supported names: using %s, not %s",
+			note_once(notes,
+				  "Found multiple config files with supported names: using %s, not %s",
 				  found, path);
 		if (!found)
 			found = TAKE_PTR(path);
@@ -252,10 +254,10 @@ struct err *find_project(const struct project_opts *o, struct project *p)
 	if (!p->directory) {
 		const char *first = p->files.v[0], *slash = strrchr(first, '/');
 
-		p->directory = !slash ? arena_str(&p->arena, cwd) :
-			       slash == first ?
-					arena_str(&p->arena, "/") :
-					arena_strn(&p->arena, first, (size_t)(slash - first));
+		p->directory = !slash ? arena_str(&p->arena, cwd)
+			       : slash == first
+				       ? arena_str(&p->arena, "/")
+				       : arena_strn(&p->arena, first, (size_t)(slash - first));
 	}
 	if (strcmp(p->directory, cwd))
 		e = read_env_files(o, p, cwd, p->directory);

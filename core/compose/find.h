@@ -1,4 +1,4 @@
-/* core/compose/find.h -- which files make up a project, where it lives, what it is called, and the variables it sees. */
+/* core/compose/find.h -- which files make up a project, where it lives, what it is called, the variables it sees. */
 #ifndef CORE_COMPOSE_FIND_H
 #define CORE_COMPOSE_FIND_H
 

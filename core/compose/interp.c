@@ -13,7 +13,8 @@ static size_t name_len(const char *s, size_t len)
 {
 	size_t n = 0;
 
-	while (n < len && (isalpha((unsigned char)s[n]) || s[n] == '_' || (n && isdigit((unsigned char)s[n]))))
+	while (n < len &&
+	       (isalpha((unsigned char)s[n]) || s[n] == '_' || (n && isdigit((unsigned char)s[n]))))
 		n++;
 	return n;
 }

@@ -1,9 +1,18 @@
 /* The tables of schema.h, in the order in which `config` prints them. */
 #include "core/compose/schema.h"
 
-#define K(n, t) { .name = (n), .type = (t) }
-#define SUB(n, t, s) { .name = (n), .type = (t), .sub = (s) }
-#define END { .name = NULL }
+#define K(n, t)                                                                                    \
+	{                                                                                          \
+		.name = (n), .type = (t)                                                           \
+	}
+#define SUB(n, t, s)                                                                               \
+	{                                                                                          \
+		.name = (n), .type = (t), .sub = (s)                                               \
+	}
+#define END                                                                                        \
+	{                                                                                          \
+		.name = NULL                                                                       \
+	}
 
 /* --- parts of a service ----------------------------------------------------------------------- */
 
@@ -11,8 +20,9 @@ static const struct key file_mount[] = {
 	K("source", KEY_STR), K("target", KEY_STR), K("uid", KEY_STR),
 	K("gid", KEY_STR),    K("mode", KEY_MODE),  END,
 };
-static const struct key file_mounts[] = { { .name = "", .type = KEY_OBJECT, .sub = file_mount,
-					    .lengthen = short_file_mount }, END };
+static const struct key file_mounts[] = {
+	{ .name = "", .type = KEY_OBJECT, .sub = file_mount, .lengthen = short_file_mount }, END
+};
 
 static const struct key ulimit_pair[] = { K("soft", KEY_INT), K("hard", KEY_INT), END };
 static const struct key ulimits[] = { SUB("", KEY_OBJECT, ulimit_pair), END };
@@ -48,12 +58,8 @@ static const struct key build[] = {
 };
 
 static const struct key hook[] = {
-	K("command", KEY_COMMAND),
-	K("user", KEY_STR),
-	K("privileged", KEY_BOOL),
-	K("working_dir", KEY_STR),
-	K("environment", KEY_DICT),
-	END,
+	K("command", KEY_COMMAND), K("user", KEY_STR),	       K("privileged", KEY_BOOL),
+	K("working_dir", KEY_STR), K("environment", KEY_DICT), END,
 };
 static const struct key hooks[] = { SUB("", KEY_OBJECT, hook), END };
 
@@ -85,7 +91,10 @@ static const struct key blkio[] = {
 };
 
 static const struct key credential[] = {
-	K("config", KEY_STR), { .name = "file", .type = KEY_STR }, K("registry", KEY_STR), END,
+	K("config", KEY_STR),
+	{ .name = "file", .type = KEY_STR },
+	K("registry", KEY_STR),
+	END,
 };
 
 static const struct key depend[] = {
@@ -97,8 +106,12 @@ static const struct key depend[] = {
 static const struct key depends[] = { SUB("", KEY_OBJECT, depend), END };
 
 static const struct key gpu[] = {
-	K("capabilities", KEY_WORDS), K("driver", KEY_STR),    { .name = "count", .type = KEY_INT, .lengthen = short_count },
-	K("device_ids", KEY_WORDS),   K("options", KEY_DICT), END,
+	K("capabilities", KEY_WORDS),
+	K("driver", KEY_STR),
+	{ .name = "count", .type = KEY_INT, .lengthen = short_count },
+	K("device_ids", KEY_WORDS),
+	K("options", KEY_DICT),
+	END,
 };
 static const struct key gpus[] = { SUB("", KEY_OBJECT, gpu), END };
 static const struct key discrete[] = { K("kind", KEY_STR), K("value", KEY_INT), END };
@@ -181,8 +194,9 @@ static const struct key health[] = {
 static const struct key logging[] = { K("driver", KEY_STR), K("options", KEY_OPTIONS), END };
 
 static const struct key model_use[] = { K("endpoint_var", KEY_STR), K("model_var", KEY_STR), END };
-static const struct key models_used[] = { { .name = "", .type = KEY_OBJECT, .sub = model_use,
-					    .flags = KEY_NULL }, END };
+static const struct key models_used[] = {
+	{ .name = "", .type = KEY_OBJECT, .sub = model_use, .flags = KEY_NULL }, END
+};
 
 static const struct key service_net[] = {
 	{ .name = "aliases", .type = KEY_WORDS, .same = SAME_VALUE },
@@ -196,12 +210,14 @@ static const struct key service_net[] = {
 	K("priority", KEY_INT),
 	END,
 };
-static const struct key service_nets[] = { { .name = "", .type = KEY_OBJECT, .sub = service_net,
-					     .flags = KEY_NULL }, END };
+static const struct key service_nets[] = {
+	{ .name = "", .type = KEY_OBJECT, .sub = service_net, .flags = KEY_NULL }, END
+};
 
 static const struct key port[] = {
-	K("name", KEY_STR),	 K("mode", KEY_STR),	 K("host_ip", KEY_STR),
-	K("target", KEY_INT),	 K("published", KEY_TEXT), K("protocol", KEY_STR),
+	K("name", KEY_STR),	    K("mode", KEY_STR),
+	K("host_ip", KEY_STR),	    K("target", KEY_INT),
+	K("published", KEY_TEXT),   K("protocol", KEY_STR),
 	K("app_protocol", KEY_STR), END,
 };
 static const struct key ports[] = { SUB("", KEY_OBJECT, port), END };
@@ -216,7 +232,10 @@ static const struct key bind[] = {
 	END,
 };
 static const struct key volume_part[] = {
-	K("labels", KEY_LABELS), K("nocopy", KEY_BOOL), K("subpath", KEY_STR), END,
+	K("labels", KEY_LABELS),
+	K("nocopy", KEY_BOOL),
+	K("subpath", KEY_STR),
+	END,
 };
 static const struct key tmpfs_part[] = { K("size", KEY_BYTES), K("mode", KEY_INT), END };
 static const struct key image_part[] = { K("subpath", KEY_STR), END };
@@ -232,8 +251,9 @@ static const struct key mount[] = {
 	{ .name = "image", .type = KEY_OBJECT, .sub = image_part, .flags = KEY_KEEP },
 	END,
 };
-static const struct key mounts[] = { { .name = "", .type = KEY_OBJECT, .sub = mount,
-				       .lengthen = short_volume }, END };
+static const struct key mounts[] = {
+	{ .name = "", .type = KEY_OBJECT, .sub = mount, .lengthen = short_volume }, END
+};
 
 /* --- a service -------------------------------------------------------------------------------- */
 
@@ -272,8 +292,7 @@ static const struct key service[] = {
 	{ .name = "entrypoint", .type = KEY_COMMAND, .merge = MERGE_REPLACE, .flags = KEY_KEEP },
 	SUB("provider", KEY_OBJECT, provider),
 	K("environment", KEY_DICT),
-	{ .name = "env_file", .type = KEY_LIST, .sub = env_files, .lengthen = short_env_file,
-	  .same = SAME_PATH },
+	{ .name = "env_file", .type = KEY_LIST, .sub = env_files, .lengthen = short_env_file, .same = SAME_PATH },
 	{ .name = "expose", .type = KEY_TEXTS, .same = SAME_VALUE },
 	{ .name = "extends", .type = KEY_OBJECT, .sub = extends, .lengthen = short_extends },
 	K("external_links", KEY_WORDS),
@@ -343,8 +362,11 @@ static const struct key services[] = { SUB("", KEY_OBJECT, service), END };
 /* --- the rest of the project ------------------------------------------------------------------ */
 
 static const struct key subnet[] = {
-	K("subnet", KEY_STR), K("gateway", KEY_STR), K("ip_range", KEY_STR),
-	K("aux_addresses", KEY_LABELS), END,
+	K("subnet", KEY_STR),
+	K("gateway", KEY_STR),
+	K("ip_range", KEY_STR),
+	K("aux_addresses", KEY_LABELS),
+	END,
 };
 static const struct key subnets[] = { SUB("", KEY_OBJECT, subnet), END };
 static const struct key ipam[] = {
@@ -367,12 +389,8 @@ static const struct key network[] = {
 	END,
 };
 static const struct key volume[] = {
-	K("name", KEY_STR),
-	K("driver", KEY_STR),
-	K("driver_opts", KEY_OPTIONS),
-	K("external", KEY_BOOL),
-	K("labels", KEY_LABELS),
-	END,
+	K("name", KEY_STR),	 K("driver", KEY_STR),	  K("driver_opts", KEY_OPTIONS),
+	K("external", KEY_BOOL), K("labels", KEY_LABELS), END,
 };
 static const struct key file_object[] = {
 	K("name", KEY_STR),
@@ -387,20 +405,30 @@ static const struct key file_object[] = {
 	END,
 };
 static const struct key model[] = {
-	K("name", KEY_STR), K("model", KEY_STR), K("context_size", KEY_INT),
-	K("runtime_flags", KEY_WORDS), END,
+	K("name", KEY_STR),
+	K("model", KEY_STR),
+	K("context_size", KEY_INT),
+	K("runtime_flags", KEY_WORDS),
+	END,
 };
 static const struct key include[] = {
-	K("path", KEY_WORD_LIST), K("project_directory", KEY_STR), K("env_file", KEY_WORD_LIST), END,
+	K("path", KEY_WORD_LIST),
+	K("project_directory", KEY_STR),
+	K("env_file", KEY_WORD_LIST),
+	END,
 };
 
-#define NAMED(n) { .name = "", .type = KEY_OBJECT, .sub = (n), .lengthen = short_external, .flags = KEY_NULL }
+#define NAMED(n)                                                                                          \
+	{                                                                                                 \
+		.name = "", .type = KEY_OBJECT, .sub = (n), .lengthen = short_external, .flags = KEY_NULL \
+	}
 static const struct key networks[] = { NAMED(network), END };
 static const struct key volumes[] = { NAMED(volume), END };
 static const struct key file_objects[] = { NAMED(file_object), END };
 static const struct key models[] = { SUB("", KEY_OBJECT, model), END };
-static const struct key includes[] = { { .name = "", .type = KEY_OBJECT, .sub = include,
-					 .lengthen = short_include }, END };
+static const struct key includes[] = {
+	{ .name = "", .type = KEY_OBJECT, .sub = include, .lengthen = short_include }, END
+};
 
 static const struct key root[] = {
 	K("name", KEY_STR),

@@ -106,14 +106,16 @@ static struct err *check_circle(const struct chain *c, const struct pos *at)
 	return depth < NEST_MAX ? NULL : pos_err(at, "extends is nested more than %d deep", NEST_MAX);
 }
 
-static struct err *extend(struct loader *l, struct node *services, const char *name, const struct chain *up);
+static struct err *extend(struct loader *l, struct node *services, const char *name,
+			  const struct chain *up);
 
 /* The services of another file, each still with its own extends.  *RET is where they live. */
 static struct err *open_extended(struct loader *l, const struct node *path, struct loader *ret)
 {
 	struct project *p = l->p;
-	_cleanup_free_ char *joined = *path->text == '/' ? xstrdup(path->text) :
-							   xasprintf("%s/%s", l->directory, path->text);
+	_cleanup_free_ char *joined = *path->text == '/'
+					      ? xstrdup(path->text)
+					      : xasprintf("%s/%s", l->directory, path->text);
 	_cleanup_free_ char *clean = str_clean_path(joined);
 	char *file = arena_str(&p->arena, clean), *slash = strrchr(file, '/');
 	struct err *e;
@@ -147,7 +149,8 @@ static struct err *extend_from(struct loader *l, struct node *services, const ch
 	}
 	e = e ?: check_circle(&here, &extends->pos);
 	if (!e && !node_get(from, of->text))
-		e = pos_err(&of->pos, "cannot extend service \"%s\" in %s: service \"%s\" not found in %s",
+		e = pos_err(&of->pos,
+			    "cannot extend service \"%s\" in %s: service \"%s\" not found in %s",
 			    name, l->file, of->text, other.file);
 	e = e ?: extend(&other, from, of->text, &here);
 	if (e)
@@ -156,12 +159,14 @@ static struct err *extend_from(struct loader *l, struct node *services, const ch
 	node_del(service, "extends");
 	if (node_is(base, NODE_MAP))
 		node_set(&l->p->arena, services, name, NULL,
-			 merge_nodes(&l->p->arena, &schema_service, node_clone(&l->p->arena, base), service));
+			 merge_nodes(&l->p->arena, &schema_service, node_clone(&l->p->arena, base),
+				     service));
 	return NULL;
 }
 
 /* Service NAME of SERVICES without its extends. */
-static struct err *extend(struct loader *l, struct node *services, const char *name, const struct chain *up)
+static struct err *extend(struct loader *l, struct node *services, const char *name,
+			  const struct chain *up)
 {
 	struct node *service = node_get(services, name), *extends = node_get(service, "extends");
 
@@ -182,14 +187,15 @@ static struct err *extend_all(struct loader *l, struct node *root)
 
 static const char *join(struct loader *l, const char *path)
 {
-	_cleanup_free_ char *joined = *path == '/' ? xstrdup(path) :
-						     xasprintf("%s/%s", l->directory, path);
+	_cleanup_free_ char *joined =
+		*path == '/' ? xstrdup(path) : xasprintf("%s/%s", l->directory, path);
 	_cleanup_free_ char *clean = str_clean_path(joined);
 
 	return arena_str(&l->p->arena, clean);
 }
 
-static struct err *include_env(struct loader *l, const struct node *entry, const char *dir, struct strv *env)
+static struct err *include_env(struct loader *l, const struct node *entry, const char *dir,
+			       struct strv *env)
 {
 	const struct node *files = node_get(entry, "env_file");
 	struct err *e = NULL;
@@ -209,7 +215,8 @@ static struct err *include_env(struct loader *l, const struct node *entry, const
 /* Join what FROM holds with ROOT. */
 static struct err *import(struct loader *l, struct node *root, struct node *from)
 {
-	static const char *const sections[] = { "services", "volumes", "networks", "secrets", "configs", "models" };
+	static const char *const sections[] = { "services", "volumes", "networks",
+						"secrets",  "configs", "models" };
 
 	for (size_t s = 0; s < ARRAY_LEN(sections); s++) {
 		struct node *theirs = node_get(from, sections[s]), *ours = node_get(root, sections[s]);
@@ -224,7 +231,8 @@ static struct err *import(struct loader *l, struct node *root, struct node *from
 			const struct member *m = &theirs->m[i], *same = node_member(ours, m->key);
 
 			if (same && !node_equal(same->value, m->value))
-				return pos_err(&same->pos, "%s.%s conflicts with imported resource (%s:%u)",
+				return pos_err(&same->pos,
+					       "%s.%s conflicts with imported resource (%s:%u)",
 					       sections[s], m->key, m->pos.file, m->pos.line);
 			if (!same)
 				node_set(&l->p->arena, ours, m->key, &m->pos, m->value);
@@ -249,12 +257,14 @@ static struct err *include_one(struct loader *l, struct node *root, const struct
 	} else {
 		const char *first = join(l, paths->m[0].value->text), *slash = strrchr(first, '/');
 
-		sub.directory = slash == first ? "/" :
-						 arena_strn(&l->p->arena, first, (size_t)(slash - first));
+		sub.directory = slash == first
+					? "/"
+					: arena_strn(&l->p->arena, first, (size_t)(slash - first));
 	}
 	for (const struct loader *up = l; up; up = up->up)
 		if (!strcmp(up->file, join(l, paths->m[0].value->text)) || ++depth > NEST_MAX)
-			return pos_err(&entry->pos, "include cycle detected: %s includes itself", up->file);
+			return pos_err(&entry->pos, "include cycle detected: %s includes itself",
+				       up->file);
 	sub.up = l;
 	sub.root = NULL;
 	strv_copy(&env, l->env);
@@ -290,7 +300,8 @@ static struct err *include_all(struct loader *l, struct node *root)
 
 static bool is_version_1(const struct node *root)
 {
-	if (node_get(root, "services") || node_get(root, "include") || node_get(root, "version") || !root->n)
+	if (node_get(root, "services") || node_get(root, "include") || node_get(root, "version") ||
+	    !root->n)
 		return false;
 	for (size_t i = 0; i < root->n; i++)
 		if (node_get(root->m[i].value, "image") || node_get(root->m[i].value, "build"))

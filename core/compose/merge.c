@@ -91,7 +91,8 @@ static struct node *join_lists(struct arena *a, const struct key *k, struct node
 	return base;
 }
 
-static struct node *merge_subnets(struct arena *a, const struct key *k, struct node *base, struct node *over)
+static struct node *merge_subnets(struct arena *a, const struct key *k, struct node *base,
+				  struct node *over)
 {
 	for (size_t i = 0; i < over->n; i++) {
 		struct node *one = over->m[i].value;

@@ -172,7 +172,8 @@ static struct member *add_member(struct arena *a, struct node *n)
 	return &n->m[n->n++];
 }
 
-void node_set(struct arena *a, struct node *map, const char *key, const struct pos *pos, struct node *value)
+void node_set(struct arena *a, struct node *map, const char *key, const struct pos *pos,
+	      struct node *value)
 {
 	struct member *m = (struct member *)node_member(map, key);
 

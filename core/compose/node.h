@@ -17,7 +17,16 @@ char *arena_strn(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 void arena_done(struct arena *a);
 
-enum node_kind { NODE_NULL, NODE_BOOL, NODE_INT, NODE_FLOAT, NODE_STR, NODE_LIST, NODE_MAP, NODE_KIND_MAX };
+enum node_kind {
+	NODE_NULL,
+	NODE_BOOL,
+	NODE_INT,
+	NODE_FLOAT,
+	NODE_STR,
+	NODE_LIST,
+	NODE_MAP,
+	NODE_KIND_MAX
+};
 extern const char *const node_kind_names[]; /* "null", "a boolean", ... for messages */
 
 enum node_tag {
@@ -43,7 +52,8 @@ struct node {
 };
 
 struct node *node_new(struct arena *a, enum node_kind kind, const char *text, const struct pos *pos);
-struct node *node_newf(struct arena *a, const struct pos *pos, const char *fmt, ...) PRINTF(3, 4); /* a string */
+struct node *node_newf(struct arena *a, const struct pos *pos, const char *fmt, ...)
+	PRINTF(3, 4); /* a string */
 struct node *node_clone(struct arena *a, const struct node *n);
 
 /* The getters accept NULL and a node of another kind: NULL, 0. */
@@ -57,7 +67,8 @@ size_t node_len(const struct node *n); /* members of a map or list */
 bool node_is(const struct node *n, enum node_kind kind);
 
 /* Set or replace; the position of an existing key stays. */
-void node_set(struct arena *a, struct node *map, const char *key, const struct pos *pos, struct node *value);
+void node_set(struct arena *a, struct node *map, const char *key, const struct pos *pos,
+	      struct node *value);
 void node_set_str(struct arena *a, struct node *map, const char *key, const char *text);
 void node_push(struct arena *a, struct node *list, struct node *value);
 bool node_del(struct node *map, const char *key);

@@ -60,7 +60,8 @@ static struct shown *shown_of(const struct key *k, const struct node *map, size_
 	first = n;
 	for (size_t i = 0; i < map->n; i++)
 		if (!table || str_starts(map->m[i].key, "x-"))
-			out[n++] = (struct shown){ map->m[i].key, values ? k->sub : NULL, map->m[i].value };
+			out[n++] = (struct shown){ map->m[i].key, values ? k->sub : NULL,
+						   map->m[i].value };
 	qsort(out + first, n - first, sizeof(*out), by_name);
 	*ret_n = n;
 	return out;
@@ -71,8 +72,8 @@ static struct shown *shown_of(const struct key *k, const struct node *map, size_
 /* Must the plain TEXT be quoted, because it would be read as something else than a string? */
 static bool reads_as_other(const char *text)
 {
-	static const char *const old[] = { "y",	  "Y",	"yes", "Yes", "YES", "on",  "On",  "ON",
-					   "n",	  "N",	"no",  "No",  "NO",  "off", "Off", "OFF" };
+	static const char *const old[] = { "y", "Y", "yes", "Yes", "YES", "on",	 "On",	"ON",
+					   "n", "N", "no",  "No",  "NO",  "off", "Off", "OFF" };
 	struct arena a = { 0 };
 	const char *plain;
 	bool other = yaml_resolve(&a, text, &plain) != NODE_STR || !strcmp(text, "<<");
@@ -97,13 +98,14 @@ static bool reads_as_other(const char *text)
 		other = other || (groups && !*s);
 	}
 	/* a date: 2001-12-14 and longer */
-	if (strlen(text) >= 8 && isdigit((unsigned char)text[0]) && isdigit((unsigned char)text[3]) &&
-	    text[4] == '-' && isdigit((unsigned char)text[5])) {
+	if (strlen(text) >= 8 && isdigit((unsigned char)text[0]) &&
+	    isdigit((unsigned char)text[3]) && text[4] == '-' && isdigit((unsigned char)text[5])) {
 		unsigned y, m, d;
 		int used = 0;
 
 		if (sscanf(text, "%4u-%2u-%2u%n", &y, &m, &d, &used) == 3 && used &&
-		    (!text[used] || strchr("Tt \t", text[used])) && m >= 1 && m <= 12 && d >= 1 && d <= 31)
+		    (!text[used] || strchr("Tt \t", text[used])) && m >= 1 && m <= 12 && d >= 1 &&
+		    d <= 31)
 			other = true;
 	}
 	return other;
@@ -366,7 +368,7 @@ char *project_text(const struct project *p, enum config_format f)
 void service_hash(const struct project *p, const struct service *s, char ret[65])
 {
 	/* what can change without the container being another one */
-	static const char *const apart[] = { "build",	 "pull_policy", "scale",    "depends_on",
+	static const char *const apart[] = { "build",	 "pull_policy", "scale",  "depends_on",
 					     "profiles", "deploy",	"develop" };
 	struct arena a = { 0 };
 	struct node *n = node_clone(&a, s->node), *deploy = node_get(n, "deploy");

@@ -96,7 +96,8 @@ static void implied_depends(struct project *p, struct node *s)
 			  &links->m[i].value->pos);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(spaces); i++) {
-		const char *mode = node_str(s, spaces[i]), *name = mode ? str_after(mode, "service:") : NULL;
+		const char *mode = node_str(s, spaces[i]),
+			   *name = mode ? str_after(mode, "service:") : NULL;
 
 		if (name)
 			depend_on(p, s, name, true, &node_get(s, spaces[i])->pos);
@@ -192,9 +193,9 @@ static void real_names(struct project *p)
 			if (node_get(*n, "name"))
 				continue;
 			node_set_str(&p->arena, *n, "name",
-				     node_true(*n, "external") ?
-					     key :
-					     arena_printf(&p->arena, "%s_%s", p->name, key));
+				     node_true(*n, "external")
+					     ? key
+					     : arena_printf(&p->arena, "%s_%s", p->name, key));
 		}
 	}
 }
@@ -306,7 +307,8 @@ static struct err *undefined(const struct project *p, const struct service *s, c
 
 static struct err *check_networks(const struct project *p, const struct service *s)
 {
-	const struct node *nets = node_get(s->node, "networks"), *mode = node_get(s->node, "network_mode");
+	const struct node *nets = node_get(s->node, "networks"),
+			  *mode = node_get(s->node, "network_mode");
 
 	if (mode && node_len(nets))
 		return BAD(mode, "service %s declares mutually exclusive `network_mode` and `networks`",
@@ -333,8 +335,8 @@ static struct err *check_mounts(const struct project *p, const struct service *s
 			return undefined(p, s, &v->pos, "volume", "volumes", source);
 		for (size_t k = 0; k < i; k++)
 			if (str_eq(node_str(vols->m[k].value, "target"), target))
-				return BAD(v, "services.%s.volumes[%zu]: target %s already mounted", s->name, i,
-					   target);
+				return BAD(v, "services.%s.volumes[%zu]: target %s already mounted",
+					   s->name, i, target);
 		for (size_t k = 0; k < node_len(tmpfs); k++) {
 			const char *t = tmpfs->m[k].value->text;
 
@@ -368,11 +370,11 @@ static struct err *check_limits(const struct service *s)
 	const struct node *res = node_get(node_get(s->node, "deploy"), "resources");
 
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
-		const struct node *own = node_get(s->node, pairs[i][0]), *part = node_get(res, pairs[i][1]);
+		const struct node *own = node_get(s->node, pairs[i][0]),
+				  *part = node_get(res, pairs[i][1]);
 
 		if (own && part && !str_eq(own->text, node_str(part, pairs[i][2]) ?: "0"))
-			return BAD(own,
-				   "services.%s: can't set distinct values on '%s' and 'deploy.resources.%s.%s'",
+			return BAD(own, "services.%s: can't set distinct values on '%s' and 'deploy.resources.%s.%s'",
 				   s->name, pairs[i][0], pairs[i][1], pairs[i][2]);
 	}
 	return NULL;
@@ -386,13 +388,15 @@ static struct err *check_scale(struct service *s)
 	int64_t n = which ? node_int(scale ? s->node : deploy, scale ? "scale" : "replicas", 1) : 1;
 
 	if (scale && replicas && !str_eq(scale->text, replicas->text))
-		return BAD(scale, "services.%s: can't set distinct values on 'scale' and 'deploy.replicas'",
+		return BAD(scale,
+			   "services.%s: can't set distinct values on 'scale' and 'deploy.replicas'",
 			   s->name);
 	if (n < 0 || n > SCALE_MAX)
 		return BAD(which, "services.%s: %lld containers: it must be from 0 to %d", s->name,
 			   (long long)n, SCALE_MAX);
 	if (n > 1 && node_get(s->node, "container_name"))
-		return BAD(which, "services.%s: can't set container_name and %s as container name must be unique",
+		return BAD(which,
+			   "services.%s: can't set container_name and %s as container name must be unique",
 			   s->name, scale ? "scale" : "deploy.replicas");
 	s->scale = (unsigned)n;
 	return NULL;
@@ -414,10 +418,12 @@ static struct err *check_service(const struct project *p, struct service *s)
 	struct err *e = NULL;
 
 	if (!build && !node_get(s->node, "image") && !node_get(s->node, "provider"))
-		return pos_err(&s->pos, "service \"%s\" has neither an image nor a build context specified",
+		return pos_err(&s->pos,
+			       "service \"%s\" has neither an image nor a build context specified",
 			       s->name);
 	if (node_get(build, "dockerfile") && node_get(build, "dockerfile_inline"))
-		return BAD(build, "service \"%s\" declares mutually exclusive dockerfile and dockerfile_inline",
+		return BAD(build,
+			   "service \"%s\" declares mutually exclusive dockerfile and dockerfile_inline",
 			   s->name);
 	e = check_networks(p, s);
 	e = e ?: check_health(s);
@@ -430,8 +436,8 @@ static struct err *check_service(const struct project *p, struct service *s)
 		e = other ? err_hint(pos_err(&d->pos, "service \"%s\" depends on undefined service \"%s\"",
 					     s->name, d->service),
 				     "its profile is not active: --profile %s",
-				     node_get(other->node, "profiles")->m[0].value->text) :
-			    undefined(p, s, &d->pos, "service", "services", d->service);
+				     node_get(other->node, "profiles")->m[0].value->text)
+			  : undefined(p, s, &d->pos, "service", "services", d->service);
 	}
 	e = e ?: check_mounts(p, s);
 	e = e ?: check_limits(s);
@@ -457,7 +463,8 @@ static struct err *check_file_objects(const struct project *p)
 					       "%s.%s: file|environment|content attributes are mutually exclusive",
 					       in[k], all->m[i].key);
 			if (!n && !node_get(f, "external") && !node_get(f, "driver"))
-				return pos_err(&all->m[i].pos, "%s.%s: one of file|environment%s must be set",
+				return pos_err(&all->m[i].pos,
+					       "%s.%s: one of file|environment%s must be set",
 					       in[k], all->m[i].key, k ? "|content" : "");
 		}
 	}
@@ -560,9 +567,11 @@ static struct err *check_names(const struct node *services)
 		const struct member *m = &services->m[i];
 
 		for (const char *c = m->key; *c; c++)
-			if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *c))
-				return pos_err(&m->pos, "services: '%s' is no name for a service: letters, "
-							"digits, '.', '_' and '-' are",
+			if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
+				    *c))
+				return pos_err(&m->pos,
+					       "services: '%s' is no name for a service: letters, "
+					       "digits, '.', '_' and '-' are",
 					       m->key);
 		if (m->value->kind != NODE_MAP)
 			return pos_err(&m->pos, "services.%s must be a mapping", m->key);

@@ -24,7 +24,8 @@ static void add_where(const struct where *w, struct str *out)
 		str_addf(out, "[%zu]", w->index);
 }
 
-static struct err *complain(const struct where *w, const struct node *n, const char *fmt, ...) PRINTF(3, 4);
+static struct err *complain(const struct where *w, const struct node *n, const char *fmt, ...)
+	PRINTF(3, 4);
 static struct err *complain(const struct where *w, const struct node *n, const char *fmt, ...)
 {
 	_cleanup_str_ struct str where = { 0 };
@@ -80,7 +81,8 @@ static struct err *apply_bool(const struct schema_ctx *c, const struct where *w,
 		if (!is && strcasecmp(n->text, no[i]))
 			continue;
 		if (i && c->notes)
-			strv_addf(c->notes, "%s:%u:%u: \"%s\" for boolean is not supported by YAML 1.2, please use `%s`",
+			strv_addf(c->notes,
+				  "%s:%u:%u: \"%s\" for boolean is not supported by YAML 1.2, please use `%s`",
 				  n->pos.file, n->pos.line, n->pos.col, n->text, is ? "true" : "false");
 		set_text(c, n, NODE_BOOL, is ? "true" : "false");
 		return NULL;
@@ -161,7 +163,9 @@ char *duration_text(int64_t ns)
 		return xstrdup("0s");
 	if (ns < 1000000000) {
 		const char *unit = ns < 1000 ? "ns" : ns < 1000000 ? "µs" : "ms";
-		double v = ns < 1000 ? (double)ns : ns < 1000000 ? (double)ns / 1e3 : (double)ns / 1e6;
+		double v = ns < 1000	  ? (double)ns
+			   : ns < 1000000 ? (double)ns / 1e3
+					  : (double)ns / 1e6;
 
 		return xasprintf("%.9g%s", v, unit);
 	}
@@ -263,8 +267,8 @@ static struct err *apply_text(const struct where *w, struct node *n)
 
 /* --- lists of words, maps of words ------------------------------------------------------------ */
 
-static struct err *apply_words(const struct schema_ctx *c, const struct key *k, const struct where *w,
-			       struct node *n)
+static struct err *apply_words(const struct schema_ctx *c, const struct key *k,
+			       const struct where *w, struct node *n)
 {
 	struct err *e = NULL;
 
@@ -291,8 +295,8 @@ static struct err *apply_words(const struct schema_ctx *c, const struct key *k, 
 	return e;
 }
 
-static struct err *apply_command(const struct schema_ctx *c, const struct key *k, const struct where *w,
-				 struct node *n)
+static struct err *apply_command(const struct schema_ctx *c, const struct key *k,
+				 const struct where *w, struct node *n)
 {
 	_cleanup_strv_ struct strv words = { 0 };
 	struct err *e;
@@ -342,8 +346,8 @@ static struct err *list_to_map(const struct schema_ctx *c, const struct where *w
 	return NULL;
 }
 
-static struct err *apply_dict(const struct schema_ctx *c, const struct key *k, const struct where *w,
-			      struct node *n)
+static struct err *apply_dict(const struct schema_ctx *c, const struct key *k,
+			      const struct where *w, struct node *n)
 {
 	struct err *e = NULL;
 
@@ -371,8 +375,8 @@ static struct err *apply_dict(const struct schema_ctx *c, const struct key *k, c
 	return e;
 }
 
-static void push_host(const struct schema_ctx *c, struct node *list, const struct node *at, const char *name,
-		      size_t name_len, const char *ip)
+static void push_host(const struct schema_ctx *c, struct node *list, const struct node *at,
+		      const char *name, size_t name_len, const char *ip)
 {
 	size_t len = strlen(ip);
 
@@ -448,14 +452,14 @@ static void note_swarm(const struct schema_ctx *c, const struct where *w, const 
 	_cleanup_free_ char *note = NULL;
 
 	add_where(w, &where);
-	note = xasprintf("%s:%u:%u: %s.%s has a meaning in a swarm only, it is ignored", m->pos.file,
-			 m->pos.line, m->pos.col, where.s, name);
+	note = xasprintf("%s:%u:%u: %s.%s has a meaning in a swarm only, it is ignored",
+			 m->pos.file, m->pos.line, m->pos.col, where.s, name);
 	if (c->notes && !strv_has(c->notes, note))
 		strv_take(c->notes, TAKE_PTR(note));
 }
 
-static struct err *apply_object(const struct schema_ctx *c, const struct key *k, const struct where *w,
-				struct node *n)
+static struct err *apply_object(const struct schema_ctx *c, const struct key *k,
+				const struct where *w, struct node *n)
 {
 	struct err *e = NULL;
 
@@ -499,8 +503,8 @@ static struct err *apply_map(const struct schema_ctx *c, const struct key *k, co
 	return e;
 }
 
-static struct err *apply_list(const struct schema_ctx *c, const struct key *k, const struct where *w,
-			      struct node *n)
+static struct err *apply_list(const struct schema_ctx *c, const struct key *k,
+			      const struct where *w, struct node *n)
 {
 	struct err *e = NULL;
 
@@ -519,7 +523,8 @@ static struct err *apply_list(const struct schema_ctx *c, const struct key *k, c
 /* What a number may stand for a mapping: "ulimits: { nofile: 1024 }". */
 static bool is_short_ulimit(const struct key *k, const struct node *n)
 {
-	return k->type == KEY_OBJECT && k->sub[0].name && !strcmp(k->sub[0].name, "soft") && is_scalar(n);
+	return k->type == KEY_OBJECT && k->sub[0].name && !strcmp(k->sub[0].name, "soft") &&
+	       is_scalar(n);
 }
 
 static struct err *apply(const struct schema_ctx *c, const struct key *k, const struct where *w,

@@ -35,7 +35,14 @@ enum key_type {
 enum key_merge { MERGE_USUAL, MERGE_REPLACE, MERGE_LOGGING, MERGE_SUBNETS };
 
 /* Which entries of a joined list are the same thing: the later one takes the place of the earlier. */
-enum key_same { SAME_NEVER, SAME_VALUE, SAME_NAME /* up to '=' */, SAME_TARGET, SAME_PORT, SAME_PATH };
+enum key_same {
+	SAME_NEVER,
+	SAME_VALUE,
+	SAME_NAME /* up to '=' */,
+	SAME_TARGET,
+	SAME_PORT,
+	SAME_PATH
+};
 
 enum key_flag {
 	KEY_KEEP = 1, /* printed also when it is false, 0 or empty */
@@ -79,15 +86,18 @@ struct err *short_ports(const struct schema_ctx *c, struct node **n) MUST_CHECK;
 struct err *short_volume(const struct schema_ctx *c, struct node **n) MUST_CHECK;
 struct err *short_build(const struct schema_ctx *c, struct node **n) MUST_CHECK;
 struct err *short_depends(const struct schema_ctx *c, struct node **n) MUST_CHECK;
-struct err *short_names(const struct schema_ctx *c, struct node **n) MUST_CHECK; /* [a, b] -> { a: null, b: null } */
-struct err *short_file_mount(const struct schema_ctx *c, struct node **n) MUST_CHECK; /* a secret or config */
+struct err *short_names(const struct schema_ctx *c, struct node **n)
+	MUST_CHECK; /* [a, b] -> { a: null, b: null } */
+struct err *short_file_mount(const struct schema_ctx *c, struct node **n)
+	MUST_CHECK; /* a secret or config */
 struct err *short_env_file(const struct schema_ctx *c, struct node **n) MUST_CHECK;
 struct err *short_extends(const struct schema_ctx *c, struct node **n) MUST_CHECK;
 struct err *short_device(const struct schema_ctx *c, struct node **n) MUST_CHECK;
 struct err *short_count(const struct schema_ctx *c, struct node **n) MUST_CHECK; /* of GPUs: all is -1 */
 struct err *short_gpus(const struct schema_ctx *c, struct node **n) MUST_CHECK;
 struct err *short_ssh(const struct schema_ctx *c, struct node **n) MUST_CHECK;
-struct err *short_external(const struct schema_ctx *c, struct node **n) MUST_CHECK; /* external: { name: x } */
+struct err *short_external(const struct schema_ctx *c, struct node **n)
+	MUST_CHECK; /* external: { name: x } */
 struct err *short_include(const struct schema_ctx *c, struct node **n) MUST_CHECK;
 struct err *short_health_test(const struct schema_ctx *c, struct node **n) MUST_CHECK;
 

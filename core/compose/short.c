@@ -21,8 +21,8 @@ static struct node *list_at(const struct schema_ctx *c, const struct node *n)
 	return list;
 }
 
-static void set_kind(const struct schema_ctx *c, struct node *map, const char *key, enum node_kind kind,
-		     const char *text)
+static void set_kind(const struct schema_ctx *c, struct node *map, const char *key,
+		     enum node_kind kind, const char *text)
 {
 	node_set(c->arena, map, key, &map->pos, node_new(c->arena, kind, text, &map->pos));
 }
@@ -84,7 +84,8 @@ struct range {
 	unsigned first, last; /* 0: none given */
 };
 
-static struct err *parse_range(const struct pos *at, const char *what, const char *text, struct range *ret)
+static struct err *parse_range(const struct pos *at, const char *what, const char *text,
+			       struct range *ret)
 {
 	const char *dash = strchr(text, '-');
 	_cleanup_free_ char *first = xstrndup(text, dash ? (size_t)(dash - text) : strlen(text));
@@ -168,7 +169,8 @@ static struct err *push_ports(const struct schema_ctx *c, struct node *list, con
 	if (e)
 		return e;
 	if (*p->host && host.last - host.first != ctr.last - ctr.first && ctr.last != ctr.first)
-		return pos_err(&at->pos, "invalid ranges specified for container and host Ports: %s and %s",
+		return pos_err(&at->pos,
+			       "invalid ranges specified for container and host Ports: %s and %s",
 			       p->ctr, p->host);
 	for (unsigned i = 0; i <= ctr.last - ctr.first; i++) {
 		struct node *port = map_at(c, at);
@@ -200,7 +202,8 @@ struct err *short_ports(const struct schema_ctx *c, struct node **n)
 	for (size_t i = 0; i < (*n)->n && !e; i++) {
 		struct node *item = (*n)->m[i].value;
 
-		if (item->kind == NODE_MAP || (c->raw && item->kind == NODE_STR && strchr(item->text, '$'))) {
+		if (item->kind == NODE_MAP ||
+		    (c->raw && item->kind == NODE_STR && strchr(item->text, '$'))) {
 			node_push(c->arena, list, item);
 		} else if (item->kind == NODE_INT || item->kind == NODE_STR) {
 			struct short_port p = { 0 };
@@ -232,7 +235,8 @@ static size_t part_len(const char *s)
 
 static bool is_path(const char *s)
 {
-	return strchr("./~", *s) || str_starts(s, "\\\\") || (isalpha((unsigned char)*s) && s[1] == ':');
+	return strchr("./~", *s) || str_starts(s, "\\\\") ||
+	       (isalpha((unsigned char)*s) && s[1] == ':');
 }
 
 static void add_options(const struct schema_ctx *c, const char *text, struct node *mount,
@@ -315,8 +319,8 @@ struct err *short_volume(const struct schema_ctx *c, struct node **n)
 			options = s + len + 1;
 		if (!*first || !*second || (s[len] && (!*options || strchr(options, ':'))))
 			return err_hint(pos_err(&old->pos, "invalid volume '%s': %s", old->text,
-						strchr(options, ':') ? "too many colons" :
-								       "empty section between colons"),
+						strchr(options, ':') ? "too many colons"
+								     : "empty section between colons"),
 					"is a variable not set?");
 	}
 	mount = map_at(c, old);
@@ -423,8 +427,10 @@ struct err *short_depends(const struct schema_ctx *c, struct node **n)
 
 			e = pos_err(&node_get(m->value, "condition")->pos,
 				    "depends_on %s: unknown condition '%s'", m->key, when);
-			return err_hint(e, "%s", near ?: "service_started, service_healthy or "
-							 "service_completed_successfully");
+			return err_hint(e, "%s",
+					near
+						?: "service_started, service_healthy or "
+						   "service_completed_successfully");
 		}
 		if (!node_get(m->value, "required"))
 			set_kind(c, m->value, "required", NODE_BOOL, "true");
