@@ -11,15 +11,15 @@
 
 #include "core/base/proc.h"
 #include "core/base/str.h"
-#include "slirp/dns.h"
 #include "slirp/frame.h"
+#include "slirp/nameserver.h"
 
 /* How it works
  *
  *	container's kernel <-> packet_fd <-> stack_port -- frame_check() --> slirp_input()
  *	                                          ^------- frame_split() --- send_packet()
  *	host's kernel <------> sockets of libslirp, one stack_fd each
- *	host's resolvers <---> slirp/dns.c: questions to the name server's address, before libslirp sees them
+ *	host's resolvers <---> slirp/nameserver.c: questions to the name server's address, before libslirp sees them
  *
  * libslirp has the interface of poll(2): before each wait it is asked which of its sockets want what
  * (slirp_pollfds_fill), afterwards it asks what happened (slirp_pollfds_poll).  We keep the sockets in the loop's epoll
@@ -64,7 +64,7 @@ struct stack {
 	struct loop_hook hook;
 	struct stack_cfg cfg;
 	Slirp *slirp;
-	struct dns *dns;
+	struct nameserver *ns;
 	struct stack_port *ports;
 	struct stack_fd **fds; /* by descriptor */
 	size_t n_fds;
@@ -297,25 +297,28 @@ static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 static_assert((int)FRAME_UDP_HEAD <= (int)DNS_CLIENT_MAX,
 	      "a client is known by the headers of its question");
 
-/* An answer of the name server, to the question whose frame began with CLIENT. */
-static void dns_reply(void *arg, const uint8_t client[DNS_CLIENT_MAX], const uint8_t *msg, size_t len)
+/* An answer of the name server, to the question whose frame began with HEAD. */
+static void dns_reply(void *arg, const uint8_t head[DNS_CLIENT_MAX], const uint8_t *msg, size_t len)
 {
 	_cleanup_free_ uint8_t *frame = xmalloc(FRAME_UDP_HEAD + len);
 
-	send_packet(frame, frame_udp_answer(client, msg, len, frame), arg);
+	send_packet(frame, frame_udp_answer(head, msg, len, frame), arg);
 }
 
 /* A frame that passed the check. */
 static void take_frame(struct stack *st, size_t len)
 {
-	uint8_t client[DNS_CLIENT_MAX] = { 0 };
+	struct dns_client client = { .reply = dns_reply, .arg = st };
 	const uint8_t *query;
 	size_t query_len;
 
-	if (frame_to_dns(st->buf, len, &st->cfg.addrs, DNS_PORT, client, &query, &query_len))
-		dns_query(st->dns, client, query, query_len);
-	else
+	if (!frame_to_dns(st->buf, len, &st->cfg.addrs, DNS_PORT, client.key, &query, &query_len)) {
 		slirp_input(st->slirp, st->buf, (int)len);
+		return;
+	}
+	memcpy(&client.who, st->buf + 8, sizeof(client.who)); /* the last bytes of the sender's address */
+	client.who |= 1; /* 0 is that of TCP */
+	nameserver_query(st->ns, &client, query, query_len);
 }
 
 static struct err *port_ready(struct source *s, uint32_t events UNUSED)
@@ -447,7 +450,7 @@ struct err *stack_new(struct loop *loop, const struct stack_cfg *cfg, struct sta
 	/* The buffers of a connection (two of 128 KiB) go back to the kernel when it ends. */
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	mallopt(M_TRIM_THRESHOLD, 128 * 1024);
-	e = dns_new(loop, "/etc/resolv.conf", dns_reply, st, &st->dns);
+	e = nameserver_new(loop, NULL, "/etc/resolv.conf", &st->ns);
 	if (e) {
 		munmap(st->buf, BUF_BYTES);
 		free(st);
@@ -504,7 +507,7 @@ void stack_free(struct stack *st)
 		return;
 	while (st->ports)
 		close(stack_detach(st->ports));
-	dns_free(st->dns);
+	nameserver_free(st->ns);
 	slirp_cleanup(st->slirp);
 	for (size_t fd = 0; fd < st->n_fds; fd++)
 		fd_forget(st, (int)fd);

@@ -1300,11 +1300,13 @@ static struct err *begin(struct monitor *m)
 /* A session of our own, no terminal, none of the caller's descriptors. */
 static void detach(const struct box *b, int lock, int starter)
 {
-	int keep[] = { b->dir,	     b->st->root,    b->st->blobs, b->st->layers, b->st->containers,
-		       b->st->names, b->st->volumes, b->st->cache, b->st->tmp,	  lock,
-		       starter };
+	int keep[STORE_FDS + 3];
 	int null;
 
+	store_fds(b->st, keep);
+	keep[STORE_FDS] = b->dir;
+	keep[STORE_FDS + 1] = lock;
+	keep[STORE_FDS + 2] = starter;
 	setsid();
 	prctl(PR_SET_NAME, "devbox-monitor");
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);

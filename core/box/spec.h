@@ -11,8 +11,26 @@
 #include "slirp/addrs.h"
 #include "slirp/port.h"
 
-enum net_mode { NET_DEFAULT, NET_NONE, NET_HOST, NET_MODE_MAX };
-extern const char *const net_mode_names[]; /* "default", "none", "host" */
+/* NET_DEFAULT: networks of its own, those of struct net_wants. */
+enum net_mode { NET_DEFAULT, NET_NONE, NET_HOST, NET_CONTAINER, NET_MODE_MAX };
+extern const char *const net_mode_names[]; /* "default", "none", "host", "container" */
+
+/* A network that a container is on, and what it wishes there. */
+struct net_want {
+	char *name; /* in a request also its id; in a spec its name */
+	struct strv aliases; /* further names there */
+	char *ip, *ip6, *mac; /* texts, or NULL: whatever is free */
+};
+struct net_wants {
+	struct net_want *v;
+	size_t n, cap;
+};
+/* The entry for NAME, made if there is none yet. */
+struct net_want *net_wants_add(struct net_wants *l, const char *name);
+struct net_want *net_wants_find(const struct net_wants *l, const char *name); /* or NULL */
+void net_wants_remove(struct net_wants *l, const char *name);
+void net_wants_copy(struct net_wants *to, const struct net_wants *from); /* appends */
+void net_wants_done(struct net_wants *l);
 
 enum mount_type { MOUNT_BIND, MOUNT_VOLUME, MOUNT_TMPFS, MOUNT_TYPE_MAX };
 extern const char *const mount_type_names[]; /* "bind", "volume", "tmpfs" */
@@ -77,6 +95,9 @@ struct spec {
 	char *hostname;
 	bool tty, open_stdin, auto_remove, use_init, read_only, detached_start;
 	enum net_mode net;
+	struct net_wants nets; /* with NET_DEFAULT: in the order of eth0, eth1...; never empty */
+	struct strv links; /* "<id>:ALIAS", see links.h */
+	char *net_container; /* with NET_CONTAINER: the id of the one whose network this is; else NULL */
 	struct ports ports; /* to publish, as asked for (-p, -P resolved against exposed) */
 	struct strv exposed; /* "3306/tcp" */
 	struct mounts mounts;
@@ -121,6 +142,9 @@ struct run_request {
 	const char *workdir, *user, *hostname, *name;
 	bool tty, open_stdin, auto_remove, use_init, read_only, publish_all;
 	enum net_mode net;
+	struct net_wants nets; /* none: the default network; wishes about addresses apply to that then */
+	struct strv links; /* --link: "CONTAINER[:ALIAS]" */
+	const char *net_container; /* with NET_CONTAINER: its name or id */
 	struct ports ports;
 	struct strv exposed; /* "3306", "3306/tcp", "8000-8010/udp" */
 	struct mounts mounts; /* -v, --mount and --tmpfs in order */
