@@ -12,7 +12,7 @@ const char *opt_db_project, *opt_db_service;
 
 void db_done(struct db *db)
 {
-	project_done(&db->p);
+	dbproject_done(&db->p);
 	git_head_done(&db->head);
 	git_repo_done(&db->repo);
 	free(db->current);
@@ -22,13 +22,13 @@ void db_done(struct db *db)
 
 struct err *db_reread(struct db *db)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	struct project p = { 0 };
-	struct err *e = project_open(db->st, db->id, false, &d, &p);
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	struct dbproject p = { 0 };
+	struct err *e = dbproject_open(db->st, db->id, false, &d, &p);
 
 	if (e)
 		return e;
-	project_done(&db->p);
+	dbproject_done(&db->p);
 	db->p = p;
 	return NULL;
 }
@@ -52,7 +52,7 @@ struct err *db_open(struct db *db, const char *project)
 	if (!e && project)
 		db->id = xstrdup(project);
 	else if (!e && db->repo.dir)
-		e = project_find(db->st, &db->repo, &db->id);
+		e = dbproject_find(db->st, &db->repo, &db->id);
 	if (e || !db->id)
 		return e;
 	e = db_reread(db);
@@ -67,7 +67,7 @@ struct err *db_open(struct db *db, const char *project)
 			e = branch_of_tree(&db->p.trees[0], &db->current);
 	}
 	if (!e && db->repo.dir) {
-		const struct tree *t = project_tree(&db->p, db->repo.dir);
+		const struct tree *t = dbproject_tree(&db->p, db->repo.dir);
 
 		if (t && t->pinned) {
 			free(db->current);
@@ -97,24 +97,24 @@ struct err *db_branch(const struct db *db, const char *name, const char **ret)
 
 static struct err *no_data(const struct db *db, const char *branch)
 {
-	if (opt_db_service && !project_service(&db->p, opt_db_service))
+	if (opt_db_service && !dbproject_service(&db->p, opt_db_service))
 		return err_hint(err_new(0, "project %s has no database %s", db->id, opt_db_service),
 				"devbox db ls");
-	return err_hint(err_new(0, "branch %s has no data%s%s", branch, opt_db_service ? " of " : "",
-				opt_db_service ?: ""),
+	return err_hint(err_new(0, "branch %s has no data%s%s", branch,
+				opt_db_service ? " of " : "", opt_db_service ?: ""),
 			"devbox db ls");
 }
 
 struct err *db_each_fork(struct db *db, const char *branch,
-			 struct err *(*fn)(struct db *db, struct service *s, struct fork *f, void *arg),
+			 struct err *(*fn)(struct db *db, struct dbservice *s, struct fork *f, void *arg),
 			 void *arg)
 {
 	struct err *all = NULL;
 	bool any = false;
 
 	for (size_t i = 0; i < db->p.n_services; i++) {
-		struct service *s = &db->p.services[i];
-		struct fork *f = service_fork(s, branch);
+		struct dbservice *s = &db->p.services[i];
+		struct fork *f = dbservice_fork(s, branch);
 
 		if (!f || (opt_db_service && strcmp(s->name, opt_db_service)))
 			continue;
@@ -124,12 +124,12 @@ struct err *db_each_fork(struct db *db, const char *branch,
 	return any ? all : no_data(db, branch);
 }
 
-struct err *db_one_service(const struct db *db, struct service **ret)
+struct err *db_one_service(const struct db *db, struct dbservice **ret)
 {
 	_cleanup_str_ struct str names = { 0 };
 
 	if (opt_db_service) {
-		*ret = project_service(&db->p, opt_db_service);
+		*ret = dbproject_service(&db->p, opt_db_service);
 		return *ret ? NULL : no_data(db, "");
 	}
 	if (db->p.n_services == 1) {
@@ -155,16 +155,16 @@ struct err *db_tell(struct db *db)
 /* The answer "no" is kept: nobody is asked twice. */
 static struct err *keep_branch(struct db *db, const char *name)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
 	struct branch *b;
-	struct err *e = project_open(db->st, db->id, true, &d, &p);
+	struct err *e = dbproject_open(db->st, db->id, true, &d, &p);
 
-	b = e ? NULL : project_branch(&p, name);
+	b = e ? NULL : dbproject_branch(&p, name);
 	if (!b)
 		return e;
 	b->keep = true;
-	return project_save(&d, &p);
+	return dbproject_save(&d, &p);
 }
 
 static struct err *remove_branch(struct db *db, const char *name, const char *batch)
@@ -172,9 +172,9 @@ static struct err *remove_branch(struct db *db, const char *name, const char *ba
 	struct err *all = NULL;
 
 	for (size_t i = 0; i < db->p.n_services; i++)
-		if (service_fork(&db->p.services[i], name))
-			all = err_also(all, branch_remove(db->st, db->id, db->p.services[i].name, name, false,
-							  batch));
+		if (dbservice_fork(&db->p.services[i], name))
+			all = err_also(all, branch_remove(db->st, db->id, db->p.services[i].name,
+							  name, false, batch));
 	return all;
 }
 
@@ -189,14 +189,16 @@ struct err *db_ask_gone(struct db *db)
 		return NULL;
 	}
 	if (gone.n && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))) {
-		fprintf(stderr, "%s: git no longer has %s%s%s, whose data is still here (%s db prune)\n", prog(),
-			gone.v[0], gone.n > 1 ? " and other branches" : "", "", prog());
+		fprintf(stderr, "%s: git no longer has %s%s%s, whose data is still here (%s db prune)\n",
+			prog(), gone.v[0], gone.n > 1 ? " and other branches" : "", "", prog());
 		return NULL;
 	}
 	for (size_t i = 0; i < gone.n && !e; i++) {
-		_cleanup_free_ char *question = xasprintf("git no longer has the branch %s. Remove its data?", gone.v[i]);
+		_cleanup_free_ char *question =
+			xasprintf("git no longer has the branch %s. Remove its data?", gone.v[i]);
 
-		e = confirm(question) ? remove_branch(db, gone.v[i], batch) : keep_branch(db, gone.v[i]);
+		e = confirm(question) ? remove_branch(db, gone.v[i], batch)
+				      : keep_branch(db, gone.v[i]);
 	}
 	e = e ?: db_reread(db);
 	return gone.n ? e ?: db_tell(db) : e;

@@ -1,4 +1,5 @@
-/* cmd/db.h -- what the verbs of `devbox db` share: where the user stands, which branch and which services are meant. */
+/* cmd/db.h -- what the verbs of `devbox db` share: where the user stands, which branch and which services are
+ * meant. */
 #ifndef CMD_DB_H
 #define CMD_DB_H
 
@@ -12,7 +13,7 @@ struct db {
 	struct git_head head;
 	char *current; /* the branch that is checked out there, or NULL */
 	char *id; /* project, or NULL */
-	struct project p; /* its record as it was; changes go through core/branch */
+	struct dbproject p; /* its record as it was; changes go through core/branch */
 };
 /* PROJECT: as given with --project, or NULL: the repository of the current directory. */
 struct err *db_open(struct db *db, const char *project) MUST_CHECK;
@@ -26,19 +27,23 @@ void db_done(struct db *db);
 /* The options -P and -s of most verbs. */
 extern const char *opt_db_project, *opt_db_service;
 #define DB_OPTS                                                                                    \
-	{ 'P', "project", "string", "The project, by name (default: that of the current directory)", \
-	  OPT_STR, &opt_db_project, NULL },                                                        \
-	{ 's', "service", "string", "This database only (default: all of the project)", OPT_STR,   \
-	  &opt_db_service, NULL }
+	{ 'P',	    "project",                                                                     \
+	  "string", "The project, by name (default: that of the current directory)",               \
+	  OPT_STR,  &opt_db_project,                                                               \
+	  NULL },                                                                                  \
+	{                                                                                          \
+		's', "service", "string", "This database only (default: all of the project)",      \
+			OPT_STR, &opt_db_service, NULL                                             \
+	}
 
 /* NAME, or the current branch.  Errors: there is none. */
 struct err *db_branch(const struct db *db, const char *name, const char **ret) MUST_CHECK;
 /* Call FN for every service that has a fork of BRANCH, or for the one that -s names.  Errors: none has. */
 struct err *db_each_fork(struct db *db, const char *branch,
-			 struct err *(*fn)(struct db *db, struct service *s, struct fork *f, void *arg),
+			 struct err *(*fn)(struct db *db, struct dbservice *s, struct fork *f, void *arg),
 			 void *arg) MUST_CHECK;
 /* The only service, or the one that -s names. */
-struct err *db_one_service(const struct db *db, struct service **ret) MUST_CHECK;
+struct err *db_one_service(const struct db *db, struct dbservice **ret) MUST_CHECK;
 /* Tell the switchboard; its notes go to stderr. */
 struct err *db_tell(struct db *db) MUST_CHECK;
 /* Branches that git no longer has: asks, once for each, what becomes of their data (only on a terminal; elsewhere a

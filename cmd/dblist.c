@@ -17,21 +17,27 @@ static const char *opt_format;
 
 static const struct opt ls_opts[] = {
 	{ 'a', "all", NULL, "Of all projects", OPT_BOOL, &opt_all, NULL },
-	{ 0, "format", "string", "Format output using a custom template: 'table', 'json' or a Go template", OPT_STR,
-	  &opt_format, NULL },
+	{ 0, "format", "string", "Format output using a custom template: 'table', 'json' or a Go template",
+	  OPT_STR, &opt_format, NULL },
 	{ 'q', "quiet", NULL, "Only the names of branches", OPT_BOOL, &opt_quiet, NULL },
 	DB_OPTS,
 	{ 0 },
 };
 
 static const struct column columns[] = {
-	{ "Branch", "BRANCH" },	  { "Project", "PROJECT" }, { "Service", "DATABASE" }, { "State", "STATE" },
-	{ "Address", "ADDRESS" }, { "From", "FROM" },	    { "Size", "SIZE" },	       { "Used", "USED" },
-	{ "Notes", "NOTES" },	  { NULL, NULL },
+	{ "Branch", "BRANCH" }, { "Project", "PROJECT" }, { "Service", "DATABASE" },
+	{ "State", "STATE" },	{ "Address", "ADDRESS" }, { "From", "FROM" },
+	{ "Size", "SIZE" },	{ "Used", "USED" },	  { "Notes", "NOTES" },
+	{ NULL, NULL },
 };
 
+static const char table[] = "{{.Branch}}\t{{.Service}}\t{{.State}}\t{{.Address}}\t{{.From}}\t{{.Size}}\t"
+			    "{{.Used}}\t{{.Notes}}",
+		  table_all[] = "{{.Project}}\t{{.Branch}}\t{{.Service}}\t{{.State}}\t{{.Address}}\t"
+				"{{.From}}\t{{.Size}}\t{{.Used}}\t{{.Notes}}";
+
 /* "running", "asleep" (a connection starts it), "stopped", "failed". */
-static const char *state_of(struct store *st, const struct service *s, const struct fork *f)
+static const char *state_of(struct store *st, const struct dbservice *s, const struct fork *f)
 {
 	struct box *b = NULL;
 	struct err *e = box_find(st, f->box, &b);
@@ -39,7 +45,11 @@ static const char *state_of(struct store *st, const struct service *s, const str
 
 	err_free(e); /* no container: it is made when it is needed */
 	box_free(b);
-	return ready ? "running" : up ? "starting" : f->error ? "failed" : s->up ? "asleep" : "stopped";
+	return ready	  ? "running"
+	       : up	  ? "starting"
+	       : f->error ? "failed"
+	       : s->up	  ? "asleep"
+			  : "stopped";
 }
 
 /* What the fork's volumes take for themselves, what they share not counted. */
@@ -64,11 +74,12 @@ static void add_note(struct str *s, const char *text)
 		str_addf(s, "%s%s", s->len ? ", " : "", text);
 }
 
-static struct err *put_fork(struct list *l, const struct db *db, const struct service *s, const struct fork *f,
-			    const struct strv *gone)
+static struct err *put_fork(struct list *l, const struct db *db, const struct dbservice *s,
+			    const struct fork *f, const struct strv *gone)
 {
-	const struct branch *b = project_branch(&db->p, f->branch);
-	_cleanup_free_ char *name = xasprintf("%s%s", str_eq(f->branch, db->current) ? "* " : "", f->branch),
+	const struct branch *b = dbproject_branch(&db->p, f->branch);
+	_cleanup_free_ char *name = xasprintf("%s%s", str_eq(f->branch, db->current) ? "* " : "",
+					      f->branch),
 			    *address = xasprintf("%s:%u", b ? b->address : "?", s->port);
 	_cleanup_str_ struct str size = { 0 }, used = { 0 }, notes = { 0 };
 	const char *state = state_of(db->st, s, f);
@@ -99,7 +110,7 @@ static struct err *put_project(struct list *l, const struct db *db)
 
 	err_free(TAKE_PTR(e)); /* the repository is gone: so are all its branches, nothing to mark */
 	for (size_t i = 0; i < db->p.n_services && !e; i++) {
-		const struct service *s = &db->p.services[i];
+		const struct dbservice *s = &db->p.services[i];
 
 		if (opt_db_service && strcmp(s->name, opt_db_service))
 			continue;
@@ -115,7 +126,7 @@ static struct err *list_all(struct list *l)
 	_cleanup_strv_ struct strv ids = { 0 };
 	struct err *e = store_open(&st);
 
-	e = e ?: project_list(st, &ids);
+	e = e ?: dbproject_list(st, &ids);
 	for (size_t i = 0; i < ids.n && !e; i++) {
 		_cleanup_db_ struct db db = { 0 };
 
@@ -131,13 +142,11 @@ static struct err *ls(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv
 	_cleanup_list_ struct list l = { 0 };
 	struct err *e = opt_all ? NULL : db_need(&db, opt_db_project);
 
-	e = e ?: list_open(&l, opt_quiet ? "{{.Branch}}" : opt_format,
-			   opt_all ? "{{.Project}}\t{{.Branch}}\t{{.Service}}\t{{.State}}\t{{.Address}}\t{{.From}}\t{{.Size}}\t"
-				     "{{.Used}}\t{{.Notes}}"
-				   : "{{.Branch}}\t{{.Service}}\t{{.State}}\t{{.Address}}\t{{.From}}\t{{.Size}}\t{{.Used}}\t"
-				     "{{.Notes}}",
-			   columns);
-	e = e ?: opt_all ? e ?: list_all(&l) : put_project(&l, &db);
+	e = e
+		    ?: list_open(&l, opt_quiet ? "{{.Branch}}" : opt_format,
+				 opt_all ? table_all : table, columns);
+	if (!e)
+		e = opt_all ? list_all(&l) : put_project(&l, &db);
 	if (e)
 		return e;
 	list_close(&l);
@@ -154,7 +163,8 @@ const struct verb verb_db_ls = {
 
 static bool opt_own;
 static const struct opt url_opts[] = {
-	{ 0, "own", NULL, "The current branch's own address, not the one that follows git", OPT_BOOL, &opt_own, NULL },
+	{ 0, "own", NULL, "The current branch's own address, not the one that follows git",
+	  OPT_BOOL, &opt_own, NULL },
 	DB_OPTS,
 	{ 0 },
 };
@@ -164,7 +174,7 @@ static struct err *url(UNUSED struct call *c, int argc, char **argv)
 	_cleanup_db_ struct db db = { 0 };
 	const struct tree *t;
 	const struct branch *b;
-	struct service *s = NULL;
+	struct dbservice *s = NULL;
 	struct db_access a;
 	const char *name = NULL;
 	struct err *e = db_need(&db, opt_db_project);
@@ -173,11 +183,11 @@ static struct err *url(UNUSED struct call *c, int argc, char **argv)
 	e = e ?: db_branch(&db, argc ? argv[0] : NULL, &name);
 	if (e)
 		return e;
-	t = project_tree(&db.p, db.repo.dir ?: "");
-	b = project_branch(&db.p, name);
+	t = dbproject_tree(&db.p, db.repo.dir ?: "");
+	b = dbproject_branch(&db.p, name);
 	if (!b && (argc || opt_own || !t))
 		return err_hint(err_new(0, "branch %s has no data", name), "devbox db ls");
-	service_access(s, t && !argc && !opt_own ? t->address : b->address, &a);
+	dbservice_access(s, t && !argc && !opt_own ? t->address : b->address, &a);
 	puts(a.url);
 	db_access_done(&a);
 	return NULL;
@@ -218,15 +228,16 @@ const struct verb verb_db_hosts = {
 
 /* --- diff-size -------------------------------------------------------------------------------- */
 
-static struct err *diff_fork(struct db *db, struct service *s, struct fork *f, void *other)
+static struct err *diff_fork(struct db *db, struct dbservice *s, struct fork *f, void *other)
 {
-	const struct fork *o = service_fork(s, other ?: f->parent);
+	const struct fork *o = dbservice_fork(s, other ?: f->parent);
 	_cleanup_str_ struct str a = { 0 }, b = { 0 };
 	uint64_t own = 0, others = 0;
 
 	if (!o)
 		return other ? err_new(0, "branch %s has no data of %s", (char *)other, s->name)
-			     : err_hint(err_new(0, "%s of branch %s was forked from nothing", s->name, f->branch),
+			     : err_hint(err_new(0, "%s of branch %s was forked from nothing",
+						s->name, f->branch),
 					"name two branches");
 	for (size_t i = 0; i < f->volumes.n; i++) {
 		uint64_t x = 0, y = 0;

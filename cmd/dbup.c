@@ -37,36 +37,55 @@ static struct err *set_bind(const char *value, UNUSED void *to)
 	if (!e && (m.v[0].type != MOUNT_BIND || m.v[0].anonymous))
 		e = err_new(0, "only files and directories of the host: each branch has volumes of its own");
 	if (!e)
-		strv_addf(&opt_binds, "%s:%s%s", m.v[0].source, m.v[0].target, m.v[0].read_only ? ":ro" : "");
+		strv_addf(&opt_binds, "%s:%s%s", m.v[0].source, m.v[0].target,
+			  m.v[0].read_only ? ":ro" : "");
 	mounts_done(&m);
 	return e;
 }
 
 #define SERVICE_OPTS                                                                               \
 	{ 'e', "env", NULL, "Set environment variables of the image", OPT_CALL, NULL, set_env },   \
-	{ 0, "env-file", NULL, "Read in a file of environment variables", OPT_LIST, &opt_env_files, NULL }, \
-	{ 'v', "volume", NULL, "Mount a file or directory of the host in every branch's container", \
-	  OPT_CALL, NULL, set_bind },                                                              \
-	{ 0, "version", "string", "The image's tag: --version 8.4 mysql is mysql:8.4", OPT_STR,    \
-	  &opt_version, NULL },                                                                    \
-	{ 0, "idle", "duration", "Stop the server after this long without a connection; the next one\n" \
-	  "starts it (default 15m; 0 is never)", OPT_CALL, &opt_idle_ms, db_duration },            \
-	{ 0, "pull", "string", "Pull the image before: always, missing or never (default missing)", \
-	  OPT_STR, &opt_pull, NULL },                                                              \
-	{ 'q', "quiet", NULL, "Say nothing but errors", OPT_BOOL, &opt_quiet, NULL }
+		{ 0,	    "env-file",	    NULL, "Read in a file of environment variables",       \
+		  OPT_LIST, &opt_env_files, NULL },                                                \
+		{ 'v',	    "volume",                                                              \
+		  NULL,	    "Mount a file or directory of the host in every branch's container",   \
+		  OPT_CALL, NULL,                                                                  \
+		  set_bind },                                                                      \
+		{ 0,	    "version",                                                             \
+		  "string", "The image's tag: --version 8.4 mysql is mysql:8.4",                   \
+		  OPT_STR,  &opt_version,                                                          \
+		  NULL },                                                                          \
+		{ 0,                                                                               \
+		  "idle",                                                                          \
+		  "duration",                                                                      \
+		  "Stop the server after this long without a connection; the next one\n"           \
+		  "starts it (default 15m; 0 is never)",                                           \
+		  OPT_CALL,                                                                        \
+		  &opt_idle_ms,                                                                    \
+		  db_duration },                                                                   \
+		{ 0,	    "pull",                                                                \
+		  "string", "Pull the image before: always, missing or never (default missing)",   \
+		  OPT_STR,  &opt_pull,                                                             \
+		  NULL },                                                                          \
+	{                                                                                          \
+		'q', "quiet", NULL, "Say nothing but errors", OPT_BOOL, &opt_quiet, NULL           \
+	}
 
 static const struct opt up_opts[] = {
 	SERVICE_OPTS,
-	{ 'b', "branch", "string", "For this branch (default: the one that is checked out)", OPT_STR,
-	  &opt_branch, NULL },
+	{ 'b', "branch", "string", "For this branch (default: the one that is checked out)",
+	  OPT_STR, &opt_branch, NULL },
 	{ 0, "from", "branch", "Make its data from this branch's (default: the one it was cut from)",
 	  OPT_STR, &opt_from, NULL },
-	{ 0, "name", "string", "Call the database so (default: the image's name)", OPT_STR, &opt_name, NULL },
+	{ 0, "name", "string", "Call the database so (default: the image's name)", OPT_STR,
+	  &opt_name, NULL },
 	{ 0, "no-env-file", NULL, "Do not write .env.devbox", OPT_BOOL, &opt_no_env_file, NULL },
-	{ 0, "ttl", "duration", "Remove a branch's data when it was not used for so long (7d, 12h;\n"
-	  "default never)", OPT_CALL, &opt_ttl_ms, db_duration },
-	{ 'P', "project", "string", "The project, by name (default: that of the current directory)", OPT_STR,
-	  &opt_db_project, NULL },
+	{ 0, "ttl", "duration",
+	  "Remove a branch's data when it was not used for so long (7d, 12h;\n"
+	  "default never)",
+	  OPT_CALL, &opt_ttl_ms, db_duration },
+	{ 'P', "project", "string", "The project, by name (default: that of the current directory)",
+	  OPT_STR, &opt_db_project, NULL },
 	{ 0 },
 };
 
@@ -104,13 +123,14 @@ static bool has_all(const struct strv *recorded, const struct strv *given)
 }
 
 /* What was said now has to be what the service was made with: its data was set up so. */
-static struct err *check_same(const struct service *s, const char *image, const struct service_want *want)
+static struct err *check_same(const struct dbservice *s, const char *image,
+			      const struct dbservice_want *want)
 {
 	const char *what = strcmp(s->image, image) && opt_version ? "version"
-			   : !has_all(&s->env, &want->env)     ? "environment"
-			   : !has_all(&s->args, &want->args)   ? "arguments"
-			   : !has_all(&s->binds, &want->binds) ? "mounts"
-							       : NULL;
+			   : !has_all(&s->env, &want->env)	  ? "environment"
+			   : !has_all(&s->args, &want->args)	  ? "arguments"
+			   : !has_all(&s->binds, &want->binds)	  ? "mounts"
+								  : NULL;
 
 	if (!what)
 		return NULL;
@@ -120,16 +140,17 @@ static struct err *check_same(const struct service *s, const char *image, const 
 }
 
 /* The service NAME in the project of DB: found, or defined by the image.  Adopts options that may change. */
-static struct err *ensure_service(struct db *db, const char *project_name, const char *image, int argc, char **argv,
-				  char **ret_name)
+static struct err *ensure_service(struct db *db, const char *project_name, const char *image,
+				  int argc, char **argv, char **ret_name)
 {
 	_cleanup_free_ char *name = opt_name ? slug_make(opt_name) : service_name(image);
-	_cleanup_free_ char *full = opt_version ? xasprintf("%s:%s", image, opt_version) : xstrdup(image);
-	struct service_want want = { .name = name, .image = full };
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_free_ char *full =
+		opt_version ? xasprintf("%s:%s", image, opt_version) : xstrdup(image);
+	struct dbservice_want want = { .name = name, .image = full };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
 	_cleanup_image_ struct image *img = NULL;
-	struct project p = { 0 };
-	struct service *s = project_service(&db->p, name);
+	struct dbproject p = { 0 };
+	struct dbservice *s = dbproject_service(&db->p, name);
 	struct tree *t;
 	struct err *e = read_env(&want.env);
 
@@ -140,34 +161,36 @@ static struct err *ensure_service(struct db *db, const char *project_name, const
 	want.ttl_ms = opt_ttl_ms >= 0 ? opt_ttl_ms : 0;
 	if (!e && !s)
 		e = image_get_shown(db->st, full, NULL, opt_pull, opt_quiet, &img);
-	e = e ?: project_make(db->st, db->repo.dir && !project_name ? &db->repo : NULL, project_name, &d, &p);
+	e = e
+		    ?: dbproject_make(db->st, db->repo.dir && !project_name ? &db->repo : NULL,
+				      project_name, &d, &p);
 	if (e)
 		goto out;
 	free(db->id);
 	db->id = xstrdup(p.id);
-	s = project_service(&p, name); /* somebody may have been faster */
+	s = dbproject_service(&p, name); /* somebody may have been faster */
 	if (s)
 		e = check_same(s, full, &want);
 	else if (img)
-		e = service_define(db->st, &p, &want, img, &s);
+		e = dbservice_define(db->st, &p, &want, img, &s);
 	else
 		e = err_new(EAGAIN, "database %s was just removed", name);
 	if (!e) {
 		s->up = true;
 		s->idle_ms = opt_idle_ms >= 0 ? opt_idle_ms : s->idle_ms;
 		s->ttl_ms = opt_ttl_ms >= 0 ? opt_ttl_ms : s->ttl_ms;
-		e = project_ensure_tree(db->st, &d, &p, project_name ? NULL : &db->repo, &t);
+		e = dbproject_ensure_tree(db->st, &d, &p, project_name ? NULL : &db->repo, &t);
 	}
 	if (!e) {
 		t->env_file = !project_name && !opt_no_env_file;
 		if (project_name && !t->pinned)
 			t->pinned = xstrdup("main");
-		e = project_save(&d, &p);
+		e = dbproject_save(&d, &p);
 		*ret_name = TAKE_PTR(name);
 	} else if (!p.n_services && !p.n_branches) {
-		err_free(project_remove(db->st, &d, &p)); /* made for nothing */
+		err_free(dbproject_remove(db->st, &d, &p)); /* made for nothing */
 	}
-	project_done(&p);
+	dbproject_done(&p);
 out:
 	strv_done(&want.env);
 	strv_done(&want.args);
@@ -175,24 +198,28 @@ out:
 	return e;
 }
 
-static void print_up(const struct db *db, const struct service *s, const char *branch,
+static void print_up(const struct db *db, const struct dbservice *s, const char *branch,
 		     const struct branch_result *r, bool stable)
 {
-	const struct branch *b = project_branch(&db->p, branch);
-	const struct tree *t = project_tree(&db->p, db->repo.dir ?: "");
+	const struct branch *b = dbproject_branch(&db->p, branch);
+	const struct tree *t = dbproject_tree(&db->p, db->repo.dir ?: "");
 	_cleanup_free_ char *settings = NULL;
 	struct db_access a;
 
 	if (opt_quiet || !b)
 		return;
 	fprintf(stderr, "%s of branch %s is ready%s%s%s\n", s->name, branch,
-		r->made && r->parent ? ", forked from " : r->made && !r->parent ? ", a new database" : "",
-		r->made && r->parent ? r->parent : "", r->made && r->origin ? " (data that was kept)" : "");
-	fprintf(stderr, "  this branch        %s:%u  (%s.%s.localhost)\n", b->address, s->port, b->slug, db->id);
+		r->made && r->parent	? ", forked from "
+		: r->made && !r->parent ? ", a new database"
+					: "",
+		r->made && r->parent ? r->parent : "",
+		r->made && r->origin ? " (data that was kept)" : "");
+	fprintf(stderr, "  this branch        %s:%u  (%s.%s.localhost)\n", b->address, s->port,
+		b->slug, db->id);
 	if (t && stable)
-		fprintf(stderr, "  checked-out branch %s:%u  (always; for the application's settings)\n", t->address,
-			s->port);
-	service_access(s, t && stable ? t->address : b->address, &a);
+		fprintf(stderr, "  checked-out branch %s:%u  (always; for the application's settings)\n",
+			t->address, s->port);
+	dbservice_access(s, t && stable ? t->address : b->address, &a);
 	settings = db_access_format(&a, ENV_DOTENV);
 	fprintf(stderr, "\n%s\n", settings);
 	db_access_done(&a);
@@ -201,11 +228,12 @@ static void print_up(const struct db *db, const struct service *s, const char *b
 static struct err *up_one(struct db *db, const char *service, const char *branch, bool stable)
 {
 	struct branch_result r = { 0 };
-	struct err *e = branch_up(db->st, db->id, service, branch, db->repo.dir ? &db->repo : NULL, opt_from, &r);
+	struct err *e = branch_up(db->st, db->id, service, branch, db->repo.dir ? &db->repo : NULL,
+				  opt_from, &r);
 
 	e = e ?: db_reread(db);
 	if (!e)
-		print_up(db, project_service(&db->p, service), branch, &r, stable);
+		print_up(db, dbproject_service(&db->p, service), branch, &r, stable);
 	branch_result_done(&r);
 	return e;
 }
@@ -213,13 +241,13 @@ static struct err *up_one(struct db *db, const char *service, const char *branch
 /* `db up` without an image: all that the project has. */
 static struct err *up_all(struct db *db)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	struct dbproject p = { 0 };
 	struct tree *t = NULL;
-	struct err *e = project_open(db->st, db->id, true, &d, &p);
+	struct err *e = dbproject_open(db->st, db->id, true, &d, &p);
 
 	if (!e && (db->repo.dir && str_eq(p.common, db->repo.common))) {
-		e = project_ensure_tree(db->st, &d, &p, &db->repo, &t);
+		e = dbproject_ensure_tree(db->st, &d, &p, &db->repo, &t);
 		if (!e && !opt_no_env_file)
 			t->env_file = true;
 	}
@@ -228,14 +256,14 @@ static struct err *up_all(struct db *db)
 		p.services[i].idle_ms = opt_idle_ms >= 0 ? opt_idle_ms : p.services[i].idle_ms;
 		p.services[i].ttl_ms = opt_ttl_ms >= 0 ? opt_ttl_ms : p.services[i].ttl_ms;
 	}
-	e = e ?: project_save(&d, &p);
-	project_done(&p);
+	e = e ?: dbproject_save(&d, &p);
+	dbproject_done(&p);
 	return e;
 }
 
 static struct err *write_env_file(struct db *db)
 {
-	const struct tree *t = project_tree(&db->p, db->repo.dir);
+	const struct tree *t = dbproject_tree(&db->p, db->repo.dir);
 
 	if (!t || !t->env_file || !db->current)
 		return NULL;
@@ -258,14 +286,16 @@ static struct err *up(UNUSED struct call *c, int argc, char **argv)
 		return e;
 	stable = str_eq(branch, db.current);
 	if (argc) {
-		_cleanup_free_ char *other = opt_db_project && !str_eq(db.p.common, db.repo.common) ? xstrdup(db.id) : NULL;
+		_cleanup_free_ char *other =
+			opt_db_project && !str_eq(db.p.common, db.repo.common) ? xstrdup(db.id) : NULL;
 
-		e = other ? err_new(0, "--project with an image: make it in its own work tree") :
-			    ensure_service(&db, NULL, argv[0], argc - 1, argv + 1, &service);
+		e = other ? err_new(0, "--project with an image: make it in its own work tree")
+			  : ensure_service(&db, NULL, argv[0], argc - 1, argv + 1, &service);
 		e = e ?: up_one(&db, service, branch, stable);
 	} else {
 		if (!db.p.n_services)
-			return err_hint(err_new(0, "project %s has no database yet", db.id), "devbox db up mysql");
+			return err_hint(err_new(0, "project %s has no database yet", db.id),
+					"devbox db up mysql");
 		e = up_all(&db);
 		for (size_t i = 0; i < db.p.n_services && !e; i++) {
 			_cleanup_free_ char *name = xstrdup(db.p.services[i].name);
@@ -300,8 +330,8 @@ const struct verb verb_db_up = {
 
 static const struct opt create_opts[] = {
 	SERVICE_OPTS,
-	{ 0, "from", "branch", "Make its data from this branch's (default: the current one)", OPT_STR, &opt_from,
-	  NULL },
+	{ 0, "from", "branch", "Make its data from this branch's (default: the current one)",
+	  OPT_STR, &opt_from, NULL },
 	{ 'P', "project", "string", NULL, OPT_STR, &opt_db_project, NULL },
 	{ 0 },
 };
@@ -313,13 +343,15 @@ static struct err *create_alone(struct db *db, const char *name, int argc, char 
 	struct err *e;
 
 	if (strcmp(slug, name))
-		return err_new(0, "'%s' is no name for a database: lower-case letters, digits and dashes", name);
+		return err_new(0, "'%s' is no name for a database: lower-case letters, digits and dashes",
+			       name);
 	git_repo_done(&db->repo);
 	opt_no_env_file = true;
 	e = ensure_service(db, name, argv[0], argc - 1, argv + 1, &service);
 	if (err_is(e, EEXIST)) {
 		err_free(e);
-		return err_hint(err_new(0, "there is a database %s", name), "%s db rm --all -P %s", prog(), name);
+		return err_hint(err_new(0, "there is a database %s", name), "%s db rm --all -P %s",
+				prog(), name);
 	}
 	e = e ?: up_one(db, service, "main", true);
 	e = e ?: db_tell(db);
@@ -336,8 +368,9 @@ static struct err *create_beside(struct db *db, const char *name)
 
 	if (!e && !git_name_ok(name))
 		e = err_new(0, "'%s' is no name for a branch", name);
-	if (!e && project_branch(&db->p, name))
-		e = err_hint(err_new(0, "branch %s has data already", name), "%s db reset %s", prog(), name);
+	if (!e && dbproject_branch(&db->p, name))
+		e = err_hint(err_new(0, "branch %s has data already", name), "%s db reset %s",
+			     prog(), name);
 	for (size_t i = 0; i < db->p.n_services && !e; i++) {
 		struct branch_result r = { 0 };
 
@@ -345,13 +378,13 @@ static struct err *create_beside(struct db *db, const char *name)
 		branch_result_done(&r);
 	}
 	if (!e) {
-		_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-		_cleanup_project_ struct project p = { 0 };
+		_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+		_cleanup_dbproject_ struct dbproject p = { 0 };
 
-		e = project_open(db->st, db->id, true, &d, &p);
-		if (!e && project_branch(&p, name)) {
-			project_branch(&p, name)->keep = true; /* git never had it */
-			e = project_save(&d, &p);
+		e = dbproject_open(db->st, db->id, true, &d, &p);
+		if (!e && dbproject_branch(&p, name)) {
+			dbproject_branch(&p, name)->keep = true; /* git never had it */
+			e = dbproject_save(&d, &p);
 		}
 	}
 	e = e ?: db_tell(db);
@@ -389,14 +422,14 @@ static const struct opt db_opts[] = { DB_OPTS, { 0 } };
 
 static struct err *set_down(struct db *db)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
-	struct err *e = project_open(db->st, db->id, true, &d, &p);
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	struct err *e = dbproject_open(db->st, db->id, true, &d, &p);
 
 	for (size_t i = 0; i < p.n_services; i++)
 		if (!opt_db_service || !strcmp(p.services[i].name, opt_db_service))
 			p.services[i].up = false;
-	return e ?: project_save(&d, &p);
+	return e ?: dbproject_save(&d, &p);
 }
 
 static struct err *stop(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
@@ -409,7 +442,7 @@ static struct err *stop(UNUSED struct call *c, UNUSED int argc, UNUSED char **ar
 	if (e)
 		return e;
 	for (size_t i = 0; i < db.p.n_services; i++) {
-		const struct service *s = &db.p.services[i];
+		const struct dbservice *s = &db.p.services[i];
 
 		if (opt_db_service && strcmp(s->name, opt_db_service))
 			continue;
@@ -427,7 +460,7 @@ const struct verb verb_db_stop = {
 	.run = stop,
 };
 
-static struct err *sleep_fork(struct db *db, UNUSED struct service *s, struct fork *f, UNUSED void *arg)
+static struct err *sleep_fork(struct db *db, UNUSED struct dbservice *s, struct fork *f, UNUSED void *arg)
 {
 	return branch_stop(db->st, f);
 }
@@ -461,20 +494,20 @@ const struct verb verb_db_sleep = {
 static struct err *switch_to(UNUSED struct call *c, UNUSED int argc, char **argv)
 {
 	_cleanup_db_ struct db db = { 0 };
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
 	bool follow = !strcmp(argv[0], "-");
 	struct tree *t = NULL;
 	struct err *e = db_need(&db, opt_db_project);
 
-	if (!e && !follow && !project_branch(&db.p, argv[0]))
+	if (!e && !follow && !dbproject_branch(&db.p, argv[0]))
 		e = err_hint(err_new(0, "branch %s has no data", argv[0]),
 			     "%s db create %s makes a copy of the current branch's", prog(), argv[0]);
-	e = e ?: project_open(db.st, db.id, true, &d, &p);
+	e = e ?: dbproject_open(db.st, db.id, true, &d, &p);
 	if (e)
 		return e;
 	if (db.repo.dir && str_eq(p.common, db.repo.common))
-		e = project_ensure_tree(db.st, &d, &p, &db.repo, &t);
+		e = dbproject_ensure_tree(db.st, &d, &p, &db.repo, &t);
 	else if (p.n_trees)
 		t = &p.trees[0];
 	if (!e && !t)
@@ -483,8 +516,8 @@ static struct err *switch_to(UNUSED struct call *c, UNUSED int argc, char **argv
 		return e;
 	free(t->pinned);
 	t->pinned = follow ? NULL : xstrdup(argv[0]);
-	e = project_save(&d, &p);
-	project_close(&d);
+	e = dbproject_save(&d, &p);
+	dbproject_close(&d);
 	return e ?: db_tell(&db);
 }
 
@@ -501,13 +534,13 @@ const struct verb verb_db_switch = {
 /* --- reset, rm -------------------------------------------------------------------------------- */
 
 static const struct opt reset_opts[] = {
-	{ 0, "from", "branch", "Take this branch's data (default: the one it was forked from)", OPT_STR, &opt_from,
-	  NULL },
+	{ 0, "from", "branch", "Take this branch's data (default: the one it was forked from)",
+	  OPT_STR, &opt_from, NULL },
 	DB_OPTS,
 	{ 0 },
 };
 
-static struct err *reset_fork(struct db *db, struct service *s, struct fork *f, UNUSED void *arg)
+static struct err *reset_fork(struct db *db, struct dbservice *s, struct fork *f, UNUSED void *arg)
 {
 	struct branch_result r = { 0 };
 	struct err *e = branch_reset(db->st, db->id, s->name, f->branch, opt_from, &r);
@@ -541,13 +574,14 @@ const struct verb verb_db_reset = {
 
 static bool opt_all;
 static const struct opt rm_opts[] = {
-	{ 'a', "all", NULL, "All branches of the project, and the project itself", OPT_BOOL, &opt_all, NULL },
+	{ 'a', "all", NULL, "All branches of the project, and the project itself", OPT_BOOL,
+	  &opt_all, NULL },
 	{ 'f', "force", NULL, "Also what is protected", OPT_BOOL, &opt_force, NULL },
 	DB_OPTS,
 	{ 0 },
 };
 
-static struct err *rm_fork(struct db *db, struct service *s, struct fork *f, void *batch)
+static struct err *rm_fork(struct db *db, struct dbservice *s, struct fork *f, void *batch)
 {
 	return branch_remove(db->st, db->id, s->name, f->branch, opt_force, batch);
 }
@@ -555,18 +589,18 @@ static struct err *rm_fork(struct db *db, struct service *s, struct fork *f, voi
 /* Services without a fork are forgotten, then the project. */
 static struct err *forget_services(struct db *db)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
-	struct err *e = project_open(db->st, db->id, true, &d, &p);
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	struct err *e = dbproject_open(db->st, db->id, true, &d, &p);
 
 	for (size_t i = p.n_services; !e && i-- > 0;)
 		if (!p.services[i].n_forks &&
 		    (!opt_db_service || !strcmp(p.services[i].name, opt_db_service)))
-			project_drop_service(&p, p.services[i].name);
-	e = e ?: project_save(&d, &p);
+			dbproject_drop_service(&p, p.services[i].name);
+	e = e ?: dbproject_save(&d, &p);
 	e = e ?: switchboard_update(db->st, db->id, NULL);
 	if (!e && !p.n_services)
-		e = project_remove(db->st, &d, &p);
+		e = dbproject_remove(db->st, &d, &p);
 	return e;
 }
 
@@ -576,13 +610,13 @@ static struct err *rm_all(struct db *db, char *batch)
 
 	all = all ?: switchboard_update(db->st, db->id, NULL);
 	for (size_t i = 0; i < db->p.n_services; i++) {
-		const struct service *s = &db->p.services[i];
+		const struct dbservice *s = &db->p.services[i];
 
 		if (opt_db_service && strcmp(s->name, opt_db_service))
 			continue;
 		for (size_t k = 0; k < s->n_forks; k++)
-			all = err_also(all, branch_remove(db->st, db->id, s->name, s->forks[k].branch, opt_force,
-							  batch));
+			all = err_also(all, branch_remove(db->st, db->id, s->name,
+							  s->forks[k].branch, opt_force, batch));
 	}
 	return all ?: forget_services(db);
 }
@@ -637,7 +671,8 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 	if (e)
 		return e;
 	for (size_t i = 0; i < gone.n && !e; i++) {
-		_cleanup_free_ char *question = xasprintf("git no longer has the branch %s. Remove its data?", gone.v[i]);
+		_cleanup_free_ char *question =
+			xasprintf("git no longer has the branch %s. Remove its data?", gone.v[i]);
 
 		if (!opt_force && !confirm(question))
 			continue;
@@ -673,21 +708,21 @@ static const struct opt protect_opts[] = {
 static struct err *protect(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_db_ struct db db = { 0 };
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
 	const char *name;
 	struct branch *b;
 	struct err *e = db_need(&db, opt_db_project);
 
 	e = e ?: db_branch(&db, argc ? argv[0] : NULL, &name);
-	e = e ?: project_open(db.st, db.id, true, &d, &p);
+	e = e ?: dbproject_open(db.st, db.id, true, &d, &p);
 	if (e)
 		return e;
-	b = project_branch(&p, name);
+	b = dbproject_branch(&p, name);
 	if (!b)
 		return err_hint(err_new(0, "branch %s has no data", name), "devbox db ls");
 	b->protected = !opt_off;
-	return project_save(&d, &p);
+	return dbproject_save(&d, &p);
 }
 
 const struct verb verb_db_protect = {

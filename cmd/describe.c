@@ -9,6 +9,7 @@
 #include "core/base/proc.h"
 #include "core/box/procs.h"
 #include "core/box/runopt.h"
+#include "core/store/volume.h"
 
 #define NEVER "0001-01-01T00:00:00Z" /* Go's zero time */
 
@@ -557,6 +558,7 @@ struct err *describe_volume(struct store *st, const char *name, struct json_out 
 {
 	_cleanup_free_ char *record = xasprintf("%s/volume.json", name), *text = NULL;
 	_cleanup_free_ char *point = xasprintf("%s/volumes/%s/data", st->path, name);
+	_cleanup_strv_ struct strv labels = { 0 };
 	_cleanup_json_ json *j = NULL;
 	size_t len;
 	struct err *e;
@@ -568,10 +570,8 @@ struct err *describe_volume(struct store *st, const char *name, struct json_out 
 	json_open(o, NULL, '{');
 	put(o, "CreatedAt", json_str(j, "CreatedAt"));
 	json_put_str(o, "Driver", "local");
-	json_open(o, "Labels", '{');
-	if (json_bool(j, "Anonymous", false))
-		json_put_str(o, "com.docker.volume.anonymous", "");
-	json_close(o, '}');
+	volume_labels(st, name, &labels);
+	put_map(o, "Labels", &labels);
 	put(o, "Mountpoint", point);
 	put(o, "Name", name);
 	json_put_null(o, "Options");

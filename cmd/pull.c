@@ -77,12 +77,11 @@ static bool is_platform(const struct image *img, const char *platform)
 	if (!platform || !img->os || !img->arch)
 		return true;
 	own = xasprintf("%s/%s", img->os, img->arch);
-	return str_starts(platform, own) || !strcmp(platform, img->arch) ||
-	       !strcmp(platform, img->os);
+	return str_starts(platform, own) || !strcmp(platform, img->arch) || !strcmp(platform, img->os);
 }
 
-struct err *image_get_shown(struct store *st, const char *name, const char *platform, const char *policy,
-			    bool quiet, struct image **ret)
+struct err *image_get_shown(struct store *st, const char *name, const char *platform,
+			    const char *policy, bool quiet, struct image **ret)
 {
 	_cleanup_free_ char *pulled = NULL;
 	struct err *e = NULL;

@@ -8,7 +8,7 @@
 struct err *pull_shown(struct store *st, const char *image, const char *platform, bool quiet,
 		       int out_fd, char **ret_ref) MUST_CHECK;
 /* The image, pulled if that is needed and POLICY ("always", "missing", "never") allows it. */
-struct err *image_get_shown(struct store *st, const char *name, const char *platform, const char *policy,
-			    bool quiet, struct image **ret) MUST_CHECK;
+struct err *image_get_shown(struct store *st, const char *name, const char *platform,
+			    const char *policy, bool quiet, struct image **ret) MUST_CHECK;
 
 #endif

@@ -49,16 +49,16 @@ struct err *branch_of_tree(const struct tree *t, char **ret)
 
 /* --- services --------------------------------------------------------------------------------- */
 
-struct err *service_define(struct store *st, struct project *p, const struct service_want *want,
-			   const struct image *img, struct service **ret)
+struct err *dbservice_define(struct store *st, struct dbproject *p, const struct dbservice_want *want,
+			     const struct image *img, struct dbservice **ret)
 {
 	struct run_request req = { .image = want->image, .stop_timeout_s = -1 };
 	struct spec spec = { 0 };
-	struct service *s;
+	struct dbservice *s;
 	struct err *e;
 
 	(void)st;
-	if (project_service(p, want->name))
+	if (dbproject_service(p, want->name))
 		return err_new(EEXIST, "service %s", want->name);
 	req.env = want->env;
 	req.args = want->args;
@@ -70,7 +70,7 @@ struct err *service_define(struct store *st, struct project *p, const struct ser
 		spec_done(&spec);
 		return e;
 	}
-	s = project_add_service(p, want->name);
+	s = dbproject_add_service(p, want->name);
 	s->image = xstrdup(want->image);
 	s->image_id = xstrdup(spec.image_id);
 	s->recipe = xstrdup(spec.recipe);
@@ -94,8 +94,9 @@ struct err *service_define(struct store *st, struct project *p, const struct ser
 	s->ttl_ms = want->ttl_ms;
 	spec_done(&spec);
 	if (!s->targets.n) {
-		project_drop_service(p, want->name);
-		return err_new(0, "the image %s says of no directory that it holds its data (VOLUME)", want->image);
+		dbproject_drop_service(p, want->name);
+		return err_new(0, "the image %s says of no directory that it holds its data (VOLUME)",
+			       want->image);
 	}
 	*ret = s;
 	return NULL;
@@ -167,7 +168,7 @@ static struct err *find_box(struct store *st, const struct fork *f, struct box *
 	return box_find(st, f->box, ret);
 }
 
-struct err *branch_copy(struct store *st, const struct service *s, const struct fork *f,
+struct err *branch_copy(struct store *st, const struct dbservice *s, const struct fork *f,
 			const struct strv *from, const struct strv *to)
 {
 	struct fork_pair *pairs = xcalloc(from->n, sizeof(*pairs));
@@ -189,8 +190,8 @@ struct err *branch_copy(struct store *st, const struct service *s, const struct 
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static void volume_names(const struct project *p, const struct service *s, const struct branch *b,
-			 struct strv *ret)
+static void volume_names(const struct dbproject *p, const struct dbservice *s,
+			 const struct branch *b, struct strv *ret)
 {
 	for (size_t i = 0; i < s->targets.n; i++) {
 		if (i)
@@ -218,7 +219,7 @@ static char *free_box_name(struct store *st, const char *base)
 	return name_make();
 }
 
-static struct err *make_box(struct store *st, const struct project *p, const struct service *s,
+static struct err *make_box(struct store *st, const struct dbproject *p, const struct dbservice *s,
 			    const struct branch *b, struct fork *f)
 {
 	_cleanup_free_ char *base = xasprintf("%s-%s-%s", p->id, s->name, b->slug), *name = NULL;
@@ -277,7 +278,7 @@ static struct err *make_volumes(struct store *st, const struct fork *f)
 	return e;
 }
 
-static struct err *find_repo(const struct project *p, struct git_repo *ret)
+static struct err *find_repo(const struct dbproject *p, struct git_repo *ret)
 {
 	if (!p->common)
 		return err_new(ENOENT, "project %s belongs to no repository", p->id);
@@ -285,13 +286,13 @@ static struct err *find_repo(const struct project *p, struct git_repo *ret)
 }
 
 /* The nearest branch with data that BRANCH descends from. */
-static struct fork *find_parent(const struct project *p, const struct service *s, const struct git_repo *repo,
-				const char *branch, const char *left)
+static struct fork *find_parent(const struct dbproject *p, const struct dbservice *s,
+				const struct git_repo *repo, const char *branch, const char *left)
 {
 	_cleanup_strv_ struct strv seen = { 0 };
 	struct fork *found = NULL;
 
-	if (left && (found = service_fork(s, left)))
+	if (left && (found = dbservice_fork(s, left)))
 		return found;
 	strv_add(&seen, branch);
 	(void)p;
@@ -301,7 +302,7 @@ static struct fork *find_parent(const struct project *p, const struct service *s
 
 		git_parents(repo, seen.v[at], &next);
 		for (size_t i = 0; i < next.n && !found; i++) {
-			struct fork *f = service_fork(s, next.v[i]);
+			struct fork *f = dbservice_fork(s, next.v[i]);
 
 			if (f && strcmp(f->branch, branch) && !f->replica_of)
 				found = f;
@@ -313,14 +314,14 @@ static struct fork *find_parent(const struct project *p, const struct service *s
 }
 
 /* The branch was renamed with git: its data goes with it. */
-static void follow_rename(struct project *p, const struct git_repo *repo, const char *branch)
+static void follow_rename(struct dbproject *p, const struct git_repo *repo, const char *branch)
 {
 	_cleanup_free_ char *old = git_renamed_from(repo, branch);
 	_cleanup_strv_ struct strv all = { 0 };
-	struct branch *b = project_branch(p, old);
+	struct branch *b = dbproject_branch(p, old);
 	struct err *e;
 
-	if (!b || project_branch(p, branch))
+	if (!b || dbproject_branch(p, branch))
 		return;
 	e = git_branches(repo, &all);
 	if (!e && !strv_has(&all, old)) {
@@ -344,16 +345,17 @@ static void follow_rename(struct project *p, const struct git_repo *repo, const 
 }
 
 /* Data and container for BRANCH of S.  The project's lock is held; the record is the caller's to save. */
-static struct err *make_fork(struct store *st, const struct project_dir *d, struct project *p, const char *service,
-			     const char *branch, const struct git_repo *repo, const char *from)
+static struct err *make_fork(struct store *st, const struct dbproject_dir *d, struct dbproject *p,
+			     const char *service, const char *branch, const struct git_repo *repo,
+			     const char *from)
 {
 	_cleanup_git_head_ struct git_head head = { 0 };
-	struct service *s = project_service(p, service);
+	struct dbservice *s = dbproject_service(p, service);
 	struct fork *f, *parent = NULL;
 	_cleanup_free_ char *name = NULL;
 	struct branch *b;
 	bool kept;
-	struct err *e = project_ensure_branch(st, d, p, branch, &b);
+	struct err *e = dbproject_ensure_branch(st, d, p, branch, &b);
 
 	if (e)
 		return e;
@@ -363,7 +365,7 @@ static struct err *make_fork(struct store *st, const struct project_dir *d, stru
 			err_free(git_head(repo, &head)); /* only a guess less */
 	}
 	if (from) {
-		parent = service_fork(s, from);
+		parent = dbservice_fork(s, from);
 		if (!parent)
 			return err_hint(err_new(0, "branch %s has no data of %s", from, service),
 					"devbox db ls");
@@ -371,8 +373,8 @@ static struct err *make_fork(struct store *st, const struct project_dir *d, stru
 		parent = find_parent(p, s, repo, branch, head.from);
 	}
 	name = parent ? xstrdup(parent->branch) : NULL; /* the list of forks may move */
-	f = service_add_fork(s, branch);
-	parent = service_fork(s, name);
+	f = dbservice_add_fork(s, branch);
+	parent = dbservice_fork(s, name);
 	volume_names(p, s, b, &f->volumes);
 	f->created_ns = f->used_ns = time_now_ns();
 	kept = volume_exists(st, f->volumes.v[0]);
@@ -386,14 +388,14 @@ static struct err *make_fork(struct store *st, const struct project_dir *d, stru
 	}
 	e = e ?: make_box(st, p, s, b, f);
 	if (e)
-		service_drop_fork(s, branch);
+		dbservice_drop_fork(s, branch);
 	return e;
 }
 
-static struct err *no_service(const struct project *p, const char *service)
+static struct err *no_service(const struct dbproject *p, const char *service)
 {
-	return err_hint(err_new(0, "project %s has no database %s", p->id, service), "devbox db up %s",
-			service);
+	return err_hint(err_new(0, "project %s has no database %s", p->id, service),
+			"devbox db up %s", service);
 }
 
 /* Fork found or made, container there; the record saved. */
@@ -401,37 +403,37 @@ static struct err *ensure_fork(struct store *st, const char *project, const char
 			       const char *branch, const struct git_repo *repo, const char *from,
 			       struct branch_result *ret)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
 	_cleanup_git_ struct git_repo own = { 0 };
 	struct box *b = NULL;
-	struct service *s;
+	struct dbservice *s;
 	struct fork *f;
-	struct err *e = project_open(st, project, true, &d, &p);
+	struct err *e = dbproject_open(st, project, true, &d, &p);
 
 	if (e)
 		return e;
-	s = project_service(&p, service);
+	s = dbproject_service(&p, service);
 	if (!s)
 		return no_service(&p, service);
 	if (!repo && p.common) {
 		err_free(find_repo(&p, &own)); /* the repository is gone: then there are no parents to look for */
 		repo = own.dir ? &own : NULL;
 	}
-	if (repo && !service_fork(s, branch))
+	if (repo && !dbservice_fork(s, branch))
 		follow_rename(&p, repo, branch);
-	f = service_fork(s, branch);
+	f = dbservice_fork(s, branch);
 	if (!f) {
 		e = make_fork(st, &d, &p, service, branch, repo, from);
 		if (e)
 			return e;
 		ret->made = true;
-		s = project_service(&p, service);
-		f = service_fork(s, branch);
+		s = dbproject_service(&p, service);
+		f = dbservice_fork(s, branch);
 	} else {
 		e = find_box(st, f, &b);
 		if (!e && !b) /* somebody removed the container: the data is what counts */
-			e = make_box(st, &p, s, project_branch(&p, branch), f);
+			e = make_box(st, &p, s, dbproject_branch(&p, branch), f);
 		box_free(b);
 	}
 	if (e)
@@ -442,27 +444,27 @@ static struct err *ensure_fork(struct store *st, const char *project, const char
 	ret->parent = xstrdup(f->parent);
 	ret->origin = xstrdup(f->origin);
 	ret->box = xstrdup(f->box);
-	return project_save(&d, &p);
+	return dbproject_save(&d, &p);
 }
 
 /* Keep why it could not be brought up, for who was not there. */
-static void note_error(struct store *st, const char *project, const char *service, const char *branch,
-		       const struct err *failure)
+static void note_error(struct store *st, const char *project, const char *service,
+		       const char *branch, const struct err *failure)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
-	struct service *s;
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	struct dbservice *s;
 	struct fork *f;
-	struct err *e = project_open(st, project, true, &d, &p);
+	struct err *e = dbproject_open(st, project, true, &d, &p);
 
-	s = e ? NULL : project_service(&p, service);
-	f = s ? service_fork(s, branch) : NULL;
+	s = e ? NULL : dbproject_service(&p, service);
+	f = s ? dbservice_fork(s, branch) : NULL;
 	if (!e) {
 		char **at = f ? &f->error : &p.error;
 
 		free(*at);
 		*at = err_line(failure);
-		e = project_save(&d, &p);
+		e = dbproject_save(&d, &p);
 	}
 	err_free(e); /* the failure itself is what counts */
 }
@@ -509,9 +511,9 @@ struct err *branch_stop(struct store *st, const struct fork *f)
 	return e;
 }
 
-static struct err *refuse_protected(const struct project *p, const char *branch, const char *what)
+static struct err *refuse_protected(const struct dbproject *p, const char *branch, const char *what)
 {
-	const struct branch *b = project_branch(p, branch);
+	const struct branch *b = dbproject_branch(p, branch);
 
 	if (!b || !b->protected)
 		return NULL;
@@ -534,18 +536,18 @@ static struct err *drop_data(struct store *st, const struct fork *f, const char 
 	return e;
 }
 
-struct err *branch_remove(struct store *st, const char *project, const char *service, const char *branch,
-			  bool force, const char *batch)
+struct err *branch_remove(struct store *st, const char *project, const char *service,
+			  const char *branch, bool force, const char *batch)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
 	_cleanup_free_ char *reason = xasprintf("db rm %s", branch);
-	struct service *s;
+	struct dbservice *s;
 	struct fork *f;
-	struct err *e = project_open(st, project, true, &d, &p);
+	struct err *e = dbproject_open(st, project, true, &d, &p);
 
-	s = e ? NULL : project_service(&p, service);
-	f = s ? service_fork(s, branch) : NULL;
+	s = e ? NULL : dbproject_service(&p, service);
+	f = s ? dbservice_fork(s, branch) : NULL;
 	if (!e && !f)
 		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
 	if (!e && !force)
@@ -553,26 +555,26 @@ struct err *branch_remove(struct store *st, const char *project, const char *ser
 	e = e ?: drop_data(st, f, reason, batch);
 	if (e)
 		return e;
-	service_drop_fork(s, branch);
-	project_drop_branch(&p, branch);
-	return project_save(&d, &p);
+	dbservice_drop_fork(s, branch);
+	dbproject_drop_branch(&p, branch);
+	return dbproject_save(&d, &p);
 }
 
-struct err *branch_replace(struct store *st, const char *project, const char *service, const char *branch,
-			   const struct strv *from_volumes, const char *origin)
+struct err *branch_replace(struct store *st, const char *project, const char *service,
+			   const char *branch, const struct strv *from_volumes, const char *origin)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
 	_cleanup_free_ char *reason = xasprintf("db reset %s", branch), *batch = trash_batch();
 	_cleanup_strv_ struct strv stage = { 0 };
 	struct box *b = NULL;
-	struct service *s;
+	struct dbservice *s;
 	struct fork *f, *source = NULL;
 	bool was_up = false;
-	struct err *e = project_open(st, project, true, &d, &p);
+	struct err *e = dbproject_open(st, project, true, &d, &p);
 
-	s = e ? NULL : project_service(&p, service);
-	f = s ? service_fork(s, branch) : NULL;
+	s = e ? NULL : dbproject_service(&p, service);
+	f = s ? dbservice_fork(s, branch) : NULL;
 	if (!e && !f)
 		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
 	e = e ?: refuse_protected(&p, branch, "reset");
@@ -584,7 +586,8 @@ struct err *branch_replace(struct store *st, const char *project, const char *se
 		e = e ?: volume_remove(st, stage.v[i]); /* of a try that was cut short */
 	}
 	for (size_t i = 0; i < s->n_forks; i++)
-		if (from_volumes && from_volumes->n && !strcmp(s->forks[i].volumes.v[0], from_volumes->v[0]))
+		if (from_volumes && from_volumes->n &&
+		    !strcmp(s->forks[i].volumes.v[0], from_volumes->v[0]))
 			source = &s->forks[i];
 	if (from_volumes)
 		e = e ?: branch_copy(st, s, source ?: f, from_volumes, &stage);
@@ -607,7 +610,7 @@ struct err *branch_replace(struct store *st, const char *project, const char *se
 		free(f->origin);
 		f->origin = xstrdup(origin);
 		f->created_ns = f->used_ns = time_now_ns();
-		e = project_save(&d, &p);
+		e = dbproject_save(&d, &p);
 	}
 	if (was_up && b)
 		e = e ?: box_start(b, NULL);
@@ -617,26 +620,27 @@ struct err *branch_replace(struct store *st, const char *project, const char *se
 	return err_wrap(e, "%s of branch %s", service, branch);
 }
 
-struct err *branch_reset(struct store *st, const char *project, const char *service, const char *branch,
-			 const char *from, struct branch_result *ret)
+struct err *branch_reset(struct store *st, const char *project, const char *service,
+			 const char *branch, const char *from, struct branch_result *ret)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
 	_cleanup_strv_ struct strv volumes = { 0 };
 	_cleanup_free_ char *origin = NULL;
-	struct service *s;
+	struct dbservice *s;
 	struct fork *f, *parent;
-	struct err *e = project_open(st, project, false, &d, &p);
+	struct err *e = dbproject_open(st, project, false, &d, &p);
 
-	s = e ? NULL : project_service(&p, service);
-	f = s ? service_fork(s, branch) : NULL;
+	s = e ? NULL : dbproject_service(&p, service);
+	f = s ? dbservice_fork(s, branch) : NULL;
 	if (!e && !f)
 		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
 	if (e)
 		return e;
-	parent = service_fork(s, from ?: f->parent);
+	parent = dbservice_fork(s, from ?: f->parent);
 	if (from && !parent)
-		return err_hint(err_new(0, "branch %s has no data of %s", from, service), "devbox db ls");
+		return err_hint(err_new(0, "branch %s has no data of %s", from, service),
+				"devbox db ls");
 	if (parent && strcmp(parent->branch, branch)) {
 		strv_copy(&volumes, &parent->volumes);
 		origin = xasprintf("reset to %s", parent->branch);
@@ -649,17 +653,17 @@ struct err *branch_reset(struct store *st, const char *project, const char *serv
 
 struct err *branch_rename(struct store *st, const char *project, const char *from, const char *to)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
 	struct branch *b;
-	struct err *e = project_open(st, project, true, &d, &p);
+	struct err *e = dbproject_open(st, project, true, &d, &p);
 
-	b = e ? NULL : project_branch(&p, from);
+	b = e ? NULL : dbproject_branch(&p, from);
 	if (!e && !b)
 		e = err_hint(err_new(0, "branch %s has no data", from), "devbox db ls");
 	if (!e && !git_name_ok(to))
 		e = err_new(0, "'%s' is no name for a branch", to);
-	if (!e && project_branch(&p, to))
+	if (!e && dbproject_branch(&p, to))
 		e = err_hint(err_new(0, "branch %s has data already", to), "devbox db rm %s", to);
 	if (e)
 		return e;
@@ -681,12 +685,12 @@ struct err *branch_rename(struct store *st, const char *project, const char *fro
 		}
 	free(b->name);
 	b->name = xstrdup(to);
-	return project_save(&d, &p);
+	return dbproject_save(&d, &p);
 }
 
 /* --- what is not needed any more -------------------------------------------------------------- */
 
-static void checked_out(const struct project *p, struct strv *ret)
+static void checked_out(const struct dbproject *p, struct strv *ret)
 {
 	for (size_t i = 0; i < p->n_trees; i++) {
 		char *name = NULL;
@@ -698,7 +702,7 @@ static void checked_out(const struct project *p, struct strv *ret)
 	}
 }
 
-struct err *branch_gone(const struct project *p, struct strv *ret)
+struct err *branch_gone(const struct dbproject *p, struct strv *ret)
 {
 	_cleanup_git_ struct git_repo repo = { 0 };
 	_cleanup_strv_ struct strv all = { 0 }, out = { 0 };
@@ -716,12 +720,12 @@ struct err *branch_gone(const struct project *p, struct strv *ret)
 		bool by_hand = true; /* made with `db create`, never a branch of git's */
 
 		for (size_t k = 0; k < p->n_services; k++) {
-			const struct fork *f = service_fork(&p->services[k], b->name);
+			const struct fork *f = dbservice_fork(&p->services[k], b->name);
 
 			by_hand &= f && (f->replica_of || str_eq(f->origin, "created by hand"));
 		}
-		if (*b->name != '@' && !b->keep && !b->protected && !by_hand && !strv_has(&all, b->name) &&
-		    !strv_has(&out, b->name))
+		if (*b->name != '@' && !b->keep && !b->protected && !by_hand &&
+		    !strv_has(&all, b->name) && !strv_has(&out, b->name))
 			strv_add(ret, b->name);
 	}
 	return NULL;
@@ -729,22 +733,22 @@ struct err *branch_gone(const struct project *p, struct strv *ret)
 
 struct err *branch_expire(struct store *st, const char *project, struct strv *ret_removed)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
 	_cleanup_strv_ struct strv out = { 0 };
 	_cleanup_free_ char *batch = trash_batch();
 	int64_t now = time_now_ns();
-	struct err *e = project_open(st, project, false, &d, &p);
+	struct err *e = dbproject_open(st, project, false, &d, &p);
 
 	if (e)
 		return e;
 	checked_out(&p, &out);
 	for (size_t i = 0; i < p.n_services; i++) {
-		struct service *s = &p.services[i];
+		struct dbservice *s = &p.services[i];
 
 		for (size_t k = 0; k < s->n_forks && !e; k++) {
 			struct fork *f = &s->forks[k];
-			const struct branch *b = project_branch(&p, f->branch);
+			const struct branch *b = dbproject_branch(&p, f->branch);
 			int64_t ttl_ms = !b ? 0 : b->ttl_ms >= 0 ? b->ttl_ms : s->ttl_ms;
 			struct box *box = NULL;
 			bool up;
@@ -785,8 +789,8 @@ static bool tcp_busy(const char *path, uint16_t port)
 	return busy;
 }
 
-/* /proc/net/unix: "Num: RefCount Protocol Flags Type St Inode Path"; type 0001 with St 03 and a path is the server's end
- * of a connection. */
+/* /proc/net/unix: "Num: RefCount Protocol Flags Type St Inode Path"; type 0001 with St 03 and a path is the
+ * server's end of a connection. */
 static bool unix_busy(const char *path)
 {
 	FILE *f = fopen(path, "re");

@@ -6,25 +6,26 @@
 
 enum { FILE_MAX = 1 << 16, EXCLUDE_MAX = 1 << 20 };
 
-void service_access(const struct service *s, const char *address, struct db_access *ret)
+void dbservice_access(const struct dbservice *s, const char *address, struct db_access *ret)
 {
 	recipe_access(recipe_by_name(s->recipe), &s->env, &s->args, address, s->port, ret);
 }
 
-char *envfile_text(const struct project *p, const struct tree *t, const char *branch)
+char *envfile_text(const struct dbproject *p, const struct tree *t, const char *branch)
 {
 	struct str out = { 0 };
-	const struct branch *b = project_branch(p, branch);
+	const struct branch *b = dbproject_branch(p, branch);
 
 	str_add(&out, "# written by devbox; follows the branch that is checked out\n");
-	str_addf(&out, "DEVBOX_BRANCH=%s\n", branch); /* git allows no blanks or quotes that a reader would take */
+	str_addf(&out, "DEVBOX_BRANCH=%s\n",
+		 branch); /* git allows no blanks or quotes that a reader would take */
 	if (b)
 		str_addf(&out, "DEVBOX_BRANCH_HOST=%s\n", b->address);
 	for (size_t i = 0; i < p->n_services; i++) {
 		_cleanup_free_ char *text = NULL;
 		struct db_access a;
 
-		service_access(&p->services[i], t->address, &a);
+		dbservice_access(&p->services[i], t->address, &a);
 		text = db_access_format(&a, ENV_DOTENV);
 		str_add(&out, text);
 		db_access_done(&a);
@@ -57,7 +58,7 @@ static struct err *exclude(const char *common)
 	return e ?: fd_write_all(fd, "exclude", line, sizeof(line) - 1);
 }
 
-struct err *envfile_write(const struct project *p, const struct tree *t, const char *branch)
+struct err *envfile_write(const struct dbproject *p, const struct tree *t, const char *branch)
 {
 	_cleanup_free_ char *text = envfile_text(p, t, branch), *old = NULL;
 	_cleanup_close_ int dir = -1;

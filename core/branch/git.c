@@ -295,8 +295,8 @@ static bool moves_to(const char *msg, const char *to, char **ret_from)
 
 	/* a name has no blanks, so the first " to " ends it */
 	mid = from ? strstr(from, " to ") : NULL;
-	if (!mid || (strcmp(mid + 4, to) && !(strlen(to) >= 7 && str_is_hex(to, strlen(to)) &&
-					      !strncmp(mid + 4, to, 7))))
+	if (!mid || (strcmp(mid + 4, to) &&
+		     !(strlen(to) >= 7 && str_is_hex(to, strlen(to)) && !strncmp(mid + 4, to, 7))))
 		return false;
 	*ret_from = xstrndup(from, (size_t)(mid - from));
 	return true;
@@ -342,8 +342,9 @@ static char *named_branch(const struct git_repo *r, const char *file)
 		return NULL;
 	text[strcspn(text, "\r\n")] = '\0';
 	name = str_after(text, heads) ?: text;
-	return git_name_ok(name) && (strlen(name) < 40 || !str_is_hex(name, strlen(name))) ? xstrdup(name)
-											  : NULL;
+	return git_name_ok(name) && (strlen(name) < 40 || !str_is_hex(name, strlen(name)))
+		       ? xstrdup(name)
+		       : NULL;
 }
 
 /* HEAD is detached while git works on a branch: the branch it will return to. */
@@ -373,7 +374,8 @@ struct err *git_head(const struct git_repo *r, struct git_head *ret)
 
 	e = e ?: git_parse_head(text, len, &ref, h.commit);
 	if (err_is(e, ENOTSUP))
-		return err_wrap(err_hint(e, "git refs migrate --ref-format=files"), "reading %s/HEAD", r->dir);
+		return err_wrap(err_hint(e, "git refs migrate --ref-format=files"),
+				"reading %s/HEAD", r->dir);
 	if (e)
 		return err_wrap(e, "reading %s/HEAD", r->dir);
 	if (ref) {
@@ -507,7 +509,8 @@ static bool log_reached(const char *text, size_t len, const char *commit)
 	size_t n, digits = strlen(commit);
 
 	while (next_line(&text, &len, &line, &n))
-		if (n > 2 * digits + 1 && line[digits] == ' ' && !memcmp(line + digits + 1, commit, digits))
+		if (n > 2 * digits + 1 && line[digits] == ' ' &&
+		    !memcmp(line + digits + 1, commit, digits))
 			return true;
 	return false;
 }
@@ -530,7 +533,8 @@ static bool log_begin(const char *text, size_t len, char commit[GIT_COMMIT_MAX +
 }
 
 /* Every branch that has once been where BRANCH began. */
-static void add_passing(const struct git_repo *r, const char *branch, const char *commit, struct strv *ret)
+static void add_passing(const struct git_repo *r, const char *branch, const char *commit,
+			struct strv *ret)
 {
 	_cleanup_strv_ struct strv all = { 0 };
 	struct err *e = git_branches(r, &all);
@@ -568,7 +572,8 @@ void git_parents(const struct git_repo *r, const char *branch, struct strv *ret)
 	origin = log ? git_log_origin(log, len) : NULL;
 	/* `git switch -c x` is "Created from HEAD", and HEAD's own log tells what that was; a named origin is better
 	 * than where one stood when first going there */
-	if (origin && strcmp(origin, "HEAD") && !(strlen(origin) >= 7 && str_is_hex(origin, strlen(origin))))
+	if (origin && strcmp(origin, "HEAD") &&
+	    !(strlen(origin) >= 7 && str_is_hex(origin, strlen(origin))))
 		add_parent(ret, branch, origin);
 	add_left(r->dir, branch, ret);
 	if (strcmp(r->dir, r->common))

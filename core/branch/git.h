@@ -1,6 +1,6 @@
 /* core/branch/git.h -- what a git work tree says of itself, read from its files: which branch is checked out, which
- * branches there are, which one a branch was cut from.  git is not run, unless the repository keeps its references in a
- * form other than files (extensions.refStorage).
+ * branches there are, which one a branch was cut from.  git is not run, unless the repository keeps its
+ * references in a form other than files (extensions.refStorage).
  * Sources: gitrepository-layout(5), git-worktree(1) "DETAILS", git-check-ref-format(1), the reflog's messages as
  * `git switch`, `git checkout` and `git branch` write them.
  *
@@ -35,8 +35,8 @@ void git_head_done(struct git_head *h);
 
 /* Append all local branches, sorted.  A branch without a commit yet (a new repository's) is one too. */
 struct err *git_branches(const struct git_repo *r, struct strv *ret) MUST_CHECK;
-/* Append the names BRANCH was probably cut from, best guess first: what the reflogs say, then the default branch, then
- * main and master.  BRANCH itself is never among them; what no longer exists may be. */
+/* Append the names BRANCH was probably cut from, best guess first: what the reflogs say, then the default branch,
+ * then main and master.  BRANCH itself is never among them; what no longer exists may be. */
 void git_parents(const struct git_repo *r, const char *branch, struct strv *ret);
 
 /* The name BRANCH had before it was renamed, as its reflog tells, or NULL. */
@@ -47,8 +47,8 @@ char *git_renamed_from(const struct git_repo *r, const char *branch);
 /* May NAME be a branch, by git's rules and our length? */
 bool git_name_ok(const char *name);
 /* HEAD, or any symbolic reference: *RET_REF is "refs/heads/x" (the caller's) or NULL, then COMMIT is filled. */
-struct err *git_parse_head(const char *text, size_t len, char **ret_ref, char commit[GIT_COMMIT_MAX + 1])
-	MUST_CHECK;
+struct err *git_parse_head(const char *text, size_t len, char **ret_ref,
+			   char commit[GIT_COMMIT_MAX + 1]) MUST_CHECK;
 /* A .git file: the path behind "gitdir: ". */
 struct err *git_parse_file(const char *text, size_t len, char **ret_path) MUST_CHECK;
 /* Append the branches of a packed-refs file; lines that are something else are passed over. */

@@ -10,13 +10,13 @@
 
 enum { RECORD_MAX = 8 << 20, TRIES = 4096 };
 
-void project_close(struct project_dir *d)
+void dbproject_close(struct dbproject_dir *d)
 {
 	if (d->dir >= 0)
 		close(d->dir);
 	if (d->lock >= 0)
 		close(d->lock);
-	*d = (struct project_dir){ .dir = -1, .lock = -1 };
+	*d = (struct dbproject_dir){ .dir = -1, .lock = -1 };
 }
 
 /* branches/ itself. */
@@ -27,7 +27,7 @@ static struct err *open_all(struct store *st, int *ret)
 	return fd_open(st->root, "branches", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, ret);
 }
 
-struct err *project_list(struct store *st, struct strv *ret)
+struct err *dbproject_list(struct store *st, struct strv *ret)
 {
 	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *de;
@@ -46,22 +46,22 @@ struct err *project_list(struct store *st, struct strv *ret)
 	return NULL;
 }
 
-static struct err *read_record(int dir, const char *id, struct project *ret)
+static struct err *read_record(int dir, const char *id, struct dbproject *ret)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 	struct err *e = fd_read_file(dir, "project.json", RECORD_MAX, &text, &len);
 
-	e = e ?: project_from_json(text, len, ret);
+	e = e ?: dbproject_from_json(text, len, ret);
 	if (!e)
 		ret->id = xstrdup(id);
 	return err_wrap(e, "reading the record of project %s", id);
 }
 
-struct err *project_open(struct store *st, const char *id, bool lock, struct project_dir *ret_dir,
-			 struct project *ret)
+struct err *dbproject_open(struct store *st, const char *id, bool lock,
+			   struct dbproject_dir *ret_dir, struct dbproject *ret)
 {
-	struct project_dir d = { .dir = -1, .lock = -1 };
+	struct dbproject_dir d = { .dir = -1, .lock = -1 };
 	_cleanup_close_ int all = -1;
 	struct err *e = open_all(st, &all);
 
@@ -72,26 +72,26 @@ struct err *project_open(struct store *st, const char *id, bool lock, struct pro
 		e = lock_take(d.dir, "lock", false, &d.lock);
 	e = e ?: read_record(d.dir, id, ret);
 	if (e)
-		project_close(&d);
+		dbproject_close(&d);
 	else
 		*ret_dir = d;
 	return e;
 }
 
-struct err *project_find(struct store *st, const struct git_repo *repo, char **ret_id)
+struct err *dbproject_find(struct store *st, const struct git_repo *repo, char **ret_id)
 {
 	_cleanup_strv_ struct strv ids = { 0 };
 	_cleanup_free_ char *moved = NULL;
 	struct stat sb;
-	struct err *e = project_list(st, &ids);
+	struct err *e = dbproject_list(st, &ids);
 
 	*ret_id = NULL;
 	if (!e && stat(repo->common, &sb) < 0)
 		e = err_new(errno, "%s", repo->common);
 	for (size_t i = 0; !e && i < ids.n; i++) {
-		_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-		_cleanup_project_ struct project p = { 0 };
-		struct err *bad = project_open(st, ids.v[i], false, &d, &p);
+		_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+		_cleanup_dbproject_ struct dbproject p = { 0 };
+		struct err *bad = dbproject_open(st, ids.v[i], false, &d, &p);
 
 		if (bad) { /* removed meanwhile, or unreadable: not ours */
 			err_free(bad);
@@ -101,7 +101,8 @@ struct err *project_find(struct store *st, const struct git_repo *repo, char **r
 			*ret_id = xstrdup(p.id);
 			return NULL;
 		}
-		if (p.common && p.dev == sb.st_dev && p.ino == sb.st_ino && access(p.common, F_OK) < 0 && !moved)
+		if (p.common && p.dev == sb.st_dev && p.ino == sb.st_ino &&
+		    access(p.common, F_OK) < 0 && !moved)
 			moved = xstrdup(p.id);
 	}
 	if (!e)
@@ -141,24 +142,24 @@ static struct err *make_dir(int all, const char *name, bool exact, char **ret_id
 	return err_new(EEXIST, "a project %s", name);
 }
 
-struct err *project_make(struct store *st, const struct git_repo *repo, const char *name,
-			 struct project_dir *ret_dir, struct project *ret)
+struct err *dbproject_make(struct store *st, const struct git_repo *repo, const char *name,
+			   struct dbproject_dir *ret_dir, struct dbproject *ret)
 {
 	_cleanup_close_ int all = -1, lock = -1;
 	_cleanup_free_ char *id = NULL, *wish = NULL;
-	struct project p = { 0 };
+	struct dbproject p = { 0 };
 	struct stat sb = { 0 };
 	struct err *e = open_all(st, &all);
 
 	e = e ?: lock_take(all, "addresses", false, &lock); /* two that make it at once */
 	if (repo)
-		e = e ?: project_find(st, repo, &id);
+		e = e ?: dbproject_find(st, repo, &id);
 	if (e)
 		return e;
 	if (id) {
 		/* who holds a project's lock may wait for the addresses' one */
 		close(TAKE_FD(lock));
-		e = project_open(st, id, true, ret_dir, ret);
+		e = dbproject_open(st, id, true, ret_dir, ret);
 		if (!e && repo && !str_eq(ret->common, repo->common)) { /* it was moved */
 			free(ret->common);
 			ret->common = xstrdup(repo->common);
@@ -167,7 +168,7 @@ struct err *project_make(struct store *st, const struct git_repo *repo, const ch
 					free(ret->trees[i].dir);
 					ret->trees[i].dir = xstrdup(repo->dir);
 				}
-			e = project_save(ret_dir, ret);
+			e = dbproject_save(ret_dir, ret);
 		}
 		return e;
 	}
@@ -181,29 +182,29 @@ struct err *project_make(struct store *st, const struct git_repo *repo, const ch
 		p.dev = sb.st_dev;
 		p.ino = sb.st_ino;
 	}
-	*ret_dir = (struct project_dir){ .dir = -1, .lock = -1 };
+	*ret_dir = (struct dbproject_dir){ .dir = -1, .lock = -1 };
 	e = fd_open(all, p.id, O_RDONLY | O_DIRECTORY, 0, &ret_dir->dir);
 	e = e ?: lock_take(ret_dir->dir, "lock", false, &ret_dir->lock);
-	e = e ?: project_save(ret_dir, &p);
+	e = e ?: dbproject_save(ret_dir, &p);
 	if (e) {
-		project_close(ret_dir);
-		project_done(&p);
+		dbproject_close(ret_dir);
+		dbproject_done(&p);
 	} else {
 		*ret = p;
 	}
 	return e;
 }
 
-struct err *project_save(const struct project_dir *d, const struct project *p)
+struct err *dbproject_save(const struct dbproject_dir *d, const struct dbproject *p)
 {
 	size_t len;
-	_cleanup_free_ char *text = project_to_json(p, &len);
+	_cleanup_free_ char *text = dbproject_to_json(p, &len);
 
 	return err_wrap(fd_write_atomic(d->dir, "project.json", text, len, 0600, true),
 			"recording project %s", p->id);
 }
 
-struct err *project_remove(struct store *st, struct project_dir *d, const struct project *p)
+struct err *dbproject_remove(struct store *st, struct dbproject_dir *d, const struct dbproject *p)
 {
 	_cleanup_close_ int all = -1;
 	struct err *e = open_all(st, &all);
@@ -216,22 +217,22 @@ struct err *project_remove(struct store *st, struct project_dir *d, const struct
 /* --- addresses -------------------------------------------------------------------------------- */
 
 /* Append every address that P, or any project on the disk, has given out. */
-static struct err *taken_addresses(struct store *st, const struct project *own, struct strv *ret)
+static struct err *taken_addresses(struct store *st, const struct dbproject *own, struct strv *ret)
 {
 	_cleanup_strv_ struct strv ids = { 0 };
-	struct err *e = project_list(st, &ids);
+	struct err *e = dbproject_list(st, &ids);
 
 	for (size_t i = 0; !e && i <= ids.n; i++) {
-		_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-		_cleanup_project_ struct project other = { 0 };
-		const struct project *p = &other;
+		_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+		_cleanup_dbproject_ struct dbproject other = { 0 };
+		const struct dbproject *p = &other;
 
 		if (i == ids.n)
 			p = own;
 		else if (!strcmp(ids.v[i], own->id))
 			continue;
 		else
-			err_free(project_open(st, ids.v[i], false, &d, &other)); /* unreadable: nothing taken */
+			err_free(dbproject_open(st, ids.v[i], false, &d, &other)); /* unreadable: nothing taken */
 		for (size_t k = 0; k < p->n_branches; k++)
 			strv_add(ret, p->branches[k].address);
 		for (size_t k = 0; k < p->n_trees; k++)
@@ -241,7 +242,7 @@ static struct err *taken_addresses(struct store *st, const struct project *own, 
 }
 
 /* *RET_LOCK is to be held until the address is recorded. */
-static struct err *choose_address(struct store *st, const struct project *p, const char *what,
+static struct err *choose_address(struct store *st, const struct dbproject *p, const char *what,
 				  const char *name, char ret[ADDRESS_MAX], int *ret_lock)
 {
 	_cleanup_free_ char *key = xasprintf("%s\n%s\n%s", p->common ?: p->id, what, name);
@@ -261,7 +262,7 @@ static struct err *choose_address(struct store *st, const struct project *p, con
 	return err_new(0, "no loopback address is free for %s", name);
 }
 
-static char *unique_slug(const struct project *p, const char *name)
+static char *unique_slug(const struct dbproject *p, const char *name)
 {
 	_cleanup_free_ char *base = slug_make(name);
 
@@ -277,11 +278,11 @@ static char *unique_slug(const struct project *p, const char *name)
 	}
 }
 
-struct err *project_ensure_branch(struct store *st, const struct project_dir *d, struct project *p,
-				  const char *name, struct branch **ret)
+struct err *dbproject_ensure_branch(struct store *st, const struct dbproject_dir *d,
+				    struct dbproject *p, const char *name, struct branch **ret)
 {
 	_cleanup_close_ int lock = -1;
-	struct branch *b = project_branch(p, name);
+	struct branch *b = dbproject_branch(p, name);
 	char address[ADDRESS_MAX];
 	struct err *e;
 
@@ -298,14 +299,14 @@ struct err *project_ensure_branch(struct store *st, const struct project_dir *d,
 	memcpy(b->address, address, sizeof(address));
 	p->n_branches++;
 	*ret = b;
-	return project_save(d, p);
+	return dbproject_save(d, p);
 }
 
-struct err *project_ensure_tree(struct store *st, const struct project_dir *d, struct project *p,
-				const struct git_repo *repo, struct tree **ret)
+struct err *dbproject_ensure_tree(struct store *st, const struct dbproject_dir *d,
+				  struct dbproject *p, const struct git_repo *repo, struct tree **ret)
 {
 	_cleanup_close_ int lock = -1;
-	struct tree *t = project_tree(p, repo ? repo->dir : "");
+	struct tree *t = dbproject_tree(p, repo ? repo->dir : "");
 	char address[ADDRESS_MAX];
 	struct err *e;
 
@@ -313,7 +314,7 @@ struct err *project_ensure_tree(struct store *st, const struct project_dir *d, s
 		e = choose_address(st, p, "work tree", repo ? repo->dir : "", address, &lock);
 		if (e)
 			return e;
-		t = project_add_tree(p, repo ? repo->dir : "");
+		t = dbproject_add_tree(p, repo ? repo->dir : "");
 		memcpy(t->address, address, sizeof(address));
 	}
 	if (repo && repo->work_tree && !str_eq(t->path, repo->work_tree)) {
@@ -321,5 +322,5 @@ struct err *project_ensure_tree(struct store *st, const struct project_dir *d, s
 		t->path = xstrdup(repo->work_tree);
 	}
 	*ret = t;
-	return project_save(d, p);
+	return dbproject_save(d, p);
 }

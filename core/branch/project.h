@@ -1,9 +1,9 @@
 /* core/branch/project.h -- the records of databases that follow a repository's branches.
  *
- * A project is a git repository (or, made by hand, just a name).  It has services ("mysql"), each of which has data for
- * some branches: a fork.  A fork is one container and its volumes; all forks of a branch answer on that branch's
- * loopback address, each on its engine's own port.  A work tree has an address too, the stable one: it leads to the
- * branch that is checked out there.
+ * A project is a git repository (or, made by hand, just a name).  It has services ("mysql"), each of which has
+ * data for some branches: a fork.  A fork is one container and its volumes; all forks of a branch answer on that
+ * branch's loopback address, each on its engine's own port.  A work tree has an address too, the stable one: it
+ * leads to the branch that is checked out there.
  *
  *   branches/<project>/project.json    all of this, one small file, written aside and renamed
  *   branches/<project>/lock            flock: exclusive while the record changes
@@ -29,7 +29,7 @@ struct fork {
 	int64_t created_ns, used_ns; /* used: brought up, or a connection began */
 };
 
-struct service {
+struct dbservice {
 	char *name; /* "mysql": what the user types */
 	char *image, *image_id; /* as typed; what it was when the service was made */
 	char *recipe; /* engine */
@@ -62,36 +62,36 @@ struct tree {
 	bool env_file; /* keep .env.devbox there */
 };
 
-struct project {
+struct dbproject {
 	char *id; /* the directory's name */
 	char *common; /* git's common directory; NULL: not of a repository */
 	uint64_t dev, ino; /* of COMMON: a repository that was moved is recognised */
 	struct branch *branches;
 	size_t n_branches;
-	struct service *services;
+	struct dbservice *services;
 	size_t n_services;
 	struct tree *trees;
 	size_t n_trees;
 	char *error; /* why a branch that has no data could not be given any last, or NULL */
 };
-void project_done(struct project *p);
-#define _cleanup_project_ _cleanup_(project_done)
+void dbproject_done(struct dbproject *p);
+#define _cleanup_dbproject_ _cleanup_(dbproject_done)
 
-char *project_to_json(const struct project *p, size_t *ret_len);
-struct err *project_from_json(const char *text, size_t len, struct project *ret) MUST_CHECK;
+char *dbproject_to_json(const struct dbproject *p, size_t *ret_len);
+struct err *dbproject_from_json(const char *text, size_t len, struct dbproject *ret) MUST_CHECK;
 
 /* NULL if there is none. */
-struct branch *project_branch(const struct project *p, const char *name);
-struct service *project_service(const struct project *p, const char *name);
-struct tree *project_tree(const struct project *p, const char *dir);
-struct fork *service_fork(const struct service *s, const char *branch);
-struct fork *service_add_fork(struct service *s, const char *branch);
-void service_drop_fork(struct service *s, const char *branch);
-struct service *project_add_service(struct project *p, const char *name);
-void project_drop_service(struct project *p, const char *name);
-struct tree *project_add_tree(struct project *p, const char *dir);
+struct branch *dbproject_branch(const struct dbproject *p, const char *name);
+struct dbservice *dbproject_service(const struct dbproject *p, const char *name);
+struct tree *dbproject_tree(const struct dbproject *p, const char *dir);
+struct fork *dbservice_fork(const struct dbservice *s, const char *branch);
+struct fork *dbservice_add_fork(struct dbservice *s, const char *branch);
+void dbservice_drop_fork(struct dbservice *s, const char *branch);
+struct dbservice *dbproject_add_service(struct dbproject *p, const char *name);
+void dbproject_drop_service(struct dbproject *p, const char *name);
+struct tree *dbproject_add_tree(struct dbproject *p, const char *dir);
 /* A branch that no service has a fork of is forgotten. */
-void project_drop_branch(struct project *p, const char *name);
+void dbproject_drop_branch(struct dbproject *p, const char *name);
 
 /* "Feature/Login_2" -> "feature-login-2": letters, digits and single dashes, at most SLUG_MAX bytes, never empty. */
 char *slug_make(const char *name);
@@ -101,32 +101,34 @@ void address_candidate(const char *key, unsigned n, char ret[ADDRESS_MAX]);
 
 /* --- on disk --- */
 
-struct project_dir {
+struct dbproject_dir {
 	int dir; /* branches/<id> */
 	int lock; /* -1: not locked */
 };
-void project_close(struct project_dir *d);
-#define _cleanup_pdir_ _cleanup_(project_close)
+void dbproject_close(struct dbproject_dir *d);
+#define _cleanup_pdir_ _cleanup_(dbproject_close)
 
 /* The id of the project of REPO: the one recorded, also after the repository was moved, or NULL. */
-struct err *project_find(struct store *st, const struct git_repo *repo, char **ret_id) MUST_CHECK;
+struct err *dbproject_find(struct store *st, const struct git_repo *repo, char **ret_id) MUST_CHECK;
 /* Append all ids. */
-struct err *project_list(struct store *st, struct strv *ret) MUST_CHECK;
+struct err *dbproject_list(struct store *st, struct strv *ret) MUST_CHECK;
 /* Open and lock project ID and read its record.  Errors: ENOENT. */
-struct err *project_open(struct store *st, const char *id, bool lock, struct project_dir *ret_dir,
-			 struct project *ret) MUST_CHECK;
+struct err *dbproject_open(struct store *st, const char *id, bool lock,
+			   struct dbproject_dir *ret_dir, struct dbproject *ret) MUST_CHECK;
 /* The same for REPO (or, without one, for the name NAME), made if there is none yet. */
-struct err *project_make(struct store *st, const struct git_repo *repo, const char *name,
-			 struct project_dir *ret_dir, struct project *ret) MUST_CHECK;
+struct err *dbproject_make(struct store *st, const struct git_repo *repo, const char *name,
+			   struct dbproject_dir *ret_dir, struct dbproject *ret) MUST_CHECK;
 /* Write the record.  The lock must be held. */
-struct err *project_save(const struct project_dir *d, const struct project *p) MUST_CHECK;
+struct err *dbproject_save(const struct dbproject_dir *d, const struct dbproject *p) MUST_CHECK;
 /* Forget the project and its directory; its containers and volumes must be gone. */
-struct err *project_remove(struct store *st, struct project_dir *d, const struct project *p) MUST_CHECK;
-/* The branch's record, with slug and address, made (and saved) on first use; likewise the work tree's.  Valid until the
- * next one is made. */
-struct err *project_ensure_branch(struct store *st, const struct project_dir *d, struct project *p,
-				  const char *name, struct branch **ret) MUST_CHECK;
-struct err *project_ensure_tree(struct store *st, const struct project_dir *d, struct project *p,
-				const struct git_repo *repo, struct tree **ret) MUST_CHECK;
+struct err *dbproject_remove(struct store *st, struct dbproject_dir *d, const struct dbproject *p)
+	MUST_CHECK;
+/* The branch's record, with slug and address, made (and saved) on first use; likewise the work tree's.  Valid
+ * until the next one is made. */
+struct err *dbproject_ensure_branch(struct store *st, const struct dbproject_dir *d,
+				    struct dbproject *p, const char *name, struct branch **ret)
+	MUST_CHECK;
+struct err *dbproject_ensure_tree(struct store *st, const struct dbproject_dir *d, struct dbproject *p,
+				  const struct git_repo *repo, struct tree **ret) MUST_CHECK;
 
 #endif

@@ -22,7 +22,7 @@ static void fork_done(struct fork *f)
 	*f = (struct fork){ 0 };
 }
 
-static void service_done(struct service *s)
+static void service_done(struct dbservice *s)
 {
 	free(s->name);
 	free(s->image);
@@ -35,7 +35,7 @@ static void service_done(struct service *s)
 	for (size_t i = 0; i < s->n_forks; i++)
 		fork_done(&s->forks[i]);
 	free(s->forks);
-	*s = (struct service){ 0 };
+	*s = (struct dbservice){ 0 };
 }
 
 static void branch_done(struct branch *b)
@@ -53,7 +53,7 @@ static void tree_done(struct tree *t)
 	*t = (struct tree){ 0 };
 }
 
-void project_done(struct project *p)
+void dbproject_done(struct dbproject *p)
 {
 	for (size_t i = 0; i < p->n_branches; i++)
 		branch_done(&p->branches[i]);
@@ -67,10 +67,10 @@ void project_done(struct project *p)
 	free(p->id);
 	free(p->common);
 	free(p->error);
-	*p = (struct project){ 0 };
+	*p = (struct dbproject){ 0 };
 }
 
-struct branch *project_branch(const struct project *p, const char *name)
+struct branch *dbproject_branch(const struct dbproject *p, const char *name)
 {
 	for (size_t i = 0; name && i < p->n_branches; i++)
 		if (!strcmp(p->branches[i].name, name))
@@ -78,7 +78,7 @@ struct branch *project_branch(const struct project *p, const char *name)
 	return NULL;
 }
 
-struct service *project_service(const struct project *p, const char *name)
+struct dbservice *dbproject_service(const struct dbproject *p, const char *name)
 {
 	for (size_t i = 0; name && i < p->n_services; i++)
 		if (!strcmp(p->services[i].name, name))
@@ -86,7 +86,7 @@ struct service *project_service(const struct project *p, const char *name)
 	return NULL;
 }
 
-struct tree *project_tree(const struct project *p, const char *dir)
+struct tree *dbproject_tree(const struct dbproject *p, const char *dir)
 {
 	for (size_t i = 0; dir && i < p->n_trees; i++)
 		if (!strcmp(p->trees[i].dir, dir))
@@ -94,7 +94,7 @@ struct tree *project_tree(const struct project *p, const char *dir)
 	return NULL;
 }
 
-struct fork *service_fork(const struct service *s, const char *branch)
+struct fork *dbservice_fork(const struct dbservice *s, const char *branch)
 {
 	for (size_t i = 0; branch && i < s->n_forks; i++)
 		if (!strcmp(s->forks[i].branch, branch))
@@ -111,16 +111,16 @@ static void *append(void *list, size_t n, size_t size)
 	return v;
 }
 
-struct fork *service_add_fork(struct service *s, const char *branch)
+struct fork *dbservice_add_fork(struct dbservice *s, const char *branch)
 {
 	s->forks = append(s->forks, s->n_forks, sizeof(*s->forks));
 	s->forks[s->n_forks].branch = xstrdup(branch);
 	return &s->forks[s->n_forks++];
 }
 
-void service_drop_fork(struct service *s, const char *branch)
+void dbservice_drop_fork(struct dbservice *s, const char *branch)
 {
-	struct fork *f = service_fork(s, branch);
+	struct fork *f = dbservice_fork(s, branch);
 
 	if (!f)
 		return;
@@ -129,16 +129,16 @@ void service_drop_fork(struct service *s, const char *branch)
 	memmove(f, f + 1, (size_t)(s->forks + s->n_forks - f) * sizeof(*f));
 }
 
-struct service *project_add_service(struct project *p, const char *name)
+struct dbservice *dbproject_add_service(struct dbproject *p, const char *name)
 {
 	p->services = append(p->services, p->n_services, sizeof(*p->services));
 	p->services[p->n_services].name = xstrdup(name);
 	return &p->services[p->n_services++];
 }
 
-void project_drop_service(struct project *p, const char *name)
+void dbproject_drop_service(struct dbproject *p, const char *name)
 {
-	struct service *s = project_service(p, name);
+	struct dbservice *s = dbproject_service(p, name);
 
 	if (!s)
 		return;
@@ -147,26 +147,26 @@ void project_drop_service(struct project *p, const char *name)
 	memmove(s, s + 1, (size_t)(p->services + p->n_services - s) * sizeof(*s));
 }
 
-struct tree *project_add_tree(struct project *p, const char *dir)
+struct tree *dbproject_add_tree(struct dbproject *p, const char *dir)
 {
 	p->trees = append(p->trees, p->n_trees, sizeof(*p->trees));
 	p->trees[p->n_trees].dir = xstrdup(dir);
 	return &p->trees[p->n_trees++];
 }
 
-static struct branch *add_branch(struct project *p, const char *name)
+static struct branch *add_branch(struct dbproject *p, const char *name)
 {
 	p->branches = append(p->branches, p->n_branches, sizeof(*p->branches));
 	p->branches[p->n_branches] = (struct branch){ .name = xstrdup(name), .ttl_ms = -1 };
 	return &p->branches[p->n_branches++];
 }
 
-void project_drop_branch(struct project *p, const char *name)
+void dbproject_drop_branch(struct dbproject *p, const char *name)
 {
-	struct branch *b = project_branch(p, name);
+	struct branch *b = dbproject_branch(p, name);
 
 	for (size_t i = 0; i < p->n_services; i++)
-		if (service_fork(&p->services[i], name))
+		if (dbservice_fork(&p->services[i], name))
 			return;
 	if (!b)
 		return;
@@ -231,7 +231,7 @@ static void put_fork(struct json_out *o, const struct fork *f)
 	json_close(o, '}');
 }
 
-static void put_service(struct json_out *o, const struct service *s)
+static void put_service(struct json_out *o, const struct dbservice *s)
 {
 	json_open(o, NULL, '{');
 	json_put_str(o, "Name", s->name);
@@ -254,7 +254,7 @@ static void put_service(struct json_out *o, const struct service *s)
 	json_close(o, '}');
 }
 
-char *project_to_json(const struct project *p, size_t *ret_len)
+char *dbproject_to_json(const struct dbproject *p, size_t *ret_len)
 {
 	struct json_out o;
 
@@ -310,13 +310,13 @@ static void get_address(json *j, char ret[ADDRESS_MAX])
 	snprintf(ret, ADDRESS_MAX, "%s", json_str(j, "Address") ?: "");
 }
 
-static void get_fork(json *j, struct service *s)
+static void get_fork(json *j, struct dbservice *s)
 {
 	struct fork *f;
 
 	if (!json_str(j, "Branch") || !json_str(j, "Container"))
 		return;
-	f = service_add_fork(s, json_str(j, "Branch"));
+	f = dbservice_add_fork(s, json_str(j, "Branch"));
 	f->parent = get(j, "Parent");
 	f->box = get(j, "Container");
 	json_strv(j, "Volumes", &f->volumes);
@@ -327,14 +327,14 @@ static void get_fork(json *j, struct service *s)
 	f->used_ns = json_int(j, "Used", 0);
 }
 
-static void get_service(json *j, struct project *p)
+static void get_service(json *j, struct dbproject *p)
 {
 	json *forks = json_get(j, "Forks");
-	struct service *s;
+	struct dbservice *s;
 
 	if (!json_str(j, "Name") || !json_str(j, "Engine") || !json_str(j, "Image"))
 		return;
-	s = project_add_service(p, json_str(j, "Name"));
+	s = dbproject_add_service(p, json_str(j, "Name"));
 	s->image = get(j, "Image");
 	s->image_id = xstrdup(json_str(j, "ImageId") ?: s->image);
 	s->recipe = get(j, "Engine");
@@ -351,7 +351,7 @@ static void get_service(json *j, struct project *p)
 		get_fork(json_at(forks, i), s);
 }
 
-static void get_branch(json *j, struct project *p)
+static void get_branch(json *j, struct dbproject *p)
 {
 	struct branch *b;
 
@@ -365,10 +365,10 @@ static void get_branch(json *j, struct project *p)
 	b->ttl_ms = json_int(j, "TtlMs", -1);
 }
 
-struct err *project_from_json(const char *text, size_t len, struct project *ret)
+struct err *dbproject_from_json(const char *text, size_t len, struct dbproject *ret)
 {
 	_cleanup_json_ json *j = NULL;
-	struct project p = { 0 };
+	struct dbproject p = { 0 };
 	json *list;
 	struct err *e = json_parse(text, len, "the project's record", &j);
 
@@ -393,7 +393,7 @@ struct err *project_from_json(const char *text, size_t len, struct project *ret)
 
 		if (!json_str(t, "GitDir"))
 			continue;
-		to = project_add_tree(&p, json_str(t, "GitDir"));
+		to = dbproject_add_tree(&p, json_str(t, "GitDir"));
 		get_address(t, to->address);
 		to->path = get(t, "Path");
 		to->pinned = get(t, "Pinned");

@@ -1,21 +1,24 @@
 /* How it works
  *
- *   devbox db up --fork--> switchboard (this) --fork--> waker    makes a branch's data, starts its server, waits for it
+ *   devbox db up --fork--> switchboard (this) --fork--> waker    makes a branch's data, starts its server
  *                                             --fork--> sleeper  stops a server that nobody uses
  *
  *   1. Each service that is up has an address a branch, and one a work tree (the stable one); this process listens on
  *      all of them.  The containers publish nothing themselves.
  *   2. A connection is accepted.  Which branch it is for: the address says it, or, at a work tree's, the HEAD of this
  *      moment (or what `db switch` chose).  There are no hooks: HEAD is read for every connection.
- *   3. The branch's server takes connections over a channel to its relay (CTL_RELAY).  Is there one, the connection is
- *      sent through it (SCM_RIGHTS) and is the relay's from then on.  If not, it waits while the waker brings the branch
- *      up, which comes back with a channel or an error; then all that wait are sent, or reset.
- *   4. Beside the connection goes its leash, one end of a socket pair.  The relay closes its end with the connection, so
- *      we know how many there are; a byte from us ends the connection.  Our death ends none.
- *   5. git moves HEAD (inotify): connections that came in at that work tree's address for another branch are ended.  A
- *      pool of connections would go on with the old branch's data, a client that reconnects gets the new one's.
- *   6. When a branch had no connection for the service's idle time, the sleeper stops its server, unless somebody talks to
- *      it in another way (a socket file, another container).  Connections that come meanwhile wait, then wake it.
+ *   3. The branch's server takes connections over a channel to its relay (CTL_RELAY).  Is there one, the
+ *      connection is sent through it (SCM_RIGHTS) and is the relay's from then on.  If not, it waits while the
+ *      waker brings the branch up, which comes back with a channel or an error; then all that wait are sent, or
+ *      reset.
+ *   4. Beside the connection goes its leash, one end of a socket pair.  The relay closes its end with the
+ *      connection, so we know how many there are; a byte from us ends the connection.  Our death ends none.
+ *   5. git moves HEAD (inotify): connections that came in at that work tree's address for another branch are
+ *      ended.  A pool of connections would go on with the old branch's data, a client that reconnects gets the
+ *      new one's.
+ *   6. When a branch had no connection for the service's idle time, the sleeper stops its server, unless somebody
+ *      talks to it in another way (a socket file, another container).  Connections that come meanwhile wait, then
+ *      wake it.
  *
  *   A target (a branch of a service):
  *       COLD --accept--> WAKING --channel--> LIVE --idle--> SLEEPING --done--> COLD
@@ -103,7 +106,7 @@ struct board {
 	struct store *st;
 	char *id;
 	int dir, lock;
-	struct project p;
+	struct dbproject p;
 	struct source ctl, inotify, signals;
 	struct timer settle, expire;
 	struct gate *gates;
@@ -118,9 +121,9 @@ struct board {
 static struct err *idle_expired(struct timer *t);
 static void wake(struct target *t);
 
-static struct service *service_of(const struct target *t)
+static struct dbservice *service_of(const struct target *t)
 {
-	return project_service(&t->b->p, t->service);
+	return dbproject_service(&t->b->p, t->service);
 }
 
 static struct target *find_target(struct board *b, const char *service, const char *branch)
@@ -143,7 +146,7 @@ static struct target *find_target(struct board *b, const char *service, const ch
 
 static void arm_idle(struct target *t)
 {
-	const struct service *s = service_of(t);
+	const struct dbservice *s = service_of(t);
 
 	if (t->has_timer && s)
 		timer_set(&t->idle, t->n_conns ? 0 : s->idle_ms, 0);
@@ -423,8 +426,8 @@ static void wake(struct target *t)
 /* Says 's' (it sleeps), 'b' (somebody uses it). */
 NORETURN static void sleeper_main(struct target *t, int result)
 {
-	struct service *s = service_of(t);
-	struct fork *f = s ? service_fork(s, t->branch) : NULL;
+	struct dbservice *s = service_of(t);
+	struct fork *f = s ? dbservice_fork(s, t->branch) : NULL;
 	struct box *b = NULL;
 	struct err *e;
 
@@ -518,7 +521,7 @@ static struct err *gate_ready(struct source *s, uint32_t events UNUSED)
 	if (fd < 0)
 		return NULL; /* it has gone again; without descriptors it waits for the next event */
 	if (!branch) {
-		const struct tree *t = project_tree(&b->p, g->tree);
+		const struct tree *t = dbproject_tree(&b->p, g->tree);
 
 		e = t ? branch_of_tree(t, &branch) : err_new(0, "no such work tree");
 	}
@@ -550,9 +553,10 @@ static struct gate *find_gate(struct board *b, const char *address, uint16_t por
 	return g;
 }
 
-/* Listen at ADDRESS for SERVICE, unless we do.  What is in the way is a note, not an error: the other addresses work. */
-static struct err *want_gate(struct board *b, const struct service *s, const char *address, const char *branch,
-			     const char *tree)
+/* Listen at ADDRESS for SERVICE, unless we do.  What is in the way is a note, not an error: the other addresses
+ * work. */
+static struct err *want_gate(struct board *b, const struct dbservice *s, const char *address,
+			     const char *branch, const char *tree)
 {
 	struct port one = { .host = s->port, .host_last = s->port, .ctr = s->port, .ctr_last = s->port };
 	struct ports ports = { .v = &one, .n = 1 };
@@ -687,14 +691,14 @@ static struct err *settled(struct timer *t)
 
 static struct err *reload(struct board *b)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	struct dbproject p = { 0 };
 	bool any = false;
-	struct err *e = project_open(b->st, b->id, false, &d, &p);
+	struct err *e = dbproject_open(b->st, b->id, false, &d, &p);
 
 	if (e)
 		return e;
-	project_done(&b->p);
+	dbproject_done(&b->p);
 	b->p = p;
 	strv_done(&b->notes);
 	for (struct gate *g = b->gates; g; g = g->next)
@@ -703,7 +707,7 @@ static struct err *reload(struct board *b)
 		if (*b->p.trees[i].dir)
 			watch_dir(b, b->p.trees[i].dir);
 	for (size_t i = 0; i < b->p.n_services && !e; i++) {
-		const struct service *s = &b->p.services[i];
+		const struct dbservice *s = &b->p.services[i];
 
 		if (!s->up)
 			continue;
@@ -711,7 +715,7 @@ static struct err *reload(struct board *b)
 		for (size_t k = 0; k < b->p.n_trees && !e; k++)
 			e = want_gate(b, s, b->p.trees[k].address, NULL, b->p.trees[k].dir);
 		for (size_t k = 0; k < s->n_forks && !e; k++) {
-			const struct branch *br = project_branch(&b->p, s->forks[k].branch);
+			const struct branch *br = dbproject_branch(&b->p, s->forks[k].branch);
 
 			if (br)
 				e = want_gate(b, s, br->address, br->name, NULL);
@@ -754,7 +758,8 @@ static struct err *asker_ready(struct source *s, uint32_t events UNUSED)
 		if (e)
 			err_free(ctl_send_err(s->fd, e)); /* it may be gone */
 		else
-			err_free(ctl_send(s->fd, CTL_OK, 0, notes.s, notes.len < CTL_DATA_MAX ? notes.len : 0, -1));
+			err_free(ctl_send(s->fd, CTL_OK, 0, notes.s,
+					  notes.len < CTL_DATA_MAX ? notes.len : 0, -1));
 		err_free(e);
 		return NULL;
 	}
@@ -840,8 +845,10 @@ static struct err *begin(struct board *b)
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	e = loop_init(&b->loop);
-	b->signals = (struct source){ .fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK), .ready = signals_ready };
-	b->inotify = (struct source){ .fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), .ready = inotify_ready };
+	b->signals = (struct source){ .fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK),
+				      .ready = signals_ready };
+	b->inotify = (struct source){ .fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK),
+				      .ready = inotify_ready };
 	if (!e && (b->signals.fd < 0 || b->inotify.fd < 0))
 		e = err_new(errno, "watching signals and repositories");
 	e = e ?: loop_add(&b->loop, &b->signals, EPOLLIN);
@@ -938,10 +945,10 @@ static struct err *start(struct store *st, const char *id, int dir, int lock, st
 
 struct err *switchboard_update(struct store *st, const char *project, struct strv *notes)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
 	bool up = false;
-	struct err *e = project_open(st, project, false, &d, &p);
+	struct err *e = dbproject_open(st, project, false, &d, &p);
 
 	for (size_t i = 0; i < p.n_services; i++)
 		up |= p.services[i].up;
@@ -956,7 +963,8 @@ struct err *switchboard_update(struct store *st, const char *project, struct str
 			if (!e)
 				return NULL;
 		}
-		if (!err_is(e, ECONNREFUSED) && !err_is(e, ENOENT) && !err_is(e, EPIPE) && !err_is(e, ECONNRESET))
+		if (!err_is(e, ECONNREFUSED) && !err_is(e, ENOENT) && !err_is(e, EPIPE) &&
+		    !err_is(e, ECONNRESET))
 			break;
 		err_free(TAKE_PTR(e));
 		if (!up)
@@ -971,9 +979,9 @@ struct err *switchboard_update(struct store *st, const char *project, struct str
 
 bool switchboard_runs(struct store *st, const char *project)
 {
-	_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_project_ struct project p = { 0 };
-	struct err *e = project_open(st, project, false, &d, &p);
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	struct err *e = dbproject_open(st, project, false, &d, &p);
 	bool runs = !e && lock_is_held(d.dir, "switch");
 
 	err_free(e); /* no such project: nothing runs */
@@ -983,13 +991,13 @@ bool switchboard_runs(struct store *st, const char *project)
 struct err *switchboard_resume(struct store *st, struct strv *ret_projects)
 {
 	_cleanup_strv_ struct strv ids = { 0 };
-	struct err *all = project_list(st, &ids);
+	struct err *all = dbproject_list(st, &ids);
 
 	for (size_t i = 0; i < ids.n; i++) {
-		_cleanup_pdir_ struct project_dir d = { .dir = -1, .lock = -1 };
-		_cleanup_project_ struct project p = { 0 };
+		_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+		_cleanup_dbproject_ struct dbproject p = { 0 };
 		bool up = false;
-		struct err *e = project_open(st, ids.v[i], false, &d, &p);
+		struct err *e = dbproject_open(st, ids.v[i], false, &d, &p);
 
 		for (size_t k = 0; k < p.n_services; k++)
 			up |= p.services[k].up;

@@ -8,8 +8,8 @@
 
 #include "core/branch/branch.h"
 
-/* Make sure that it runs, and has taken in the record as it is now.  When this returns, its addresses accept connections.
- * Sentences about addresses that could not be had go to NOTES (may be NULL).
+/* Make sure that it runs, and has taken in the record as it is now.  When this returns, its addresses accept
+ * connections. Sentences about addresses that could not be had go to NOTES (may be NULL).
  * Errors: all that keeps it from running. */
 struct err *switchboard_update(struct store *st, const char *project, struct strv *notes) MUST_CHECK;
 /* Does it run? */

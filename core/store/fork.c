@@ -118,7 +118,7 @@ static struct err *stage_target(struct store *st, struct job *j)
 		e = err_new(errno, "giving its data to uid %u", st->ids.root_uid);
 	e = e
 		    ?: j->to_snap ? snapshot_write(j->stage_dir, j->to_volume, j->to_snap)
-				  : volume_write_record(j->stage_dir, j->to_volume, false);
+				  : volume_write_record(j->stage_dir, j->to_volume, false, NULL);
 	return e;
 }
 
