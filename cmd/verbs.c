@@ -83,6 +83,12 @@ static const struct entry {
 	{ "container", "update", &verb_update },
 	{ "container", "wait", &verb_wait },
 
+	{ "context", "inspect", &verb_context_inspect },
+	{ "context", "ls", &verb_context_ls },
+	{ "context", "list", &verb_context_ls },
+	{ "context", "show", &verb_context_show },
+	{ "context", "use", &verb_context_use },
+
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
 	{ "image", "ls", &verb_images },
@@ -111,6 +117,7 @@ static const struct {
 	const char *name, *summary;
 } groups[] = {
 	{ "container", "Manage containers" },
+	{ "context", "Tell which engine is used: always this one" },
 	{ "image", "Manage images" },
 	{ "system", "Manage devbox" },
 	{ "volume", "Manage volumes" },
