@@ -64,7 +64,8 @@ static struct err *check_cpus(const struct limits *l, unsigned cpus)
 		return err_new(0, "Range of CPUs is from 0.01 to %u.00, as there are only %u CPUs available",
 			       cpus, cpus);
 	if (l->cpu_period && (l->cpu_period < 1000 || l->cpu_period > 1000000))
-		return err_new(0, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+		return err_new(0, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s "
+				  "(i.e. 1000000)");
 	if (l->cpu_quota > 0 && l->cpu_quota < 1000)
 		return err_new(0, "CPU cfs quota can not be less than 1ms (i.e. 1000)");
 	return NULL;
