@@ -162,7 +162,7 @@ static void *unpack_thread(void *arg)
 	struct hashed_read hr = { j->ring, sha256_new() };
 	struct layer_source src = { on_read, &hr };
 
-	j->unpack_error = layer_unpack(j->stage, j->f->st->ids, &src, &j->stats, &j->links);
+	j->unpack_error = layer_unpack(j->stage, &j->f->st->ids, &src, &j->stats, &j->links);
 	ring_close(j->ring); /* after an error the writer must not wait for room */
 	sha256_text(hr.sha, j->got_diff_id);
 	sha256_free(hr.sha);
