@@ -371,57 +371,6 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 
-/* --- image ------------------------------------------------------------------------------------ */
-
-static bool is_platform(const struct image *img)
-{
-	_cleanup_free_ char *own = NULL;
-
-	if (!opt_platform || !img->os || !img->arch)
-		return true;
-	own = xasprintf("%s/%s", img->os, img->arch);
-	return str_starts(opt_platform, own) || !strcmp(opt_platform, img->arch) ||
-	       !strcmp(opt_platform, img->os);
-}
-
-/* The image, pulled if that is needed and allowed. */
-static struct err *get_image(struct store *st, const char *name, struct image **ret)
-{
-	_cleanup_free_ char *pulled = NULL;
-	struct err *e = NULL;
-
-	if (strcmp(opt_pull, "always")) {
-		e = image_find(st, name, ret);
-		if (!e && is_platform(*ret))
-			return NULL;
-		if ((e && !err_is(e, ENOENT)) || !strcmp(opt_pull, "never")) {
-			if (e && err_is(e, ENOENT))
-				e->errnum = 0; /* "No such image" says it */
-			return e
-				       ?: err_new(0, "image %s was pulled for %s/%s, not for %s",
-						  name, (*ret)->os, (*ret)->arch, opt_platform);
-		}
-		image_free(*ret);
-		*ret = NULL;
-	}
-	if (e && !opt_quiet) {
-		struct image_ref ref;
-		struct err *bad = image_ref_parse(name, &ref);
-
-		if (bad) {
-			err_free(e);
-			return bad;
-		}
-		pulled = image_ref_familiar(&ref);
-		fprintf(stderr, "Unable to find image '%s' locally\n", pulled);
-		free(TAKE_PTR(pulled));
-		image_ref_done(&ref);
-	}
-	err_free(e);
-	e = pull_shown(st, name, opt_platform, opt_quiet, STDERR_FILENO, &pulled);
-	return e ?: image_find(st, name, ret);
-}
-
 /* --- making ----------------------------------------------------------------------------------- */
 
 static struct err *read_env_files(void)
@@ -513,7 +462,7 @@ static struct err *make_box(struct store *st, int argc, char **argv, struct box 
 	e = e ?: open_cidfile(&cid);
 	if (e)
 		return e;
-	e = get_image(st, req.image, &img);
+	e = image_get_shown(st, req.image, opt_platform, opt_pull, opt_quiet, &img);
 	e = e ?: box_create(st, &req, img, ret);
 	if (!e && cid >= 0)
 		e = fd_write_all(cid, opt_cidfile, (*ret)->spec.id, strlen((*ret)->spec.id));

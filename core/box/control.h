@@ -23,6 +23,8 @@ enum ctl_type {
 	CTL_WAIT, /* answered by EXITED */
 	CTL_WAIT_READY, /* answered by READY, or EXITED, or FAIL */
 	CTL_RESTARTS, /* arg: the policy (its number) | maximum << 3; answered by OK */
+	/* answered by OK with a channel to the container's relay, see relay_proc.h, or FAIL */
+	CTL_RELAY,
 	CTL_INIT, /* answered by INIT with a pidfd of the container's first process */
 	/* while attached */
 	CTL_STDIN, /* data */

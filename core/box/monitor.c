@@ -101,6 +101,7 @@ struct monitor {
 	int mnt_ns; /* keeps the file tree mounted beyond init's end, so that a slow unmount delays nobody */
 	pid_t init_pid, relay_pid;
 	int64_t relay_start_ms;
+	bool relay_stays; /* somebody has or had a channel to it */
 	struct source init, sync, listen, signals, relay;
 	struct pump out[2]; /* stdout and stderr, or the terminal's master in out[0] */
 	uint32_t tty_size; /* the starter's terminal, see term_size() */
@@ -430,6 +431,8 @@ static void update(struct client *c)
 		client_send(c, CTL_OK, 0, note ?: "", note ? strlen(note) : 0, -1);
 }
 
+static void relay_channel(struct client *c);
+
 static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 {
 	struct monitor *m = c->m;
@@ -496,6 +499,9 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 					       m->b->spec.id));
 		else
 			client_fail(c, err_new(0, "container is not running"));
+		break;
+	case CTL_RELAY:
+		relay_channel(c);
 		break;
 	case CTL_STDIN:
 		input_write(m, msg->data, len);
@@ -616,7 +622,7 @@ static void relay_stop(struct monitor *m)
  * kill: another one takes over the listeners, in a moment if this one did not live long. */
 static struct err *relay_ended(struct monitor *m)
 {
-	bool again = m->phase != EXITED && m->listeners.n;
+	bool again = m->phase != EXITED && (m->listeners.n || m->relay_stays);
 
 	relay_stop(m);
 	if (again)
@@ -674,12 +680,13 @@ static struct err *relay_start(struct monitor *m)
 		.listeners = m->b->spec.net == NET_DEFAULT ? &m->listeners : &none,
 		.probe = m->b->state.ready ? NULL : m->recipe,
 		.env = &m->b->spec.env,
+		.stay = m->relay_stays,
 	};
 	int fds[2];
 	pid_t pid;
 	struct err *e;
 
-	if (!p.listeners->n && !p.probe)
+	if (!p.listeners->n && !p.probe && !p.stay)
 		return NULL;
 	e = fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
@@ -702,6 +709,39 @@ static struct err *relay_start(struct monitor *m)
 	m->relay_start_ms = time_mono_ms();
 	m->relay = (struct source){ .fd = fds[0], .ready = relay_ready };
 	return loop_add(&m->loop, &m->relay, EPOLLIN);
+}
+
+/* Whoever accepts connections for this container gets a way to hand them over. */
+static struct err *open_channel(struct monitor *m, int *ret_fd)
+{
+	_cleanup_close_ int theirs = -1, ours = -1;
+	struct err *e;
+	int fds[2];
+
+	if (m->phase != RUNNING || m->b->spec.net != NET_DEFAULT)
+		return err_new(0, "container %s takes no connections", m->b->spec.name);
+	m->relay_stays = true;
+	e = fd_socketpair(SOCK_SEQPACKET, fds);
+	if (e)
+		return e;
+	ours = fds[0];
+	theirs = fds[1];
+	e = m->relay.fd < 0 ? relay_start(m) : NULL;
+	e = e ?: fd_send(m->relay.fd, "", 1, &theirs, 1);
+	if (!e)
+		*ret_fd = TAKE_FD(ours);
+	return e;
+}
+
+static void relay_channel(struct client *c)
+{
+	_cleanup_close_ int fd = -1;
+	struct err *e = open_channel(c->m, &fd);
+
+	if (e)
+		client_fail(c, e);
+	else
+		client_send(c, CTL_OK, 0, NULL, 0, fd);
 }
 
 /* -- health ---------------------------------------------------------------------------------------------------- */
