@@ -272,6 +272,8 @@ static void put_limits(const struct box *b, struct json_out *o)
 	json_put_int(o, "MemoryReservation", l->memory_reservation);
 	json_put_int(o, "NanoCpus", l->nano_cpus);
 	json_put_int(o, "CpuShares", l->cpu_shares);
+	json_put_int(o, "CpuPeriod", l->cpu_period);
+	json_put_int(o, "CpuQuota", l->cpu_quota);
 	json_put_str(o, "CpusetCpus", l->cpuset ?: "");
 	if (l->pids)
 		json_put_int(o, "PidsLimit", l->pids);
@@ -372,13 +374,13 @@ static void put_config(const struct box *b, struct json_out *o)
 	put(o, "Hostname", s->hostname);
 	put(o, "Domainname", s->domainname);
 	put(o, "User", s->user);
-	json_put_bool(o, "AttachStdin", s->open_stdin && !s->detached_start);
-	json_put_bool(o, "AttachStdout", !s->detached_start);
-	json_put_bool(o, "AttachStderr", !s->detached_start);
+	json_put_bool(o, "AttachStdin", s->attach & ATTACH_STDIN);
+	json_put_bool(o, "AttachStdout", s->attach & ATTACH_STDOUT);
+	json_put_bool(o, "AttachStderr", s->attach & ATTACH_STDERR);
 	put_set(o, "ExposedPorts", &s->exposed);
 	json_put_bool(o, "Tty", s->tty);
 	json_put_bool(o, "OpenStdin", s->open_stdin);
-	json_put_bool(o, "StdinOnce", s->open_stdin && !s->detached_start);
+	json_put_bool(o, "StdinOnce", s->attach & ATTACH_STDIN);
 	put_list(o, "Env", &s->env, 0);
 	put_list_or_null(o, "Cmd", &s->cmd);
 	put_healthcheck(&s->health, o);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/time.h>
 
 #include "cmd/access.h"
@@ -202,6 +203,18 @@ static struct err *set_pull(const char *value, UNUSED void *to)
 	return NULL;
 }
 
+static struct err *set_attach(const char *value, UNUSED void *to)
+{
+	static const char *const names[] = { "stdin", "stdout", "stderr" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcasecmp(value, names[i])) {
+			req.attach |= 1u << i;
+			return NULL;
+		}
+	return err_new(0, "valid streams are STDIN, STDOUT and STDERR");
+}
+
 static struct err *set_add_host(const char *value, UNUSED void *to)
 {
 	size_t name = strcspn(value, ":=");
@@ -250,6 +263,7 @@ static const struct opt opts[] = {
 	  &opt_sig_proxy, NULL },
 	{ 0, "wait", NULL, "With -d: return when the database answers", OPT_BOOL, &opt_wait, NULL },
 	LIMIT_OPTS(req.limits),
+	{ 'a', "attach", NULL, "Attach to STDIN, STDOUT or STDERR", OPT_CALL, NULL, set_attach },
 	{ 0, "add-host", NULL, "Add a custom host-to-IP mapping (host:ip)", OPT_CALL, NULL, set_add_host },
 	{ 0, "cap-add", NULL, "Add Linux capabilities", OPT_LIST, &req.cap_add, NULL },
 	{ 0, "cap-drop", NULL, "Drop Linux capabilities", OPT_LIST, &req.cap_drop, NULL },
@@ -465,6 +479,12 @@ static struct err *make_box(struct store *st, int argc, char **argv, struct box 
 	return e;
 }
 
+static void attach_default(void)
+{
+	if (!req.attach)
+		req.attach = ATTACH_STDOUT | ATTACH_STDERR | (req.open_stdin ? ATTACH_STDIN : 0);
+}
+
 static struct err *create(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
@@ -472,6 +492,7 @@ static struct err *create(UNUSED struct call *c, int argc, char **argv)
 	bool made_up = false;
 	struct err *e = store_open(&st);
 
+	attach_default();
 	e = e ?: make_box(st, argc, argv, &b, &made_up);
 	if (!e)
 		puts(b->spec.id);
@@ -557,7 +578,7 @@ static struct err *run_foreground(struct call *c, struct box *b, bool made_up)
 	struct foreground f = { .b = b, .made_up = made_up };
 	struct attach_opts o = {
 		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
-		.with_stdin = req.open_stdin,
+		.with_stdin = req.open_stdin && req.attach & ATTACH_STDIN,
 		.tty = b->spec.tty,
 		.sig_proxy = opt_sig_proxy,
 		.detach_keys = opt_detach_keys,
@@ -565,12 +586,16 @@ static struct err *run_foreground(struct call *c, struct box *b, bool made_up)
 		.on_interrupt = b->spec.recipe && !req.open_stdin ? on_interrupt : NULL,
 		.arg = &f,
 	};
-	_cleanup_close_ int conn = -1;
+	_cleanup_close_ int conn = -1, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	enum attach_end end = ATTACH_EXITED;
 	struct err *e = box_start(b, &conn);
 
 	if (e)
 		return e;
+	if (!(req.attach & ATTACH_STDOUT))
+		o.stdio[1] = null;
+	if (!(req.attach & ATTACH_STDERR))
+		o.stdio[2] = null;
 	print_notes(b);
 	e = attach_run(b, conn, &o, &end, &c->status);
 	if (!e && end == ATTACH_LOST)
@@ -627,6 +652,10 @@ static struct err *check_flags(void)
 		return err_status(
 			err_new(0, "--wait goes with -d: in the foreground you see when it is ready"),
 			125);
+	if (opt_detach && req.attach)
+		return err_status(err_new(0, "Conflicting options: -a and -d"), 125);
+	if (!opt_detach)
+		attach_default();
 	if (!opt_detach && req.tty && req.open_stdin && !isatty(STDIN_FILENO))
 		return err_status(err_new(0, "the input device is not a TTY"), 1);
 	return NULL;

@@ -90,6 +90,12 @@ static const struct entry {
 	{ "container", "update", &verb_update },
 	{ "container", "wait", &verb_wait },
 
+	{ "context", "inspect", &verb_context_inspect },
+	{ "context", "ls", &verb_context_ls },
+	{ "context", "list", &verb_context_ls },
+	{ "context", "show", &verb_context_show },
+	{ "context", "use", &verb_context_use },
+
 	{ "db", "up", &verb_db_up },
 	{ "db", "ls", &verb_db_ls },
 	{ "db", "list", &verb_db_ls },
@@ -139,6 +145,7 @@ static const struct {
 } groups[] = {
 	{ "compose", "Define and run multi-container applications", compose_opts },
 	{ "container", "Manage containers", NULL },
+	{ "context", "Tell which engine is used: always this one", NULL },
 	{ "db", "Manage databases that follow git's branches", NULL },
 	{ "image", "Manage images", NULL },
 	{ "system", "Manage devbox", NULL },

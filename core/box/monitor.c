@@ -470,6 +470,10 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 		end_restarts(m, true);
 		stop(m, 0);
 		break;
+	case CTL_KEEP:
+		m->remove = m->remove_volumes = false;
+		client_send(c, CTL_OK, 0, NULL, 0, -1);
+		break;
 	case CTL_WAIT_READY:
 		c->wants_exit = c->wants_ready = true;
 		if (!m->recipe)
@@ -807,6 +811,7 @@ static struct err *tester_ready(struct source *s, uint32_t events UNUSED)
 	struct test_result r;
 	ssize_t n = recv(s->fd, &r, sizeof(r), MSG_DONTWAIT);
 	struct health_result result = { .start_ns = m->test_start_ns, .end_ns = time_now_ns() };
+	enum health_status before = m->b->state.health.status;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return NULL;
@@ -818,6 +823,13 @@ static struct err *tester_ready(struct source *s, uint32_t events UNUSED)
 	result.exit_code = r.exit_code;
 	result.output = xstrndup(r.output, (size_t)n - head);
 	health_add(&m->b->spec.health, &m->b->state.health, &result, m->test_ran_ms);
+	if (m->b->state.health.status != before) {
+		char what[64];
+
+		snprintf(what, sizeof(what), "health_status: %s",
+			 health_names[m->b->state.health.status]);
+		box_event(m->b->st, &m->b->spec, what, NULL);
+	}
 	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: the next result tells more */
 	health_again(m);
 	return NULL;
@@ -1014,6 +1026,8 @@ static void limits_ended(struct monitor *m)
 	keeper_end(&m->keeper, &m->b->state.oom_killed, &reason);
 	if (reason && !m->b->state.error)
 		m->b->state.error = xstrdup(reason);
+	if (m->b->state.oom_killed)
+		box_event(m->b->st, &m->b->spec, "oom", NULL);
 }
 
 static void die_event(const struct monitor *m)
