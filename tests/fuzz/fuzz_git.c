@@ -1,5 +1,5 @@
-/* Repositories come from anywhere: any bytes in HEAD, .git, packed-refs and the reflogs give names that may be branches,
- * or nothing. */
+/* Repositories come from anywhere: any bytes in HEAD, .git, packed-refs and the reflogs give names that may be
+ * branches, or nothing. */
 #include "core/branch/git.h"
 
 #include <stdlib.h>

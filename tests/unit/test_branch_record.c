@@ -79,8 +79,7 @@ static void test_record(void)
 	is_err(dbproject_from_json(text, len, &q), NULL, "a record is read again");
 	again = dbproject_to_json(&q, NULL);
 	is_str(again, text, "and is the same");
-	ok(dbservice_fork(dbproject_service(&q, "mysql"), "feature/x") != NULL,
-		"its fork is found");
+	ok(dbservice_fork(dbproject_service(&q, "mysql"), "feature/x") != NULL, "its fork is found");
 	ok(dbservice_fork(dbproject_service(&q, "mysql"), "main") == NULL, "another one is not");
 	dbservice_drop_fork(dbproject_service(&q, "mysql"), "feature/x");
 	is_int(dbproject_service(&q, "mysql")->n_forks, 0, "it can be dropped");
