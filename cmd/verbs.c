@@ -93,6 +93,16 @@ static const struct entry {
 	{ "image", "remove", &verb_rmi },
 	{ "image", "tag", &verb_tag },
 
+	{ "network", "connect", &verb_network_connect },
+	{ "network", "create", &verb_network_create },
+	{ "network", "disconnect", &verb_network_disconnect },
+	{ "network", "inspect", &verb_network_inspect },
+	{ "network", "ls", &verb_network_ls },
+	{ "network", "list", &verb_network_ls },
+	{ "network", "prune", &verb_network_prune },
+	{ "network", "rm", &verb_network_rm },
+	{ "network", "remove", &verb_network_rm },
+
 	{ "system", "df", &verb_system_df },
 	{ "system", "events", &verb_events },
 	{ "system", "info", &verb_info },
@@ -110,9 +120,8 @@ static const struct entry {
 static const struct {
 	const char *name, *summary;
 } groups[] = {
-	{ "container", "Manage containers" },
-	{ "image", "Manage images" },
-	{ "system", "Manage devbox" },
+	{ "container", "Manage containers" }, { "image", "Manage images" },
+	{ "network", "Manage networks" },     { "system", "Manage devbox" },
 	{ "volume", "Manage volumes" },
 };
 

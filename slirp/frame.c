@@ -11,7 +11,15 @@
 
 #include "core/base/cleanup.h"
 
-enum { IP4_LEN = 20, IP6_LEN = 40, FRAG6_LEN = 8, TCP_LEN = 20, UDP_LEN = 8, ARP_LEN = 28, ICMP_LEN = 8 };
+enum {
+	IP4_LEN = 20,
+	IP6_LEN = 40,
+	FRAG6_LEN = 8,
+	TCP_LEN = 20,
+	UDP_LEN = 8,
+	ARP_LEN = 28,
+	ICMP_LEN = 8
+};
 enum { PORT_BOOTPS = 67, PORT_TFTP = 69, PORT_DHCP6 = 547 };
 enum { ANSWER_TTL = 64 };
 enum { TCPOPT_MSS_LEN = 4, CSUM_AT_TCP = 16, CSUM_AT_UDP = 6, CSUM_AT_ICMP = 2 };
@@ -285,8 +293,8 @@ bool frame_to_dns(const uint8_t *frame, size_t len, const struct net_addrs *a, u
 }
 
 /* The headers of an answer to P with L4_LEN bytes behind them, in case of fragments with the number ID; *RET is it. */
-static size_t answer_head(const uint8_t *frame, const struct packet *p, uint8_t proto, size_t l4_len,
-			  uint16_t id, uint8_t *out, struct packet *ret)
+static size_t answer_head(const uint8_t *frame, const struct packet *p, uint8_t proto,
+			  size_t l4_len, uint16_t id, uint8_t *out, struct packet *ret)
 {
 	size_t ip_len = p->v6 ? IP6_LEN : IP4_LEN;
 	uint8_t *ip = out + ETH_HLEN;
@@ -347,8 +355,8 @@ bool frame_look(const uint8_t *frame, size_t len, struct frame_info *ret)
 		.proto = p.proto,
 		.src = p.ip + (p.v6 ? 8 : 12),
 		.dst = p.ip + (p.v6 ? 24 : 16),
-		.has_ports = (p.proto == IPPROTO_TCP || p.proto == IPPROTO_UDP) && !p.later_fragment &&
-			     p.l4_len >= UDP_LEN,
+		.has_ports = (p.proto == IPPROTO_TCP || p.proto == IPPROTO_UDP) &&
+			     !p.later_fragment && p.l4_len >= UDP_LEN,
 	};
 	if (ret->has_ports)
 		ret->port = get16(p.l4 + 2);
@@ -392,8 +400,8 @@ static size_t refuse_udp(const uint8_t *frame, const struct packet *p, uint8_t *
 	struct packet a;
 	uint16_t sum;
 
-	len = answer_head(frame, p, p->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, ICMP_LEN + quoted,
-			  0, out, &a);
+	len = answer_head(frame, p, p->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, ICMP_LEN + quoted, 0,
+			  out, &a);
 	memset(a.l4, 0, ICMP_LEN);
 	a.l4[0] = p->v6 ? ICMP6_DST_UNREACH : ICMP_UNREACH;
 	a.l4[1] = p->v6 ? ICMP6_DST_UNREACH_NOPORT : ICMP_UNREACH_PORT;

@@ -116,7 +116,8 @@ static bool find_mac(void *arg, struct in_addr ip, uint8_t ret[NET_MAC_LEN])
 	return p != NULL;
 }
 
-void switch_answer(struct netswitch *sw, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg, size_t len)
+void switch_answer(struct netswitch *sw, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg,
+		   size_t len)
 {
 	_cleanup_free_ uint8_t *frame = xmalloc(FRAME_UDP_HEAD + len);
 
@@ -152,12 +153,10 @@ static enum way way_of(const struct switch_port *p, const struct frame_info *f)
 	if (f->v6 && !p->sw->cfg.ipv6)
 		return WAY_NONE;
 	if (dns && f->has_ports && f->port == DNS_PORT)
-		return f->proto == IPPROTO_UDP ? WAY_QUERY : WAY_OUT;
-	if (gateway && (!f->has_ports || p->host_loopback || is_published(p->sw, f)))
-		return f->proto == IPPROTO_ICMP || f->proto == IPPROTO_ICMPV6 || p->host_loopback ||
-				       f->has_ports
-			       ? WAY_OUT
-			       : WAY_NONE;
+		return f->proto == IPPROTO_UDP ? WAY_QUERY : f->v6 ? WAY_REFUSE : WAY_OUT;
+	if (gateway && (p->host_loopback || f->proto == IPPROTO_ICMP ||
+			f->proto == IPPROTO_ICMPV6 || is_published(p->sw, f)))
+		return WAY_OUT;
 	if (gateway || dns)
 		return WAY_REFUSE;
 	if (f->v6) { /* a group: neighbour discovery, frame_check() leaves nothing else */

@@ -28,7 +28,8 @@ struct switch_cfg {
 };
 
 struct netswitch;
-struct err *switch_new(struct loop *loop, const struct switch_cfg *cfg, struct netswitch **ret) MUST_CHECK;
+struct err *switch_new(struct loop *loop, const struct switch_cfg *cfg, struct netswitch **ret)
+	MUST_CHECK;
 void switch_answer(struct netswitch *sw, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg,
 		   size_t len);
 
