@@ -10,6 +10,7 @@
 #include "core/box/procs.h"
 #include "core/box/runopt.h"
 #include "core/store/network.h"
+#include "core/store/volume.h"
 
 #define NEVER "0001-01-01T00:00:00Z" /* Go's zero time */
 
@@ -272,6 +273,8 @@ static void put_limits(const struct box *b, struct json_out *o)
 	json_put_int(o, "MemoryReservation", l->memory_reservation);
 	json_put_int(o, "NanoCpus", l->nano_cpus);
 	json_put_int(o, "CpuShares", l->cpu_shares);
+	json_put_int(o, "CpuPeriod", l->cpu_period);
+	json_put_int(o, "CpuQuota", l->cpu_quota);
 	json_put_str(o, "CpusetCpus", l->cpuset ?: "");
 	if (l->pids)
 		json_put_int(o, "PidsLimit", l->pids);
@@ -398,13 +401,13 @@ static void put_config(const struct box *b, struct json_out *o)
 	put(o, "Hostname", s->hostname);
 	put(o, "Domainname", s->domainname);
 	put(o, "User", s->user);
-	json_put_bool(o, "AttachStdin", s->open_stdin && !s->detached_start);
-	json_put_bool(o, "AttachStdout", !s->detached_start);
-	json_put_bool(o, "AttachStderr", !s->detached_start);
+	json_put_bool(o, "AttachStdin", s->attach & ATTACH_STDIN);
+	json_put_bool(o, "AttachStdout", s->attach & ATTACH_STDOUT);
+	json_put_bool(o, "AttachStderr", s->attach & ATTACH_STDERR);
 	put_set(o, "ExposedPorts", &s->exposed);
 	json_put_bool(o, "Tty", s->tty);
 	json_put_bool(o, "OpenStdin", s->open_stdin);
-	json_put_bool(o, "StdinOnce", s->open_stdin && !s->detached_start);
+	json_put_bool(o, "StdinOnce", s->attach & ATTACH_STDIN);
 	put_list(o, "Env", &s->env, 0);
 	put_list_or_null(o, "Cmd", &s->cmd);
 	put_healthcheck(&s->health, o);
@@ -733,6 +736,7 @@ struct err *describe_volume(struct store *st, const char *name, struct json_out 
 {
 	_cleanup_free_ char *record = xasprintf("%s/volume.json", name), *text = NULL;
 	_cleanup_free_ char *point = xasprintf("%s/volumes/%s/data", st->path, name);
+	_cleanup_strv_ struct strv labels = { 0 };
 	_cleanup_json_ json *j = NULL;
 	size_t len;
 	struct err *e;
@@ -744,10 +748,8 @@ struct err *describe_volume(struct store *st, const char *name, struct json_out 
 	json_open(o, NULL, '{');
 	put(o, "CreatedAt", json_str(j, "CreatedAt"));
 	json_put_str(o, "Driver", "local");
-	json_open(o, "Labels", '{');
-	if (json_bool(j, "Anonymous", false))
-		json_put_str(o, "com.docker.volume.anonymous", "");
-	json_close(o, '}');
+	volume_labels(st, name, &labels);
+	put_map(o, "Labels", &labels);
 	put(o, "Mountpoint", point);
 	put(o, "Name", name);
 	json_put_null(o, "Options");

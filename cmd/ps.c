@@ -53,9 +53,30 @@ static const struct column columns[] = {
 
 /* --- filters ---------------------------------------------------------------------------------- */
 
-static const char *const known_filters[] = { "ancestor", "exited", "expose", "health",
-					     "id",	 "label",  "name",   "network",
-					     "publish",	 "status", "volume", NULL };
+static const char *const known_filters[] = { "ancestor", "before", "exited", "expose", "health",
+					     "id",	 "label",  "label!", "name",   "network",
+					     "publish",	 "since",  "status", "volume", NULL };
+
+/* The containers that before= and since= name: what is younger or older than them is meant. */
+static int64_t before_ns = INT64_MAX, since_ns = INT64_MIN;
+
+static struct err *find_bounds(struct store *st)
+{
+	for (size_t i = 0; i < opt_filters.n; i++) {
+		const char *before = str_after(opt_filters.v[i], "before="),
+			   *since = str_after(opt_filters.v[i], "since=");
+		_cleanup_box_ struct box *b = NULL;
+		struct err *e = before || since ? box_find(st, before ?: since, &b) : NULL;
+
+		if (e)
+			return e;
+		if (before && b->spec.created_ns < before_ns)
+			before_ns = b->spec.created_ns;
+		if (since && b->spec.created_ns > since_ns)
+			since_ns = b->spec.created_ns;
+	}
+	return NULL;
+}
 
 static bool match_name(const char *value, const void *of)
 {
@@ -194,10 +215,30 @@ static bool wanted(const struct box *b)
 		{ "volume", match_volume },
 	};
 
+	if (b->spec.created_ns >= before_ns || b->spec.created_ns <= since_ns)
+		return false;
 	for (size_t i = 0; i < ARRAY_LEN(tests); i++)
 		if (!filters_pass(&opt_filters, tests[i].key, tests[i].match, b))
 			return false;
 	return filters_labels(&opt_filters, &b->spec.labels);
+}
+
+/* A word that no state has would match nothing, in silence. */
+static struct err *check_values(void)
+{
+	for (size_t i = 0; i < opt_filters.n; i++) {
+		const char *status = str_after(opt_filters.v[i], "status="),
+			   *health = str_after(opt_filters.v[i], "health=");
+		bool good = (!status && !health) || str_eq(status, "paused");
+
+		for (int k = 0; status && !good && k < BOX_STATUS_MAX; k++)
+			good = !strcmp(status, box_status_names[k]);
+		for (int k = 0; health && !good && k < HEALTH_MAX; k++)
+			good = !strcmp(health, health_names[k]);
+		if (!good)
+			return err_new(0, "invalid filter '%s'", opt_filters.v[i]);
+	}
+	return NULL;
 }
 
 /* A filter on the state says itself which states are meant. */
@@ -372,7 +413,9 @@ static struct err *ps(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv
 	size_t n = 0;
 	struct err *e = filters_check(&opt_filters, known_filters);
 
+	e = e ?: check_values();
 	e = e ?: store_open(&st);
+	e = e ?: find_bounds(st);
 	e = e ?: box_list(st, &boxes, &n);
 	e = e ?: print(boxes, n);
 	for (size_t i = 0; i < n; i++)

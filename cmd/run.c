@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/time.h>
 
 #include "cmd/access.h"
@@ -191,6 +192,18 @@ static struct err *set_pull(const char *value, UNUSED void *to)
 	return NULL;
 }
 
+static struct err *set_attach(const char *value, UNUSED void *to)
+{
+	static const char *const names[] = { "stdin", "stdout", "stderr" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcasecmp(value, names[i])) {
+			req.attach |= 1u << i;
+			return NULL;
+		}
+	return err_new(0, "valid streams are STDIN, STDOUT and STDERR");
+}
+
 static struct err *set_add_host(const char *value, UNUSED void *to)
 {
 	size_t name = strcspn(value, ":=");
@@ -239,6 +252,7 @@ static const struct opt opts[] = {
 	  &opt_sig_proxy, NULL },
 	{ 0, "wait", NULL, "With -d: return when the database answers", OPT_BOOL, &opt_wait, NULL },
 	LIMIT_OPTS(req.limits),
+	{ 'a', "attach", NULL, "Attach to STDIN, STDOUT or STDERR", OPT_CALL, NULL, set_attach },
 	{ 0, "add-host", NULL, "Add a custom host-to-IP mapping (host:ip)", OPT_CALL, NULL, set_add_host },
 	{ 0, "cap-add", NULL, "Add Linux capabilities", OPT_LIST, &req.cap_add, NULL },
 	{ 0, "cap-drop", NULL, "Drop Linux capabilities", OPT_LIST, &req.cap_drop, NULL },
@@ -349,57 +363,6 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 
-/* --- image ------------------------------------------------------------------------------------ */
-
-static bool is_platform(const struct image *img)
-{
-	_cleanup_free_ char *own = NULL;
-
-	if (!opt_platform || !img->os || !img->arch)
-		return true;
-	own = xasprintf("%s/%s", img->os, img->arch);
-	return str_starts(opt_platform, own) || !strcmp(opt_platform, img->arch) ||
-	       !strcmp(opt_platform, img->os);
-}
-
-/* The image, pulled if that is needed and allowed. */
-static struct err *get_image(struct store *st, const char *name, struct image **ret)
-{
-	_cleanup_free_ char *pulled = NULL;
-	struct err *e = NULL;
-
-	if (strcmp(opt_pull, "always")) {
-		e = image_find(st, name, ret);
-		if (!e && is_platform(*ret))
-			return NULL;
-		if ((e && !err_is(e, ENOENT)) || !strcmp(opt_pull, "never")) {
-			if (e && err_is(e, ENOENT))
-				e->errnum = 0; /* "No such image" says it */
-			return e
-				       ?: err_new(0, "image %s was pulled for %s/%s, not for %s",
-						  name, (*ret)->os, (*ret)->arch, opt_platform);
-		}
-		image_free(*ret);
-		*ret = NULL;
-	}
-	if (e && !opt_quiet) {
-		struct image_ref ref;
-		struct err *bad = image_ref_parse(name, &ref);
-
-		if (bad) {
-			err_free(e);
-			return bad;
-		}
-		pulled = image_ref_familiar(&ref);
-		fprintf(stderr, "Unable to find image '%s' locally\n", pulled);
-		free(TAKE_PTR(pulled));
-		image_ref_done(&ref);
-	}
-	err_free(e);
-	e = pull_shown(st, name, opt_platform, opt_quiet, STDERR_FILENO, &pulled);
-	return e ?: image_find(st, name, ret);
-}
-
 /* --- making ----------------------------------------------------------------------------------- */
 
 static struct err *read_env_files(void)
@@ -492,7 +455,7 @@ static struct err *make_box(struct store *st, int argc, char **argv, struct box 
 	e = e ?: open_cidfile(&cid);
 	if (e)
 		return e;
-	e = get_image(st, req.image, &img);
+	e = image_get_shown(st, req.image, opt_platform, opt_pull, opt_quiet, &img);
 	e = e ?: box_create(st, &req, img, ret);
 	if (!e && cid >= 0)
 		e = fd_write_all(cid, opt_cidfile, (*ret)->spec.id, strlen((*ret)->spec.id));
@@ -509,6 +472,12 @@ static struct err *make_box(struct store *st, int argc, char **argv, struct box 
 	return e;
 }
 
+static void attach_default(void)
+{
+	if (!req.attach)
+		req.attach = ATTACH_STDOUT | ATTACH_STDERR | (req.open_stdin ? ATTACH_STDIN : 0);
+}
+
 static struct err *create(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
@@ -516,6 +485,7 @@ static struct err *create(UNUSED struct call *c, int argc, char **argv)
 	bool made_up = false;
 	struct err *e = store_open(&st);
 
+	attach_default();
 	e = e ?: make_box(st, argc, argv, &b, &made_up);
 	if (!e)
 		puts(b->spec.id);
@@ -601,7 +571,7 @@ static struct err *run_foreground(struct call *c, struct box *b, bool made_up)
 	struct foreground f = { .b = b, .made_up = made_up };
 	struct attach_opts o = {
 		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
-		.with_stdin = req.open_stdin,
+		.with_stdin = req.open_stdin && req.attach & ATTACH_STDIN,
 		.tty = b->spec.tty,
 		.sig_proxy = opt_sig_proxy,
 		.detach_keys = opt_detach_keys,
@@ -609,12 +579,16 @@ static struct err *run_foreground(struct call *c, struct box *b, bool made_up)
 		.on_interrupt = b->spec.recipe && !req.open_stdin ? on_interrupt : NULL,
 		.arg = &f,
 	};
-	_cleanup_close_ int conn = -1;
+	_cleanup_close_ int conn = -1, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	enum attach_end end = ATTACH_EXITED;
 	struct err *e = box_start(b, &conn);
 
 	if (e)
 		return e;
+	if (!(req.attach & ATTACH_STDOUT))
+		o.stdio[1] = null;
+	if (!(req.attach & ATTACH_STDERR))
+		o.stdio[2] = null;
 	print_notes(b);
 	e = attach_run(b, conn, &o, &end, &c->status);
 	if (!e && end == ATTACH_LOST)
@@ -671,6 +645,10 @@ static struct err *check_flags(void)
 		return err_status(
 			err_new(0, "--wait goes with -d: in the foreground you see when it is ready"),
 			125);
+	if (opt_detach && req.attach)
+		return err_status(err_new(0, "Conflicting options: -a and -d"), 125);
+	if (!opt_detach)
+		attach_default();
 	if (!opt_detach && req.tty && req.open_stdin && !isatty(STDIN_FILENO))
 		return err_status(err_new(0, "the input device is not a TTY"), 1);
 	return NULL;

@@ -5,8 +5,8 @@
  *	nameserver_query(ns, &client, msg, len)    for a datagram to port 53: the answer comes through client.reply()
  *	nameserver_listen(ns, fd)                  and for TCP: a listening stream socket of any family
  *
- * TCP (RFC 7766): several queries on a connection, answered as they come, also after the client's end of input.  At
- * most NAMESERVER_CONNS connections, the idlest makes room for a new one; a silent one ends after NAMESERVER_IDLE_MS. */
+ * TCP (RFC 7766): several queries on a connection, answered as they come, also after the client's end of input.  There
+ * are at most NAMESERVER_CONNS connections, the idlest makes room; a silent one ends after NAMESERVER_IDLE_MS. */
 #ifndef SLIRP_NAMESERVER_H
 #define SLIRP_NAMESERVER_H
 

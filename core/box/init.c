@@ -149,6 +149,9 @@ void init_main(const struct init_args *a)
 	e = e ?: rootfs_open_binds(&cfg, &binds);
 	e = e ?: make_network(a);
 	e = e ?: userns_become_root(a->st->ids.single);
+	/* its cgroup is another one since the clone: that shall be what it sees as the top */
+	if (!e && limits_any(&s->limits) && unshare(CLONE_NEWCGROUP) < 0)
+		e = err_new(errno, "making a cgroup namespace");
 	e = e ?: rootfs_mount(&cfg, &binds, &root);
 	if (!e && s->tty) {
 		e = rootfs_pty(root, true, &master, &l.stdio[0]);

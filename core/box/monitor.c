@@ -101,6 +101,7 @@ struct monitor {
 	int mnt_ns; /* keeps the file tree mounted beyond init's end, so that a slow unmount delays nobody */
 	pid_t init_pid, relay_pid;
 	int64_t relay_start_ms;
+	bool relay_stays; /* somebody has or had a channel to it */
 	struct source init, sync, listen, signals, relay;
 	struct pump out[2]; /* stdout and stderr, or the terminal's master in out[0] */
 	uint32_t tty_size; /* the starter's terminal, see term_size() */
@@ -462,6 +463,7 @@ static struct err *change_networks(struct monitor *m)
 	}
 	return e;
 }
+static void relay_channel(struct client *c);
 
 static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 {
@@ -500,6 +502,10 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 		end_restarts(m, true);
 		stop(m, 0);
 		break;
+	case CTL_KEEP:
+		m->remove = m->remove_volumes = false;
+		client_send(c, CTL_OK, 0, NULL, 0, -1);
+		break;
 	case CTL_WAIT_READY:
 		c->wants_exit = c->wants_ready = true;
 		if (!m->recipe)
@@ -525,6 +531,9 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 					       m->b->spec.id));
 		else
 			client_fail(c, err_new(0, "container is not running"));
+		break;
+	case CTL_RELAY:
+		relay_channel(c);
 		break;
 	case CTL_STDIN:
 		input_write(m, msg->data, len);
@@ -652,7 +661,7 @@ static void relay_stop(struct monitor *m)
  * kill: another one takes over the listeners, in a moment if this one did not live long. */
 static struct err *relay_ended(struct monitor *m)
 {
-	bool again = m->phase != EXITED && m->listeners.n;
+	bool again = m->phase != EXITED && (m->listeners.n || m->relay_stays);
 
 	relay_stop(m);
 	if (again)
@@ -711,12 +720,13 @@ static struct err *relay_start(struct monitor *m)
 		.listeners = m->nets.n ? &m->listeners : &none,
 		.probe = m->b->state.ready ? NULL : m->recipe,
 		.env = &m->b->spec.env,
+		.stay = m->relay_stays,
 	};
 	int fds[2];
 	pid_t pid;
 	struct err *e;
 
-	if (!p.listeners->n && !p.probe)
+	if (!p.listeners->n && !p.probe && !p.stay)
 		return NULL;
 	e = fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
@@ -739,6 +749,39 @@ static struct err *relay_start(struct monitor *m)
 	m->relay_start_ms = time_mono_ms();
 	m->relay = (struct source){ .fd = fds[0], .ready = relay_ready };
 	return loop_add(&m->loop, &m->relay, EPOLLIN);
+}
+
+/* Whoever accepts connections for this container gets a way to hand them over. */
+static struct err *open_channel(struct monitor *m, int *ret_fd)
+{
+	_cleanup_close_ int theirs = -1, ours = -1;
+	struct err *e;
+	int fds[2];
+
+	if (m->phase != RUNNING || m->b->spec.net != NET_DEFAULT)
+		return err_new(0, "container %s takes no connections", m->b->spec.name);
+	m->relay_stays = true;
+	e = fd_socketpair(SOCK_SEQPACKET, fds);
+	if (e)
+		return e;
+	ours = fds[0];
+	theirs = fds[1];
+	e = m->relay.fd < 0 ? relay_start(m) : NULL;
+	e = e ?: fd_send(m->relay.fd, "", 1, &theirs, 1);
+	if (!e)
+		*ret_fd = TAKE_FD(ours);
+	return e;
+}
+
+static void relay_channel(struct client *c)
+{
+	_cleanup_close_ int fd = -1;
+	struct err *e = open_channel(c->m, &fd);
+
+	if (e)
+		client_fail(c, e);
+	else
+		client_send(c, CTL_OK, 0, NULL, 0, fd);
 }
 
 /* -- health ---------------------------------------------------------------------------------------------------- */
@@ -808,6 +851,7 @@ static struct err *tester_ready(struct source *s, uint32_t events UNUSED)
 	struct test_result r;
 	ssize_t n = recv(s->fd, &r, sizeof(r), MSG_DONTWAIT);
 	struct health_result result = { .start_ns = m->test_start_ns, .end_ns = time_now_ns() };
+	enum health_status before = m->b->state.health.status;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return NULL;
@@ -819,6 +863,13 @@ static struct err *tester_ready(struct source *s, uint32_t events UNUSED)
 	result.exit_code = r.exit_code;
 	result.output = xstrndup(r.output, (size_t)n - head);
 	health_add(&m->b->spec.health, &m->b->state.health, &result, m->test_ran_ms);
+	if (m->b->state.health.status != before) {
+		char what[64];
+
+		snprintf(what, sizeof(what), "health_status: %s",
+			 health_names[m->b->state.health.status]);
+		box_event(m->b->st, &m->b->spec, what, NULL);
+	}
 	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: the next result tells more */
 	health_again(m);
 	return NULL;
@@ -1010,6 +1061,8 @@ static void limits_ended(struct monitor *m)
 	keeper_end(&m->keeper, &m->b->state.oom_killed, &reason);
 	if (reason && !m->b->state.error)
 		m->b->state.error = xstrdup(reason);
+	if (m->b->state.oom_killed)
+		box_event(m->b->st, &m->b->spec, "oom", NULL);
 }
 
 static void die_event(const struct monitor *m)
@@ -1370,13 +1423,13 @@ static struct err *begin(struct monitor *m)
 /* A session of our own, no terminal, none of the caller's descriptors. */
 static void detach(const struct box *b, int lock, int starter)
 {
-	int keep[] = {
-		b->dir,	      b->st->root,    b->st->blobs,    b->st->layers, b->st->containers,
-		b->st->names, b->st->volumes, b->st->networks, b->st->cache,  b->st->tmp,
-		lock,	      starter
-	};
+	int keep[STORE_FDS + 3];
 	int null;
 
+	store_fds(b->st, keep);
+	keep[STORE_FDS] = b->dir;
+	keep[STORE_FDS + 1] = lock;
+	keep[STORE_FDS + 2] = starter;
 	setsid();
 	prctl(PR_SET_NAME, "devbox-monitor");
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);

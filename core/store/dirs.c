@@ -62,7 +62,7 @@ struct err *store_open(struct store **ret)
 	struct err *e;
 
 	st->root = st->blobs = st->layers = st->containers = st->names = st->volumes =
-		st->networks = st->cache = st->tmp = -1;
+		st->networks = st->cache = st->tmp = st->sealed = st->trash = st->cow = -1;
 	userns_ids_load(&st->ids);
 	e = home_data_dir(&st->path);
 	if (!e) {
@@ -84,6 +84,9 @@ struct err *store_open(struct store **ret)
 	e = e ?: own_dir(&st->ids, st->root, "networks", &st->networks);
 	e = e ?: own_dir(&st->ids, st->root, "cache", &st->cache);
 	e = e ?: own_dir(&st->ids, st->root, "tmp", &st->tmp);
+	e = e ?: own_dir(&st->ids, st->root, "sealed", &st->sealed);
+	e = e ?: own_dir(&st->ids, st->root, "trash", &st->trash);
+	e = e ?: own_dir(&st->ids, st->root, "cow", &st->cow);
 	if (!e && faccessat(st->root, "oci-layout", F_OK, 0) < 0)
 		e = fd_write_atomic(st->root, "oci-layout", layout, sizeof(layout) - 1, 0644, false);
 	if (e) {
@@ -95,17 +98,28 @@ struct err *store_open(struct store **ret)
 	return NULL;
 }
 
+void store_fds(const struct store *st, int ret[STORE_FDS])
+{
+	const int fds[] = { st->root,  st->blobs,   st->layers,	  st->containers,
+			    st->names, st->volumes, st->networks, st->cache,
+			    st->tmp,   st->sealed,  st->trash,	  st->cow };
+
+	_Static_assert(ARRAY_LEN(fds) == STORE_FDS, "each of them");
+	memcpy(ret, fds, sizeof(fds));
+}
+
 void store_free(struct store *st)
 {
 	if (!st)
 		return;
 
-	int *fds[] = { &st->root,    &st->blobs,    &st->layers, &st->containers, &st->names,
-		       &st->volumes, &st->networks, &st->cache,	 &st->tmp };
+	int fds[STORE_FDS];
+
+	store_fds(st, fds);
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-		if (*fds[i] >= 0)
-			close(*fds[i]);
+		if (fds[i] >= 0)
+			close(fds[i]);
 	userns_ids_done(&st->ids);
 	free(st->path);
 	free(st);

@@ -121,7 +121,7 @@ static void test_queries(void)
 	}
 	is_int(receive(fd, buf, 2 + 36), 38, "an answer to a query in pieces");
 	is_int(buf[1], 36, "its length");
-	is_str(inet_ntoa(*(struct in_addr *)(void *)(buf + 34)), "10.0.2.100", "the address");
+	ok(memcmp(buf + 34, ((uint8_t[]){ 10, 0, 2, 100 }), 4) == 0, "the address");
 	say(fd, x, sizeof(x));
 	say(fd, db, sizeof(db));
 	say(fd, x, sizeof(x) - 3);
