@@ -103,6 +103,10 @@ static struct err *copy_content(int src, int dst, enum how how, unsigned depth)
 		if (strcmp(de->d_name, ".") && strcmp(de->d_name, "..")) {
 			struct err *e = copy_entry(src, dst, de->d_name, how, depth);
 
+			if (how == COPY_LIVE && err_is(e, ENOENT)) {
+				err_free(e); /* removed meanwhile */
+				continue;
+			}
 			if (e)
 				return err_wrap(e, "copying %s", de->d_name);
 		}

@@ -1,6 +1,6 @@
 /* How the first process comes to be (the monitor's side is in monitor.c):
  *   1 waits for MAPPED                  as the caller's own id, all capabilities in the new namespaces
- *   2 opens what the user named on the host (bind mounts), makes the network device, sends NET
+ *   2 opens what the user named on the host (bind mounts), makes the network devices, sends NET for each
  *   3 becomes root of the namespace; mounts (rootfs.c); sends TTY if there is a terminal
  *   4 pivots, gives up capabilities, installs seccomp, executes (launch.c)
  * Until step 4 is over nothing of the image has run, so nothing can look into this process; it must
@@ -79,6 +79,14 @@ static struct err *send_fd(int sync, char what, int fd)
 	return fd_send(sync, &what, 1, &fd, 1);
 }
 
+static struct err *serve_volume(void *arg, size_t entry, int fuse_fd)
+{
+	const struct init_args *a = arg;
+	const struct init_volume msg = { .what = INIT_VOLUME, .entry = (uint32_t)entry };
+
+	return fd_send(a->sync, &msg, sizeof(msg), &fuse_fd, 1);
+}
+
 /* Before the identity changes; a file of /proc that still is the user's. */
 static struct err *set_oom_score(int adj)
 {
@@ -98,29 +106,32 @@ static struct err *set_oom_score(int adj)
 	return e;
 }
 
-static struct err *make_network(const struct spec *s, int sync)
+static struct err *make_network(const struct init_args *a)
 {
-	struct init_net msg = { .what = INIT_NET };
-	struct net_addrs addrs;
+	struct netns made[NETNS_LINKS_MAX];
 	struct err *e;
 
-	if (s->net == NET_HOST)
+	if (a->spec->net == NET_HOST || a->spec->net == NET_CONTAINER)
 		return NULL;
-	if (s->net == NET_NONE)
-		return netns_setup_lo();
-	runopt_addrs(s, &addrs);
-	e = netns_setup(&addrs, &msg.net);
-	if (e)
-		return e;
-	e = fd_send(sync, &msg, sizeof(msg), &msg.net.packet_fd, 1);
-	close(msg.net.packet_fd);
+	e = netns_setup(a->links, a->n_links, made);
+	for (size_t i = 0; i < a->n_links && !e; i++) {
+		struct init_net msg = { .what = INIT_NET, .index = (unsigned)i, .net = made[i] };
+
+		e = fd_send(a->sync, &msg, sizeof(msg), &msg.net.packet_fd, 1);
+		close(msg.net.packet_fd);
+	}
 	return e;
 }
 
 void init_main(const struct init_args *a)
 {
 	const struct spec *s = a->spec;
-	struct rootfs_cfg cfg = { s, a->st->path, s->net == NET_HOST };
+	struct rootfs_cfg cfg = { .spec = s,
+				  .store_path = a->st->path,
+				  .host_net = s->net == NET_HOST,
+				  .st = a->st,
+				  .serve = serve_volume,
+				  .serve_arg = (void *)(uintptr_t)a };
 	struct rootfs_binds binds = { 0 };
 	struct launch l = {
 		.user = s->user,
@@ -138,7 +149,7 @@ void init_main(const struct init_args *a)
 	};
 	struct strv argv = { 0 };
 	int root = -1, master = -1;
-	const int keep[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2] };
+	const int keep[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2], a->st->volumes };
 	struct err *e = NULL;
 	char c;
 
@@ -149,8 +160,11 @@ void init_main(const struct init_args *a)
 	umask(022);
 	e = set_oom_score(s->oom_score_adj);
 	e = e ?: rootfs_open_binds(&cfg, &binds);
-	e = e ?: make_network(s, a->sync);
+	e = e ?: make_network(a);
 	e = e ?: userns_become_root(a->st->ids.single);
+	/* its cgroup is another one since the clone: that shall be what it sees as the top */
+	if (!e && limits_any(&s->limits) && unshare(CLONE_NEWCGROUP) < 0)
+		e = err_new(errno, "making a cgroup namespace");
 	e = e ?: rootfs_mount(&cfg, &binds, &root);
 	if (!e && s->tty) {
 		e = rootfs_pty(root, true, &master, &l.stdio[0]);
@@ -171,7 +185,9 @@ void init_main(const struct init_args *a)
 	strv_copy(&argv, &s->entrypoint);
 	strv_copy(&argv, &s->cmd);
 	l.argv = &argv;
-	strv_copy(&l.env, &s->env);
+	strv_copy(&l.env, a->env);
+	for (size_t i = 0; i < s->env.n; i++)
+		strv_env_set(&l.env, s->env.v[i]);
 	if (!strv_env(&l.env, "HOSTNAME"))
 		strv_addf(&l.env, "HOSTNAME=%s", a->hostname);
 	fail(a->sync, launch_exec(&l));

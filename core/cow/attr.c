@@ -9,56 +9,56 @@
 
 int fs_getattr(struct cow_fs *fs, uint64_t node, struct stat *ret)
 {
-	struct node *n;
+	struct fs_node *n;
 	int rc;
 
 	fs_enter(fs);
-	n = node_get(fs, node);
-	rc = n ? node_stat(fs, n, ret) : -ESTALE;
+	n = fsnode_get(fs, node);
+	rc = n ? fsnode_stat(fs, n, ret) : -ESTALE;
 	fs_leave(fs);
 	return rc;
 }
 
-static int set_size(struct cow_fs *fs, struct node *n, uint64_t size)
+static int set_size(struct cow_fs *fs, struct fs_node *n, uint64_t size)
 {
 	int rc;
 
 	if (n->type != S_IFREG)
 		return -EINVAL;
-	rc = node_open_file(fs, n);
+	rc = fsnode_open_file(fs, n);
 	if (rc < 0)
 		return rc;
 	rc = cow_file_truncate(n->file, size);
-	node_close_file(fs, n);
+	fsnode_close_file(fs, n);
 	return rc;
 }
 
 /* Through its path: a symbolic link has no descriptor that can be written, and fchmodat() follows none here, because
  * the kernel never asks for the mode of one. */
-static int set_mode(const struct node *n, mode_t mode)
+static int set_mode(const struct fs_node *n, mode_t mode)
 {
 	char path[NAME_MAX + 32];
 
-	node_path(n, path);
+	fsnode_path(n, path);
 	return chmod(path, mode & 07777) < 0 ? -errno : 0;
 }
 
-static bool by_path(const struct node *n)
+static bool by_path(const struct fs_node *n)
 {
 	return n->file || n->fd >= 0;
 }
 
-static int set_owner(const struct node *n, uid_t uid, gid_t gid)
+static int set_owner(const struct fs_node *n, uid_t uid, gid_t gid)
 {
 	char path[NAME_MAX + 32];
 	int rc;
 
-	node_path(n, path);
+	fsnode_path(n, path);
 	rc = by_path(n) ? chown(path, uid, gid) : lchown(path, uid, gid);
 	return rc < 0 ? -errno : 0;
 }
 
-static int set_times(const struct node *n, unsigned set, const struct stat *in)
+static int set_times(const struct fs_node *n, unsigned set, const struct stat *in)
 {
 	struct timespec times[2] = { in->st_atim, in->st_mtim };
 	char path[NAME_MAX + 32];
@@ -67,14 +67,14 @@ static int set_times(const struct node *n, unsigned set, const struct stat *in)
 		times[0].tv_nsec = UTIME_OMIT;
 	if (!(set & FS_SET_MTIME))
 		times[1].tv_nsec = UTIME_OMIT;
-	node_path(n, path);
+	fsnode_path(n, path);
 	return utimensat(AT_FDCWD, path, times, by_path(n) ? 0 : AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-static int kill_ids(struct cow_fs *fs, const struct node *n)
+static int kill_ids(struct cow_fs *fs, const struct fs_node *n)
 {
 	struct stat st;
-	int rc = node_stat(fs, (struct node *)(uintptr_t)n, &st);
+	int rc = fsnode_stat(fs, (struct fs_node *)(uintptr_t)n, &st);
 	mode_t mode = st.st_mode & 07777 & ~(mode_t)S_ISUID;
 
 	if (rc < 0 || n->type != S_IFREG)
@@ -86,11 +86,11 @@ static int kill_ids(struct cow_fs *fs, const struct node *n)
 
 int fs_setattr(struct cow_fs *fs, uint64_t node, unsigned set, const struct stat *in, struct stat *ret)
 {
-	struct node *n;
+	struct fs_node *n;
 	int rc = 0;
 
 	fs_enter(fs);
-	n = node_get(fs, node);
+	n = fsnode_get(fs, node);
 	if (!n || (!n->name && !by_path(n)))
 		rc = -ESTALE;
 	if (!rc && set & (FS_SET_UID | FS_SET_GID))
@@ -104,19 +104,19 @@ int fs_setattr(struct cow_fs *fs, uint64_t node, unsigned set, const struct stat
 		rc = set_mode(n, in->st_mode);
 	if (!rc && set & (FS_SET_ATIME | FS_SET_MTIME))
 		rc = set_times(n, set, in);
-	rc = rc ?: node_stat(fs, n, ret);
+	rc = rc ?: fsnode_stat(fs, n, ret);
 	fs_leave(fs);
 	return rc;
 }
 
 int fs_readlink(struct cow_fs *fs, uint64_t node, char *buf, size_t size)
 {
-	struct node *n;
+	struct fs_node *n;
 	ssize_t len;
 	int rc;
 
 	fs_enter(fs);
-	n = node_get(fs, node);
+	n = fsnode_get(fs, node);
 	if (!n) {
 		rc = -ESTALE;
 	} else {
@@ -160,11 +160,11 @@ enum { RAW_SIZE = 16 << 10 };
 
 int fs_opendir(struct cow_fs *fs, uint64_t node, struct fs_dir **ret)
 {
-	struct node *n;
+	struct fs_node *n;
 	int rc, fd = -1;
 
 	fs_enter(fs);
-	n = node_dir(fs, node, &rc);
+	n = fsnode_dir(fs, node, &rc);
 	if (n) {
 		fd = openat(n->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		rc = fd < 0 ? -errno : 0;
@@ -185,10 +185,10 @@ void fs_closedir(struct fs_dir *d)
 	free(d);
 }
 
-static uint64_t shown_number(struct cow_fs *fs, const struct node *dir, const struct raw_dirent *de)
+static uint64_t shown_number(struct cow_fs *fs, const struct fs_node *dir, const struct raw_dirent *de)
 {
 	const struct stat st = { .st_ino = de->ino, .st_mode = (mode_t)DTTOIF(de->type) };
-	const struct node *n;
+	const struct fs_node *n;
 	struct cow_link l;
 	uint64_t number;
 	bool has;
@@ -197,7 +197,7 @@ static uint64_t shown_number(struct cow_fs *fs, const struct node *dir, const st
 		return dir->number;
 	if (!strcmp(de->name, ".."))
 		return dir->parent ? dir->parent->number : dir->number;
-	n = node_by_inode(fs, de->ino);
+	n = fsnode_by_inode(fs, de->ino);
 	if (n)
 		return n->number;
 	err_free(cow_link_read(dir->fd, de->name, &st, &l, &has)); /* damaged: whoever opens it is told */
@@ -206,7 +206,7 @@ static uint64_t shown_number(struct cow_fs *fs, const struct node *dir, const st
 	return number;
 }
 
-static int reopen(struct cow_fs *fs, struct fs_dir *d, const struct node *n)
+static int reopen(struct cow_fs *fs, struct fs_dir *d, const struct fs_node *n)
 {
 	int fd;
 
@@ -222,7 +222,7 @@ static int reopen(struct cow_fs *fs, struct fs_dir *d, const struct node *n)
 	return 0;
 }
 
-static int read_entries(struct cow_fs *fs, struct fs_dir *d, const struct node *n, uint64_t off, char *raw,
+static int read_entries(struct cow_fs *fs, struct fs_dir *d, const struct fs_node *n, uint64_t off, char *raw,
 			bool (*emit)(void *, const struct fs_dirent *), void *arg)
 {
 	if (d->at != off && lseek(d->fd, (off_t)off, SEEK_SET) < 0)
@@ -253,11 +253,11 @@ int fs_readdir(struct cow_fs *fs, struct fs_dir *d, uint64_t off, bool (*emit)(v
 	       void *arg)
 {
 	_cleanup_free_ char *raw = xmalloc(RAW_SIZE);
-	struct node *n;
+	struct fs_node *n;
 	int rc;
 
 	fs_enter(fs);
-	n = node_get(fs, d->node);
+	n = fsnode_get(fs, d->node);
 	rc = !n ? -ESTALE : n->dead ? 0 : reopen(fs, d, n);
 	if (!rc && n && !n->dead)
 		rc = read_entries(fs, d, n, off, raw, emit, arg);
@@ -267,11 +267,11 @@ int fs_readdir(struct cow_fs *fs, struct fs_dir *d, uint64_t off, bool (*emit)(v
 
 int fs_syncdir(struct cow_fs *fs, struct fs_dir *d, bool data_only)
 {
-	struct node *n;
+	struct fs_node *n;
 	int rc, fd = -1;
 
 	fs_enter(fs);
-	n = node_get(fs, d->node);
+	n = fsnode_get(fs, d->node);
 	if (n)
 		fd = fcntl(n->fd, F_DUPFD_CLOEXEC, 3);
 	fs_leave(fs);
@@ -299,7 +299,7 @@ struct xattr_args {
 	int flags;
 };
 
-static ssize_t xattr_at(const struct node *n, enum xattr_call call, const struct xattr_args *a)
+static ssize_t xattr_at(const struct fs_node *n, enum xattr_call call, const struct xattr_args *a)
 {
 	char path[NAME_MAX + 32];
 	bool follow = by_path(n);
@@ -307,7 +307,7 @@ static ssize_t xattr_at(const struct node *n, enum xattr_call call, const struct
 
 	if (!n->name && !follow)
 		return -ESTALE;
-	node_path(n, path);
+	fsnode_path(n, path);
 	switch (call) {
 	case XATTR_SET:
 		rc = (follow ? setxattr : lsetxattr)(path, a->name, a->value, a->size, a->flags);
@@ -327,11 +327,11 @@ static ssize_t xattr_at(const struct node *n, enum xattr_call call, const struct
 
 static ssize_t xattr_call(struct cow_fs *fs, uint64_t node, enum xattr_call call, const struct xattr_args *a)
 {
-	struct node *n;
+	struct fs_node *n;
 	ssize_t rc;
 
 	fs_enter(fs);
-	n = node_get(fs, node);
+	n = fsnode_get(fs, node);
 	rc = n ? xattr_at(n, call, a) : -ESTALE;
 	fs_leave(fs);
 	return rc;

@@ -18,7 +18,7 @@
 
 enum { COW_ROOT = 1 };
 struct cow_fs;
-struct node;
+struct fs_node;
 
 /* C is taken.  Its top is made ready. */
 struct err *cow_fs_open(struct cow_chain *c, struct cow_fs **ret) MUST_CHECK;
@@ -61,15 +61,15 @@ int fs_rename(struct cow_fs *fs, uint64_t dir, const char *name, uint64_t to_dir
 	      unsigned flags);
 
 /* FLAGS of open(2): only O_TRUNC counts.  *RET is good until fs_release(). */
-int fs_open(struct cow_fs *fs, uint64_t node, int flags, struct node **ret);
+int fs_open(struct cow_fs *fs, uint64_t node, int flags, struct fs_node **ret);
 int fs_create(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode, int flags,
-	      const struct fs_owner *o, struct fs_entry *ret_entry, struct node **ret);
-void fs_release(struct cow_fs *fs, struct node *n);
-ssize_t fs_read(struct cow_fs *fs, struct node *n, uint64_t off, void *buf, size_t len);
-ssize_t fs_write(struct cow_fs *fs, struct node *n, uint64_t off, const void *buf, size_t len, bool kill);
-int fs_allocate(struct cow_fs *fs, struct node *n, int mode, uint64_t off, uint64_t len);
-off_t fs_seek(struct cow_fs *fs, struct node *n, uint64_t off, int whence);
-int fs_sync(struct cow_fs *fs, struct node *n, bool data_only);
+	      const struct fs_owner *o, struct fs_entry *ret_entry, struct fs_node **ret);
+void fs_release(struct cow_fs *fs, struct fs_node *n);
+ssize_t fs_read(struct cow_fs *fs, struct fs_node *n, uint64_t off, void *buf, size_t len);
+ssize_t fs_write(struct cow_fs *fs, struct fs_node *n, uint64_t off, const void *buf, size_t len, bool kill);
+int fs_allocate(struct cow_fs *fs, struct fs_node *n, int mode, uint64_t off, uint64_t len);
+off_t fs_seek(struct cow_fs *fs, struct fs_node *n, uint64_t off, int whence);
+int fs_sync(struct cow_fs *fs, struct fs_node *n, bool data_only);
 
 struct fs_dir;
 int fs_opendir(struct cow_fs *fs, uint64_t node, struct fs_dir **ret);

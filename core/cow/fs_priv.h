@@ -1,4 +1,4 @@
-/* core/cow/fs_priv.h -- nodes; between node.c, fs.c, attr.c and seal.c.
+/* core/cow/fs_priv.h -- nodes; between fsnode.c, fs.c, attr.c and seal.c.
  *
  * Locks, in this order:
  *	gate    shared by every call, exclusive while the tree is sealed
@@ -14,10 +14,10 @@
 
 enum { BUCKETS = 1024, IDLE_MAX = 256 };
 
-struct node {
+struct fs_node {
 	uint64_t id, lookups;
 	unsigned children, opens;
-	struct node *parent;
+	struct fs_node *parent;
 	char *name;
 	ino_t inode; /* in the top tree */
 	mode_t type;
@@ -26,9 +26,9 @@ struct node {
 	struct cow_link link; /* of a directory */
 	bool has_link, hard, below, dead;
 	struct cow_file *file; /* while open, and a while after */
-	struct node *idle_next, *idle_prev; /* in the list of files that are kept open */
+	struct fs_node *idle_next, *idle_prev; /* in the list of files that are kept open */
 	bool idle;
-	struct node *next_id, *next_inode;
+	struct fs_node *next_id, *next_inode;
 	/* while sealing */
 	int new_fd;
 	struct cow_link new_link;
@@ -41,9 +41,9 @@ struct cow_fs {
 	pthread_rwlock_t gate;
 	pthread_mutex_t names;
 	uint64_t last_id, seals;
-	struct node *by_id[BUCKETS], *by_inode[BUCKETS];
-	struct node *root;
-	struct node *idle_first, *idle_last; /* the longest idle first */
+	struct fs_node *by_id[BUCKETS], *by_inode[BUCKETS];
+	struct fs_node *root;
+	struct fs_node *idle_first, *idle_last; /* the longest idle first */
 	unsigned n_idle;
 };
 
@@ -52,24 +52,24 @@ void fs_leave(struct cow_fs *fs);
 int fs_errno(struct err *e); /* takes E; negative */
 
 /* All with both locks held. */
-struct node *node_get(struct cow_fs *fs, uint64_t id);
-struct node *node_by_inode(struct cow_fs *fs, ino_t inode);
+struct fs_node *fsnode_get(struct cow_fs *fs, uint64_t id);
+struct fs_node *fsnode_by_inode(struct cow_fs *fs, ino_t inode);
 /* A directory whose entries are there.  Negative errno in *RET_RC if NULL. */
-struct node *node_dir(struct cow_fs *fs, uint64_t id, int *ret_rc);
-int node_read_dir(struct cow_fs *fs, struct node *n);
+struct fs_node *fsnode_dir(struct cow_fs *fs, uint64_t id, int *ret_rc);
+int fsnode_read_dir(struct cow_fs *fs, struct fs_node *n);
 /* The node of NAME in DIR, one more lookup; *ret_st as shown. */
-int node_find(struct cow_fs *fs, struct node *dir, const char *name, struct node **ret, struct stat *ret_st);
-void node_place(struct cow_fs *fs, struct node *n, struct node *parent, const char *name);
-int node_stat(struct cow_fs *fs, struct node *n, struct stat *ret);
+int fsnode_find(struct cow_fs *fs, struct fs_node *dir, const char *name, struct fs_node **ret, struct stat *ret_st);
+void fsnode_place(struct cow_fs *fs, struct fs_node *n, struct fs_node *parent, const char *name);
+int fsnode_stat(struct cow_fs *fs, struct fs_node *n, struct stat *ret);
 /* Its path for calls that take none but paths: /proc/self/fd/... */
-void node_path(const struct node *n, char buf[NAME_MAX + 32]);
+void fsnode_path(const struct fs_node *n, char buf[NAME_MAX + 32]);
 /* NAME in DIR is about to go: keep what is needed to find N. */
-int node_keep(struct node *n, struct node *dir, const char *name);
+int fsnode_keep(struct fs_node *n, struct fs_node *dir, const char *name);
 /* It went.  NLINK: as it was before. */
-void node_gone(struct cow_fs *fs, struct node *n, struct node *dir, const char *name, nlink_t nlink);
-void node_put(struct cow_fs *fs, struct node *n, uint64_t lookups);
-int node_open_file(struct cow_fs *fs, struct node *n);
-void node_close_file(struct cow_fs *fs, struct node *n);
-void node_rehash(struct cow_fs *fs); /* inodes have changed */
+void fsnode_gone(struct cow_fs *fs, struct fs_node *n, struct fs_node *dir, const char *name, nlink_t nlink);
+void fsnode_put(struct cow_fs *fs, struct fs_node *n, uint64_t lookups);
+int fsnode_open_file(struct cow_fs *fs, struct fs_node *n);
+void fsnode_close_file(struct cow_fs *fs, struct fs_node *n);
+void fsnode_rehash(struct cow_fs *fs); /* inodes have changed */
 
 #endif

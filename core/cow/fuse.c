@@ -267,7 +267,7 @@ static struct fuse_open_out open_out(void *fh)
 static int op_open(struct work *w)
 {
 	const struct fuse_open_in *in = w->req.arg;
-	struct node *n;
+	struct fs_node *n;
 	int rc = fs_open(w->fs, w->req.head->nodeid, (int)in->flags, &n);
 
 	if (rc == 0) {
@@ -287,7 +287,7 @@ static int op_create(struct work *w)
 		struct fuse_open_out open;
 	} out;
 	struct fs_entry en;
-	struct node *n;
+	struct fs_node *n;
 	int rc = fs_create(w->fs, w->req.head->nodeid, w->req.name, in->mode, (int)in->flags, &o, &en, &n);
 
 	if (rc == 0) {

@@ -10,9 +10,9 @@
 #include "core/base/fd.h"
 #include "core/cow/fs_priv.h"
 
-static struct err *seat(struct cow_fs *fs, struct node *n);
+static struct err *seat(struct cow_fs *fs, struct fs_node *n);
 
-static struct err *seat_in(struct cow_fs *fs, struct node *n, struct node *dir)
+static struct err *seat_in(struct cow_fs *fs, struct fs_node *n, struct fs_node *dir)
 {
 	struct stat st;
 	struct err *e = NULL;
@@ -34,7 +34,7 @@ static struct err *seat_in(struct cow_fs *fs, struct node *n, struct node *dir)
 	return e;
 }
 
-static struct err *seat(struct cow_fs *fs, struct node *n)
+static struct err *seat(struct cow_fs *fs, struct fs_node *n)
 {
 	struct err *e;
 
@@ -52,7 +52,7 @@ static struct err *seat(struct cow_fs *fs, struct node *n)
 
 static struct err *seat_root(struct cow_fs *fs)
 {
-	struct node *n = fs->root;
+	struct fs_node *n = fs->root;
 	struct stat st;
 	struct err *e = cow_root_init(&fs->chain);
 
@@ -66,7 +66,7 @@ static struct err *seat_root(struct cow_fs *fs)
 	return cow_link_read(n->new_fd, NULL, &st, &n->new_link, &n->new_has_link);
 }
 
-static void unseat(struct node *n)
+static void unseat(struct fs_node *n)
 {
 	if (n->new_fd >= 0)
 		close(TAKE_FD(n->new_fd));
@@ -75,7 +75,7 @@ static void unseat(struct node *n)
 	n->seated = false;
 }
 
-static struct err *change_over(struct cow_fs *fs, struct node *n)
+static struct err *change_over(struct cow_fs *fs, struct fs_node *n)
 {
 	struct err *e = NULL;
 
@@ -98,17 +98,17 @@ static struct err *change_over(struct cow_fs *fs, struct node *n)
 	return e;
 }
 
-static struct err *for_all(struct cow_fs *fs, struct err *(*fn)(struct cow_fs *, struct node *))
+static struct err *for_all(struct cow_fs *fs, struct err *(*fn)(struct cow_fs *, struct fs_node *))
 {
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < BUCKETS && !e; i++)
-		for (struct node *n = fs->by_id[i]; n && !e; n = n->next_id)
+		for (struct fs_node *n = fs->by_id[i]; n && !e; n = n->next_id)
 			e = fn(fs, n);
 	return e;
 }
 
-static struct err *unseat_one(UNUSED struct cow_fs *fs, struct node *n)
+static struct err *unseat_one(UNUSED struct cow_fs *fs, struct fs_node *n)
 {
 	unseat(n);
 	return NULL;
@@ -150,13 +150,13 @@ struct err *fs_seal(struct cow_fs *fs, struct cow_tree *top)
 	e = for_all(fs, change_over);
 	if (e)
 		e->errnum = EIO;
-	node_rehash(fs);
+	fsnode_rehash(fs);
 	fs->seals++;
 	pthread_rwlock_unlock(&fs->gate);
 	return e;
 }
 
-static struct err *sync_one(UNUSED struct cow_fs *fs, struct node *n)
+static struct err *sync_one(UNUSED struct cow_fs *fs, struct fs_node *n)
 {
 	int rc = n->file ? cow_file_sync_below(n->file) : 0;
 

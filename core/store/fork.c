@@ -181,7 +181,7 @@ static struct err *stage_target(struct store *st, struct job *j)
 	e = store_stage(st, "fork", &j->stage, &j->stage_dir);
 	e = e ?: make_data(st, j->stage_dir);
 	return e ?: j->to_snap ? snapshot_write(j->stage_dir, j->to_volume, j->to_snap)
-			       : volume_write_record(j->stage_dir, j->to_volume, false);
+			       : volume_write_record(j->stage_dir, j->to_volume, false, NULL);
 }
 
 static struct err *plan_one(struct store *st, struct job *j, enum fork_method here)

@@ -30,45 +30,45 @@ int fs_errno(struct err *e)
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-static struct node **id_bucket(struct cow_fs *fs, uint64_t id)
+static struct fs_node **id_bucket(struct cow_fs *fs, uint64_t id)
 {
 	return &fs->by_id[id % BUCKETS];
 }
 
-static struct node **inode_bucket(struct cow_fs *fs, ino_t inode)
+static struct fs_node **inode_bucket(struct cow_fs *fs, ino_t inode)
 {
 	return &fs->by_inode[inode % BUCKETS];
 }
 
-struct node *node_get(struct cow_fs *fs, uint64_t id)
+struct fs_node *fsnode_get(struct cow_fs *fs, uint64_t id)
 {
-	struct node *n = *id_bucket(fs, id);
+	struct fs_node *n = *id_bucket(fs, id);
 
 	while (n && n->id != id)
 		n = n->next_id;
 	return n;
 }
 
-struct node *node_by_inode(struct cow_fs *fs, ino_t inode)
+struct fs_node *fsnode_by_inode(struct cow_fs *fs, ino_t inode)
 {
-	struct node *n = *inode_bucket(fs, inode);
+	struct fs_node *n = *inode_bucket(fs, inode);
 
 	while (n && n->inode != inode)
 		n = n->next_inode;
 	return n;
 }
 
-static void hash_inode(struct cow_fs *fs, struct node *n)
+static void hash_inode(struct cow_fs *fs, struct fs_node *n)
 {
-	struct node **at = inode_bucket(fs, n->inode);
+	struct fs_node **at = inode_bucket(fs, n->inode);
 
 	n->next_inode = *at;
 	*at = n;
 }
 
-static void unhash_inode(struct cow_fs *fs, struct node *n)
+static void unhash_inode(struct cow_fs *fs, struct fs_node *n)
 {
-	struct node **at = inode_bucket(fs, n->inode);
+	struct fs_node **at = inode_bucket(fs, n->inode);
 
 	while (*at && *at != n)
 		at = &(*at)->next_inode;
@@ -76,18 +76,18 @@ static void unhash_inode(struct cow_fs *fs, struct node *n)
 		*at = n->next_inode;
 }
 
-void node_rehash(struct cow_fs *fs)
+void fsnode_rehash(struct cow_fs *fs)
 {
 	memset(fs->by_inode, 0, sizeof(fs->by_inode));
 	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct node *n = fs->by_id[i]; n; n = n->next_id)
+		for (struct fs_node *n = fs->by_id[i]; n; n = n->next_id)
 			if (!n->dead)
 				hash_inode(fs, n);
 }
 
-static struct node *node_new(struct cow_fs *fs, const struct stat *st)
+static struct fs_node *fsnode_new(struct cow_fs *fs, const struct stat *st)
 {
-	struct node *n = xcalloc(1, sizeof(*n)), **at;
+	struct fs_node *n = xcalloc(1, sizeof(*n)), **at;
 
 	n->id = ++fs->last_id;
 	n->inode = st->st_ino;
@@ -100,11 +100,11 @@ static struct node *node_new(struct cow_fs *fs, const struct stat *st)
 	return n;
 }
 
-static void maybe_free(struct cow_fs *fs, struct node *n);
+static void maybe_free(struct cow_fs *fs, struct fs_node *n);
 
-void node_place(struct cow_fs *fs, struct node *n, struct node *parent, const char *name)
+void fsnode_place(struct cow_fs *fs, struct fs_node *n, struct fs_node *parent, const char *name)
 {
-	struct node *old = n->parent;
+	struct fs_node *old = n->parent;
 
 	if (n->parent == parent && str_eq(n->name, name))
 		return;
@@ -121,7 +121,7 @@ void node_place(struct cow_fs *fs, struct node *n, struct node *parent, const ch
 	}
 }
 
-static void idle_remove(struct cow_fs *fs, struct node *n)
+static void idle_remove(struct cow_fs *fs, struct fs_node *n)
 {
 	if (!n->idle)
 		return;
@@ -132,16 +132,16 @@ static void idle_remove(struct cow_fs *fs, struct node *n)
 	fs->n_idle--;
 }
 
-static void drop_file(struct cow_fs *fs, struct node *n)
+static void drop_file(struct cow_fs *fs, struct fs_node *n)
 {
 	idle_remove(fs, n);
 	cow_file_free(TAKE_PTR(n->file));
 }
 
-static void maybe_free(struct cow_fs *fs, struct node *n)
+static void maybe_free(struct cow_fs *fs, struct fs_node *n)
 {
 	while (n && n != fs->root && !n->lookups && !n->children && !n->opens) {
-		struct node *parent = n->parent, **at = id_bucket(fs, n->id);
+		struct fs_node *parent = n->parent, **at = id_bucket(fs, n->id);
 
 		while (*at != n)
 			at = &(*at)->next_id;
@@ -161,7 +161,7 @@ static void maybe_free(struct cow_fs *fs, struct node *n)
 	}
 }
 
-void node_put(struct cow_fs *fs, struct node *n, uint64_t lookups)
+void fsnode_put(struct cow_fs *fs, struct fs_node *n, uint64_t lookups)
 {
 	n->lookups -= lookups < n->lookups ? lookups : n->lookups;
 	maybe_free(fs, n);
@@ -169,7 +169,7 @@ void node_put(struct cow_fs *fs, struct node *n, uint64_t lookups)
 
 /* --- finding ---------------------------------------------------------------------------------- */
 
-void node_path(const struct node *n, char buf[NAME_MAX + 32])
+void fsnode_path(const struct fs_node *n, char buf[NAME_MAX + 32])
 {
 	if (n->file)
 		snprintf(buf, NAME_MAX + 32, "/proc/self/fd/%d", n->file->level[0].fd);
@@ -180,7 +180,7 @@ void node_path(const struct node *n, char buf[NAME_MAX + 32])
 }
 
 /* What the node shows in place of what the top tree has. */
-static void show(const struct node *n, struct stat *st)
+static void show(const struct fs_node *n, struct stat *st)
 {
 	st->st_ino = n->number;
 	if (n->hard && st->st_nlink > 1)
@@ -191,7 +191,7 @@ static void show(const struct node *n, struct stat *st)
 		st->st_blocks = (blkcnt_t)cow_blocks((uint64_t)st->st_size) * 8;
 }
 
-int node_stat(struct cow_fs *fs UNUSED, struct node *n, struct stat *ret)
+int fsnode_stat(struct cow_fs *fs UNUSED, struct fs_node *n, struct stat *ret)
 {
 	int rc;
 
@@ -209,7 +209,7 @@ int node_stat(struct cow_fs *fs UNUSED, struct node *n, struct stat *ret)
 	return 0;
 }
 
-static int node_fill(struct cow_fs *fs, struct node *n, const struct stat *st)
+static int fsnode_fill(struct cow_fs *fs, struct fs_node *n, const struct stat *st)
 {
 	struct cow_link l;
 	struct err *e = NULL;
@@ -230,21 +230,21 @@ static int node_fill(struct cow_fs *fs, struct node *n, const struct stat *st)
 	return 0;
 }
 
-int node_find(struct cow_fs *fs, struct node *dir, const char *name, struct node **ret, struct stat *ret_st)
+int fsnode_find(struct cow_fs *fs, struct fs_node *dir, const char *name, struct fs_node **ret, struct stat *ret_st)
 {
-	struct node *n;
+	struct fs_node *n;
 	struct stat st;
 	int rc = 0;
 
 	if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	n = node_by_inode(fs, st.st_ino);
+	n = fsnode_by_inode(fs, st.st_ino);
 	if (!n) {
-		n = node_new(fs, &st);
-		node_place(fs, n, dir, name);
-		rc = node_fill(fs, n, &st);
+		n = fsnode_new(fs, &st);
+		fsnode_place(fs, n, dir, name);
+		rc = fsnode_fill(fs, n, &st);
 	} else {
-		node_place(fs, n, dir, name);
+		fsnode_place(fs, n, dir, name);
 	}
 	if (rc < 0) {
 		maybe_free(fs, n);
@@ -257,22 +257,22 @@ int node_find(struct cow_fs *fs, struct node *dir, const char *name, struct node
 	return 0;
 }
 
-int node_read_dir(struct cow_fs *fs, struct node *n)
+int fsnode_read_dir(struct cow_fs *fs, struct fs_node *n)
 {
 	if (!(n->link.flags & LINK_UNREAD))
 		return 0;
 	return fs_errno(cow_expand(&fs->chain, n->fd, &n->link));
 }
 
-struct node *node_dir(struct cow_fs *fs, uint64_t id, int *ret_rc)
+struct fs_node *fsnode_dir(struct cow_fs *fs, uint64_t id, int *ret_rc)
 {
-	struct node *n = node_get(fs, id);
+	struct fs_node *n = fsnode_get(fs, id);
 
-	*ret_rc = !n ? -ESTALE : n->type != S_IFDIR ? -ENOTDIR : n->dead ? -ENOENT : node_read_dir(fs, n);
+	*ret_rc = !n ? -ESTALE : n->type != S_IFDIR ? -ENOTDIR : n->dead ? -ENOENT : fsnode_read_dir(fs, n);
 	return *ret_rc < 0 ? NULL : n;
 }
 
-int node_keep(struct node *n, struct node *dir, const char *name)
+int fsnode_keep(struct fs_node *n, struct fs_node *dir, const char *name)
 {
 	if (n->type == S_IFDIR || n->file || n->fd >= 0 || n->parent != dir || !str_eq(n->name, name))
 		return 0;
@@ -282,7 +282,7 @@ int node_keep(struct node *n, struct node *dir, const char *name)
 	return n->fd < 0 ? -errno : 0;
 }
 
-void node_gone(struct cow_fs *fs, struct node *n, struct node *dir, const char *name, nlink_t nlink)
+void fsnode_gone(struct cow_fs *fs, struct fs_node *n, struct fs_node *dir, const char *name, nlink_t nlink)
 {
 	bool last = n->type == S_IFDIR || nlink <= 1;
 
@@ -291,7 +291,7 @@ void node_gone(struct cow_fs *fs, struct node *n, struct node *dir, const char *
 		n->dead = true;
 	}
 	if (n->parent == dir && str_eq(n->name, name))
-		node_place(fs, n, NULL, NULL);
+		fsnode_place(fs, n, NULL, NULL);
 	if (n->idle && n->dead)
 		drop_file(fs, n);
 	else if (n->idle && !n->name) /* now the only way to it */
@@ -301,7 +301,7 @@ void node_gone(struct cow_fs *fs, struct node *n, struct node *dir, const char *
 
 /* --- open files ------------------------------------------------------------------------------- */
 
-int node_open_file(struct cow_fs *fs, struct node *n)
+int fsnode_open_file(struct cow_fs *fs, struct fs_node *n)
 {
 	char path[NAME_MAX + 32];
 	struct err *e;
@@ -312,7 +312,7 @@ int node_open_file(struct cow_fs *fs, struct node *n)
 	if (n->file)
 		return 0;
 	if (n->fd >= 0) { /* it has no name here: through the descriptor */
-		node_path(n, path);
+		fsnode_path(n, path);
 		fd = open(path, O_RDWR | O_CLOEXEC);
 	} else if (n->name) {
 		fd = openat(n->parent->fd, n->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -332,7 +332,7 @@ int node_open_file(struct cow_fs *fs, struct node *n)
 	return fs_errno(e);
 }
 
-void node_close_file(struct cow_fs *fs, struct node *n)
+void fsnode_close_file(struct cow_fs *fs, struct fs_node *n)
 {
 	if (--n->opens)
 		return;
@@ -373,7 +373,7 @@ struct err *cow_fs_open(struct cow_chain *c, struct cow_fs **ret)
 	if (!e && fstat(fs->chain.v[0].root, &st) < 0)
 		e = err_new(errno, "looking at the volume");
 	if (!e) {
-		struct node *n = fs->root = node_new(fs, &st);
+		struct fs_node *n = fs->root = fsnode_new(fs, &st);
 
 		n->lookups = 1;
 		n->fd = fcntl(fs->chain.v[0].root, F_DUPFD_CLOEXEC, 3);
@@ -393,7 +393,7 @@ void cow_fs_free(struct cow_fs *fs)
 	if (!fs)
 		return;
 	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct node *n = fs->by_id[i], *next; n; n = next) {
+		for (struct fs_node *n = fs->by_id[i], *next; n; n = next) {
 			next = n->next_id;
 			cow_file_free(n->file);
 			if (n->fd >= 0)
