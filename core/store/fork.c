@@ -481,7 +481,7 @@ struct err *fork_restore(struct store *st, const char *text)
 	pair.to = aside;
 	e = fork_volumes(st, &pair, 1, NULL);
 	if (!e && old >= 0)
-		e = trash_volume(st, volume, "volume snapshot restore", NULL);
+		e = trash_volume(st, volume, "snapshot restore", NULL);
 	if (!e && renameat2(st->volumes, aside, st->volumes, volume, RENAME_NOREPLACE) < 0)
 		e = err_new(errno, "putting it into place");
 	return err_wrap(e, "restoring %s", text);
