@@ -15,7 +15,8 @@ static void tell(const struct fork_pair *p, int64_t took_ms, int64_t still_ms)
 		fprintf(stderr, "%s: %s, %lld ms; its containers stood still for %lld ms\n", p->to,
 			fork_method_names[p->method], (long long)took_ms, (long long)still_ms);
 	else
-		fprintf(stderr, "%s: %s, %lld ms\n", p->to, fork_method_names[p->method], (long long)took_ms);
+		fprintf(stderr, "%s: %s, %lld ms\n", p->to, fork_method_names[p->method],
+			(long long)took_ms);
 }
 
 /* --- fork, snapshot create -------------------------------------------------------------------- */
@@ -54,8 +55,9 @@ static struct err *run_fork(UNUSED struct call *c, int argc, char **argv)
 		return err_status(err_new(0, "each FROM needs a TO, got %d names", argc), 1);
 	for (int i = 0; i < argc; i += 2) {
 		if (strchr(argv[i + 1], '@'))
-			return err_hint(err_status(err_new(0, "%s is the name of a snapshot", argv[i + 1]), 1),
-					"devbox snapshot create %s", argv[i + 1]);
+			return err_hint(
+				err_status(err_new(0, "%s is the name of a snapshot", argv[i + 1]), 1),
+				"devbox snapshot create %s", argv[i + 1]);
 		strv_add(&from, argv[i]);
 		strv_add(&to, argv[i + 1]);
 	}
@@ -76,7 +78,8 @@ static struct err *run_snapshot(UNUSED struct call *c, int argc, char **argv)
 		if (argv[i][len])
 			strv_add(&to, argv[i]);
 		else /* 2026-11-21T03:45:29.123... */
-			strv_addf(&to, "%s@%.10s_%.2s.%.2s.%.2s", argv[i], now, now + 11, now + 14, now + 17);
+			strv_addf(&to, "%s@%.10s_%.2s.%.2s.%.2s", argv[i], now, now + 11, now + 14,
+				  now + 17);
 	}
 	return make(&from, &to);
 }
@@ -94,8 +97,8 @@ static const struct opt ls_opts[] = {
 };
 
 static const struct column columns[] = {
-	{ "Name", "SNAPSHOT" }, { "Volume", "VOLUME" }, { "CreatedSince", "CREATED" },
-	{ "CreatedAt", "CREATED AT" }, { "Size", "SIZE" }, { NULL, NULL },
+	{ "Name", "SNAPSHOT" },	       { "Volume", "VOLUME" }, { "CreatedSince", "CREATED" },
+	{ "CreatedAt", "CREATED AT" }, { "Size", "SIZE" },     { NULL, NULL },
 };
 
 static struct err *ls_row(struct store *st, struct list *l, const struct snapshot *s)
@@ -131,8 +134,9 @@ static struct err *run_ls(UNUSED struct call *c, int argc, char **argv)
 	struct err *e = store_open(&st);
 
 	e = e ?: snapshot_list(st, argc ? argv[0] : NULL, &all);
-	e = e ?: list_open(&l, opt_quiet ? "{{.Name}}" : opt_format, "{{.Name}}\t{{.CreatedSince}}\t{{.Size}}",
-			   columns);
+	e = e
+		    ?: list_open(&l, opt_quiet ? "{{.Name}}" : opt_format,
+				 "{{.Name}}\t{{.CreatedSince}}\t{{.Size}}", columns);
 	for (size_t i = 0; i < all.n && !e; i++)
 		e = ls_row(st, &l, &all.v[i]);
 	if (!e)

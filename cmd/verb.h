@@ -82,7 +82,7 @@ extern const struct verb verb_attach, verb_commit, verb_container_inspect, verb_
 	verb_restart, verb_resume, verb_rm, verb_rmi, verb_run, verb_start, verb_stop, verb_tag,
 	verb_update, verb_version, verb_volume_create, verb_volume_inspect, verb_volume_ls,
 	verb_volume_prune, verb_volume_rm, verb_wait;
-extern const struct verb verb_volume_fork, verb_snapshot_create, verb_snapshot_diff, verb_snapshot_ls,
-	verb_snapshot_restore, verb_snapshot_rm, verb_undo;
+extern const struct verb verb_volume_fork, verb_snapshot_create, verb_snapshot_diff,
+	verb_snapshot_ls, verb_snapshot_restore, verb_snapshot_rm, verb_undo;
 
 #endif

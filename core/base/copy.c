@@ -182,14 +182,15 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-/* Was SRC not written since it was copied?  Times are as coarse as a tick: what was written shortly before it was copied
- * may have been written once more with the same time. */
+/* Was SRC not written since it was copied?  Times are as coarse as a tick: what was written shortly before it was
+ * copied may have been written once more with the same time. */
 static bool is_same(const struct stat *src, const struct stat *dst)
 {
 	int64_t apart_ms = (dst->st_ctim.tv_sec - src->st_mtim.tv_sec) * 1000 +
 			   (dst->st_ctim.tv_nsec - src->st_mtim.tv_nsec) / 1000000;
 
-	return src->st_size == dst->st_size && same_time(&src->st_mtim, &dst->st_mtim) && apart_ms > TICK_MS;
+	return src->st_size == dst->st_size && same_time(&src->st_mtim, &dst->st_mtim) &&
+	       apart_ms > TICK_MS;
 }
 
 static struct err *update_data(int src, int dst, off_t size)
@@ -210,8 +211,8 @@ static struct err *update_data(int src, int dst, off_t size)
 static struct err *again(int src, int dst, unsigned depth);
 
 /* NAME, which is in both. */
-static struct err *again_entry(int src, int dst, const char *name, const struct stat *from, const struct stat *to,
-			       unsigned depth)
+static struct err *again_entry(int src, int dst, const char *name, const struct stat *from,
+			       const struct stat *to, unsigned depth)
 {
 	_cleanup_close_ int in = -1, out = -1;
 	struct err *e = NULL;

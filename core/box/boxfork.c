@@ -14,7 +14,8 @@ struct users {
 static bool mounts_volume(const struct box *b, const char *volume)
 {
 	for (size_t i = 0; i < b->spec.mounts.n; i++)
-		if (b->spec.mounts.v[i].type == MOUNT_VOLUME && str_eq(b->spec.mounts.v[i].source, volume))
+		if (b->spec.mounts.v[i].type == MOUNT_VOLUME &&
+		    str_eq(b->spec.mounts.v[i].source, volume))
 			return true;
 	return false;
 }
@@ -84,8 +85,8 @@ struct err *box_fork_restore(struct store *st, const char *text)
 
 	for (size_t i = 0; i < n; i++) {
 		if (!e && state_is_up(&v[i]->state) && mounts_volume(v[i], volume))
-			e = err_hint(err_status(err_new(0, "volume %s is in use by container %s", volume,
-							v[i]->spec.name),
+			e = err_hint(err_status(err_new(0, "volume %s is in use by container %s",
+							volume, v[i]->spec.name),
 						1),
 				     "devbox stop %s", v[i]->spec.name);
 		box_free(v[i]);

@@ -333,8 +333,9 @@ static struct err *take_subpath(const struct mount_spec *m, int root, int *tree)
 	if (!e && sys_move_mount(*tree, at) < 0)
 		e = err_new(errno, "mounting the volume");
 	e = e ?: fd_open_in_root(root, m->target + 1, O_PATH | O_DIRECTORY, 0, &top);
-	e = e ?: err_wrap(fd_open_in_root(top, m->subpath, O_PATH, 0, &sub), "path %s of the volume",
-			  m->subpath);
+	e = e
+		    ?: err_wrap(fd_open_in_root(top, m->subpath, O_PATH, 0, &sub),
+				"path %s of the volume", m->subpath);
 	if (e)
 		return e;
 	close(TAKE_FD(*tree));

@@ -120,7 +120,7 @@ int fs_readlink(struct cow_fs *fs, uint64_t node, char *buf, size_t size)
 	if (!n) {
 		rc = -ESTALE;
 	} else {
-		len = n->name ? readlinkat(n->parent->fd, n->name, buf, size)
+		len = n->name	   ? readlinkat(n->parent->fd, n->name, buf, size)
 		      : n->fd >= 0 ? readlinkat(n->fd, "", buf, size)
 				   : (errno = ESTALE, -1);
 		rc = len < 0 ? -errno : (int)len;
@@ -222,8 +222,8 @@ static int reopen(struct cow_fs *fs, struct fs_dir *d, const struct fs_node *n)
 	return 0;
 }
 
-static int read_entries(struct cow_fs *fs, struct fs_dir *d, const struct fs_node *n, uint64_t off, char *raw,
-			bool (*emit)(void *, const struct fs_dirent *), void *arg)
+static int read_entries(struct cow_fs *fs, struct fs_dir *d, const struct fs_node *n, uint64_t off,
+			char *raw, bool (*emit)(void *, const struct fs_dirent *), void *arg)
 {
 	if (d->at != off && lseek(d->fd, (off_t)off, SEEK_SET) < 0)
 		return -errno;
@@ -235,7 +235,8 @@ static int read_entries(struct cow_fs *fs, struct fs_dir *d, const struct fs_nod
 			return got < 0 ? -errno : 0;
 		for (long i = 0; i < got;) {
 			const struct raw_dirent *de = (const void *)(raw + i);
-			struct fs_dirent out = { shown_number(fs, n, de), (uint64_t)de->off, de->type, de->name };
+			struct fs_dirent out = { shown_number(fs, n, de), (uint64_t)de->off,
+						 de->type, de->name };
 
 			if (!emit(arg, &out)) {
 				/* the descriptor is ahead of what was taken: the next call seeks */
@@ -249,8 +250,8 @@ static int read_entries(struct cow_fs *fs, struct fs_dir *d, const struct fs_nod
 	}
 }
 
-int fs_readdir(struct cow_fs *fs, struct fs_dir *d, uint64_t off, bool (*emit)(void *arg, const struct fs_dirent *de),
-	       void *arg)
+int fs_readdir(struct cow_fs *fs, struct fs_dir *d, uint64_t off,
+	       bool (*emit)(void *arg, const struct fs_dirent *de), void *arg)
 {
 	_cleanup_free_ char *raw = xmalloc(RAW_SIZE);
 	struct fs_node *n;
@@ -325,7 +326,8 @@ static ssize_t xattr_at(const struct fs_node *n, enum xattr_call call, const str
 	return rc < 0 ? -errno : rc;
 }
 
-static ssize_t xattr_call(struct cow_fs *fs, uint64_t node, enum xattr_call call, const struct xattr_args *a)
+static ssize_t xattr_call(struct cow_fs *fs, uint64_t node, enum xattr_call call,
+			  const struct xattr_args *a)
 {
 	struct fs_node *n;
 	ssize_t rc;
@@ -337,7 +339,8 @@ static ssize_t xattr_call(struct cow_fs *fs, uint64_t node, enum xattr_call call
 	return rc;
 }
 
-int fs_setxattr(struct cow_fs *fs, uint64_t node, const char *name, const void *value, size_t len, int flags)
+int fs_setxattr(struct cow_fs *fs, uint64_t node, const char *name, const void *value, size_t len,
+		int flags)
 {
 	const struct xattr_args a = { .name = name, .value = value, .size = len, .flags = flags };
 

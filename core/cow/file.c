@@ -409,7 +409,8 @@ static int allocate_over(struct cow_file *f, int mode, uint64_t off, uint64_t le
 {
 	const uint64_t limit = f->level[0].map.blocks * COW_BLOCK;
 	uint64_t end = off + len, size = f->size, low = end < limit ? end : limit;
-	bool zero = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE), keep = mode & FALLOC_FL_KEEP_SIZE;
+	bool zero = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE),
+	     keep = mode & FALLOC_FL_KEEP_SIZE;
 	int rc = 0;
 
 	if (zero && off < low && off < size)

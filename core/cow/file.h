@@ -1,7 +1,7 @@
 /* core/cow/file.h -- the content of an open file of a thin tree: its own blocks over those of the trees below.
  *
- * Semantics are those of the file system below it.  A write of whole blocks copies nothing, of a part of a block the rest
- * of that block.  After a power loss each block that was not synced is the old or the new one, as it would be in a
+ * Semantics are those of the file system below it.  A write of whole blocks copies nothing, of a part of a block the
+ * rest of that block.  After a power loss each block that was not synced is the old or the new one, as it would be in a
  * plain file.  cow_file_sync() covers what was written before the file's tree was sealed.
  * Space for blocks below the limit is not reserved by fallocate(2): it is taken when they are written.
  *

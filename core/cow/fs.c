@@ -50,7 +50,8 @@ static int give(struct fs_node *d, const char *name, const struct fs_owner *o)
 }
 
 /* Names that end a making: the new entry, or nothing left of it. */
-static int made(struct cow_fs *fs, struct fs_node *d, const char *name, int rc, int rm_flags, struct fs_entry *ret)
+static int made(struct cow_fs *fs, struct fs_node *d, const char *name, int rc, int rm_flags,
+		struct fs_entry *ret)
 {
 	struct fs_node *n;
 
@@ -62,8 +63,8 @@ static int made(struct cow_fs *fs, struct fs_node *d, const char *name, int rc, 
 	return rc;
 }
 
-int fs_mknod(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode, const struct fs_owner *o,
-	     struct fs_entry *ret)
+int fs_mknod(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode,
+	     const struct fs_owner *o, struct fs_entry *ret)
 {
 	struct fs_node *d;
 	int rc;
@@ -80,8 +81,8 @@ int fs_mknod(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode, con
 	return rc;
 }
 
-int fs_mkdir(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode, const struct fs_owner *o,
-	     struct fs_entry *ret)
+int fs_mkdir(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode,
+	     const struct fs_owner *o, struct fs_entry *ret)
 {
 	struct fs_node *d;
 	int rc;
@@ -96,8 +97,8 @@ int fs_mkdir(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode, con
 	return rc;
 }
 
-int fs_symlink(struct cow_fs *fs, uint64_t dir, const char *name, const char *target, const struct fs_owner *o,
-	       struct fs_entry *ret)
+int fs_symlink(struct cow_fs *fs, uint64_t dir, const char *name, const char *target,
+	       const struct fs_owner *o, struct fs_entry *ret)
 {
 	struct fs_node *d;
 	int rc;
@@ -144,7 +145,8 @@ int fs_link(struct cow_fs *fs, uint64_t node, uint64_t dir, const char *name, st
 /* --- removing, renaming ----------------------------------------------------------------------- */
 
 /* The node of NAME in D if there is one, with what is needed to tell it afterwards. */
-static int before_gone(struct cow_fs *fs, struct fs_node *d, const char *name, struct fs_node **ret, struct stat *ret_st)
+static int before_gone(struct cow_fs *fs, struct fs_node *d, const char *name, struct fs_node **ret,
+		       struct stat *ret_st)
 {
 	if (fstatat(d->fd, name, ret_st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
@@ -202,8 +204,8 @@ int fs_rmdir(struct cow_fs *fs, uint64_t dir, const char *name)
 }
 
 /* renameat2() in D and TO_D, with the table told. */
-static int rename_in(struct cow_fs *fs, struct fs_node *d, const char *name, struct fs_node *to_d, const char *to_name,
-		     unsigned flags)
+static int rename_in(struct cow_fs *fs, struct fs_node *d, const char *name, struct fs_node *to_d,
+		     const char *to_name, unsigned flags)
 {
 	struct fs_node *n = NULL, *target = NULL;
 	struct stat st, target_st;
@@ -220,7 +222,8 @@ static int rename_in(struct cow_fs *fs, struct fs_node *d, const char *name, str
 	if (rc < 0 || n == target)
 		return rc; /* two names of one file: rename(2) leaves both */
 	if (target && found == 0 && !(flags & RENAME_EXCHANGE))
-		fsnode_gone(fs, target, to_d, to_name, S_ISDIR(target_st.st_mode) ? 1 : target_st.st_nlink);
+		fsnode_gone(fs, target, to_d, to_name,
+			    S_ISDIR(target_st.st_mode) ? 1 : target_st.st_nlink);
 	if (target && flags & RENAME_EXCHANGE)
 		fsnode_place(fs, target, d, name);
 	if (n)
@@ -228,8 +231,8 @@ static int rename_in(struct cow_fs *fs, struct fs_node *d, const char *name, str
 	return 0;
 }
 
-int fs_rename(struct cow_fs *fs, uint64_t dir, const char *name, uint64_t to_dir, const char *to_name,
-	      unsigned flags)
+int fs_rename(struct cow_fs *fs, uint64_t dir, const char *name, uint64_t to_dir,
+	      const char *to_name, unsigned flags)
 {
 	struct fs_node *d, *to_d;
 	int rc;
@@ -262,7 +265,9 @@ static int kill_ids(const struct cow_file *f)
 
 static int open_node(struct cow_fs *fs, struct fs_node *n, int flags, struct fs_node **ret)
 {
-	int rc = n->type == S_IFREG ? fsnode_open_file(fs, n) : n->type == S_IFDIR ? -EISDIR : -EINVAL;
+	int rc = n->type == S_IFREG   ? fsnode_open_file(fs, n)
+		 : n->type == S_IFDIR ? -EISDIR
+				      : -EINVAL;
 
 	if (!rc && flags & O_TRUNC) {
 		rc = cow_file_truncate(n->file, 0);
@@ -294,7 +299,8 @@ int fs_create(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode, in
 
 	fs_enter(fs);
 	d = fsnode_dir(fs, dir, &rc);
-	fd = d ? openat(d->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode & 07777) : -1;
+	fd = d ? openat(d->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode & 07777)
+	       : -1;
 	if (fd >= 0) {
 		close(fd);
 		rc = made(fs, d, name, give(d, name, o), 0, ret_entry);
@@ -331,7 +337,8 @@ ssize_t fs_read(struct cow_fs *fs, struct fs_node *n, uint64_t off, void *buf, s
 	return rc;
 }
 
-ssize_t fs_write(struct cow_fs *fs, struct fs_node *n, uint64_t off, const void *buf, size_t len, bool kill)
+ssize_t fs_write(struct cow_fs *fs, struct fs_node *n, uint64_t off, const void *buf, size_t len,
+		 bool kill)
 {
 	ssize_t rc;
 

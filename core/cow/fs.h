@@ -48,17 +48,17 @@ enum fs_set {
 int fs_setattr(struct cow_fs *fs, uint64_t node, unsigned set, const struct stat *in, struct stat *ret);
 int fs_readlink(struct cow_fs *fs, uint64_t node, char *buf, size_t size); /* the length */
 
-int fs_mknod(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode, const struct fs_owner *o,
-	     struct fs_entry *ret); /* files, fifos, sockets */
-int fs_mkdir(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode, const struct fs_owner *o,
-	     struct fs_entry *ret);
-int fs_symlink(struct cow_fs *fs, uint64_t dir, const char *name, const char *target, const struct fs_owner *o,
-	       struct fs_entry *ret);
+int fs_mknod(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode,
+	     const struct fs_owner *o, struct fs_entry *ret); /* files, fifos, sockets */
+int fs_mkdir(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode,
+	     const struct fs_owner *o, struct fs_entry *ret);
+int fs_symlink(struct cow_fs *fs, uint64_t dir, const char *name, const char *target,
+	       const struct fs_owner *o, struct fs_entry *ret);
 int fs_link(struct cow_fs *fs, uint64_t node, uint64_t dir, const char *name, struct fs_entry *ret);
 int fs_unlink(struct cow_fs *fs, uint64_t dir, const char *name);
 int fs_rmdir(struct cow_fs *fs, uint64_t dir, const char *name);
-int fs_rename(struct cow_fs *fs, uint64_t dir, const char *name, uint64_t to_dir, const char *to_name,
-	      unsigned flags);
+int fs_rename(struct cow_fs *fs, uint64_t dir, const char *name, uint64_t to_dir,
+	      const char *to_name, unsigned flags);
 
 /* FLAGS of open(2): only O_TRUNC counts.  *RET is good until fs_release(). */
 int fs_open(struct cow_fs *fs, uint64_t node, int flags, struct fs_node **ret);
@@ -66,7 +66,8 @@ int fs_create(struct cow_fs *fs, uint64_t dir, const char *name, mode_t mode, in
 	      const struct fs_owner *o, struct fs_entry *ret_entry, struct fs_node **ret);
 void fs_release(struct cow_fs *fs, struct fs_node *n);
 ssize_t fs_read(struct cow_fs *fs, struct fs_node *n, uint64_t off, void *buf, size_t len);
-ssize_t fs_write(struct cow_fs *fs, struct fs_node *n, uint64_t off, const void *buf, size_t len, bool kill);
+ssize_t fs_write(struct cow_fs *fs, struct fs_node *n, uint64_t off, const void *buf, size_t len,
+		 bool kill);
 int fs_allocate(struct cow_fs *fs, struct fs_node *n, int mode, uint64_t off, uint64_t len);
 off_t fs_seek(struct cow_fs *fs, struct fs_node *n, uint64_t off, int whence);
 int fs_sync(struct cow_fs *fs, struct fs_node *n, bool data_only);
@@ -80,12 +81,13 @@ struct fs_dirent {
 	unsigned type; /* DT_... */
 	const char *name;
 };
-int fs_readdir(struct cow_fs *fs, struct fs_dir *d, uint64_t off, bool (*emit)(void *arg, const struct fs_dirent *de),
-	       void *arg);
+int fs_readdir(struct cow_fs *fs, struct fs_dir *d, uint64_t off,
+	       bool (*emit)(void *arg, const struct fs_dirent *de), void *arg);
 int fs_syncdir(struct cow_fs *fs, struct fs_dir *d, bool data_only);
 
 int fs_statfs(struct cow_fs *fs, struct statvfs *ret);
-int fs_setxattr(struct cow_fs *fs, uint64_t node, const char *name, const void *value, size_t len, int flags);
+int fs_setxattr(struct cow_fs *fs, uint64_t node, const char *name, const void *value, size_t len,
+		int flags);
 /* SIZE 0: the length that is needed. */
 ssize_t fs_getxattr(struct cow_fs *fs, uint64_t node, const char *name, void *value, size_t size);
 ssize_t fs_listxattr(struct cow_fs *fs, uint64_t node, char *list, size_t size);

@@ -58,7 +58,8 @@ struct fs_node *fsnode_by_inode(struct cow_fs *fs, ino_t inode);
 struct fs_node *fsnode_dir(struct cow_fs *fs, uint64_t id, int *ret_rc);
 int fsnode_read_dir(struct cow_fs *fs, struct fs_node *n);
 /* The node of NAME in DIR, one more lookup; *ret_st as shown. */
-int fsnode_find(struct cow_fs *fs, struct fs_node *dir, const char *name, struct fs_node **ret, struct stat *ret_st);
+int fsnode_find(struct cow_fs *fs, struct fs_node *dir, const char *name, struct fs_node **ret,
+		struct stat *ret_st);
 void fsnode_place(struct cow_fs *fs, struct fs_node *n, struct fs_node *parent, const char *name);
 int fsnode_stat(struct cow_fs *fs, struct fs_node *n, struct stat *ret);
 /* Its path for calls that take none but paths: /proc/self/fd/... */
@@ -66,7 +67,8 @@ void fsnode_path(const struct fs_node *n, char buf[NAME_MAX + 32]);
 /* NAME in DIR is about to go: keep what is needed to find N. */
 int fsnode_keep(struct fs_node *n, struct fs_node *dir, const char *name);
 /* It went.  NLINK: as it was before. */
-void fsnode_gone(struct cow_fs *fs, struct fs_node *n, struct fs_node *dir, const char *name, nlink_t nlink);
+void fsnode_gone(struct cow_fs *fs, struct fs_node *n, struct fs_node *dir, const char *name,
+		 nlink_t nlink);
 void fsnode_put(struct cow_fs *fs, struct fs_node *n, uint64_t lookups);
 int fsnode_open_file(struct cow_fs *fs, struct fs_node *n);
 void fsnode_close_file(struct cow_fs *fs, struct fs_node *n);

@@ -216,8 +216,10 @@ static int fsnode_fill(struct cow_fs *fs, struct fs_node *n, const struct stat *
 
 	if (n->type == S_IFDIR)
 		e = fd_open(n->parent->fd, n->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &n->fd);
-	e = e ?: n->type == S_IFDIR ? cow_link_read(n->fd, NULL, st, &l, &n->has_link)
-				    : cow_link_read(n->parent->fd, n->name, st, &l, &n->has_link);
+	e = e
+		    ?: n->type == S_IFDIR
+		       ? cow_link_read(n->fd, NULL, st, &l, &n->has_link)
+		       : cow_link_read(n->parent->fd, n->name, st, &l, &n->has_link);
 	if (e)
 		return fs_errno(e);
 	n->number = cow_number(&fs->chain.v[0], n->inode, n->has_link ? &l : NULL);
@@ -230,7 +232,8 @@ static int fsnode_fill(struct cow_fs *fs, struct fs_node *n, const struct stat *
 	return 0;
 }
 
-int fsnode_find(struct cow_fs *fs, struct fs_node *dir, const char *name, struct fs_node **ret, struct stat *ret_st)
+int fsnode_find(struct cow_fs *fs, struct fs_node *dir, const char *name, struct fs_node **ret,
+		struct stat *ret_st)
 {
 	struct fs_node *n;
 	struct stat st;
@@ -268,7 +271,10 @@ struct fs_node *fsnode_dir(struct cow_fs *fs, uint64_t id, int *ret_rc)
 {
 	struct fs_node *n = fsnode_get(fs, id);
 
-	*ret_rc = !n ? -ESTALE : n->type != S_IFDIR ? -ENOTDIR : n->dead ? -ENOENT : fsnode_read_dir(fs, n);
+	*ret_rc = !n		       ? -ESTALE
+		  : n->type != S_IFDIR ? -ENOTDIR
+		  : n->dead	       ? -ENOENT
+				       : fsnode_read_dir(fs, n);
 	return *ret_rc < 0 ? NULL : n;
 }
 
@@ -282,7 +288,8 @@ int fsnode_keep(struct fs_node *n, struct fs_node *dir, const char *name)
 	return n->fd < 0 ? -errno : 0;
 }
 
-void fsnode_gone(struct cow_fs *fs, struct fs_node *n, struct fs_node *dir, const char *name, nlink_t nlink)
+void fsnode_gone(struct cow_fs *fs, struct fs_node *n, struct fs_node *dir, const char *name,
+		 nlink_t nlink)
 {
 	bool last = n->type == S_IFDIR || nlink <= 1;
 

@@ -22,7 +22,9 @@ struct work {
 
 static void answer(struct work *w, int error, const void *data, size_t len)
 {
-	struct fuse_out_header h = { .len = (uint32_t)(sizeof(h) + len), .error = error, .unique = w->req.head->unique };
+	struct fuse_out_header h = { .len = (uint32_t)(sizeof(h) + len),
+				     .error = error,
+				     .unique = w->req.head->unique };
 	const struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)(uintptr_t)data, len } };
 
 	w->answered = true;
@@ -104,10 +106,10 @@ static void *handle(uint64_t fh)
 static int op_init(struct work *w)
 {
 	const struct fuse_init_in *in = w->req.arg;
-	const uint32_t wanted = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_ASYNC_DIO |
-				FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS |
-				FUSE_HANDLE_KILLPRIV_V2 | FUSE_EXPLICIT_INVAL_DATA | FUSE_DO_READDIRPLUS |
-				FUSE_READDIRPLUS_AUTO;
+	const uint32_t wanted = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES |
+				FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |
+				FUSE_CACHE_SYMLINKS | FUSE_HANDLE_KILLPRIV_V2 |
+				FUSE_EXPLICIT_INVAL_DATA | FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO;
 	struct fuse_init_out out = {
 		.major = FUSE_KERNEL_VERSION,
 		.minor = FUSE_KERNEL_MINOR_VERSION,
@@ -171,9 +173,10 @@ static int op_setattr(struct work *w)
 {
 	static const struct {
 		unsigned theirs, ours;
-	} bits[] = { { FATTR_MODE, FS_SET_MODE },   { FATTR_UID, FS_SET_UID },	   { FATTR_GID, FS_SET_GID },
-		     { FATTR_SIZE, FS_SET_SIZE },   { FATTR_ATIME, FS_SET_ATIME }, { FATTR_ATIME_NOW, FS_SET_ATIME },
-		     { FATTR_MTIME, FS_SET_MTIME }, { FATTR_MTIME_NOW, FS_SET_MTIME },
+	} bits[] = { { FATTR_MODE, FS_SET_MODE },	 { FATTR_UID, FS_SET_UID },
+		     { FATTR_GID, FS_SET_GID },		 { FATTR_SIZE, FS_SET_SIZE },
+		     { FATTR_ATIME, FS_SET_ATIME },	 { FATTR_ATIME_NOW, FS_SET_ATIME },
+		     { FATTR_MTIME, FS_SET_MTIME },	 { FATTR_MTIME_NOW, FS_SET_MTIME },
 		     { FATTR_KILL_SUIDGID, FS_SET_KILL } };
 	const struct fuse_setattr_in *in = w->req.arg;
 	const struct stat set = {
@@ -181,8 +184,10 @@ static int op_setattr(struct work *w)
 		.st_uid = in->uid,
 		.st_gid = in->gid,
 		.st_size = (off_t)in->size,
-		.st_atim = { (time_t)in->atime, in->valid & FATTR_ATIME_NOW ? UTIME_NOW : (long)in->atimensec },
-		.st_mtim = { (time_t)in->mtime, in->valid & FATTR_MTIME_NOW ? UTIME_NOW : (long)in->mtimensec },
+		.st_atim = { (time_t)in->atime,
+			     in->valid & FATTR_ATIME_NOW ? UTIME_NOW : (long)in->atimensec },
+		.st_mtim = { (time_t)in->mtime,
+			     in->valid & FATTR_MTIME_NOW ? UTIME_NOW : (long)in->mtimensec },
 	};
 	unsigned what = 0;
 	struct stat st;
@@ -206,7 +211,8 @@ static int op_symlink(struct work *w)
 	const struct fs_owner o = owner(w);
 	struct fs_entry en;
 
-	return answer_entry(w, fs_symlink(w->fs, w->req.head->nodeid, w->req.name, w->req.name2, &o, &en), &en);
+	return answer_entry(
+		w, fs_symlink(w->fs, w->req.head->nodeid, w->req.name, w->req.name2, &o, &en), &en);
 }
 
 static int op_mknod(struct work *w)
@@ -215,7 +221,8 @@ static int op_mknod(struct work *w)
 	const struct fs_owner o = owner(w);
 	struct fs_entry en;
 
-	return answer_entry(w, fs_mknod(w->fs, w->req.head->nodeid, w->req.name, in->mode, &o, &en), &en);
+	return answer_entry(w, fs_mknod(w->fs, w->req.head->nodeid, w->req.name, in->mode, &o, &en),
+			    &en);
 }
 
 static int op_mkdir(struct work *w)
@@ -224,7 +231,8 @@ static int op_mkdir(struct work *w)
 	const struct fs_owner o = owner(w);
 	struct fs_entry en;
 
-	return answer_entry(w, fs_mkdir(w->fs, w->req.head->nodeid, w->req.name, in->mode, &o, &en), &en);
+	return answer_entry(w, fs_mkdir(w->fs, w->req.head->nodeid, w->req.name, in->mode, &o, &en),
+			    &en);
 }
 
 static int op_unlink(struct work *w)
@@ -256,7 +264,8 @@ static int op_link(struct work *w)
 	const struct fuse_link_in *in = w->req.arg;
 	struct fs_entry en;
 
-	return answer_entry(w, fs_link(w->fs, in->oldnodeid, w->req.head->nodeid, w->req.name, &en), &en);
+	return answer_entry(w, fs_link(w->fs, in->oldnodeid, w->req.head->nodeid, w->req.name, &en),
+			    &en);
 }
 
 static struct fuse_open_out open_out(void *fh)
@@ -288,7 +297,8 @@ static int op_create(struct work *w)
 	} out;
 	struct fs_entry en;
 	struct fs_node *n;
-	int rc = fs_create(w->fs, w->req.head->nodeid, w->req.name, in->mode, (int)in->flags, &o, &en, &n);
+	int rc = fs_create(w->fs, w->req.head->nodeid, w->req.name, in->mode, (int)in->flags, &o,
+			   &en, &n);
 
 	if (rc == 0) {
 		put_entry(w, &en, &out.entry);
@@ -309,7 +319,9 @@ static int op_release(struct work *w)
 static int op_read(struct work *w)
 {
 	const struct fuse_read_in *in = w->req.arg;
-	ssize_t n = in->size > FUSE_IO_MAX ? -EINVAL : fs_read(w->fs, handle(in->fh), in->offset, w->out, in->size);
+	ssize_t n = in->size > FUSE_IO_MAX
+			    ? -EINVAL
+			    : fs_read(w->fs, handle(in->fh), in->offset, w->out, in->size);
 
 	if (n >= 0)
 		answer(w, 0, w->out, (size_t)n);
@@ -503,7 +515,8 @@ static int op_setxattr(struct work *w)
 
 	if (in->size > w->req.data_len)
 		return -EINVAL;
-	return fs_setxattr(w->fs, w->req.head->nodeid, w->req.name, w->req.data, in->size, (int)in->flags);
+	return fs_setxattr(w->fs, w->req.head->nodeid, w->req.name, w->req.data, in->size,
+			   (int)in->flags);
 }
 
 static int op_getxattr(struct work *w)
@@ -536,23 +549,40 @@ static int op_nothing(struct work *w)
 /* --- the loop --------------------------------------------------------------------------------- */
 
 static int (*const ops[])(struct work *w) = {
-	[FUSE_LOOKUP] = op_lookup,	     [FUSE_FORGET] = op_forget,
-	[FUSE_GETATTR] = op_getattr,	     [FUSE_SETATTR] = op_setattr,
-	[FUSE_READLINK] = op_readlink,	     [FUSE_SYMLINK] = op_symlink,
-	[FUSE_MKNOD] = op_mknod,	     [FUSE_MKDIR] = op_mkdir,
-	[FUSE_UNLINK] = op_unlink,	     [FUSE_RMDIR] = op_rmdir,
-	[FUSE_RENAME] = op_rename,	     [FUSE_LINK] = op_link,
-	[FUSE_OPEN] = op_open,		     [FUSE_READ] = op_read,
-	[FUSE_WRITE] = op_write,	     [FUSE_STATFS] = op_statfs,
-	[FUSE_RELEASE] = op_release,	     [FUSE_FSYNC] = op_fsync,
-	[FUSE_SETXATTR] = op_setxattr,	     [FUSE_GETXATTR] = op_getxattr,
-	[FUSE_LISTXATTR] = op_listxattr,     [FUSE_REMOVEXATTR] = op_removexattr,
-	[FUSE_INIT] = op_init,		     [FUSE_OPENDIR] = op_opendir,
-	[FUSE_READDIR] = op_readdir,	     [FUSE_RELEASEDIR] = op_releasedir,
-	[FUSE_FSYNCDIR] = op_fsyncdir,	     [FUSE_CREATE] = op_create,
-	[FUSE_INTERRUPT] = op_nothing,	     [FUSE_DESTROY] = op_nothing,
-	[FUSE_BATCH_FORGET] = op_batch_forget, [FUSE_FALLOCATE] = op_fallocate,
-	[FUSE_READDIRPLUS] = op_readdirplus, [FUSE_RENAME2] = op_rename2,
+	[FUSE_LOOKUP] = op_lookup,
+	[FUSE_FORGET] = op_forget,
+	[FUSE_GETATTR] = op_getattr,
+	[FUSE_SETATTR] = op_setattr,
+	[FUSE_READLINK] = op_readlink,
+	[FUSE_SYMLINK] = op_symlink,
+	[FUSE_MKNOD] = op_mknod,
+	[FUSE_MKDIR] = op_mkdir,
+	[FUSE_UNLINK] = op_unlink,
+	[FUSE_RMDIR] = op_rmdir,
+	[FUSE_RENAME] = op_rename,
+	[FUSE_LINK] = op_link,
+	[FUSE_OPEN] = op_open,
+	[FUSE_READ] = op_read,
+	[FUSE_WRITE] = op_write,
+	[FUSE_STATFS] = op_statfs,
+	[FUSE_RELEASE] = op_release,
+	[FUSE_FSYNC] = op_fsync,
+	[FUSE_SETXATTR] = op_setxattr,
+	[FUSE_GETXATTR] = op_getxattr,
+	[FUSE_LISTXATTR] = op_listxattr,
+	[FUSE_REMOVEXATTR] = op_removexattr,
+	[FUSE_INIT] = op_init,
+	[FUSE_OPENDIR] = op_opendir,
+	[FUSE_READDIR] = op_readdir,
+	[FUSE_RELEASEDIR] = op_releasedir,
+	[FUSE_FSYNCDIR] = op_fsyncdir,
+	[FUSE_CREATE] = op_create,
+	[FUSE_INTERRUPT] = op_nothing,
+	[FUSE_DESTROY] = op_nothing,
+	[FUSE_BATCH_FORGET] = op_batch_forget,
+	[FUSE_FALLOCATE] = op_fallocate,
+	[FUSE_READDIRPLUS] = op_readdirplus,
+	[FUSE_RENAME2] = op_rename2,
 	[FUSE_LSEEK] = op_lseek,
 };
 
@@ -564,8 +594,9 @@ static void serve(struct work *w, size_t len)
 	if (!w->req.head)
 		return; /* not even a whole header */
 	if (rc == 0)
-		rc = w->req.head->opcode < ARRAY_LEN(ops) && ops[w->req.head->opcode] ? ops[w->req.head->opcode](w)
-										      : -ENOSYS;
+		rc = w->req.head->opcode < ARRAY_LEN(ops) && ops[w->req.head->opcode]
+			     ? ops[w->req.head->opcode](w)
+			     : -ENOSYS;
 	if (!w->answered)
 		answer(w, rc, NULL, 0);
 }
@@ -573,7 +604,8 @@ static void serve(struct work *w, size_t len)
 void fuse_run(struct fuse_mount *m)
 {
 	struct work w = { .m = m, .fs = m->fs };
-	char *buf = mmap(NULL, IN_MAX + FUSE_IO_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *buf = mmap(NULL, IN_MAX + FUSE_IO_MAX, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (buf == MAP_FAILED)
 		return; /* without threads the mount is aborted, which those who wait see */

@@ -19,7 +19,12 @@
 #include "core/base/str.h"
 
 #define LINK_XATTR "user.devbox"
-enum { COW_BLOCK = 4096, LINK_HEAD = 24, LINK_PATH_MAX = PATH_MAX - 1, LINK_MAX = LINK_HEAD + LINK_PATH_MAX };
+enum {
+	COW_BLOCK = 4096,
+	LINK_HEAD = 24,
+	LINK_PATH_MAX = PATH_MAX - 1,
+	LINK_MAX = LINK_HEAD + LINK_PATH_MAX
+};
 enum link_flags {
 	LINK_UNREAD = 1, /* a directory whose entries were not taken over yet */
 	LINK_BELOW = 2, /* a file with content below: DEPTH, LIMIT and PATH count */

@@ -63,7 +63,8 @@ static struct err *check_holes(int fd)
 	struct map m = { 0 };
 	struct err *e = NULL;
 
-	if (ftruncate(fd, (off_t)(blocks * COW_BLOCK)) < 0 || pwrite(fd, "x", 1, (off_t)(mid * COW_BLOCK)) != 1)
+	if (ftruncate(fd, (off_t)(blocks * COW_BLOCK)) < 0 ||
+	    pwrite(fd, "x", 1, (off_t)(mid * COW_BLOCK)) != 1)
 		return err_new(errno, "writing a file with holes");
 	e = map_load(&m, fd, blocks);
 	if (!e && (map_count(&m) != 1 || !map_has(&m, mid)))
@@ -83,7 +84,8 @@ struct err *cow_possible(int dir)
 	if (fstatfs(dir, &s) < 0)
 		return err_new(errno, "looking at the file system");
 	if (s.f_bsize != COW_BLOCK)
-		return err_new(0, "the file system's blocks have %ld bytes, not %d", (long)s.f_bsize, COW_BLOCK);
+		return err_new(0, "the file system's blocks have %ld bytes, not %d",
+			       (long)s.f_bsize, COW_BLOCK);
 	e = fd_open(dir, "probe", O_RDWR | O_CREAT | O_EXCL, 0600, &file);
 	if (!e && fsetxattr(file, LINK_XATTR, "", 0, 0) < 0)
 		e = err_new(errno, "the file system keeps no extended attributes");

@@ -4,7 +4,11 @@
 #include <limits.h>
 #include <string.h>
 
-enum { TARGET = 1, ATTR = 2, DATA = 4 }; /* the (last) name is any string; is an attribute's name; data follow */
+enum {
+	TARGET = 1,
+	ATTR = 2,
+	DATA = 4
+}; /* the (last) name is any string; is an attribute's name; data follow */
 
 static const struct shape {
 	unsigned short arg, names, flags;

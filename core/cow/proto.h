@@ -15,8 +15,8 @@ struct proto_req {
 	const void *data; /* what follows: written bytes, an attribute's value, nodes to forget */
 	size_t data_len;
 };
-/* 0; -ENOSYS: an operation that is not known here; -EINVAL: it is cut short, or a name is none ("", with a slash, longer
- * than 255 bytes, "." and ".."). */
+/* 0; -ENOSYS: an operation that is not known here; -EINVAL: it is cut short, or a name is none ("", with a slash,
+ * longer than 255 bytes, "." and ".."). */
 int proto_parse(const void *buf, size_t len, struct proto_req *ret);
 
 #endif

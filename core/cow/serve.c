@@ -1,6 +1,6 @@
 /* How it works
- *   cow_start()  whoever wants a mount connects; if nobody listens and NAME.lock is free, a socket is bound and a process
- *                forked twice, so that it belongs to nobody.  It inherits socket, lock and directories.
+ *   cow_start()  whoever wants a mount connects; if nobody listens and NAME.lock is free, a socket is bound and a
+ *                process forked twice, so that it belongs to nobody.  It inherits socket, lock and directories.
  *   serve()      opens the trees, then waits for messages; each connection sends one at a time and gets an answer:
  *                MOUNT with /dev/fuse    threads are started that answer for the mount (fuse.c)
  *                SEAL with a directory   fs_seal(); after the answer what was sealed is synced
@@ -276,7 +276,8 @@ static struct err *serve(struct server *sv, const struct cow_dirs *dirs)
 	for (size_t i = 0; i < dirs->n; i++)
 		close(dirs->fd[i]);
 	e = e ?: loop_init(&sv->loop);
-	sv->ended = (struct source){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = mount_ended };
+	sv->ended =
+		(struct source){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = mount_ended };
 	sv->listen.ready = listen_ready;
 	e = e ?: loop_add(&sv->loop, &sv->ended, EPOLLIN);
 	e = e ?: loop_add(&sv->loop, &sv->listen, EPOLLIN);
@@ -297,8 +298,8 @@ static void tell_failure(int listen, struct err *e)
 		tell(fd, e);
 }
 
-NORETURN static void server_main(const char *name, const struct cow_dirs *dirs, int hold, int listen, int lock,
-				 int userns, bool single)
+NORETURN static void server_main(const char *name, const struct cow_dirs *dirs, int hold,
+				 int listen, int lock, int userns, bool single)
 {
 	struct server sv = { .hold = hold, .listen.fd = listen };
 	int keep[COW_TREES_MAX + 4];
@@ -339,7 +340,7 @@ NORETURN static void server_main(const char *name, const struct cow_dirs *dirs, 
 
 static void sock_name(const char *name, char buf[80])
 {
-	/* sun_path is short, names of volumes may be long; two that begin alike are told apart by their length and sum */
+	/* sun_path is short, names of volumes may be long: two that begin alike are told apart by length and sum */
 	uint32_t sum = 5381;
 
 	for (const char *p = name; *p; p++)
@@ -388,8 +389,8 @@ static struct err *make_listener(int sock_dir, const char *name, int *ret_fd)
 	return NULL;
 }
 
-static struct err *spawn(int sock_dir, const char *name, const struct cow_dirs *dirs, int hold, int lock, int userns,
-			 bool single)
+static struct err *spawn(int sock_dir, const char *name, const struct cow_dirs *dirs, int hold,
+			 int lock, int userns, bool single)
 {
 	_cleanup_close_ int listener = -1;
 	struct err *e = make_listener(sock_dir, name, &listener);
@@ -411,8 +412,8 @@ static struct err *spawn(int sock_dir, const char *name, const struct cow_dirs *
 	return e ?: status ? err_new(0, "forking failed") : NULL;
 }
 
-struct err *cow_start(int sock_dir, const char *name, const struct cow_dirs *dirs, int hold, int userns,
-		      bool single, int *ret_conn)
+struct err *cow_start(int sock_dir, const char *name, const struct cow_dirs *dirs, int hold,
+		      int userns, bool single, int *ret_conn)
 {
 	_cleanup_free_ char *lock_name = xasprintf("%s.lock", name);
 	int64_t deadline = time_mono_ms() + START_MS;
@@ -435,7 +436,8 @@ struct err *cow_start(int sock_dir, const char *name, const struct cow_dirs *dir
 		}
 		/* somebody else is just starting it, or it is ending */
 		if (time_mono_ms() > deadline)
-			return err_new(ETIMEDOUT, "the process of volume %s neither works nor ends", name);
+			return err_new(ETIMEDOUT, "the process of volume %s neither works nor ends",
+				       name);
 		poll(NULL, 0, RETRY_MS);
 	}
 }

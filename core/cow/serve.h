@@ -4,9 +4,9 @@
  *	devbox run -> monitor --fork--> devbox: volume NAME    (its own session; ends after the last mount has)
  *
  * One for each volume that is mounted somewhere.  It is root of the user namespace of whoever started it, stays in the
- * host's other namespaces, holds a shared flock on the volume's directory (see core/store/fork.h) and an exclusive one on
- * NAME.lock, and listens on NAME.sock.  It takes no signals but SIGKILL: a database that is being stopped still writes.
- * If it is killed, the containers' mounts answer ENOTCONN; what was written is there. */
+ * host's other namespaces, holds a shared flock on the volume's directory (see core/store/fork.h) and an exclusive one
+ * on NAME.lock, and listens on NAME.sock.  It takes no signals but SIGKILL: a database that is being stopped still
+ * writes.  If it is killed, the containers' mounts answer ENOTCONN; what was written is there. */
 #ifndef CORE_COW_SERVE_H
 #define CORE_COW_SERVE_H
 
@@ -28,8 +28,8 @@ struct err *cow_connect(int sock_dir, const char *name, int *ret_conn) MUST_CHEC
 /* The same; if there is none, start one.
  * HOLD: the locked directory of the volume, which the new process keeps.  USERNS: a pidfd of a process in the user
  * namespace it shall be root of, or -1: the caller's own.  SINGLE: see userns.h. */
-struct err *cow_start(int sock_dir, const char *name, const struct cow_dirs *dirs, int hold, int userns,
-		      bool single, int *ret_conn) MUST_CHECK;
+struct err *cow_start(int sock_dir, const char *name, const struct cow_dirs *dirs, int hold,
+		      int userns, bool single, int *ret_conn) MUST_CHECK;
 /* Serve the mount behind FUSE_FD, too. */
 struct err *cow_serve_mount(int conn, int fuse_fd) MUST_CHECK;
 /* DIR has an empty data/: it becomes the top, of depth DEPTH.  HOLD-locked as above. */

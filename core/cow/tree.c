@@ -57,7 +57,8 @@ const struct cow_tree *cow_chain_at(const struct cow_chain *c, unsigned depth)
 	return NULL;
 }
 
-struct err *cow_open_below(const struct cow_chain *c, unsigned depth, const char *path, int flags, int *ret_fd)
+struct err *cow_open_below(const struct cow_chain *c, unsigned depth, const char *path, int flags,
+			   int *ret_fd)
 {
 	const struct cow_tree *t = cow_chain_at(c, depth);
 	const struct open_how how = {
@@ -88,7 +89,8 @@ static void xattr_path(int dir, const char *name, char buf[NAME_MAX + 32])
 	snprintf(buf, NAME_MAX + 32, name ? "/proc/self/fd/%d/%s" : "/proc/self/fd/%d", dir, name);
 }
 
-struct err *cow_link_read(int dir, const char *name, const struct stat *st, struct cow_link *ret, bool *ret_has)
+struct err *cow_link_read(int dir, const char *name, const struct stat *st, struct cow_link *ret,
+			  bool *ret_has)
 {
 	uint8_t buf[LINK_MAX];
 	char path[NAME_MAX + 32];
@@ -99,7 +101,8 @@ struct err *cow_link_read(int dir, const char *name, const struct stat *st, stru
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		return NULL;
 	xattr_path(dir, name, path);
-	n = name ? lgetxattr(path, LINK_XATTR, buf, sizeof(buf)) : fgetxattr(dir, LINK_XATTR, buf, sizeof(buf));
+	n = name ? lgetxattr(path, LINK_XATTR, buf, sizeof(buf))
+		 : fgetxattr(dir, LINK_XATTR, buf, sizeof(buf));
 	if (n < 0)
 		return errno == ENODATA || errno == EOPNOTSUPP
 			       ? NULL
@@ -108,7 +111,8 @@ struct err *cow_link_read(int dir, const char *name, const struct stat *st, stru
 		return err_new(EUCLEAN, "a link of the volume is damaged");
 	if (ret->self != st->st_ino) {
 		link_done(ret);
-		return err_new(ESTALE, "this volume was copied here without devbox: the holes in its files have no meaning any more");
+		return err_new(ESTALE,
+			       "this volume was copied here without devbox: holes in its files mean nothing now");
 	}
 	*ret_has = true;
 	return NULL;

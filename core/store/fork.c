@@ -96,7 +96,8 @@ enum fork_method fork_method_here(struct store *st, char **ret_why)
 	if (name)
 		e = err_also(e, store_rm_tree(st, st->tmp, name));
 	if (!e) {
-		*ret_why = xstrdup("blocks are copied when they are written, by a file system of devbox's own (FUSE)");
+		*ret_why = xstrdup(
+			"blocks are copied when they are written, by a file system of devbox's own (FUSE)");
 		return FORK_COW;
 	}
 	line = err_line(e);
@@ -158,7 +159,9 @@ static struct err *check_target(struct store *st, struct job *j)
 	if (j->snap)
 		return err_status(err_new(0, "%s is a snapshot already", j->pair->from), 1);
 	e = snapshot_find(st, j->to_volume, j->to_snap, id);
-	return e ?: *id ? err_status(err_new(0, "snapshot %s exists already", j->pair->to), 1) : NULL;
+	return e
+		       ?: *id ? err_status(err_new(0, "snapshot %s exists already", j->pair->to), 1)
+			      : NULL;
 }
 
 static struct err *make_data(struct store *st, int dir)
@@ -180,8 +183,9 @@ static struct err *stage_target(struct store *st, struct job *j)
 		return NULL; /* the sealed tree itself will be it */
 	e = store_stage(st, "fork", &j->stage, &j->stage_dir);
 	e = e ?: make_data(st, j->stage_dir);
-	return e ?: j->to_snap ? snapshot_write(j->stage_dir, j->to_volume, j->to_snap)
-			       : volume_write_record(j->stage_dir, j->to_volume, false, NULL);
+	return e
+		       ?: j->to_snap ? snapshot_write(j->stage_dir, j->to_volume, j->to_snap)
+				     : volume_write_record(j->stage_dir, j->to_volume, false, NULL);
 }
 
 static struct err *plan_one(struct store *st, struct job *j, enum fork_method here)
@@ -211,7 +215,7 @@ static struct err *copy_inside(void *arg, struct str *result UNUSED)
 {
 	struct copy_arg *a = arg;
 
-	return a->how == COPY_AGAIN ? copy_again(a->src, a->dst)
+	return a->how == COPY_AGAIN  ? copy_again(a->src, a->dst)
 	       : a->how == COPY_LIVE ? copy_live(a->src, a->dst)
 				     : copy_tree(a->src, a->dst);
 }
@@ -241,15 +245,18 @@ static bool is_fresh(const struct job *j)
 	_cleanup_close_ int data = openat(j->dir, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char byte;
 
-	return j->rec.thin && *j->rec.parent && data >= 0 && fgetxattr(data, LINK_XATTR, &byte, 0) < 0 &&
-	       errno == ENODATA;
+	return j->rec.thin && *j->rec.parent && data >= 0 &&
+	       fgetxattr(data, LINK_XATTR, &byte, 0) < 0 && errno == ENODATA;
 }
 
 /* All that the volume's new directory needs. */
 static struct err *fill_top(struct store *st, const struct job *j, int dir, const char *parent)
 {
-	const struct forkrec r = { .thin = true, .depth = j->rec.depth + 1, .method = j->rec.method,
-				   .from = j->rec.from, .made_ns = j->rec.made_ns };
+	const struct forkrec r = { .thin = true,
+				   .depth = j->rec.depth + 1,
+				   .method = j->rec.method,
+				   .from = j->rec.from,
+				   .made_ns = j->rec.made_ns };
 	_cleanup_free_ char *text = NULL;
 	struct forkrec top = r;
 	size_t len;
@@ -340,7 +347,9 @@ static struct err *seal_volume(struct store *st, struct job *j)
 
 static struct err *write_fork_record(const struct job *j)
 {
-	struct forkrec r = { .method = j->pair->method, .from = (char *)(uintptr_t)j->pair->from, .made_ns = time_now_ns() };
+	struct forkrec r = { .method = j->pair->method,
+			     .from = (char *)(uintptr_t)j->pair->from,
+			     .made_ns = time_now_ns() };
 
 	if (r.method == FORK_COW) {
 		r.thin = true;
@@ -423,7 +432,8 @@ static bool needs_stop(const struct job *j, size_t n)
 	return j->in_use && (n > 1 || j->pair->method != FORK_COW);
 }
 
-struct err *fork_volumes(struct store *st, struct fork_pair *pairs, size_t n, const struct fork_hold *hold)
+struct err *fork_volumes(struct store *st, struct fork_pair *pairs, size_t n,
+			 const struct fork_hold *hold)
 {
 	_cleanup_free_ struct job *jobs = xcalloc(n + 1, sizeof(*jobs));
 	_cleanup_free_ char *why = NULL;

@@ -34,9 +34,11 @@ struct err *fork_dirs(struct store *st, int dir, struct cow_dirs *ret)
 		if (e || !r.thin || !*r.parent)
 			break;
 		if (ret->n == COW_TREES_MAX)
-			e = err_new(0, "there are more than %d sealed trees below it", COW_TREES_MAX - 1);
-		e = e ?: err_wrap(fd_open(st->sealed, r.parent, O_RDONLY | O_DIRECTORY, 0, &at),
-				  "a tree below the volume is missing");
+			e = err_new(0, "there are more than %d sealed trees below it",
+				    COW_TREES_MAX - 1);
+		e = e
+			    ?: err_wrap(fd_open(st->sealed, r.parent, O_RDONLY | O_DIRECTORY, 0, &at),
+					"a tree below the volume is missing");
 	}
 	if (e)
 		fork_dirs_done(ret);
@@ -63,7 +65,8 @@ struct err *fork_hold_volume(struct store *st, const char *volume, int *ret_fd)
 		while (!e && flock(fd, LOCK_SH) < 0)
 			if (errno != EINTR)
 				e = err_new(errno, "locking it");
-		if (!e && (fstat(fd, &a) < 0 || fstatat(st->volumes, volume, &b, AT_SYMLINK_NOFOLLOW) < 0))
+		if (!e &&
+		    (fstat(fd, &a) < 0 || fstatat(st->volumes, volume, &b, AT_SYMLINK_NOFOLLOW) < 0))
 			e = err_new(errno, "looking at it");
 		if (e)
 			return err_wrap(e, "opening volume %s", volume);

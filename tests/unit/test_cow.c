@@ -58,7 +58,8 @@ static void PRINTF(1, 2) diff(const char *fmt, ...)
 static void same(long got, long want, const char *what, const char *path)
 {
 	if (got != want)
-		diff("%s %s: %ld (%s) instead of %ld", what, path, got, got < 0 ? strerror((int)-got) : "", want);
+		diff("%s %s: %ld (%s) instead of %ld", what, path, got,
+		     got < 0 ? strerror((int)-got) : "", want);
 }
 
 /* --- trees ------------------------------------------------------------------------------------ */
@@ -172,7 +173,8 @@ static void op_make(const char *path)
 	if (!rc) {
 		rc = kind == 0	 ? fs_mkdir(fs, dir, name, 0750, &own, &en)
 		     : kind == 1 ? fs_symlink(fs, dir, name, "some/where", &own, &en)
-				 : fs_mknod(fs, dir, name, kind == 2 ? S_IFREG | 0640 : S_IFIFO | 0600, &own, &en);
+				 : fs_mknod(fs, dir, name,
+					    kind == 2 ? S_IFREG | 0640 : S_IFIFO | 0600, &own, &en);
 		fs_forget(fs, dir, 1);
 	}
 	if (!rc)
@@ -250,8 +252,9 @@ static void io(struct fs_node *n, int fd, const char *path)
 {
 	uint64_t off = rnd(FILE_MAX);
 	size_t len = rnd(3) ? rnd(9000) : rnd(60000);
-	static const int modes[] = { 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				     FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE };
+	static const int modes[] = { 0, FALLOC_FL_KEEP_SIZE,
+				     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
+				     FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE };
 	ssize_t got, want;
 	int mode;
 
@@ -351,7 +354,8 @@ static void op_attr(const char *path)
 		want = what == FS_SET_SIZE ? ftruncate(fd, set.st_size) : fchmod(fd, set.st_mode);
 		if (rnd(3) == 0) {
 			fsetxattr(fd, "user.test", &set.st_size, 4, 0);
-			same(fs_setxattr(fs, en.node, "user.test", &set.st_size, 4, 0), 0, "attribute of", path);
+			same(fs_setxattr(fs, en.node, "user.test", &set.st_size, 4, 0), 0,
+			     "attribute of", path);
 		}
 		rc = fs_setattr(fs, en.node, what, &set, &st);
 		same(rc, want, "setting", path);
@@ -390,10 +394,12 @@ static void compare_file(struct cow_fs *f, uint64_t id, int fd, const struct sta
 		diff("%s has other data at %zu of %zd", path, i, want);
 	}
 	for (off_t at = 0; at < st->st_size && !differs;) { /* what is said to be a hole must read as zeros */
-		off_t hole = fs_seek(f, n, (uint64_t)at, SEEK_HOLE), data = fs_seek(f, n, (uint64_t)at, SEEK_DATA);
+		off_t hole = fs_seek(f, n, (uint64_t)at, SEEK_HOLE),
+		      data = fs_seek(f, n, (uint64_t)at, SEEK_DATA);
 
 		if (hole < 0 || (data < 0 && data != -ENXIO))
-			diff("%s: seeking at %lld: %lld, %lld", path, (long long)at, (long long)hole, (long long)data);
+			diff("%s: seeking at %lld: %lld, %lld", path, (long long)at,
+			     (long long)hole, (long long)data);
 		data = data < 0 ? st->st_size : data;
 		for (off_t i = at; i < data; i++)
 			if (buf_a[i]) {
@@ -435,12 +441,13 @@ static void compare(struct cow_fs *f, uint64_t node, int dir, const char *where)
 			compare_file(f, en.node, fd, &st, path);
 			len = fgetxattr(fd, "user.test", value, sizeof(value));
 			len = len < 0 ? -errno : len;
-			same(fs_getxattr(f, en.node, "user.test", got_value, sizeof(got_value)), len, "attribute of",
-			     path);
-			same(fs_getxattr(f, en.node, LINK_XATTR, got_value, sizeof(got_value)), -ENODATA,
-			     "our own attribute of", path);
+			same(fs_getxattr(f, en.node, "user.test", got_value, sizeof(got_value)),
+			     len, "attribute of", path);
+			same(fs_getxattr(f, en.node, LINK_XATTR, got_value, sizeof(got_value)),
+			     -ENODATA, "our own attribute of", path);
 		} else if (S_ISDIR(st.st_mode)) {
-			_cleanup_close_ int sub = openat(dir, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			_cleanup_close_ int sub =
+				openat(dir, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 			compare(f, en.node, sub, path);
 		} else if (S_ISLNK(st.st_mode)) {
@@ -549,7 +556,8 @@ static void put(int dir, const char *name, size_t len)
 
 static void fill_base(void)
 {
-	_cleanup_close_ int base = tree_dir(0, "t"), data = openat(base, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int base = tree_dir(0, "t"),
+			    data = openat(base, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	mkdirat(data, "old", 0755);
 	mkdirat(data, "old/deep", 0700);
