@@ -48,6 +48,8 @@ static const struct entry {
 	{ "", "env", &verb_env },
 	{ "", "pull", &verb_pull },
 	{ "", "push", &verb_push },
+	{ "", "save", &verb_save },
+	{ "", "load", &verb_load },
 	{ "", "login", &verb_login },
 	{ "", "logout", &verb_logout },
 	{ "", "images", &verb_images },
@@ -110,6 +112,7 @@ static const struct entry {
 
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
+	{ "image", "load", &verb_load },
 	{ "image", "ls", &verb_images },
 	{ "image", "list", &verb_images },
 	{ "image", "prune", &verb_image_prune },
@@ -117,6 +120,7 @@ static const struct entry {
 	{ "image", "push", &verb_push },
 	{ "image", "rm", &verb_rmi },
 	{ "image", "remove", &verb_rmi },
+	{ "image", "save", &verb_save },
 	{ "image", "tag", &verb_tag },
 
 	{ "system", "df", &verb_system_df },
