@@ -62,7 +62,8 @@ static struct err *save(UNUSED struct call *c, int argc, char **argv)
 /* --- load ------------------------------------------------------------------------------------- */
 
 static const struct opt load_opts[] = {
-	{ 'i', "input", "string", "Read from tar archive file, instead of STDIN", OPT_STR, &opt_file, NULL },
+	{ 'i', "input", "string", "Read from tar archive file, instead of STDIN", OPT_STR,
+	  &opt_file, NULL },
 	{ 'q', "quiet", NULL, "Suppress the load output", OPT_BOOL, &opt_quiet, NULL },
 	{ 0 },
 };

@@ -66,7 +66,8 @@ static struct err *parse_one(json *j, struct archive_image *ret)
 	if (!e && json_len(tags) > ARCHIVE_NAMES_MAX)
 		e = err_new(0, "more than %d names", ARCHIVE_NAMES_MAX);
 	for (size_t i = 0; !e && i < json_len(tags); i++) {
-		_cleanup_free_ char *full = json_text(json_at(tags, i)) ? full_ref(json_text(json_at(tags, i))) : NULL;
+		_cleanup_free_ char *full =
+			json_text(json_at(tags, i)) ? full_ref(json_text(json_at(tags, i))) : NULL;
 
 		if (!full)
 			return err_new(0, "name %zu is not an image's name with a tag", i);

@@ -76,7 +76,8 @@ static struct err *move_file(struct load *l, const struct spool_file *f)
 }
 
 /* The content of a file that may have become a blob already. */
-static struct err *file_text(struct load *l, const struct spool_file *f, size_t max, char **ret_text, size_t *ret_len)
+static struct err *file_text(struct load *l, const struct spool_file *f, size_t max,
+			     char **ret_text, size_t *ret_len)
 {
 	_cleanup_close_ int fd = -1;
 	struct err *e;
@@ -99,11 +100,11 @@ static struct err *find_blob(struct load *l, const struct descriptor *d, const s
 	if (!f)
 		return err_new(0, "blob %.19s is not in the archive", d->digest);
 	if (!str_eq(f->digest, d->digest))
-		return err_new(0, "blob %.19s in the archive has the digest %.19s: it is damaged", d->digest,
-			       f->digest);
+		return err_new(0, "blob %.19s in the archive has the digest %.19s: it is damaged",
+			       d->digest, f->digest);
 	if (f->size != (uint64_t)d->size)
-		return err_new(0, "blob %.19s has %llu bytes, but the manifest says %lld", d->digest,
-			       (unsigned long long)f->size, (long long)d->size);
+		return err_new(0, "blob %.19s has %llu bytes, but the manifest says %lld",
+			       d->digest, (unsigned long long)f->size, (long long)d->size);
 	*ret = f;
 	return NULL;
 }
@@ -178,7 +179,8 @@ static struct err *install(struct load *l, const char *text, size_t len, const s
 /* --- OCI layout ------------------------------------------------------------------------------- */
 
 /* The manifest for this platform that D leads to, through indexes. */
-static struct err *oci_image(struct load *l, const struct descriptor *d, unsigned depth, struct loaded **ret)
+static struct err *oci_image(struct load *l, const struct descriptor *d, unsigned depth,
+			     struct loaded **ret)
 {
 	_cleanup_free_ char *text = NULL;
 	const struct spool_file *f;
@@ -233,8 +235,9 @@ static struct err *load_oci(struct load *l)
 			.digest = (char *)(uintptr_t)json_str(en, "digest"),
 			.size = json_int(en, "size", -1),
 		};
-		_cleanup_free_ char *ref = archive_ref(json_str(notes, "io.containerd.image.name"),
-						       json_str(notes, "org.opencontainers.image.ref.name"));
+		_cleanup_free_ char *ref =
+			archive_ref(json_str(notes, "io.containerd.image.name"),
+				    json_str(notes, "org.opencontainers.image.ref.name"));
 		struct loaded *v = NULL;
 
 		if (for_others(l, en, json_len(list)))
@@ -381,7 +384,8 @@ static struct err *docker_image(struct load *l, const struct archive_image *img,
 	size_t len;
 
 	if (!f)
-		return err_new(0, "manifest.json names %.200s, which is not in the archive", img->config);
+		return err_new(0, "manifest.json names %.200s, which is not in the archive",
+			       img->config);
 	e = file_text(l, f, CONFIG_BLOB_MAX_BYTES, &config, &len);
 	/* before the work with the layers: is it an image at all? */
 	e = e ?: config_parse(config, len, img->layers.n, NULL, &diff_ids);

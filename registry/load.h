@@ -9,12 +9,14 @@
 #include "core/store/dirs.h"
 
 struct load_opts {
-	void (*progress)(void *arg, uint64_t done, bool unpacking); /* bytes read; runs in the child; may be NULL */
+	void (*progress)(void *arg, uint64_t done,
+			 bool unpacking); /* bytes read; runs in the child; may be NULL */
 	void *arg;
 };
 
 /* Load all images of the archive FD, tar, perhaps compressed.  Appends "Loaded image: NAME" or "Loaded image ID:
  * sha256:..." to REPORT.  Errors: what is wrong with the archive; nothing is loaded then. */
-struct err *image_load(struct store *st, int fd, const struct load_opts *opts, struct strv *report) MUST_CHECK;
+struct err *image_load(struct store *st, int fd, const struct load_opts *opts, struct strv *report)
+	MUST_CHECK;
 
 #endif

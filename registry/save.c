@@ -102,7 +102,8 @@ static struct err *add_name(struct save *s, const char *text)
 	}
 	err_free(e); /* an id then */
 	for (size_t i = 0; i < s->ix.n; i++)
-		if (str_eq(s->ix.v[i].digest, img->digest) && (!by_name || str_eq(s->ix.v[i].ref, img->ref))) {
+		if (str_eq(s->ix.v[i].digest, img->digest) &&
+		    (!by_name || str_eq(s->ix.v[i].ref, img->ref))) {
 			add(s, &s->ix.v[i], by_name ? img->ref : NULL);
 			break;
 		}
@@ -205,19 +206,9 @@ static char *docker_text(const struct save *s, size_t *ret_len)
 		json_open(&o, NULL, '{');
 		put_blob_path(&o, "Config", v->manifest.config.digest);
 		json_open(&o, "RepoTags", '[');
-		for (size_t k = 0; k < v->refs.n; k++) {
-			_cleanup_free_ char *name = NULL;
-			struct image_ref ref;
-			struct err *e = image_ref_parse(v->refs.v[k], &ref);
-
-			if (e) {
-				err_free(e); /* a name of another tool */
-				continue;
-			}
-			name = image_ref_familiar(&ref);
-			json_put_str(&o, NULL, name);
-			image_ref_done(&ref);
-		}
+		for (size_t k = 0; k < v->refs.n; k++) /* whole: podman takes "busybox" for one of its own */
+			if (!strchr(v->refs.v[k], '@'))
+				json_put_str(&o, NULL, v->refs.v[k]);
 		json_close(&o, ']');
 		json_open(&o, "Layers", '[');
 		for (size_t k = 0; k < v->manifest.n_layers; k++)

@@ -48,7 +48,8 @@ static struct err *clean_name(const char *name, char **ret)
 	if (name && strlen(name) > NAME_MAX_BYTES)
 		return err_new(0, "the archive holds a name of more than %d bytes", NAME_MAX_BYTES);
 	if (!name || !layer_clean_name(name, ret))
-		return err_new(0, "the archive holds \"%.100s\", a name that leads out of it", name ?: "");
+		return err_new(0, "the archive holds \"%.100s\", a name that leads out of it",
+			       name ?: "");
 	return NULL;
 }
 
@@ -147,7 +148,8 @@ static int link_order(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-struct err *spool_read(int fd, int dir, void (*progress)(void *arg, uint64_t done), void *arg, struct spool *ret)
+struct err *spool_read(int fd, int dir, void (*progress)(void *arg, uint64_t done), void *arg,
+		       struct spool *ret)
 {
 	struct spool s = { .dir = dir };
 	struct reader r = { .s = &s, .a = archive_read_new(), .progress = progress, .arg = arg };
@@ -229,7 +231,8 @@ const struct spool_file *spool_find(const struct spool *s, const char *name)
 	f = find_file(s, at);
 	for (int hops = 0; !f && s->n_links && hops < LINKS_FOLLOWED; hops++) {
 		struct spool_link key = { .name = (char *)(uintptr_t)at };
-		const struct spool_link *l = bsearch(&key, s->links, s->n_links, sizeof(*s->links), link_order);
+		const struct spool_link *l =
+			bsearch(&key, s->links, s->n_links, sizeof(*s->links), link_order);
 
 		if (!l)
 			break;
@@ -247,7 +250,8 @@ struct err *spool_open(const struct spool *s, const struct spool_file *f, int *r
 	return fd_open(s->dir, name, O_RDONLY, 0, ret_fd);
 }
 
-struct err *spool_text(const struct spool *s, const char *name, size_t max, char **ret_text, size_t *ret_len)
+struct err *spool_text(const struct spool *s, const char *name, size_t max, char **ret_text,
+		       size_t *ret_len)
 {
 	const struct spool_file *f = spool_find(s, name);
 	_cleanup_close_ int fd = -1;

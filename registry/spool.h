@@ -34,15 +34,15 @@ struct spool {
 /* Read the archive FD, tar, perhaps compressed by gzip, bzip2, xz or zstd, into the directory DIR.  PROGRESS gets the
  * number of bytes read so far; may be NULL.  Errors: no archive; cut off; a name that leads out of it; more entries
  * than SPOOL_ENTRIES_MAX. */
-struct err *spool_read(int fd, int dir, void (*progress)(void *arg, uint64_t done), void *arg, struct spool *ret)
-	MUST_CHECK;
+struct err *spool_read(int fd, int dir, void (*progress)(void *arg, uint64_t done), void *arg,
+		       struct spool *ret) MUST_CHECK;
 void spool_done(struct spool *s);
 
 /* The file called NAME as the archive's documents write it, through links; NULL if there is none. */
 const struct spool_file *spool_find(const struct spool *s, const char *name);
 /* Its content, at most MAX bytes.  Errors: there is none, or it is larger. */
-struct err *spool_text(const struct spool *s, const char *name, size_t max, char **ret_text, size_t *ret_len)
-	MUST_CHECK;
+struct err *spool_text(const struct spool *s, const char *name, size_t max, char **ret_text,
+		       size_t *ret_len) MUST_CHECK;
 struct err *spool_open(const struct spool *s, const struct spool_file *f, int *ret_fd) MUST_CHECK;
 
 #endif

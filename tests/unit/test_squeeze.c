@@ -46,8 +46,8 @@ static void round_trip(const char *data, size_t len, size_t piece, struct str *p
 	e = e ?: squeeze_end(z);
 	e = e ?: inflate_feed(back, packed->s, packed->len);
 	e = e ?: inflate_end(back);
-	ok(!e && o.text.len == len && (!len || !memcmp(o.text.s, data, len)), "%zu bytes in pieces of %zu", len,
-	   piece);
+	ok(!e && o.text.len == len && (!len || !memcmp(o.text.s, data, len)),
+	   "%zu bytes in pieces of %zu", len, piece);
 	err_free(e);
 	str_done(&o.text);
 	squeeze_free(z);
