@@ -92,6 +92,12 @@ static const struct entry {
 	{ "container", "update", &verb_update },
 	{ "container", "wait", &verb_wait },
 
+	{ "context", "inspect", &verb_context_inspect },
+	{ "context", "ls", &verb_context_ls },
+	{ "context", "list", &verb_context_ls },
+	{ "context", "show", &verb_context_show },
+	{ "context", "use", &verb_context_use },
+
 	{ "db", "up", &verb_db_up },
 	{ "db", "ls", &verb_db_ls },
 	{ "db", "list", &verb_db_ls },
@@ -123,6 +129,16 @@ static const struct entry {
 	{ "image", "save", &verb_save },
 	{ "image", "tag", &verb_tag },
 
+	{ "network", "connect", &verb_network_connect },
+	{ "network", "create", &verb_network_create },
+	{ "network", "disconnect", &verb_network_disconnect },
+	{ "network", "inspect", &verb_network_inspect },
+	{ "network", "ls", &verb_network_ls },
+	{ "network", "list", &verb_network_ls },
+	{ "network", "prune", &verb_network_prune },
+	{ "network", "rm", &verb_network_rm },
+	{ "network", "remove", &verb_network_rm },
+
 	{ "system", "df", &verb_system_df },
 	{ "system", "events", &verb_events },
 	{ "system", "info", &verb_info },
@@ -143,8 +159,10 @@ static const struct {
 } groups[] = {
 	{ "compose", "Define and run multi-container applications", compose_opts },
 	{ "container", "Manage containers", NULL },
+	{ "context", "Tell which engine is used: always this one", NULL },
 	{ "db", "Manage databases that follow git's branches", NULL },
 	{ "image", "Manage images", NULL },
+	{ "network", "Manage networks", NULL },
 	{ "system", "Manage devbox", NULL },
 	{ "volume", "Manage volumes", NULL },
 };

@@ -25,6 +25,7 @@
 #include "core/base/proc.h"
 #include "registry/blob.h"
 #include "registry/fetch.h"
+#include "registry/image.h"
 #include "registry/index.h"
 #include "registry/manifest.h"
 #include "registry/mark.h"
@@ -356,6 +357,14 @@ static bool have_digest(struct pull *p, struct pull_result *ret)
 	return true;
 }
 
+/* As Docker has it, the name stands in for the id. */
+static void pulled_event(struct store *st, const struct image_ref *ref)
+{
+	_cleanup_free_ char *name = image_ref_familiar(ref), *repo = image_ref_familiar_repo(ref);
+
+	image_event(st, "pull", name, repo);
+}
+
 struct err *pull_image(struct store *st, const char *text, const struct pull_opts *opts,
 		       struct pull_result *ret)
 {
@@ -375,6 +384,8 @@ struct err *pull_image(struct store *st, const char *text, const struct pull_opt
 		store_sweep(st);
 		e = registry_config_load(p.ref.host, &p.cfg);
 		e = e ?: run_child(&p, ret);
+		if (!e)
+			pulled_event(st, &p.ref);
 	}
 	registry_config_done(&p.cfg);
 	platform_done(&p.platform);
