@@ -26,8 +26,8 @@ struct err *archive_images_parse(const char *text, size_t len, struct archive_im
 void archive_images_done(struct archive_images *a);
 
 /* The full reference that the annotations NAME ("io.containerd.image.name") and TAG
- * ("org.opencontainers.image.ref.name") of an index's entry give; either may be NULL.  NULL if they name nothing: a lone
- * tag does not.  The caller frees it. */
+ * ("org.opencontainers.image.ref.name") of an index's entry give; either may be NULL.  NULL if they name nothing: a
+ * lone tag does not.  The caller frees it. */
 char *archive_ref(const char *name, const char *tag);
 
 #endif

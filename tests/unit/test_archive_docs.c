@@ -5,7 +5,8 @@
 static void test_good(void)
 {
 	static const char text[] =
-		"[{\"Config\":\"blobs/sha256/aa\",\"RepoTags\":[\"busybox:1\",\"example.org/a:2\",\"docker.io/library/busybox:1\"],"
+		"[{\"Config\":\"blobs/sha256/aa\",\"RepoTags\":[\"busybox:1\",\"example.org/a:2\","
+		"\"docker.io/library/busybox:1\"],"
 		"\"Layers\":[\"x/layer.tar\",\"y/layer.tar\"]},"
 		"{\"Config\":\"b.json\",\"RepoTags\":null,\"Layers\":null,\"More\":1}]";
 	struct archive_images a = { 0 };
