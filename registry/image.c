@@ -490,7 +490,8 @@ static void sweep_cache(struct store *st, uint64_t *freed)
 
 	while (d && (de = readdir(d)) != NULL) {
 		if (!is_digest_name(de->d_name) ||
-		    !(str_ends(de->d_name, ".part") || str_ends(de->d_name, ".lock")))
+		    !(str_ends(de->d_name, ".part") || str_ends(de->d_name, ".upload") ||
+		      str_ends(de->d_name, ".lock")))
 			continue;
 		if (fstatat(st->cache, de->d_name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
 			*freed += (uint64_t)sb.st_size;

@@ -536,7 +536,7 @@ static struct index_entry *have_entry(struct pull *p, struct index *ix)
 static struct err *ask_head(struct pull *p, struct http *h, const char *path, bool *ret_same)
 {
 	_cleanup_index_ struct index ix = { 0 };
-	struct client_req req = { .path = path, .head = true, .accept = MANIFEST_ACCEPT };
+	struct client_req req = { .path = path, .method = "HEAD", .accept = MANIFEST_ACCEPT };
 	struct index_entry *entry = have_entry(p, &ix);
 	struct http_resp r;
 	struct err *e;
@@ -544,7 +544,7 @@ static struct err *ask_head(struct pull *p, struct http *h, const char *path, bo
 	*ret_same = false;
 	if (!entry || !entry->repo_digest)
 		return NULL;
-	e = client_get(p->client, h, &req, &r);
+	e = client_ask(p->client, h, &req, &r);
 	if (e)
 		return e;
 	if (str_eq(r.docker_content_digest, entry->repo_digest)) {
@@ -563,7 +563,7 @@ static struct err *get_top(struct pull *p, struct http *h, const char *path, str
 	const char *said;
 	struct err *e;
 
-	e = client_get(p->client, h, &req, r);
+	e = client_ask(p->client, h, &req, r);
 	if (e)
 		return e;
 	blob_digest(r->body.s ?: "", r->body.len, digest);
@@ -790,15 +790,6 @@ static bool have_digest(struct pull *p, struct pull_result *ret)
 	return true;
 }
 
-/* What a registry said may hold anything, and goes to a terminal. */
-static struct err *printable(struct err *e)
-{
-	for (char *s = e ? e->text : NULL; s && *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
-	return e;
-}
-
 struct err *pull_image(struct store *st, const char *text, const struct pull_opts *opts,
 		       struct pull_result *ret)
 {
@@ -823,7 +814,7 @@ struct err *pull_image(struct store *st, const char *text, const struct pull_opt
 	platform_done(&p.platform);
 	image_ref_done(&p.ref);
 	free(p.full);
-	return printable(err_wrap(e, "pulling %s", text));
+	return err_printable(err_wrap(e, "pulling %s", text));
 }
 
 void pull_result_done(struct pull_result *r)
