@@ -90,6 +90,30 @@ static const struct entry {
 	{ "container", "update", &verb_update },
 	{ "container", "wait", &verb_wait },
 
+	{ "context", "inspect", &verb_context_inspect },
+	{ "context", "ls", &verb_context_ls },
+	{ "context", "list", &verb_context_ls },
+	{ "context", "show", &verb_context_show },
+	{ "context", "use", &verb_context_use },
+
+	{ "db", "up", &verb_db_up },
+	{ "db", "ls", &verb_db_ls },
+	{ "db", "list", &verb_db_ls },
+	{ "db", "switch", &verb_db_switch },
+	{ "db", "reset", &verb_db_reset },
+	{ "db", "rm", &verb_db_rm },
+	{ "db", "remove", &verb_db_rm },
+	{ "db", "prune", &verb_db_prune },
+	{ "db", "url", &verb_db_url },
+	{ "db", "create", &verb_db_create },
+	{ "db", "rename", &verb_db_rename },
+	{ "db", "protect", &verb_db_protect },
+	{ "db", "diff-size", &verb_db_diff_size },
+	{ "db", "sleep", &verb_db_sleep },
+	{ "db", "stop", &verb_db_stop },
+	{ "db", "hosts", &verb_db_hosts },
+	{ "db", "hook", &verb_db_hook },
+
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
 	{ "image", "ls", &verb_images },
@@ -100,6 +124,16 @@ static const struct entry {
 	{ "image", "rm", &verb_rmi },
 	{ "image", "remove", &verb_rmi },
 	{ "image", "tag", &verb_tag },
+
+	{ "network", "connect", &verb_network_connect },
+	{ "network", "create", &verb_network_create },
+	{ "network", "disconnect", &verb_network_disconnect },
+	{ "network", "inspect", &verb_network_inspect },
+	{ "network", "ls", &verb_network_ls },
+	{ "network", "list", &verb_network_ls },
+	{ "network", "prune", &verb_network_prune },
+	{ "network", "rm", &verb_network_rm },
+	{ "network", "remove", &verb_network_rm },
 
 	{ "system", "df", &verb_system_df },
 	{ "system", "events", &verb_events },
@@ -121,7 +155,10 @@ static const struct {
 } groups[] = {
 	{ "compose", "Define and run multi-container applications", compose_opts },
 	{ "container", "Manage containers", NULL },
+	{ "context", "Tell which engine is used: always this one", NULL },
+	{ "db", "Manage databases that follow git's branches", NULL },
 	{ "image", "Manage images", NULL },
+	{ "network", "Manage networks", NULL },
 	{ "system", "Manage devbox", NULL },
 	{ "volume", "Manage volumes", NULL },
 };
@@ -418,9 +455,12 @@ static int run_help(int argc, char **argv)
 }
 
 /* Verbs that put a process of ours into a container. */
-static bool enters_container(const struct verb *v)
+static bool enters_container(const struct entry *en)
 {
-	return v == &verb_run || v == &verb_start || v == &verb_restart || v == &verb_exec;
+	const struct verb *v = en->verb;
+
+	return !strcmp(en->group, "db") || v == &verb_resume || v == &verb_run ||
+	       v == &verb_start || v == &verb_restart || v == &verb_exec;
 }
 
 /* WORDS: what stands behind the group's name in ARGV. */
@@ -449,7 +489,7 @@ static struct err *run_group(size_t g, int n, char **words, char **argv, int *re
 		*ret_status = unknown_verb(group, words[0]);
 		return NULL;
 	}
-	if (enters_container(en->verb))
+	if (enters_container(en))
 		shield_self(argv);
 	return run_verb(en, n - 1, words + 1, ret_status);
 }
@@ -493,7 +533,7 @@ struct err *verbs_run(int argc, char **argv, int *ret_status)
 		*ret_status = unknown_verb("", argv[1]);
 		return NULL;
 	}
-	if (enters_container(en->verb))
+	if (enters_container(en))
 		shield_self(argv);
 	return run_verb(en, argc - 2, argv + 2, ret_status);
 }

@@ -441,6 +441,8 @@ struct err *blob_stream(struct store *st, struct client *c, struct http *h, cons
 
 	*ret = (struct blob_outcome){ 0 };
 	whole = openat(st->blobs, blob_name(d->digest), O_RDONLY | O_CLOEXEC);
+	if (whole < 0 && !c)
+		return err_new(0, "blob %.19s is not in the storage", d->digest);
 	if (whole < 0) {
 		e = lock_hold(st->cache, part_name, f->waiting, f->arg, &part);
 		if (e)

@@ -9,6 +9,7 @@
 #include "core/base/fd.h"
 #include "core/base/lock.h"
 #include "core/base/proc.h"
+#include "core/store/events.h"
 #include "registry/blob.h"
 #include "registry/index.h"
 #include "registry/manifest.h"
@@ -524,10 +525,33 @@ static struct err *collect_garbage(struct store *st, const struct index *ix,
 /* --- tag, remove, prune
  * -------------------------------------------------------------------------------------------- */
 
+static char *familiar(const char *full)
+{
+	struct image_ref ref;
+	struct err *e = image_ref_parse(full, &ref);
+	char *text;
+
+	if (e) {
+		err_free(e); /* of another tool: as it is */
+		return xstrdup(full);
+	}
+	text = image_ref_familiar(&ref);
+	image_ref_done(&ref);
+	return text;
+}
+
+void image_event(struct store *st, const char *action, const char *id, const char *name)
+{
+	_cleanup_strv_ struct strv attrs = { 0 };
+
+	strv_addf(&attrs, "name=%s", name);
+	event_add(st, "image", action, id, &attrs);
+}
+
 struct err *image_tag(struct store *st, const char *source, const char *target)
 {
 	_cleanup_index_ struct index ix = { 0 };
-	_cleanup_free_ char *full = NULL;
+	_cleanup_free_ char *full = NULL, *id = NULL;
 	_cleanup_close_ int lock = -1;
 	struct image_ref ref = { 0 };
 	struct index_entry *entry, copy;
@@ -547,25 +571,28 @@ struct err *image_tag(struct store *st, const char *source, const char *target)
 	if (e || str_eq(entry->ref, full))
 		return e;
 	copy = *entry;
+	id = xstrdup(copy.id);
 	if (copy.repo_digest) /* belongs to the other name */
 		copy.repo_digest = NULL;
 	index_set(&ix, full, &copy);
-	return index_save(st, &ix);
+	e = index_save(st, &ix);
+	if (!e) {
+		_cleanup_free_ char *name = familiar(full);
+
+		image_event(st, "tag", id, name);
+	}
+	return e;
 }
 
-static char *familiar(const char *full)
+/* What a report of untag() says. */
+static void report_events(struct store *st, const char *id, const struct strv *report, size_t from)
 {
-	struct image_ref ref;
-	struct err *e = image_ref_parse(full, &ref);
-	char *text;
+	for (size_t i = from; i < report->n; i++) {
+		const char *name = strchr(report->v[i], ':') + 2;
+		bool gone = strcasestr(report->v[i], "deleted:") == report->v[i];
 
-	if (e) {
-		err_free(e); /* of another tool: as it is */
-		return xstrdup(full);
+		image_event(st, gone ? "delete" : "untag", gone ? name : id ?: name, name);
 	}
-	text = image_ref_familiar(&ref);
-	image_ref_done(&ref);
-	return text;
 }
 
 static size_t count_names(const struct index *ix, const char *id)
@@ -635,6 +662,7 @@ struct err *image_remove(struct store *st, const char *text, bool force, const s
 	struct index_entry *entry;
 	uint64_t freed = 0;
 	bool by_id, used;
+	size_t reported = report->n;
 	struct err *e;
 
 	e = store_lock(st, &lock);
@@ -656,6 +684,8 @@ struct err *image_remove(struct store *st, const char *text, bool force, const s
 		untag(&ix, (size_t)(entry - ix.v), used, "Untagged", report);
 	}
 	e = index_save(st, &ix);
+	if (!e)
+		report_events(st, id, report, reported);
 	return e ?: collect_garbage(st, &ix, in_use, &freed);
 }
 
@@ -664,6 +694,7 @@ struct err *image_prune(struct store *st, bool all, const struct strv *in_use, s
 {
 	_cleanup_index_ struct index ix = { 0 };
 	_cleanup_close_ int lock = -1;
+	size_t reported = report->n;
 	uint64_t freed = 0;
 	struct err *e;
 
@@ -675,6 +706,8 @@ struct err *image_prune(struct store *st, bool all, const struct strv *in_use, s
 		if ((all || !ix.v[i].ref) && !(in_use && strv_has(in_use, ix.v[i].id)))
 			untag(&ix, i, false, "untagged", report);
 	e = index_save(st, &ix);
+	if (!e)
+		report_events(st, NULL, report, reported);
 	e = e ?: collect_garbage(st, &ix, in_use, &freed);
 	*ret_freed_bytes = freed;
 	return e;

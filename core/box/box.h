@@ -82,6 +82,8 @@ struct err *box_start(struct box *b, int *ret_conn) MUST_CHECK;
 /* SIGTERM or the stop signal, TIMEOUT_S seconds (-1: the container's own, 10 by default), SIGKILL;
  * returns when it has ended. A container that does not run is success. */
 struct err *box_stop(struct box *b, int timeout_s) MUST_CHECK;
+/* Its next end is none for --rm, because it is started again. */
+struct err *box_keep(struct box *b) MUST_CHECK;
 struct err *box_kill(struct box *b, int sig) MUST_CHECK; /* error if not running, as Docker words it */
 /* Change the restart policy, also of a running container.  Errors: it was made with --rm. */
 struct err *box_set_restart(struct box *b, const struct restart_policy *p) MUST_CHECK;

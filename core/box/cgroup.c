@@ -10,7 +10,7 @@
 #include "core/base/proc.h"
 #include "core/box/scope.h"
 
-enum { TEXT_MAX = 1 << 20, CPU_PERIOD_US = 100000, DEPTH_MAX = 64, FREEZE_MS = 5000 };
+enum { TEXT_MAX = 1 << 20, DEPTH_MAX = 64, FREEZE_MS = 5000 };
 
 /* Field N (from 0) of a line of words; in BUF. */
 static bool field(const char *line, size_t len, int n, char *buf, size_t size)
@@ -83,7 +83,7 @@ static void controllers(const struct limits *l, bool all, struct strv *need)
 		strv_add(need, "pids");
 	if (!all)
 		return;
-	if (l->nano_cpus || l->cpu_shares)
+	if (limits_nano_cpus(l) || l->cpu_shares)
 		strv_add(need, "cpu");
 	if (l->cpuset)
 		strv_add(need, "cpuset");
@@ -167,7 +167,7 @@ struct limits cgroup_left(int dir, const struct limits *l)
 
 	err_free(e); /* not there: it has none */
 	if (!has_word(has, "cpu")) {
-		left.nano_cpus = l->nano_cpus;
+		left.nano_cpus = limits_nano_cpus(l);
 		left.cpu_shares = l->cpu_shares;
 	}
 	if (!has_word(has, "cpuset"))
@@ -208,9 +208,13 @@ struct err *cgroup_apply(int dir, const struct limits *l)
 	e = e ?: put_number(dir, "pids.max", l->pids > 0, l->pids);
 	if (!e && l->cpu_shares && !left.cpu_shares)
 		e = put_number(dir, "cpu.weight", true, limits_cpu_weight(l->cpu_shares));
-	if (!e && l->nano_cpus && !left.nano_cpus) {
-		snprintf(text, sizeof(text), "%lld %d",
-			 (long long)(l->nano_cpus / (1000000000 / CPU_PERIOD_US)), CPU_PERIOD_US);
+	if (!e && limits_nano_cpus(l) && !left.nano_cpus) {
+		int64_t period = l->cpu_period ?: CPU_PERIOD_US;
+
+		snprintf(text, sizeof(text), "%lld %lld",
+			 (long long)(l->nano_cpus ? l->nano_cpus / (1000000000 / CPU_PERIOD_US)
+						  : l->cpu_quota),
+			 (long long)period);
 		e = put(dir, "cpu.max", text);
 	}
 	if (!e && l->cpuset && !left.cpuset)
@@ -300,33 +304,30 @@ static struct err *make_dir(int parent, const char *name, int *ret_dir)
 	return fd_open(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, ret_dir);
 }
 
-/* Have systemd give this process a scope, and make room in it: none with processes of its own may pass controllers
- * on.  After a restart of the container we are in it already. */
-static struct err *enter_scope(const char *name, int root, char **own)
+/* Room in the scope OWN: none with processes of its own may pass controllers on. */
+static struct err *make_room(const char *root_path, const char *own)
+{
+	_cleanup_free_ char *path = xasprintf("%s%s", root_path, own);
+	_cleanup_close_ int scope = -1, leaf = -1;
+	struct err *e = fd_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &scope);
+
+	e = e ?: make_dir(scope, "monitor", &leaf);
+	return e ?: put(leaf, "cgroup.procs", "0");
+}
+
+struct err *cgroup_prepare(const char *name)
 {
 	_cleanup_free_ char *manager = scope_manager(), *unit = xasprintf("%s.scope", name),
-			    *none = NULL, *path = NULL, *have = NULL, *below = NULL;
-	_cleanup_close_ int scope = -1, leaf = -1;
-	struct err *e;
+			    *root = NULL, *own = NULL, *none = NULL, *moved = NULL;
+	struct err *e = manager ? look_around(0, &root, &own) : NULL;
 
-	if (!manager || cgroup_scope(*own, &have, &below))
-		return NULL;
-	e = scope_start(manager, unit, getpid());
-	if (!e) {
-		free(TAKE_PTR(*own));
-		e = look_around(0, &none, own);
-	}
-	if (!e && (!*own || !str_ends(*own, unit)))
-		e = err_new(0, "the scope is not there");
-	if (e)
+	if (e || !root)
 		return e;
-	path = xasprintf(".%s", *own);
-	e = fd_open(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &scope);
-	e = e ?: make_dir(scope, "monitor", &leaf);
-	e = e ?: put(leaf, "cgroup.procs", "0");
-	free(*own);
-	*own = xasprintf("%s/monitor", path + 1);
-	return e;
+	e = scope_start(manager, unit, getpid());
+	e = e ?: look_around(0, &none, &moved);
+	if (!e && (!moved || !str_ends(moved, unit)))
+		e = err_new(0, "%s is not there", unit);
+	return e ?: make_room(root, moved);
 }
 
 struct err *cgroup_enter(const char *name, const struct limits *l, pid_t pid, int *ret_parent,
@@ -334,7 +335,6 @@ struct err *cgroup_enter(const char *name, const struct limits *l, pid_t pid, in
 {
 	_cleanup_free_ char *root_path = NULL, *own = NULL;
 	_cleanup_close_ int root = -1, parent = -1, dir = -1;
-	_cleanup_err_ struct err *refused = NULL;
 	char text[32];
 	struct err *e;
 
@@ -344,10 +344,9 @@ struct err *cgroup_enter(const char *name, const struct limits *l, pid_t pid, in
 	e = e ?: fd_open(AT_FDCWD, root_path, O_RDONLY | O_DIRECTORY, 0, &root);
 	if (e)
 		return e;
-	refused = enter_scope(name, root, &own); /* then perhaps without systemd */
-	parent = own ? cgroup_parent(root, own, l) : -1;
+	parent = cgroup_parent(root, own, l);
 	if (parent < 0)
-		return TAKE_PTR(refused) ?: err_new(0, "no cgroup v2 is delegated to this process");
+		return err_new(0, "no cgroup v2 is delegated to this process");
 	snprintf(text, sizeof(text), "%d", (int)pid);
 	e = make_dir(parent, name, &dir);
 	e = e ?: cgroup_apply(dir, l);

@@ -34,7 +34,10 @@ uint64_t cgroup_oom_kills(int dir);
 /* Stop all that is in DIR, or let it go on; returns when that is so.  Errors: not within a few seconds. */
 struct err *cgroup_freeze(int dir, bool frozen) MUST_CHECK;
 
-/* The three together: a cgroup NAME with PID in it.  Errors: there is no place for one, or systemd's reason. */
+/* Before the container's first process is made: where systemd keeps the hierarchy, have it put this process into a
+ * scope NAME.scope, in which there is room for the cgroup NAME.  Errors: systemd's reason. */
+struct err *cgroup_prepare(const char *name) MUST_CHECK;
+/* A cgroup NAME with these limits and PID in it.  Errors: there is no place for one. */
 struct err *cgroup_enter(const char *name, const struct limits *l, pid_t pid, int *ret_parent,
 			 int *ret_dir) MUST_CHECK;
 /* The directory of the cgroup that PID is in. */

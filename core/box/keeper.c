@@ -29,6 +29,12 @@ struct err *keeper_init(struct keeper *k, struct loop *loop, const struct limits
 	snprintf(k->name, sizeof(k->name), "devbox-%.64s", id);
 	k->timer.src.fd = -1;
 	k->loop = loop;
+	if (limits_any(l)) {
+		struct err *e = cgroup_prepare(k->name);
+
+		k->refused = e ? err_line(e) : NULL;
+		err_free(e); /* then perhaps without systemd; for as long as the monitor lives */
+	}
 	return NULL;
 }
 
@@ -53,7 +59,7 @@ struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note)
 							: "");
 		return softlimit_apply(pid, &left);
 	}
-	reason = err_line(e);
+	reason = k->refused ? xstrdup(k->refused) : err_line(e);
 	err_free(e); /* what looked writable was not, or cannot do this: the other way */
 	k->mode = LIMITS_SOFT;
 	*ret_note =
@@ -84,7 +90,7 @@ struct err *keeper_update(struct keeper *k, pid_t pid, int pidfd, char **ret_not
 	if (!limits_any(k->l))
 		return NULL;
 	k->mode = LIMITS_SOFT;
-	if (k->l->nano_cpus || k->l->cpuset || k->l->cpu_shares || k->l->blkio_weight)
+	if (limits_nano_cpus(k->l) || k->l->cpuset || k->l->cpu_shares || k->l->blkio_weight)
 		*ret_note =
 			xstrdup("limits are soft: those of CPUs and io hold from the next start on");
 	if (k->proc < 0)

@@ -34,9 +34,9 @@ static const struct field lists[] = {
 	FIELD(dns_search),   FIELD(dns_options), FIELD(links),
 };
 static const struct field flags[] = {
-	FIELD(tty),	     FIELD(open_stdin),	    FIELD(auto_remove),	  FIELD(use_init),
-	FIELD(read_only),    FIELD(detached_start), FIELD(made_password), FIELD(privileged),
-	FIELD(no_new_privs), FIELD(unmasked),
+	FIELD(tty),	   FIELD(open_stdin),	FIELD(auto_remove),
+	FIELD(use_init),   FIELD(read_only),	FIELD(made_password),
+	FIELD(privileged), FIELD(no_new_privs), FIELD(unmasked),
 };
 
 /* May be NULL in a record that was read; all other texts of the table never are. */
@@ -225,6 +225,7 @@ char *spec_to_json(const struct spec *s, size_t *ret_len)
 	json_close(&o, ']');
 	json_put_int(&o, "stop_signal", s->stop_signal);
 	json_put_int(&o, "stop_timeout_s", s->stop_timeout_s);
+	json_put_int(&o, "attach", s->attach);
 	put_health(&o, &s->health);
 	json_put_str(&o, "restart", restart_names[s->restart.when]);
 	json_put_int(&o, "restart_max", s->restart.max);
@@ -310,6 +311,7 @@ static struct err *get_all(json *j, struct spec *s)
 		net_wants_add(&s->nets, NETWORK_DEFAULT);
 	s->stop_signal = (int)sig;
 	s->stop_timeout_s = (unsigned)timeout;
+	s->attach = (unsigned)json_int(j, "attach", 0) & (ATTACH_STDIN | ATTACH_STDOUT | ATTACH_STDERR);
 	s->shm_bytes = json_int(j, "shm_bytes", 0);
 	s->oom_score_adj = (int)json_int(j, "oom_score_adj", 0);
 	s->caps = (uint64_t)json_int(j, "caps", (int64_t)caps_default());

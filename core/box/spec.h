@@ -80,6 +80,7 @@ struct err *mount_parse_mount(const char *text, const char *cwd, struct mounts *
 struct err *mount_parse_from(const char *text, char **ret_name, bool *ret_read_only) MUST_CHECK;
 
 enum { SHM_DEFAULT = 64 << 20 };
+enum { ATTACH_STDIN = 1, ATTACH_STDOUT = 2, ATTACH_STDERR = 4 };
 
 struct spec {
 	char *id; /* 64 hex digits */
@@ -93,7 +94,8 @@ struct spec {
 	char *workdir; /* absolute */
 	char *user; /* as configured: "", "mysql", "999:999" */
 	char *hostname;
-	bool tty, open_stdin, auto_remove, use_init, read_only, detached_start;
+	bool tty, open_stdin, auto_remove, use_init, read_only;
+	unsigned attach; /* ATTACH_*: what whoever made it wanted to be connected to */
 	enum net_mode net;
 	struct net_wants nets; /* with NET_DEFAULT: in the order of eth0, eth1...; never empty */
 	struct strv links; /* "<id>:ALIAS", see links.h */
@@ -141,6 +143,7 @@ struct run_request {
 	struct strv env; /* --env-file, then -e, in order: "K=V"; a bare "K" takes K away from the image's */
 	const char *workdir, *user, *hostname, *name;
 	bool tty, open_stdin, auto_remove, use_init, read_only, publish_all;
+	unsigned attach;
 	enum net_mode net;
 	struct net_wants nets; /* none: the default network; wishes about addresses apply to that then */
 	struct strv links; /* --link: "CONTAINER[:ALIAS]" */

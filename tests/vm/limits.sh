@@ -43,7 +43,7 @@ tests() {
 
 	db pause box1 >/dev/null
 	is "$(cat $path/cgroup.freeze) $(grep frozen $path/cgroup.events)" '1 frozen 1' "$who: pause freezes"
-	is "$(db ps --format '{{.Status}}')" '*(Paused)' "$who: ps says so"
+	is "$(db ps --format '{{.Status}}')" '*Paused)' "$who: ps says so"
 	db unpause box1 >/dev/null
 	is "$(grep frozen $path/cgroup.events)" 'frozen 0' "$who: unpause thaws"
 	db pause box1 >/dev/null
