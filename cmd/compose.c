@@ -41,17 +41,19 @@ static struct err *set_progress(const char *value, UNUSED void *to)
 }
 
 const struct opt compose_opts[] = {
-	{ 0, "ansi", "string", "Control when to print ANSI control characters (never|always|auto)", OPT_CALL,
-	  NULL, set_ansi },
+	{ 0, "ansi", "string", "Control when to print ANSI control characters (never|always|auto)",
+	  OPT_CALL, NULL, set_ansi },
 	{ 0, "compatibility", NULL, "Name containers as version 1 did, with underscores", OPT_BOOL,
 	  &opt_compatibility, NULL },
 	{ 0, "env-file", "file", "Specify an alternate environment file", OPT_LIST,
 	  &compose_project_opts.env_files, NULL },
-	{ 'f', "file", "file", "Compose configuration files", OPT_LIST, &compose_project_opts.files, NULL },
+	{ 'f', "file", "file", "Compose configuration files", OPT_LIST, &compose_project_opts.files,
+	  NULL },
 	{ 0, "parallel", "int", "Control max parallelism, 0 for no limit", OPT_UINT, &opt_parallel, NULL },
-	{ 0, "profile", "name", "Specify a profile to enable", OPT_LIST, &compose_project_opts.profiles, NULL },
-	{ 0, "progress", "string", "Set type of progress output (auto, tty, plain, quiet)", OPT_CALL, NULL,
-	  set_progress },
+	{ 0, "profile", "name", "Specify a profile to enable", OPT_LIST,
+	  &compose_project_opts.profiles, NULL },
+	{ 0, "progress", "string", "Set type of progress output (auto, tty, plain, quiet)",
+	  OPT_CALL, NULL, set_progress },
 	{ 0, "project-directory", "directory",
 	  "Specify an alternate working directory (default: the path of the first file)", OPT_STR,
 	  &compose_project_opts.directory, NULL },
@@ -174,8 +176,8 @@ static struct err *each_job(void *arg, UNUSED int out)
 	return e->fn(e->b, e->arg);
 }
 
-struct err *session_each(struct session *s, const struct strv *services, const char *working, const char *done,
-			 struct err *(*fn)(struct box *b, void *arg), void *arg)
+struct err *session_each(struct session *s, const struct strv *services, const char *working,
+			 const char *done, struct err *(*fn)(struct box *b, void *arg), void *arg)
 {
 	_cleanup_jobs_ struct jobs jobs = { .limit = s->c.parallel };
 	struct err *all = NULL;
@@ -200,8 +202,8 @@ struct err *session_each(struct session *s, const struct strv *services, const c
 			return err_also(all, e);
 		if (word.kind)
 			continue;
-		engine_tell(&s->c, word.error ? ENGINE_FAILED : ENGINE_DONE, "Container", s->a.v[word.id].name,
-			    word.error ? "Error" : done);
+		engine_tell(&s->c, word.error ? ENGINE_FAILED : ENGINE_DONE, "Container",
+			    s->a.v[word.id].name, word.error ? "Error" : done);
 		all = err_also(all, word.error);
 	}
 }
@@ -220,7 +222,8 @@ struct err *session_container(struct session *s, const char *service, unsigned i
 		return err_new(0, "no such service: %s", service);
 	if (index)
 		return err_new(0, "service \"%s\" has no container %u", service, index);
-	return err_hint(err_new(0, "service \"%s\" is not running", service), "devbox compose up -d %s", service);
+	return err_hint(err_new(0, "service \"%s\" is not running", service),
+			"devbox compose up -d %s", service);
 }
 
 struct err *session_run(struct session *s, const struct plan *plan)

@@ -39,11 +39,12 @@ struct err *session_services(struct session *s, int argc, char **argv, struct st
 /* Does C belong to one of SERVICES (any, if that is empty)?  `run`'s containers do not. */
 bool is_meant(const struct actual *c, const struct strv *services);
 /* FN for each container meant, at the same time, shown as "Container NAME  WORKING" and "DONE". */
-struct err *session_each(struct session *s, const struct strv *services, const char *working, const char *done,
-			 struct err *(*fn)(struct box *b, void *arg), void *arg) MUST_CHECK;
-/* Container INDEX (from 1) of SERVICE; 0: the first that runs. */
-struct err *session_container(struct session *s, const char *service, unsigned index, struct box **ret)
+struct err *session_each(struct session *s, const struct strv *services, const char *working,
+			 const char *done, struct err *(*fn)(struct box *b, void *arg), void *arg)
 	MUST_CHECK;
+/* Container INDEX (from 1) of SERVICE; 0: the first that runs. */
+struct err *session_container(struct session *s, const char *service, unsigned index,
+			      struct box **ret) MUST_CHECK;
 /* Those of SERVICES that run (or ALL), for logs and ps; pointers into s->a.  The caller frees it. */
 struct actual **session_meant(struct session *s, const struct strv *services, bool all, size_t *ret_n);
 
@@ -64,10 +65,11 @@ struct log_opts {
 struct err *compose_logs(struct session *s, const struct strv *services, const struct log_opts *o,
 			 int *ret_code, bool *ret_interrupted) MUST_CHECK;
 
-extern const struct verb verb_compose_config, verb_compose_create, verb_compose_down, verb_compose_images,
-	verb_compose_kill, verb_compose_logs, verb_compose_ls, verb_compose_pause, verb_compose_port,
-	verb_compose_ps, verb_compose_pull, verb_compose_restart, verb_compose_rm, verb_compose_scale,
-	verb_compose_start, verb_compose_stop, verb_compose_unpause, verb_compose_up, verb_compose_build,
+extern const struct verb verb_compose_config, verb_compose_create, verb_compose_down,
+	verb_compose_images, verb_compose_kill, verb_compose_logs, verb_compose_ls,
+	verb_compose_pause, verb_compose_port, verb_compose_ps, verb_compose_pull,
+	verb_compose_restart, verb_compose_rm, verb_compose_scale, verb_compose_start,
+	verb_compose_stop, verb_compose_unpause, verb_compose_up, verb_compose_build,
 	verb_compose_exec, verb_compose_run, verb_compose_version, verb_compose_wait, verb_compose_top;
 
 #endif

@@ -9,8 +9,8 @@
 #include "core/box/procs.h"
 
 static int opt_timeout = -1;
-static bool opt_no_deps, opt_force, opt_stop, opt_volumes, opt_orphans, opt_quiet, opt_ignore_failures,
-	opt_include_deps, opt_ignore_buildable, opt_down_project;
+static bool opt_no_deps, opt_force, opt_stop, opt_volumes, opt_orphans, opt_quiet,
+	opt_ignore_failures, opt_include_deps, opt_ignore_buildable, opt_down_project;
 static const char *opt_signal = "SIGKILL";
 static enum pull_when opt_policy = PULL_ALWAYS;
 
@@ -69,7 +69,8 @@ static void add_dependents(const struct project *p, struct strv *services)
 			const struct service *s = &p->services[i];
 
 			for (size_t d = 0; d < s->n_depends; d++)
-				if (s->depends[d].restart && !strcmp(s->depends[d].service, services->v[k]) &&
+				if (s->depends[d].restart &&
+				    !strcmp(s->depends[d].service, services->v[k]) &&
 				    !strv_has(services, s->name))
 					strv_add(services, s->name);
 		}
@@ -111,8 +112,8 @@ const struct verb verb_compose_restart = {
 
 static const struct opt kill_opts[] = {
 	{ 0, "remove-orphans", NULL, NULL, OPT_BOOL, &opt_orphans, NULL },
-	{ 's', "signal", "string", "SIGNAL to send to the container (default SIGKILL)", OPT_STR, &opt_signal,
-	  NULL },
+	{ 's', "signal", "string", "SIGNAL to send to the container (default SIGKILL)", OPT_STR,
+	  &opt_signal, NULL },
 	{ 0 },
 };
 
@@ -189,9 +190,10 @@ const struct verb verb_compose_unpause = {
 
 static const struct opt rm_opts[] = {
 	{ 'f', "force", NULL, "Don't ask to confirm removal", OPT_BOOL, &opt_force, NULL },
-	{ 's', "stop", NULL, "Stop the containers, if required, before removing", OPT_BOOL, &opt_stop, NULL },
-	{ 'v', "volumes", NULL, "Remove any anonymous volumes attached to containers", OPT_BOOL, &opt_volumes,
-	  NULL },
+	{ 's', "stop", NULL, "Stop the containers, if required, before removing", OPT_BOOL,
+	  &opt_stop, NULL },
+	{ 'v', "volumes", NULL, "Remove any anonymous volumes attached to containers", OPT_BOOL,
+	  &opt_volumes, NULL },
 	{ 0 },
 };
 
@@ -217,7 +219,8 @@ static struct err *rm(UNUSED struct call *c, int argc, char **argv)
 		return e;
 	for (size_t i = 0; i < s.a.n; i++)
 		if (is_meant(&s.a.v[i], &services) && !s.a.v[i].up)
-			str_addf(&question, "%s%s", question.len ? ", " : "Going to remove ", s.a.v[i].name);
+			str_addf(&question, "%s%s", question.len ? ", " : "Going to remove ",
+				 s.a.v[i].name);
 	if (!question.len) {
 		fprintf(stderr, "No stopped containers\n");
 		return NULL;
@@ -251,11 +254,12 @@ static struct err *set_policy(const char *value, UNUSED void *to)
 }
 
 static const struct opt pull_opts[] = {
-	{ 0, "ignore-buildable", NULL, "Ignore images that can be built", OPT_BOOL, &opt_ignore_buildable, NULL },
-	{ 0, "ignore-pull-failures", NULL, "Pull what it can and ignores images with pull failures", OPT_BOOL,
-	  &opt_ignore_failures, NULL },
-	{ 0, "include-deps", NULL, "Also pull services declared as dependencies", OPT_BOOL, &opt_include_deps,
-	  NULL },
+	{ 0, "ignore-buildable", NULL, "Ignore images that can be built", OPT_BOOL,
+	  &opt_ignore_buildable, NULL },
+	{ 0, "ignore-pull-failures", NULL, "Pull what it can and ignores images with pull failures",
+	  OPT_BOOL, &opt_ignore_failures, NULL },
+	{ 0, "include-deps", NULL, "Also pull services declared as dependencies", OPT_BOOL,
+	  &opt_include_deps, NULL },
 	{ 0, "policy", "string", "Apply pull policy (missing|always)", OPT_CALL, NULL, set_policy },
 	{ 'q', "quiet", NULL, "Pull without printing progress information", OPT_BOOL, &opt_quiet, NULL },
 	{ 0 },
@@ -293,7 +297,8 @@ static struct err *pull(UNUSED struct call *c, int argc, char **argv)
 
 		if (!argc)
 			pick(s.p, of, false, picked);
-		if (node_get(of->node, "build") && (opt_ignore_buildable || !node_get(of->node, "image")))
+		if (node_get(of->node, "build") &&
+		    (opt_ignore_buildable || !node_get(of->node, "image")))
 			picked[i] = false;
 	}
 	s.c.pull = opt_policy;
@@ -316,8 +321,8 @@ const struct verb verb_compose_pull = {
 /* --- wait ------------------------------------------------------------------------------------- */
 
 static const struct opt wait_opts[] = {
-	{ 0, "down-project", NULL, "Drops project when the first container stops", OPT_BOOL, &opt_down_project,
-	  NULL },
+	{ 0, "down-project", NULL, "Drops project when the first container stops", OPT_BOOL,
+	  &opt_down_project, NULL },
 	{ 0 },
 };
 

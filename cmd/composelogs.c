@@ -32,8 +32,9 @@ struct viewer {
 	int notify;
 };
 
-static const char *const colors[] = { "\033[36m",   "\033[33m",	  "\033[32m",	"\033[35m",  "\033[34m",
-				      "\033[1;36m", "\033[1;33m", "\033[1;32m", "\033[1;35m", "\033[1;34m" };
+static const char *const colors[] = { "\033[36m",   "\033[33m",	  "\033[32m",	"\033[35m",
+				      "\033[34m",   "\033[1;36m", "\033[1;33m", "\033[1;32m",
+				      "\033[1;35m", "\033[1;34m" };
 
 /* --- printing --------------------------------------------------------------------------------- */
 
@@ -147,7 +148,8 @@ static struct err *print_sorted(struct viewer *vw)
 			if (e || !more || bytes > KEPT_BYTES_MAX)
 				break;
 			all = xgrow(all, n, &cap, sizeof(*all));
-			all[n] = (struct kept){ &vw->v[i],   rec.stream, rec.time_ns, xmemdup(rec.data, rec.len),
+			all[n] = (struct kept){ &vw->v[i],   rec.stream,
+						rec.time_ns, xmemdup(rec.data, rec.len),
 						rec.len,     n };
 			bytes += rec.len;
 			n++;
@@ -244,7 +246,8 @@ static struct err *follow(struct viewer *vw, int *ret_code, bool *ret_interrupte
 		e = watch(vw, &vw->v[i]);
 		left += vw->v[i].conn >= 0;
 		/* one that has ended before we looked */
-		if (!e && vw->v[i].conn < 0 && vw->o->attached && vw->v[i].b->state.status == BOX_EXITED) {
+		if (!e && vw->v[i].conn < 0 && vw->o->attached &&
+		    vw->v[i].b->state.status == BOX_EXITED) {
 			e = drain(vw, &vw->v[i]);
 			end_lines(&vw->v[i]);
 			printf("%s exited with code %d\n", vw->v[i].label, vw->v[i].b->state.exit_code);
@@ -310,8 +313,8 @@ static struct err *code_of(struct session *s, const char *service, int *ret)
 
 /* --- both ------------------------------------------------------------------------------------- */
 
-struct err *compose_logs(struct session *s, const struct strv *services, const struct log_opts *o, int *ret_code,
-			 bool *ret_interrupted)
+struct err *compose_logs(struct session *s, const struct strv *services, const struct log_opts *o,
+			 int *ret_code, bool *ret_interrupted)
 {
 	struct viewer vw = { .o = o, .color = !o->no_color && isatty(STDOUT_FILENO), .notify = -1 };
 	struct err *e = NULL;
@@ -325,9 +328,9 @@ struct err *compose_logs(struct session *s, const struct strv *services, const s
 		if (!is_meant(c, services) || (o->attached && !services->n))
 			continue;
 		*l = (struct source_log){ .b = c->box, .service = c->service, .conn = -1 };
-		l->label = str_starts(c->name, s->name) && c->name[strlen(s->name)] ?
-				   xstrdup(c->name + strlen(s->name) + 1) :
-				   xstrdup(c->name);
+		l->label = str_starts(c->name, s->name) && c->name[strlen(s->name)]
+				   ? xstrdup(c->name + strlen(s->name) + 1)
+				   : xstrdup(c->name);
 		l->color = colors[vw.n % ARRAY_LEN(colors)];
 		len = strlen(l->label);
 		vw.width = len > vw.width ? len : vw.width;
@@ -352,12 +355,15 @@ static unsigned opt_index;
 
 static const struct opt opts[] = {
 	{ 'f', "follow", NULL, "Follow log output", OPT_BOOL, &opt.follow, NULL },
-	{ 0, "index", "int", "Index of the container if service has multiple replicas", OPT_UINT, &opt_index, NULL },
+	{ 0, "index", "int", "Index of the container if service has multiple replicas", OPT_UINT,
+	  &opt_index, NULL },
 	{ 0, "no-color", NULL, "Produce monochrome output", OPT_BOOL, &opt.no_color, NULL },
 	{ 0, "no-log-prefix", NULL, "Don't print prefix in logs", OPT_BOOL, &opt.no_prefix, NULL },
-	{ 0, "since", "string", "Show logs since timestamp (e.g. 2026-01-02T13:23:37Z) or relative (e.g. 42m)",
-	  OPT_STR, &opt_since, NULL },
-	{ 'n', "tail", "string", "Number of lines to show from the end of the logs for each container (default all)",
+	{ 0, "since", "string",
+	  "Show logs since timestamp (e.g. 2026-01-02T13:23:37Z) or relative (e.g. 42m)", OPT_STR,
+	  &opt_since, NULL },
+	{ 'n', "tail", "string",
+	  "Number of lines to show from the end of the logs for each container (default all)",
 	  OPT_STR, &opt_tail, NULL },
 	{ 't', "timestamps", NULL, "Show timestamps", OPT_BOOL, &opt.timestamps, NULL },
 	{ 0, "until", "string", "Show logs before a timestamp or relative", OPT_STR, &opt_until, NULL },
@@ -374,7 +380,8 @@ static struct err *logs(struct call *c, int argc, char **argv)
 
 	opt.tail = UINT64_MAX;
 	if (strcmp(opt_tail, "all") && strcmp(opt_tail, "-1"))
-		e = err_wrap(str_to_u64(opt_tail, 0, UINT64_MAX - 1, &opt.tail), "invalid value for \"tail\"");
+		e = err_wrap(str_to_u64(opt_tail, 0, UINT64_MAX - 1, &opt.tail),
+			     "invalid value for \"tail\"");
 	if (!e && opt_since)
 		e = err_wrap(time_parse(opt_since, now, &opt.since_ns), "invalid value for \"since\"");
 	if (!e && opt_until)

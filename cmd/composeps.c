@@ -35,14 +35,15 @@ static void put_taken(struct list *l, const char *key, struct str *value)
 /* --- ps --------------------------------------------------------------------------------------- */
 
 static const struct opt ps_opts[] = {
-	{ 'a', "all", NULL, "Show all stopped containers (including those created by the run command)", OPT_BOOL,
-	  &opt_all, NULL },
-	{ 0, "filter", "string", "Filter services by a property (supported filters: status)", OPT_LIST,
-	  &opt_filters, NULL },
-	{ 0, "format", "string", "Format output: table, json, or a Go template", OPT_STR, &opt_format, NULL },
+	{ 'a', "all", NULL, "Show all stopped containers (including those created by the run command)",
+	  OPT_BOOL, &opt_all, NULL },
+	{ 0, "filter", "string", "Filter services by a property (supported filters: status)",
+	  OPT_LIST, &opt_filters, NULL },
+	{ 0, "format", "string", "Format output: table, json, or a Go template", OPT_STR,
+	  &opt_format, NULL },
 	{ 0, "no-trunc", NULL, "Don't truncate output", OPT_BOOL, &opt_no_trunc, NULL },
-	{ 0, "orphans", NULL, "Include orphaned services (not declared by project) (default true)", OPT_BOOL,
-	  &opt_orphans, NULL },
+	{ 0, "orphans", NULL, "Include orphaned services (not declared by project) (default true)",
+	  OPT_BOOL, &opt_orphans, NULL },
 	{ 'q', "quiet", NULL, "Only display IDs", OPT_BOOL, &opt_quiet, NULL },
 	{ 0, "services", NULL, "Display services", OPT_BOOL, &opt_services, NULL },
 	{ 0, "status", "stringArray",
@@ -52,13 +53,19 @@ static const struct opt ps_opts[] = {
 };
 
 static const struct column ps_columns[] = {
-	{ "Name", "NAME" },	      { "Image", "IMAGE" },	    { "Command", "COMMAND" },
-	{ "Service", "SERVICE" },     { "RunningFor", "CREATED" }, { "Status", "STATUS" },
-	{ "Ports", "PORTS" },	      { "ID", "CONTAINER ID" },	    { "Project", "PROJECT" },
-	{ "CreatedAt", "CREATED AT" }, { "State", "STATE" },	    { "Health", "HEALTH" },
-	{ "ExitCode", "EXIT CODE" },  { "Labels", "LABELS" },	    { "Names", "NAMES" },
-	{ NULL, NULL },
+	{ "Name", "NAME" },	     { "Image", "IMAGE" },
+	{ "Command", "COMMAND" },    { "Service", "SERVICE" },
+	{ "RunningFor", "CREATED" }, { "Status", "STATUS" },
+	{ "Ports", "PORTS" },	     { "ID", "CONTAINER ID" },
+	{ "Project", "PROJECT" },    { "CreatedAt", "CREATED AT" },
+	{ "State", "STATE" },	     { "Health", "HEALTH" },
+	{ "ExitCode", "EXIT CODE" }, { "Labels", "LABELS" },
+	{ "Names", "NAMES" },	     { NULL, NULL },
 };
+
+#define PS_TABLE                                                                                   \
+	"{{.Name}}\t{{.Image}}\t{{.Command}}\t{{.Service}}\t"                                      \
+	"{{.RunningFor}}\t{{.Status}}\t{{.Ports}}"
 
 static const char *state_word(const struct box *b)
 {
@@ -137,9 +144,7 @@ static struct err *ps(UNUSED struct call *c, int argc, char **argv)
 
 	if (!e && opt_services)
 		return print_services(&s, &services);
-	e = e ?: list_open(&l, opt_quiet ? "{{.ID}}" : opt_format,
-			   "{{.Name}}\t{{.Image}}\t{{.Command}}\t{{.Service}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}",
-			   ps_columns);
+	e = e ?: list_open(&l, opt_quiet ? "{{.ID}}" : opt_format, PS_TABLE, ps_columns);
 	if (opt_quiet)
 		opt_no_trunc = true;
 	for (size_t i = 0; !e && i < s.a.n; i++)
@@ -163,8 +168,8 @@ const struct verb verb_compose_ps = {
 
 static const struct opt ls_opts[] = {
 	{ 'a', "all", NULL, "Show all stopped Compose projects", OPT_BOOL, &opt_all, NULL },
-	{ 0, "filter", "string", "Filter output based on conditions provided: name=TEXT", OPT_LIST, &opt_filters,
-	  NULL },
+	{ 0, "filter", "string", "Filter output based on conditions provided: name=TEXT", OPT_LIST,
+	  &opt_filters, NULL },
 	{ 0, "format", "string", "Format the output. Values: [table | json]", OPT_STR, &opt_format, NULL },
 	{ 'q', "quiet", NULL, "Only display project names", OPT_BOOL, &opt_quiet, NULL },
 	{ 0 },
@@ -215,8 +220,9 @@ static struct err *ls(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv
 	struct err *e = store_open(&st);
 
 	e = e ?: actuals_load(st, NULL, &a);
-	e = e ?: list_open(&l, opt_quiet ? "{{.Name}}" : opt_format, "{{.Name}}\t{{.Status}}\t{{.ConfigFiles}}",
-			   ls_columns);
+	e = e
+		    ?: list_open(&l, opt_quiet ? "{{.Name}}" : opt_format,
+				 "{{.Name}}\t{{.Status}}\t{{.ConfigFiles}}", ls_columns);
 	for (size_t i = 0; i < a.n; i++)
 		if (!strv_has(&names, box_label(a.v[i].box, LABEL_PROJECT)))
 			strv_add(&names, box_label(a.v[i].box, LABEL_PROJECT));
@@ -261,10 +267,19 @@ static const struct opt images_opts[] = {
 };
 
 static const struct column images_columns[] = {
-	{ "ContainerName", "CONTAINER" }, { "Repository", "REPOSITORY" }, { "Tag", "TAG" },
-	{ "Platform", "PLATFORM" },	  { "ID", "IMAGE ID" },		  { "Size", "SIZE" },
-	{ "CreatedAt", "CREATED" },	  { NULL, NULL },
+	{ "ContainerName", "CONTAINER" },
+	{ "Repository", "REPOSITORY" },
+	{ "Tag", "TAG" },
+	{ "Platform", "PLATFORM" },
+	{ "ID", "IMAGE ID" },
+	{ "Size", "SIZE" },
+	{ "CreatedAt", "CREATED" },
+	{ NULL, NULL },
 };
+
+#define IMAGES_TABLE                                                                               \
+	"{{.ContainerName}}\t{{.Repository}}\t{{.Tag}}\t{{.Platform}}\t"                           \
+	"{{.ID}}\t{{.Size}}\t{{.CreatedAt}}"
 
 static struct err *image_row(struct list *l, const struct session *s, const struct box *b)
 {
@@ -302,9 +317,7 @@ static struct err *images(UNUSED struct call *c, int argc, char **argv)
 	_cleanup_list_ struct list l = { 0 };
 	struct err *e = open_to_look(&s, argc, argv, &services);
 
-	e = e ?: list_open(&l, opt_quiet ? "{{.ID}}" : opt_format,
-			   "{{.ContainerName}}\t{{.Repository}}\t{{.Tag}}\t{{.Platform}}\t{{.ID}}\t{{.Size}}\t{{.CreatedAt}}",
-			   images_columns);
+	e = e ?: list_open(&l, opt_quiet ? "{{.ID}}" : opt_format, IMAGES_TABLE, images_columns);
 	for (size_t i = 0; !e && i < s.a.n; i++)
 		if (is_meant(&s.a.v[i], &services))
 			e = image_row(&l, &s, s.a.v[i].box);
@@ -325,7 +338,8 @@ const struct verb verb_compose_images = {
 /* --- port ------------------------------------------------------------------------------------- */
 
 static const struct opt port_opts[] = {
-	{ 0, "index", "int", "Index of the container if service has multiple replicas", OPT_UINT, &opt_index, NULL },
+	{ 0, "index", "int", "Index of the container if service has multiple replicas", OPT_UINT,
+	  &opt_index, NULL },
 	{ 0, "protocol", "string", "tcp or udp (default tcp)", OPT_STR, &opt_protocol, NULL },
 	{ 0 },
 };
@@ -366,7 +380,8 @@ const struct verb verb_compose_port = {
 /* --- version ---------------------------------------------------------------------------------- */
 
 static const struct opt version_opts[] = {
-	{ 'f', "format", "string", "Format the output. Values: [pretty | json]", OPT_STR, &opt_format, NULL },
+	{ 'f', "format", "string", "Format the output. Values: [pretty | json]", OPT_STR,
+	  &opt_format, NULL },
 	{ 0, "short", NULL, "Shows only Compose's version number", OPT_BOOL, &opt_short, NULL },
 	{ 0 },
 };
@@ -379,7 +394,8 @@ static struct err *version(UNUSED struct call *c, UNUSED int argc, UNUSED char *
 	if (str_eq(opt_format, "json"))
 		puts("{\"version\":\"v" COMPOSE_VERSION "\"}");
 	else
-		puts(opt_short ? COMPOSE_VERSION : "Docker Compose version v" COMPOSE_VERSION " (devbox)");
+		puts(opt_short ? COMPOSE_VERSION
+			       : "Docker Compose version v" COMPOSE_VERSION " (devbox)");
 	return NULL;
 }
 

@@ -4,9 +4,9 @@
 #include "cmd/compose.h"
 #include "core/base/proc.h"
 
-static bool opt_detach, opt_build, opt_no_build, opt_force, opt_no_recreate, opt_no_deps, opt_orphans,
-	opt_no_start, opt_wait, opt_abort, opt_abort_failure, opt_always_deps, opt_renew, opt_quiet_pull,
-	opt_timestamps, opt_no_color, opt_no_prefix, opt_volumes, opt_yes, opt_menu;
+static bool opt_detach, opt_build, opt_no_build, opt_force, opt_no_recreate, opt_no_deps,
+	opt_orphans, opt_no_start, opt_wait, opt_abort, opt_abort_failure, opt_always_deps, opt_renew,
+	opt_quiet_pull, opt_timestamps, opt_no_color, opt_no_prefix, opt_volumes, opt_yes, opt_menu;
 static const char *opt_code_from, *opt_rmi;
 static int opt_timeout = -1;
 static unsigned opt_wait_timeout;
@@ -17,10 +17,9 @@ static struct strv opt_scale, opt_attach, opt_no_attach;
 
 static struct err *set_pull(const char *value, UNUSED void *to)
 {
-	static const char *const words[] = { [PULL_AS_FILE] = "policy",
-					     [PULL_ALWAYS] = "always",
-					     [PULL_MISSING] = "missing",
-					     [PULL_NEVER] = "never" };
+	static const char *const words[] = {
+		[PULL_AS_FILE] = "policy", [PULL_ALWAYS] = "always", [PULL_MISSING] = "missing", [PULL_NEVER] = "never"
+	};
 
 	for (enum pull_when w = 0; w < ARRAY_LEN(words); w++)
 		if (!strcmp(value, words[w])) {
@@ -30,51 +29,77 @@ static struct err *set_pull(const char *value, UNUSED void *to)
 	return err_new(0, "it must be \"always\", \"missing\", \"never\" or \"policy\"");
 }
 
-#define MAKING_OPTS                                                                                            \
-	{ 0, "build", NULL, "Build images before starting containers", OPT_BOOL, &opt_build, NULL },           \
-		{ 0, "force-recreate", NULL, "Recreate containers even if their configuration and image haven't changed", \
-		  OPT_BOOL, &opt_force, NULL },                                                                \
-		{ 0, "no-build", NULL, "Don't build an image, even if it's policy", OPT_BOOL, &opt_no_build, NULL }, \
-		{ 0, "no-recreate", NULL, "If containers already exist, don't recreate them", OPT_BOOL,        \
-		  &opt_no_recreate, NULL },                                                                    \
-		{ 0, "pull", "string", "Pull image before running (always|missing|never|policy)", OPT_CALL, NULL, set_pull }, \
-		{ 0, "quiet-pull", NULL, "Pull without printing progress information", OPT_BOOL, &opt_quiet_pull, NULL }, \
-		{ 0, "remove-orphans", NULL, "Remove containers for services not defined in the Compose file", \
-		  OPT_BOOL, &opt_orphans, NULL },                                                              \
-		{ 0, "scale", "SERVICE=N", "Scale SERVICE to N instances. Overrides the `scale` setting in the Compose file", \
-		  OPT_LIST, &opt_scale, NULL },                                                                \
-		{ 'y', "yes", NULL, NULL, OPT_BOOL, &opt_yes, NULL }
+#define MAKING_OPTS                                                                                  \
+	{ 0, "build", NULL, "Build images before starting containers", OPT_BOOL, &opt_build, NULL }, \
+		{ 0,                                                                                 \
+		  "force-recreate",                                                                  \
+		  NULL,                                                                              \
+		  "Recreate containers even if their configuration and image haven't changed",       \
+		  OPT_BOOL,                                                                          \
+		  &opt_force,                                                                        \
+		  NULL },                                                                            \
+		{ 0,	    "no-build",	   NULL, "Don't build an image, even if it's policy",        \
+		  OPT_BOOL, &opt_no_build, NULL },                                                   \
+		{ 0,	    "no-recreate",                                                           \
+		  NULL,	    "If containers already exist, don't recreate them",                      \
+		  OPT_BOOL, &opt_no_recreate,                                                        \
+		  NULL },                                                                            \
+		{ 0,	    "pull",                                                                  \
+		  "string", "Pull image before running (always|missing|never|policy)",               \
+		  OPT_CALL, NULL,                                                                    \
+		  set_pull },                                                                        \
+		{ 0,	    "quiet-pull",    NULL, "Pull without printing progress information",     \
+		  OPT_BOOL, &opt_quiet_pull, NULL },                                                 \
+		{ 0,	    "remove-orphans",                                                        \
+		  NULL,	    "Remove containers for services not defined in the Compose file",        \
+		  OPT_BOOL, &opt_orphans,                                                            \
+		  NULL },                                                                            \
+		{ 0,                                                                                 \
+		  "scale",                                                                           \
+		  "SERVICE=N",                                                                       \
+		  "Scale SERVICE to N instances. Overrides the `scale` setting in the Compose file", \
+		  OPT_LIST,                                                                          \
+		  &opt_scale,                                                                        \
+		  NULL },                                                                            \
+	{                                                                                            \
+		'y', "yes", NULL, NULL, OPT_BOOL, &opt_yes, NULL                                     \
+	}
 
 static const struct opt create_opts[] = { MAKING_OPTS, { 0 } };
 
 static const struct opt up_opts[] = {
-	{ 'd', "detach", NULL, "Detached mode: Run containers in the background", OPT_BOOL, &opt_detach, NULL },
-	{ 0, "abort-on-container-exit", NULL, "Stops all containers if any container was stopped", OPT_BOOL,
-	  &opt_abort, NULL },
-	{ 0, "abort-on-container-failure", NULL, "Stops all containers if any container exited with failure",
-	  OPT_BOOL, &opt_abort_failure, NULL },
-	{ 0, "always-recreate-deps", NULL, "Recreate dependent containers", OPT_BOOL, &opt_always_deps, NULL },
+	{ 'd', "detach", NULL, "Detached mode: Run containers in the background", OPT_BOOL,
+	  &opt_detach, NULL },
+	{ 0, "abort-on-container-exit", NULL, "Stops all containers if any container was stopped",
+	  OPT_BOOL, &opt_abort, NULL },
+	{ 0, "abort-on-container-failure", NULL,
+	  "Stops all containers if any container exited with failure", OPT_BOOL, &opt_abort_failure,
+	  NULL },
+	{ 0, "always-recreate-deps", NULL, "Recreate dependent containers", OPT_BOOL,
+	  &opt_always_deps, NULL },
 	{ 0, "attach", NULL, "Restrict attaching to the specified services", OPT_LIST, &opt_attach, NULL },
 	{ 0, "exit-code-from", "SERVICE",
-	  "Return the exit code of the selected service container. Implies --abort-on-container-exit", OPT_STR,
-	  &opt_code_from, NULL },
+	  "Return the exit code of the selected service container. Implies --abort-on-container-exit",
+	  OPT_STR, &opt_code_from, NULL },
 	{ 0, "menu", NULL, NULL, OPT_BOOL, &opt_menu, NULL },
-	{ 0, "no-attach", NULL, "Do not attach (stream logs) to the specified services", OPT_LIST, &opt_no_attach,
-	  NULL },
+	{ 0, "no-attach", NULL, "Do not attach (stream logs) to the specified services", OPT_LIST,
+	  &opt_no_attach, NULL },
 	{ 0, "no-color", NULL, "Produce monochrome output", OPT_BOOL, &opt_no_color, NULL },
 	{ 0, "no-deps", NULL, "Don't start linked services", OPT_BOOL, &opt_no_deps, NULL },
 	{ 0, "no-log-prefix", NULL, "Don't print prefix in logs", OPT_BOOL, &opt_no_prefix, NULL },
-	{ 0, "no-start", NULL, "Don't start the services after creating them", OPT_BOOL, &opt_no_start, NULL },
+	{ 0, "no-start", NULL, "Don't start the services after creating them", OPT_BOOL,
+	  &opt_no_start, NULL },
 	{ 'V', "renew-anon-volumes", NULL,
-	  "Recreate anonymous volumes instead of retrieving data from the previous containers", OPT_BOOL,
-	  &opt_renew, NULL },
-	{ 't', "timeout", "int", "Use this timeout in seconds for container shutdown", OPT_INT, &opt_timeout,
-	  NULL },
+	  "Recreate anonymous volumes instead of retrieving data from the previous containers",
+	  OPT_BOOL, &opt_renew, NULL },
+	{ 't', "timeout", "int", "Use this timeout in seconds for container shutdown", OPT_INT,
+	  &opt_timeout, NULL },
 	{ 0, "timestamps", NULL, "Show timestamps", OPT_BOOL, &opt_timestamps, NULL },
-	{ 0, "wait", NULL, "Wait for services to be running|healthy. Implies detached mode", OPT_BOOL, &opt_wait,
-	  NULL },
-	{ 0, "wait-timeout", "int", "Maximum duration in seconds to wait for the project to be running|healthy",
-	  OPT_UINT, &opt_wait_timeout, NULL },
+	{ 0, "wait", NULL, "Wait for services to be running|healthy. Implies detached mode",
+	  OPT_BOOL, &opt_wait, NULL },
+	{ 0, "wait-timeout", "int",
+	  "Maximum duration in seconds to wait for the project to be running|healthy", OPT_UINT,
+	  &opt_wait_timeout, NULL },
 	MAKING_OPTS,
 	{ 0 },
 };
@@ -103,14 +128,16 @@ static struct err *read_scale(const struct project *p, const struct strv *list, 
 		struct err *e;
 
 		if (!eq)
-			return err_new(0, "invalid scale specifier: %s (hint: it is SERVICE=NUMBER)", list->v[i]);
+			return err_new(0, "invalid scale specifier: %s (hint: it is SERVICE=NUMBER)",
+				       list->v[i]);
 		if (!s)
 			return err_new(0, "no such service: %s", name);
 		e = str_to_u64(eq + 1, 0, 1000, &n);
 		if (e)
 			return err_wrap(e, "invalid scale specifier: %s", list->v[i]);
 		if (n > 1 && node_get(s->node, "container_name"))
-			return err_new(0, "service %s has a container_name, which only one container can have", name);
+			return err_new(0, "service %s has a container_name, which only one container can have",
+				       name);
 		scale[s - p->services] = (int)n;
 	}
 	return NULL;
@@ -131,8 +158,8 @@ static void tell_orphans(struct session *s)
 }
 
 /* Images, networks, volumes, containers: everything up to "started".  PICKED has room for all services. */
-static struct err *bring_up(struct session *s, const struct strv *services, const struct strv *scales,
-			    bool *picked)
+static struct err *bring_up(struct session *s, const struct strv *services,
+			    const struct strv *scales, bool *picked)
 {
 	struct project *p = s->p;
 	_cleanup_free_ const char **images = xcalloc(p->n_services + 1, sizeof(*images));
@@ -314,8 +341,8 @@ const struct verb verb_compose_scale = {
 /* --- start ------------------------------------------------------------------------------------ */
 
 static const struct opt start_opts[] = {
-	{ 0, "wait", NULL, "Wait for services to be running|healthy. Implies detached mode", OPT_BOOL, &opt_wait,
-	  NULL },
+	{ 0, "wait", NULL, "Wait for services to be running|healthy. Implies detached mode",
+	  OPT_BOOL, &opt_wait, NULL },
 	{ 0 },
 };
 
@@ -362,9 +389,10 @@ static struct err *set_rmi(const char *value, UNUSED void *to)
 }
 
 static const struct opt down_opts[] = {
-	{ 0, "remove-orphans", NULL, "Remove containers for services not defined in the Compose file", OPT_BOOL,
-	  &opt_orphans, NULL },
-	{ 0, "rmi", "string", "Remove images used by services: \"local\" those without a tag of their own, or \"all\"",
+	{ 0, "remove-orphans", NULL, "Remove containers for services not defined in the Compose file",
+	  OPT_BOOL, &opt_orphans, NULL },
+	{ 0, "rmi", "string",
+	  "Remove images used by services: \"local\" those without a tag of their own, or \"all\"",
 	  OPT_CALL, NULL, set_rmi },
 	{ 't', "timeout", "int", "Specify a shutdown timeout in seconds", OPT_INT, &opt_timeout, NULL },
 	{ 'v', "volumes", NULL,

@@ -80,7 +80,8 @@ static struct task *find(struct tasks *t, const char *name)
 	return &t->v[t->n++];
 }
 
-void tasks_set(struct tasks *t, const char *name, const char *words, const char *text, enum task_state state)
+void tasks_set(struct tasks *t, const char *name, const char *words, const char *text,
+	       enum task_state state)
 {
 	struct task *k = find(t, name);
 	bool news = !str_eq(k->words, words);

@@ -28,7 +28,8 @@ struct tasks {
 /* STYLE: NULL or "auto": by what FD is; "tty", "plain", "quiet". */
 void tasks_init(struct tasks *t, int fd, const char *style);
 /* TEXT: further words for the list on a terminal, may be NULL. */
-void tasks_set(struct tasks *t, const char *name, const char *words, const char *text, enum task_state state);
+void tasks_set(struct tasks *t, const char *name, const char *words, const char *text,
+	       enum task_state state);
 /* A sentence above the list. */
 void tasks_note(struct tasks *t, const char *text);
 /* Draw what is there for the last time, and free it. */

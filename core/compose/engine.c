@@ -14,8 +14,8 @@
 /* What a job tells: a sentence for the user. */
 enum { NOTE = 'n' };
 
-void engine_tell(const struct compose *en, enum engine_state state, const char *kind, const char *name,
-		 const char *words)
+void engine_tell(const struct compose *en, enum engine_state state, const char *kind,
+		 const char *name, const char *words)
 {
 	_cleanup_free_ char *subject = xasprintf("%s %s", kind, name);
 	struct engine_event ev = { .subject = subject, .words = words, .state = state };
@@ -187,10 +187,11 @@ static struct err *await_one(struct work *w, struct box *b)
 
 	if (w->step->when == DEPEND_COMPLETED) {
 		e = box_wait(b, &code);
-		return e || !code ? e :
-				    err_hint(err_new(0, "service \"%s\" didn't complete successfully: exit %d",
-						     service, code),
-					     "devbox logs %s", b->spec.name);
+		return e || !code
+			       ? e
+			       : err_hint(err_new(0, "service \"%s\" didn't complete successfully: exit %d",
+						  service, code),
+					  "devbox logs %s", b->spec.name);
 	}
 	if (health_wanted(&b->spec.health))
 		return await_health(b);
@@ -231,9 +232,9 @@ static struct err *run_step(void *arg, int out)
 	case STEP_START:
 		return start(w, out);
 	case STEP_STOP:
-		return state_is_up(&w->step->old->box->state) ?
-			       box_stop(w->step->old->box, w->en->stop_timeout_s) :
-			       NULL;
+		return state_is_up(&w->step->old->box->state)
+			       ? box_stop(w->step->old->box, w->en->stop_timeout_s)
+			       : NULL;
 	case STEP_REMOVE:
 		/* with force: it may have been started again meanwhile */
 		return box_rm(w->step->old->box, true, w->en->volumes);
@@ -250,9 +251,12 @@ static struct err *run_step(void *arg, int out)
 
 enum progress { STEP_TODO, STEP_RUNNING, STEP_OVER };
 
-static const char *const working[] = { "Creating", "Recreate", "Starting", "Stopping", "Removing", "Renaming", "Waiting" };
-static const char *const done[] = { "Created", "Recreated", "Started", "Stopped", "Removed", "Renamed", "Healthy" };
-_Static_assert(ARRAY_LEN(working) == STEP_KIND_MAX && ARRAY_LEN(done) == STEP_KIND_MAX, "words for each");
+static const char *const working[] = { "Creating", "Recreate", "Starting", "Stopping",
+				       "Removing", "Renaming", "Waiting" };
+static const char *const done[] = { "Created", "Recreated", "Started", "Stopped",
+				    "Removed", "Renamed",   "Healthy" };
+_Static_assert(ARRAY_LEN(working) == STEP_KIND_MAX && ARRAY_LEN(done) == STEP_KIND_MAX,
+	       "words for each");
 
 static void tell_step(const struct compose *en, const struct step *s, enum engine_state state)
 {
@@ -270,9 +274,9 @@ static void tell_step(const struct compose *en, const struct step *s, enum engin
 		return;
 	}
 	engine_tell(en, state, "Container",
-		    s->service && s->kind != STEP_STOP && s->kind != STEP_REMOVE ?
-			    container_name(en->p, s->service, s->number, en->underscores) :
-			    s->old->name,
+		    s->service && s->kind != STEP_STOP && s->kind != STEP_REMOVE
+			    ? container_name(en->p, s->service, s->number, en->underscores)
+			    : s->old->name,
 		    words);
 }
 

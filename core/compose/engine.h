@@ -50,7 +50,7 @@ struct err *engine_steps(struct compose *en, const struct plan *plan) MUST_CHECK
  * "all". */
 struct err *engine_down(struct compose *en, bool volumes, const char *images) MUST_CHECK;
 
-void engine_tell(const struct compose *en, enum engine_state state, const char *kind, const char *name,
-		 const char *words);
+void engine_tell(const struct compose *en, enum engine_state state, const char *kind,
+		 const char *name, const char *words);
 
 #endif

@@ -79,8 +79,9 @@ static void finish(struct jobs *j, size_t i, struct job_word *ret)
 	ret->id = job->id;
 	ret->error = job->error;
 	if (!ret->error && !e && status)
-		ret->error = err_new(0, status > 128 ? "it was ended by signal %d" : "it ended with status %d",
-				     status > 128 ? status - 128 : status);
+		ret->error =
+			err_new(0, status > 128 ? "it was ended by signal %d" : "it ended with status %d",
+				status > 128 ? status - 128 : status);
 	err_free(e);
 	memmove(job, job + 1, (j->n - i - 1) * sizeof(*job));
 	j->n--;

@@ -23,8 +23,8 @@ struct planner {
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
-static size_t add_step(struct plan *plan, enum step_kind kind, const struct service *s, unsigned number,
-		       struct actual *old)
+static size_t add_step(struct plan *plan, enum step_kind kind, const struct service *s,
+		       unsigned number, struct actual *old)
 {
 	plan->v = xgrow(plan->v, plan->n, &plan->cap, sizeof(*plan->v));
 	plan->v[plan->n] = (struct step){ .kind = kind, .service = s, .number = number, .old = old };
@@ -139,7 +139,8 @@ static void order_start(struct planner *pl, const struct service *s, size_t star
 static bool refers_to(const struct service *s, const char *other)
 {
 	static const char *const lists[] = { "links", "volumes_from" };
-	const char *mode = node_str(s->node, "network_mode"), *of = mode ? str_after(mode, "service:") : NULL;
+	const char *mode = node_str(s->node, "network_mode"),
+		   *of = mode ? str_after(mode, "service:") : NULL;
 
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
 		const struct node *l = node_get(s->node, lists[k]);
@@ -185,7 +186,8 @@ static unsigned wanted_number(const struct planner *pl, const struct service *s)
 	return scale >= 0 ? (unsigned)scale : s->scale;
 }
 
-static bool differs(const struct planner *pl, const struct service *s, const struct actual *c, bool peers_again)
+static bool differs(const struct planner *pl, const struct service *s, const struct actual *c,
+		    bool peers_again)
 {
 	const char *image = pl->o->image_ids ? pl->o->image_ids[index_of(pl, s)] : NULL;
 	char hash[65];
@@ -203,7 +205,8 @@ static bool differs(const struct planner *pl, const struct service *s, const str
 /* A container that stands beside the one it was to replace: the work of an `up` that was ended. */
 static bool is_leftover(const struct planner *pl, const struct service *s, const struct actual *c)
 {
-	return c->replaces && strcmp(c->name, container_name(pl->p, s, c->number, pl->o->underscores)) != 0;
+	return c->replaces &&
+	       strcmp(c->name, container_name(pl->p, s, c->number, pl->o->underscores)) != 0;
 }
 
 static void stop_and_remove(struct planner *pl, const struct service *s, struct actual *c)
@@ -214,8 +217,8 @@ static void stop_and_remove(struct planner *pl, const struct service *s, struct 
 }
 
 /* The container that has NUMBER now.  Doubles of an interrupted `up` are tidied away. */
-static struct actual *holder_of(struct planner *pl, const struct service *s, struct actual *own, size_t n,
-				unsigned number, long *ret_after)
+static struct actual *holder_of(struct planner *pl, const struct service *s, struct actual *own,
+				size_t n, unsigned number, long *ret_after)
 {
 	struct actual *found = NULL, *leftover = NULL;
 
@@ -336,15 +339,16 @@ static struct err *plan_all(struct planner *pl, bool *picked, struct plan *ret)
 	return e;
 }
 
-struct err *plan_up(struct project *p, const struct actuals *a, const struct plan_opts *o, bool *picked,
-		    struct plan *ret)
+struct err *plan_up(struct project *p, const struct actuals *a, const struct plan_opts *o,
+		    bool *picked, struct plan *ret)
 {
 	struct planner pl = { .p = p, .a = a, .o = o };
 
 	return plan_all(&pl, picked, ret);
 }
 
-struct err *plan_start(struct project *p, const struct actuals *a, const struct plan_opts *o, struct plan *ret)
+struct err *plan_start(struct project *p, const struct actuals *a, const struct plan_opts *o,
+		       struct plan *ret)
 {
 	struct planner pl = { .p = p, .a = a, .o = o, .start_only = true };
 
@@ -377,8 +381,8 @@ static bool depends_on(const struct project *p, const struct actual *c, const ch
 	return false;
 }
 
-void plan_down(const struct project *p, const struct actuals *a, const struct strv *services, bool remove,
-	       bool orphans, bool oneoff, struct plan *ret)
+void plan_down(const struct project *p, const struct actuals *a, const struct strv *services,
+	       bool remove, bool orphans, bool oneoff, struct plan *ret)
 {
 	struct plan plan = { 0 };
 	_cleanup_free_ long *last = xcalloc(a->n + 1, sizeof(*last)); /* the step that ends container I */

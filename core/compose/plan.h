@@ -58,13 +58,13 @@ struct plan_opts {
 };
 
 /* What `up` does.  PICKED, if not NULL, has room for a bool for every service of P: whether it is acted on. */
-struct err *plan_up(struct project *p, const struct actuals *a, const struct plan_opts *o, bool *picked,
-		    struct plan *ret) MUST_CHECK;
+struct err *plan_up(struct project *p, const struct actuals *a, const struct plan_opts *o,
+		    bool *picked, struct plan *ret) MUST_CHECK;
 /* Stop (and with REMOVE remove) the containers of the services (all if empty), dependents first.  ORPHANS: those of
  * services that P does not have, too.  P may be NULL: the containers' depends_on labels tell the order.  ONEOFF: also
  * those of `run`. */
-void plan_down(const struct project *p, const struct actuals *a, const struct strv *services, bool remove,
-	       bool orphans, bool oneoff, struct plan *ret);
+void plan_down(const struct project *p, const struct actuals *a, const struct strv *services,
+	       bool remove, bool orphans, bool oneoff, struct plan *ret);
 /* Start what is stopped, in order; nothing is made. */
 struct err *plan_start(struct project *p, const struct actuals *a, const struct plan_opts *o,
 		       struct plan *ret) MUST_CHECK;

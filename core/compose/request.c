@@ -106,7 +106,8 @@ static void depends_label(const struct service *s, struct strv *to)
 
 	for (size_t i = 0; i < s->n_depends; i++)
 		str_addf(&list, "%s%s:%s:%s", i ? "," : "", s->depends[i].service,
-			 depend_when_names[s->depends[i].when], s->depends[i].restart ? "true" : "false");
+			 depend_when_names[s->depends[i].when],
+			 s->depends[i].restart ? "true" : "false");
 	strv_addf(to, "%s=%s", LABEL_DEPENDS, list.s ?: "");
 }
 
@@ -180,8 +181,8 @@ static struct err *port(const struct maker *m, const struct node *n)
 
 		if (!p->host || p->host >= low || p->host_last != p->host)
 			continue;
-		note(m, "%s: port %u needs root on this host: it is published on %u", m->s->name, p->host,
-		     p->host + PORT_SHIFT);
+		note(m, "%s: port %u needs root on this host: it is published on %u", m->s->name,
+		     p->host, p->host + PORT_SHIFT);
 		p->host = p->host_last = (uint16_t)(p->host + PORT_SHIFT);
 	}
 	return NULL;
@@ -197,7 +198,8 @@ static struct err *ports(const struct maker *m)
 	for (size_t i = 0; i < node_len(expose) && !e; i++) {
 		struct port p;
 
-		e = pos_wrap(&expose->m[i].value->pos, port_parse_exposed(expose->m[i].value->text, &p));
+		e = pos_wrap(&expose->m[i].value->pos,
+			     port_parse_exposed(expose->m[i].value->text, &p));
 		for (unsigned n = e ? 0 : p.ctr; n && n <= p.ctr_last; n++)
 			strv_addf(&m->req->exposed, "%u/%s", n, port_proto_names[p.proto]);
 	}
@@ -208,11 +210,12 @@ static struct err *ports(const struct maker *m)
 
 static struct err *check_windows(const struct node *n, const char *source)
 {
-	if (!source || source[1] != ':' || !strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", *source))
+	if (!source || source[1] != ':' ||
+	    !strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", *source))
 		return NULL;
 	return err_hint(BAD(n, "%s: a Windows path means nothing on Linux", source),
-			"give the folder's path as it is here; under WSL 2 drive %c: is /mnt/%c", *source,
-			*source | 0x20);
+			"give the folder's path as it is here; under WSL 2 drive %c: is /mnt/%c",
+			*source, *source | 0x20);
 }
 
 static struct err *bind_mount(const struct node *n, struct mount_spec *to)
@@ -227,7 +230,8 @@ static struct err *bind_mount(const struct node *n, struct mount_spec *to)
 		return BAD(n, "bind mount source '%s' is not an absolute path", source ?: "");
 	if (how && strcmp(how, "private") && strcmp(how, "rprivate") && strcmp(how, "rslave") &&
 	    strcmp(how, "slave"))
-		return BAD(n, "propagation %s cannot be had: a user's mounts stay in the container", how);
+		return BAD(n, "propagation %s cannot be had: a user's mounts stay in the container",
+			   how);
 	to->type = MOUNT_BIND;
 	to->source = str_clean_path(source);
 	to->by_mount = !node_true(more, "create_host_path");
@@ -316,7 +320,8 @@ static struct err *file_mount(const struct maker *m, const struct node *use, con
 	struct err *e = NULL;
 
 	if (node_true(def, "external") || node_get(def, "driver"))
-		return BAD(use, "%s %s is kept by a swarm, which is not here: give it a file", section, key);
+		return BAD(use, "%s %s is kept by a swarm, which is not here: give it a file",
+			   section, key);
 	if (node_str(def, "environment")) {
 		content = strv_env(&m->p->env, node_str(def, "environment"));
 		if (!content)
@@ -335,9 +340,11 @@ static struct err *file_mount(const struct maker *m, const struct node *use, con
 	to = mounts_add(&m->req->mounts);
 	to->type = MOUNT_BIND;
 	to->source = TAKE_PTR(path);
-	to->target = !target	      ? xasprintf("/%s", key) :
-		     *target == '/' ? str_clean_path(target) :
-				      xasprintf("%s/%s", strcmp(section, "secrets") ? "" : "/run/secrets", target);
+	to->target = !target ? xasprintf("/%s", key)
+		     : *target == '/'
+			     ? str_clean_path(target)
+			     : xasprintf("%s/%s", strcmp(section, "secrets") ? "" : "/run/secrets",
+					 target);
 	to->read_only = true;
 	to->by_mount = true;
 	return NULL;
@@ -377,8 +384,8 @@ static void keep_volumes(const struct maker *m)
 static struct err *mounts(const struct maker *m)
 {
 	static const char *const files[] = { "secrets", "configs" };
-	const struct node *list = get(m, "volumes"), *tmp = get(m, "tmpfs"), *from = get(m, "volumes_from"),
-			  *devices = get(m, "devices");
+	const struct node *list = get(m, "volumes"), *tmp = get(m, "tmpfs"),
+			  *from = get(m, "volumes_from"), *devices = get(m, "devices");
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < node_len(list) && !e; i++)
@@ -402,7 +409,8 @@ static struct err *mounts(const struct maker *m)
 	}
 	for (size_t i = 0; i < node_len(from) && !e; i++) {
 		const struct node *n = from->m[i].value;
-		const char *other = str_after(n->text, "container:") ?: n->text, *mode = strchr(other, ':');
+		const char *other = str_after(n->text, "container:") ?: n->text,
+			   *mode = strchr(other, ':');
 		_cleanup_free_ char *service = xstrndup(other, strcspn(other, ":"));
 		const char *name = other != n->text ? service : m->o->peer(m->o->arg, service, 1);
 
@@ -419,7 +427,8 @@ static struct err *mounts(const struct maker *m)
 
 static int by_priority(const void *a, const void *b)
 {
-	const struct member *x = *(const struct member *const *)a, *y = *(const struct member *const *)b;
+	const struct member *x = *(const struct member *const *)a,
+			    *y = *(const struct member *const *)b;
 	int64_t p = node_int(x->value, "priority", 0), q = node_int(y->value, "priority", 0);
 
 	return p == q ? strcmp(x->key, y->key) : p < q ? 1 : -1;
@@ -439,7 +448,8 @@ static struct err *join_networks(const struct maker *m)
 	qsort(order, n, sizeof(order[0]), by_priority);
 	for (size_t i = 0; i < n; i++) {
 		const struct node *o = order[i]->value;
-		struct net_want *w = net_wants_add(&m->req->nets, real_name(m->p, "networks", order[i]->key));
+		struct net_want *w =
+			net_wants_add(&m->req->nets, real_name(m->p, "networks", order[i]->key));
 
 		if (!m->o->oneoff)
 			strv_add(&w->aliases, m->s->name);
@@ -545,8 +555,10 @@ static struct err *limits(const struct maker *m)
 {
 	struct limits *l = &m->req->limits;
 	const struct node *cpus = limit(m, "limits", "cpus", "cpus"),
-			  *pids = limit(m, "limits", "pids", "pids_limit"), *ulimits = get(m, "ulimits"),
-			  *devices = node_get(node_get(node_get(get(m, "deploy"), "resources"), "reservations"),
+			  *pids = limit(m, "limits", "pids", "pids_limit"),
+			  *ulimits = get(m, "ulimits"),
+			  *devices = node_get(node_get(node_get(get(m, "deploy"), "resources"),
+						       "reservations"),
 					      "devices"),
 			  *gpus = get(m, "gpus");
 	int64_t quota = node_int(m->s->node, "cpu_quota", 0),
@@ -554,7 +566,8 @@ static struct err *limits(const struct maker *m)
 
 	if (node_len(devices) || node_len(gpus))
 		return err_hint(BAD(node_len(gpus) ? gpus : devices,
-				    "service \"%s\" asks for a GPU, which cannot be had here", m->s->name),
+				    "service \"%s\" asks for a GPU, which cannot be had here",
+				    m->s->name),
 				"an override file with !reset takes it away");
 	l->memory = bytes(limit(m, "limits", "memory", "mem_limit"));
 	l->memory_reservation = bytes(limit(m, "reservations", "memory", "mem_reservation"));
@@ -651,12 +664,12 @@ static struct err *check_fixed(const struct maker *m)
 		for (size_t k = 0; !known && k < ARRAY_LEN(fixed[i].values) && fixed[i].values[k]; k++)
 			known = !strcmp(n->text, fixed[i].values[k]);
 		if (!known)
-			return BAD(n, "services.%s.%s: %s is not supported: %s", m->s->name, fixed[i].key,
-				   n->text, fixed[i].why);
+			return BAD(n, "services.%s.%s: %s is not supported: %s", m->s->name,
+				   fixed[i].key, n->text, fixed[i].why);
 	}
-	return get(m, "provider") ?
-		       BAD(get(m, "provider"), "services.%s: providers are not supported", m->s->name) :
-		       NULL;
+	return get(m, "provider")
+		       ? BAD(get(m, "provider"), "services.%s: providers are not supported", m->s->name)
+		       : NULL;
 }
 
 static void logging(const struct maker *m)
@@ -669,13 +682,15 @@ static void logging(const struct maker *m)
 	for (size_t i = 0; driver && known[i]; i++)
 		ours = ours || !strcmp(driver, known[i]);
 	if (!ours) {
-		note(m, "%s: logging driver %s is not there: its output is kept for `logs`", m->s->name, driver);
+		note(m, "%s: logging driver %s is not there: its output is kept for `logs`",
+		     m->s->name, driver);
 		return;
 	}
 	m->req->log_driver = driver;
 	for (size_t i = 0; i < node_len(options); i++)
 		if (options->m[i].value->text && *options->m[i].value->text)
-			strv_addf(&m->req->log_opts, "%s=%s", options->m[i].key, options->m[i].value->text);
+			strv_addf(&m->req->log_opts, "%s=%s", options->m[i].key,
+				  options->m[i].value->text);
 }
 
 static struct err *plain(const struct maker *m)
@@ -747,11 +762,12 @@ struct err *request_make(struct project *p, const struct service *s, const struc
 
 void request_done(struct run_request *req)
 {
-	struct strv *lists[] = { &req->args,	    &req->env,	     &req->exposed,	&req->volumes_from,
-				 &req->labels,	    &req->add_hosts, &req->ulimits,	&req->sysctls,
-				 &req->group_add,   &req->dns,	     &req->dns_search, &req->dns_options,
-				 &req->cap_add,	    &req->cap_drop,  &req->security_opt, &req->log_opts,
-				 &req->links };
+	struct strv *lists[] = { &req->args,	     &req->env,	       &req->exposed,
+				 &req->volumes_from, &req->labels,     &req->add_hosts,
+				 &req->ulimits,	     &req->sysctls,    &req->group_add,
+				 &req->dns,	     &req->dns_search, &req->dns_options,
+				 &req->cap_add,	     &req->cap_drop,   &req->security_opt,
+				 &req->log_opts,     &req->links };
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		strv_done(lists[i]);

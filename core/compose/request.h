@@ -23,7 +23,8 @@
 
 /* The name of container NUMBER of S: container_name, or "<project>-<service>-<number>" ("_" between with
  * --compatibility).  The arena's. */
-const char *container_name(struct project *p, const struct service *s, unsigned number, bool underscores);
+const char *container_name(struct project *p, const struct service *s, unsigned number,
+			   bool underscores);
 /* The real name of network or volume KEY; SECTION is "networks", "volumes", ...  NULL if there is none. */
 const char *real_name(const struct project *p, const char *section, const char *key);
 

@@ -34,7 +34,8 @@ static bool is_there(const struct compose *en, const char *image)
 	return !e;
 }
 
-static struct err *decide(const struct compose *en, const struct service *s, const char *image, enum need *ret)
+static struct err *decide(const struct compose *en, const struct service *s, const char *image,
+			  enum need *ret)
 {
 	const struct node *build = node_get(s->node, "build");
 	const char *policy = node_str(s->node, "pull_policy") ?: "missing";
@@ -52,8 +53,8 @@ static struct err *decide(const struct compose *en, const struct service *s, con
 	if (there || *ret == NEED_PULL)
 		return NULL;
 	if (en->pull == PULL_NEVER || (en->pull == PULL_AS_FILE && !strcmp(policy, "never")))
-		return pos_err(&s->pos, "service \"%s\": image %s is not there, and may not be pulled", s->name,
-			       image);
+		return pos_err(&s->pos, "service \"%s\": image %s is not there, and may not be pulled",
+			       s->name, image);
 	*ret = NEED_PULL;
 	return NULL;
 }
@@ -75,7 +76,9 @@ static void on_pull(void *arg, const struct pull_event *ev)
 
 static struct err *pull(struct supply *su)
 {
-	struct pull_opts o = { .platform = node_str(su->s->node, "platform"), .progress = on_pull, .arg = su };
+	struct pull_opts o = { .platform = node_str(su->s->node, "platform"),
+			       .progress = on_pull,
+			       .arg = su };
 	struct pull_result res = { 0 };
 	struct err *e = pull_image(su->en->st, su->image, &o, &res);
 
@@ -103,14 +106,14 @@ static bool is_first(const struct supply *all, size_t i)
 static void tell_supply(const struct compose *en, const struct supply *su, enum engine_state state,
 			const char *text)
 {
-	static const char *const words[][3] = { [NEED_PULL] = { "Pulling", "Pulled", "Error" },
-						[NEED_BUILD] = { "Building", "Built", "Error" } };
+	static const char *const words[][3] = {
+		[NEED_PULL] = { "Pulling", "Pulled", "Error" }, [NEED_BUILD] = { "Building", "Built", "Error" }
+	};
 	_cleanup_free_ char *subject = xasprintf("%s %s", su->need == NEED_BUILD ? "Service" : "Image",
 						 su->need == NEED_BUILD ? su->s->name : su->image);
-	struct engine_event ev = { .subject = subject,
-				   .words = words[su->need][state],
-				   .text = text,
-				   .state = state };
+	struct engine_event ev = {
+		.subject = subject, .words = words[su->need][state], .text = text, .state = state
+	};
 
 	if (en->event)
 		en->event(en->arg, &ev);
@@ -202,8 +205,8 @@ static bool is_needed(const struct compose *en, const bool *picked, const char *
 	return false;
 }
 
-static void own_labels(const struct compose *en, const struct node *def, const char *label, const char *key,
-		       struct strv *to)
+static void own_labels(const struct compose *en, const struct node *def, const char *label,
+		       const char *key, struct strv *to)
 {
 	const struct node *own = node_get(def, "labels");
 
@@ -233,7 +236,8 @@ static struct err *make_network(struct compose *en, const struct member *m)
 		return e;
 	err_free(e);
 	if (node_true(def, "external"))
-		return err_hint(pos_err(&m->pos, "network %s declared as external, but could not be found", name),
+		return err_hint(pos_err(&m->pos,
+					"network %s declared as external, but could not be found", name),
 				"devbox network create %s", name);
 	for (size_t i = 0; i < node_len(ipam); i++) {
 		const struct node *sub = ipam->m[i].value;
@@ -267,10 +271,12 @@ static struct err *check_volume(const struct member *m)
 			  *options = node_get(def, "driver_opts");
 
 	if (driver && strcmp(driver->text, "local"))
-		return pos_err(&driver->pos, "volume %s: driver %s is not supported: volumes are directories of yours",
+		return pos_err(&driver->pos,
+			       "volume %s: driver %s is not supported: volumes are directories of yours",
 			       m->key, driver->text);
 	if (node_len(options))
-		return err_hint(pos_err(&options->pos, "volume %s: options of its driver are not supported", m->key),
+		return err_hint(pos_err(&options->pos,
+					"volume %s: options of its driver are not supported", m->key),
 				"a bind mount in the service names a directory of the host");
 	return NULL;
 }
@@ -297,7 +303,8 @@ static struct err *make_volume(struct compose *en, const struct member *m)
 
 struct err *engine_resources(struct compose *en, const bool *picked)
 {
-	const struct node *nets = node_get(en->p->root, "networks"), *vols = node_get(en->p->root, "volumes");
+	const struct node *nets = node_get(en->p->root, "networks"),
+			  *vols = node_get(en->p->root, "volumes");
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < node_len(nets) && !e; i++)
@@ -339,7 +346,8 @@ static struct err *remove_networks(struct compose *en)
 static struct err *remove_volumes(struct compose *en)
 {
 	_cleanup_strv_ struct strv names = { 0 };
-	_cleanup_free_ char *batch = trash_batch(), *reason = xasprintf("compose -p %s down -v", en->p->name);
+	_cleanup_free_ char *batch = trash_batch(),
+			    *reason = xasprintf("compose -p %s down -v", en->p->name);
 	struct err *errors = volume_list(en->st, &names);
 
 	for (size_t i = 0; i < names.n; i++) {
@@ -350,10 +358,11 @@ static struct err *remove_volumes(struct compose *en)
 		if (!has_label(&labels, LABEL_PROJECT, en->p->name))
 			continue;
 		engine_tell(en, ENGINE_WORKING, "Volume", names.v[i], "Removing");
-		e = box_uses_volume(en->st, names.v[i]) ?
-			    err_new(0, "volume %s is in use", names.v[i]) :
-			    trash_volume(en->st, names.v[i], reason, batch);
-		engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Volume", names.v[i], e ? "Error" : "Removed");
+		e = box_uses_volume(en->st, names.v[i])
+			    ? err_new(0, "volume %s is in use", names.v[i])
+			    : trash_volume(en->st, names.v[i], reason, batch);
+		engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Volume", names.v[i],
+			    e ? "Error" : "Removed");
 		errors = err_also(errors, e);
 	}
 	return errors;
@@ -386,7 +395,8 @@ static struct err *remove_images(struct compose *en, bool all)
 			err_free(e);
 			continue;
 		}
-		engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Image", image, e ? "Error" : "Removed");
+		engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Image", image,
+			    e ? "Error" : "Removed");
 		errors = err_also(errors, e);
 	}
 	return errors;
