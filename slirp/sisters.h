@@ -1,5 +1,5 @@
-/* slirp/sisters.h -- names across networks: a container on several has one name server, that of its first network, which
- * asks the processes of the others.
+/* slirp/sisters.h -- names across networks: a container on several has one name server, that of its first network,
+ * which asks the processes of the others.
  *
  * A SOCK_SEQPACKET unix socket, networks/<name>/names: one DNS query, one answer of that network's own names, or
  * SISTERS_NOT_MINE; then the connection ends.  Nothing is asked outside by it. */

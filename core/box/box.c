@@ -785,7 +785,8 @@ struct err *box_rename(struct box *b, const char *name)
 
 		box_event(b->st, &b->spec, "rename", from);
 		close(TAKE_FD(lock)); /* its monitor may want it */
-		err_free(box_tell_networks(b)); /* a monitor of an older devbox: the new name counts from its next start */
+		/* a monitor of an older devbox: the new name counts from its next start */
+		err_free(box_tell_networks(b));
 	}
 	return e;
 }
