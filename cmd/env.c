@@ -114,7 +114,8 @@ const struct verb verb_env = {
 	.max_args = 1,
 	.opts = opts,
 	.summary = "Print how to reach a database: DB_* settings and DATABASE_URL",
-	.more = "Without CONTAINER: the databases of this git repository (devbox db up), else the only one that runs.\n\n"
+	.more = "Without CONTAINER: the databases of this git repository (devbox db up), else the only one that\n"
+		"runs.\n\n"
 		"    eval \"$(devbox env)\"             in a shell\n"
 		"    devbox env -f dotenv db > .env    for a project",
 	.run = env,

@@ -8,6 +8,7 @@
 #include "cmd/volume.h"
 #include "cmd/ui/human.h"
 #include "core/base/proc.h"
+#include "core/store/network.h"
 #include "core/box/procs.h"
 
 static bool opt_all, opt_quiet, opt_latest, opt_no_trunc, opt_size;
@@ -177,9 +178,13 @@ static bool match_expose(const char *value, const void *of)
 
 static bool match_network(const char *value, const void *of)
 {
-	const char *own = net_mode_names[((const struct box *)of)->spec.net];
+	const struct box *b = of;
 
-	return !strcmp(value, own) || (!strcmp(value, "bridge") && !strcmp(own, "default"));
+	for (size_t i = 0; i < b->state.n_nets; i++)
+		if (str_starts(b->state.nets[i].id, value) && strlen(value) >= ID_SHORT)
+			return true;
+	return net_wants_find(&b->spec.nets, strcmp(value, "default") ? value : NETWORK_DEFAULT) ||
+	       (!b->spec.nets.n && !strcmp(value, net_mode_names[b->spec.net]));
 }
 
 static bool match_volume(const char *value, const void *of)
@@ -368,7 +373,11 @@ static struct err *add_row(struct list *l, const struct box *b, int64_t now)
 		str_addf(&text, "%s%s", i ? "," : "", s->labels.v[i]);
 	put_taken(l, "Labels", &text);
 	put_mounts(l, s);
-	list_put(l, "Networks", net_mode_names[s->net]);
+	for (size_t i = 0; i < s->nets.n; i++)
+		str_addf(&text, "%s%s", i ? "," : "", s->nets.v[i].name);
+	if (!s->nets.n && s->net != NET_CONTAINER)
+		str_add(&text, net_mode_names[s->net]);
+	put_taken(l, "Networks", &text);
 	return list_end_row(l);
 }
 

@@ -9,6 +9,7 @@
 #include "cmd/access.h"
 #include "cmd/envfile.h"
 #include "cmd/limitopt.h"
+#include "cmd/netopt.h"
 #include "cmd/pull.h"
 #include "cmd/verb.h"
 #include "core/base/fd.h"
@@ -19,6 +20,7 @@ enum { ENV_FILE_MAX = 1 << 20, PROFILE_MAX = 1 << 20, WAIT_NOTICE_MS = 500 };
 
 static struct run_request req = { .stop_timeout_s = -1 };
 static struct strv opt_env_files, opt_env, opt_labels, opt_label_files;
+static struct netopt opt_net;
 static const char *opt_cidfile, *opt_pull = "missing", *opt_platform, *opt_detach_keys;
 static bool opt_detach, opt_quiet, opt_wait, opt_sig_proxy = true, opt_no_healthcheck;
 static char *cwd;
@@ -159,9 +161,8 @@ static struct err *refuse(UNUSED const char *value, void *to)
 	return err_new(0, "it is not supported: %s", (const char *)to);
 }
 
-static char no_peers[] = "containers have no network with each other yet, each has one of its own",
-	    no_cgroup_devices[] =
-		    "a user's containers use devices by the rights of their files (--device)";
+static char no_cgroup_devices[] =
+	"a user's containers use devices by the rights of their files (--device)";
 
 static struct err *set_tmpfs(const char *value, UNUSED void *to)
 {
@@ -180,19 +181,7 @@ static struct err *set_env(const char *value, UNUSED void *to)
 
 static struct err *set_network(const char *value, UNUSED void *to)
 {
-	if (!strcmp(value, "bridge")) { /* Docker's name of the default */
-		req.net = NET_DEFAULT;
-		return NULL;
-	}
-	for (enum net_mode m = 0; m < NET_MODE_MAX; m++)
-		if (!strcmp(value, net_mode_names[m])) {
-			req.net = m;
-			return NULL;
-		}
-	if (str_starts(value, "container:"))
-		return err_new(0, "network %s is not supported: each container has one of its own",
-			       value);
-	return err_hint(err_new(0, "network %s not found", value), "default, none or host");
+	return netopt_network(value, &req);
 }
 
 static struct err *set_pull(const char *value, UNUSED void *to)
@@ -303,10 +292,12 @@ static const struct opt opts[] = {
 	{ 'i', "interactive", NULL, "Keep STDIN open even if not attached", OPT_BOOL,
 	  &req.open_stdin, NULL },
 	{ 0, "ipc", "string", NULL, OPT_CALL, &own_ipc, set_only },
-	{ 0, "ip", "ip", NULL, OPT_CALL, no_peers, refuse },
-	{ 0, "ip6", "ip", NULL, OPT_CALL, no_peers, refuse },
-	{ 0, "link", "list", NULL, OPT_CALL, no_peers, refuse },
-	{ 0, "network-alias", "list", NULL, OPT_CALL, no_peers, refuse },
+	{ 0, "ip", "string", "IPv4 address (e.g., 172.30.100.104)", OPT_STR, &opt_net.ip, NULL },
+	{ 0, "ip6", "string", "IPv6 address (e.g., 2001:db8::33)", OPT_STR, &opt_net.ip6, NULL },
+	{ 0, "link", NULL, "Add link to another container", OPT_LIST, &req.links, NULL },
+	{ 0, "network-alias", NULL, "Add network-scoped alias for the container", OPT_LIST,
+	  &opt_net.aliases, NULL },
+	{ 0, "net-alias", NULL, NULL, OPT_LIST, &opt_net.aliases, NULL },
 	{ 'l', "label", NULL, "Set meta data on a container", OPT_CALL, NULL, set_label },
 	{ 0, "mac-address", "string", "Container MAC address (e.g., 92:d0:c6:0a:29:33)", OPT_STR,
 	  &req.mac, NULL },
@@ -319,8 +310,9 @@ static const struct opt opts[] = {
 	{ 0, "label-file", NULL, "Read in a line delimited file of labels", OPT_LIST,
 	  &opt_label_files, NULL },
 	{ 0, "name", NULL, "Assign a name to the container", OPT_STR, &req.name, NULL },
-	{ 0, "network", "network", "Connect a container to a network: default, none or host",
-	  OPT_CALL, NULL, set_network },
+	{ 0, "network", "network",
+	  "Connect a container to a network: a name, none,\nhost or container:NAME", OPT_CALL, NULL,
+	  set_network },
 	{ 0, "net", NULL, NULL, OPT_CALL, NULL, set_network },
 	{ 0, "no-healthcheck", NULL, "Disable any container-specified HEALTHCHECK", OPT_BOOL,
 	  &opt_no_healthcheck, NULL },
@@ -414,7 +406,7 @@ static struct err *read_label_files(void)
 /* What the host's network, or none, makes of -p: said, not ignored. */
 static void warn_ports(void)
 {
-	if (req.net != NET_DEFAULT && (req.ports.n || req.publish_all))
+	if ((req.net == NET_NONE || req.net == NET_HOST) && (req.ports.n || req.publish_all))
 		fprintf(stderr, "WARNING: Published ports are discarded when using %s network mode\n",
 			net_mode_names[req.net]);
 }
@@ -457,6 +449,7 @@ static struct err *make_box(struct store *st, int argc, char **argv, struct box 
 	strv_copy(&req.env, &opt_env);
 	e = e ?: read_label_files();
 	strv_copy(&req.labels, &opt_labels);
+	e = e ?: netopt_finish(&opt_net, &req);
 	warn_ports();
 	given = req.env.n;
 	e = e ?: open_cidfile(&cid);

@@ -67,6 +67,8 @@ static inline void cleanup_image(struct image **img)
 #define _cleanup_box_ _cleanup_(cleanup_box)
 #define _cleanup_image_ _cleanup_(cleanup_image)
 
+extern const struct verb verb_network_connect, verb_network_create, verb_network_disconnect,
+	verb_network_inspect, verb_network_ls, verb_network_prune, verb_network_rm;
 extern const struct verb verb_context_inspect, verb_context_ls, verb_context_show, verb_context_use;
 extern const struct verb verb_events, verb_pause, verb_system_df, verb_rename, verb_stats, verb_top,
 	verb_unpause;

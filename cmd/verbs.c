@@ -125,6 +125,16 @@ static const struct entry {
 	{ "image", "remove", &verb_rmi },
 	{ "image", "tag", &verb_tag },
 
+	{ "network", "connect", &verb_network_connect },
+	{ "network", "create", &verb_network_create },
+	{ "network", "disconnect", &verb_network_disconnect },
+	{ "network", "inspect", &verb_network_inspect },
+	{ "network", "ls", &verb_network_ls },
+	{ "network", "list", &verb_network_ls },
+	{ "network", "prune", &verb_network_prune },
+	{ "network", "rm", &verb_network_rm },
+	{ "network", "remove", &verb_network_rm },
+
 	{ "system", "df", &verb_system_df },
 	{ "system", "events", &verb_events },
 	{ "system", "info", &verb_info },
@@ -148,6 +158,7 @@ static const struct {
 	{ "context", "Tell which engine is used: always this one", NULL },
 	{ "db", "Manage databases that follow git's branches", NULL },
 	{ "image", "Manage images", NULL },
+	{ "network", "Manage networks", NULL },
 	{ "system", "Manage devbox", NULL },
 	{ "volume", "Manage volumes", NULL },
 };

@@ -14,6 +14,7 @@
 #include "core/base/proc.h"
 #include "core/box/control.h"
 #include "core/box/monitor.h"
+#include "core/box/netresolve.h"
 #include "core/box/procs.h"
 #include "core/box/recipe.h"
 #include "core/box/security.h"
@@ -239,6 +240,7 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 	strv_copy(&full.volumes_from, &req->volumes_from);
 	e = e ?: inherit_mounts(st, &full);
 	e = e ?: spec_resolve(&full, img, &b->spec);
+	e = e ?: net_resolve(st, req, &b->spec);
 	strv_done(&full.volumes_from);
 	mounts_done(&full.inherited);
 	if (e) {

@@ -215,7 +215,8 @@ static struct err *run(struct proc *p)
 	/* what runs in there must not be able to look into us */
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	net_addrs_default(&p->addrs);
+	if (cfg->net)
+		p->addrs = *cfg->addrs;
 	e = loop_init(&p->loop);
 	p->control = (struct source){ .fd = cfg->control, .ready = control_ready };
 	e = e ?: loop_add(&p->loop, &p->control, EPOLLIN);

@@ -20,6 +20,7 @@ struct relay_handover {
 struct relay_proc {
 	int init_pidfd; /* whose user and network namespace to enter; -1: stay (host network) */
 	const struct netns *net; /* NULL with host or none network */
+	const struct net_addrs *addrs; /* with NET: the container's first address, and its gateway */
 	const struct listeners *listeners;
 	const struct recipe *probe; /* NULL: nothing to ask */
 	const struct strv *env; /* the container's, for the probe's greeting */

@@ -77,8 +77,8 @@ static bool usable(const struct network *n, struct in_addr ip)
 {
 	uint32_t at = ntohl(ip.s_addr) - ntohl(n->subnet.ip.s_addr);
 
-	return subnet_has(&n->subnet, ip) && ip.s_addr != n->gateway.s_addr && at != 0 &&
-	       at != subnet_size(&n->subnet) - 1;
+	return subnet_has(&n->subnet, ip) && ip.s_addr != n->gateway.s_addr &&
+	       ip.s_addr != network_dns(n).s_addr && at != 0 && at != subnet_size(&n->subnet) - 1;
 }
 
 static int by_number(const void *a, const void *b)

@@ -467,11 +467,29 @@ struct err *network_find(struct store *st, const char *text, struct network *ret
 	return find_by_id(st, text, ret);
 }
 
+struct err *network_get(struct store *st, const char *text, struct network *ret)
+{
+	struct err *e = network_find(st, text, ret);
+
+	if (err_is(e, ENOENT))
+		e->errnum = 0;
+	return e;
+}
+
+struct in_addr network_dns(const struct network *n)
+{
+	return subnet_at(&n->subnet, subnet_size(&n->subnet) - 2);
+}
+
 struct err *network_open(struct store *st, const char *name, int *ret_dir)
 {
 	struct err *e = fd_open(st->networks, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, ret_dir);
 
-	return err_is(e, ENOENT) ? not_found(e, name) : e;
+	if (err_is(e, ENOENT)) {
+		e = not_found(e, name);
+		e->errnum = 0;
+	}
+	return e;
 }
 
 struct err *network_remove(struct store *st, const struct network *n)

@@ -20,7 +20,7 @@ struct network {
 	char id[ID_LEN + 1];
 	char *driver; /* "bridge", "host", "null" */
 	struct subnet subnet; /* prefix 0 for host and none */
-	struct in_addr gateway; /* also its name server */
+	struct in_addr gateway;
 	struct subnet ip_range; /* addresses come from here; prefix 0: from all of the subnet */
 	bool ipv6;
 	struct subnet6 subnet6; /* with IPV6 */
@@ -49,12 +49,16 @@ struct err *network_create(struct store *st, const struct network_request *req, 
 	MUST_CHECK;
 /* By name, id, or unique prefix of an id; "default" is NETWORK_DEFAULT.  Errors: ENOENT "network X not found". */
 struct err *network_find(struct store *st, const char *text, struct network *ret) MUST_CHECK;
+/* The same, where it must be there: the error is for people, without the system's words. */
+struct err *network_get(struct store *st, const char *text, struct network *ret) MUST_CHECK;
 /* All, by name.  The caller ends each of *RET with network_done() and frees *RET. */
 struct err *network_list(struct store *st, struct network **ret, size_t *ret_n) MUST_CHECK;
 /* Errors: "bridge is a pre-defined network and cannot be removed", "... has active endpoints". */
 struct err *network_remove(struct store *st, const struct network *n) MUST_CHECK;
 bool network_is_predefined(const char *name);
 
+/* The address of its name server: the last one before the broadcast address.  No container gets it. */
+struct in_addr network_dns(const struct network *n);
 /* The directory networks/<name>. */
 struct err *network_open(struct store *st, const char *name, int *ret_dir) MUST_CHECK;
 
