@@ -30,7 +30,7 @@ static struct err *copy_by_hand(int src, int dst)
 	}
 }
 
-static struct err *copy_data(int src, int dst, off_t size)
+struct err *copy_data(int src, int dst, off_t size)
 {
 	if (ioctl(dst, FICLONE, src) == 0)
 		return NULL;
@@ -46,8 +46,7 @@ static struct err *copy_data(int src, int dst, off_t size)
 	return NULL;
 }
 
-/* Best effort: attributes of security modules and overlayfs' own do not belong to the copy. */
-static void copy_xattrs(int src, int dst)
+void copy_xattrs(int src, int dst)
 {
 	char names[4096], value[4096];
 	ssize_t n = flistxattr(src, names, sizeof(names));

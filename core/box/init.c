@@ -98,12 +98,14 @@ static struct err *set_oom_score(int adj)
 	return e;
 }
 
-static struct err *make_network(const struct spec *s, int sync)
+static struct err *make_network(const struct spec *s, int sync, int netns)
 {
 	struct init_net msg = { .what = INIT_NET };
 	struct net_addrs addrs;
 	struct err *e;
 
+	if (netns >= 0)
+		return setns(netns, CLONE_NEWNET) < 0 ? err_new(errno, "entering the network") : NULL;
 	if (s->net == NET_HOST)
 		return NULL;
 	if (s->net == NET_NONE)
@@ -120,7 +122,7 @@ static struct err *make_network(const struct spec *s, int sync)
 void init_main(const struct init_args *a)
 {
 	const struct spec *s = a->spec;
-	struct rootfs_cfg cfg = { s, a->st->path, s->net == NET_HOST };
+	struct rootfs_cfg cfg = { s, a->st->path, a->dir, s->net == NET_HOST };
 	struct rootfs_binds binds = { 0 };
 	struct launch l = {
 		.user = s->user,
@@ -138,7 +140,7 @@ void init_main(const struct init_args *a)
 	};
 	struct strv argv = { 0 };
 	int root = -1, master = -1;
-	const int keep[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2] };
+	const int keep[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2], a->netns };
 	struct err *e = NULL;
 	char c;
 
@@ -149,7 +151,7 @@ void init_main(const struct init_args *a)
 	umask(022);
 	e = set_oom_score(s->oom_score_adj);
 	e = e ?: rootfs_open_binds(&cfg, &binds);
-	e = e ?: make_network(s, a->sync);
+	e = e ?: make_network(s, a->sync, a->netns);
 	e = e ?: userns_become_root(a->st->ids.single);
 	e = e ?: rootfs_mount(&cfg, &binds, &root);
 	if (!e && s->tty) {

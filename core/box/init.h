@@ -25,6 +25,8 @@ struct init_args {
 	struct store *st;
 	const struct spec *spec;
 	const char *hostname;
+	const char *dir; /* see struct rootfs_cfg */
+	int netns; /* a network namespace to join instead of making one, or -1 */
 	int sync; /* our end of the socket pair, SOCK_SEQPACKET */
 	int stdio[3]; /* -1 with a terminal */
 	const void *seccomp;

@@ -1199,7 +1199,7 @@ static struct err *spawn_init(struct monitor *m)
 			 (m->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET),
 		.exit_signal = SIGCHLD,
 	};
-	struct init_args ia = { .st = m->b->st, .spec = &m->b->spec, .hostname = m->hostname };
+	struct init_args ia = { .st = m->b->st, .spec = &m->b->spec, .hostname = m->hostname, .netns = -1 };
 	_cleanup_free_ void *filter = NULL;
 	const char mapped = INIT_MAPPED;
 	int pidfd = -1, sync[2];
