@@ -594,6 +594,11 @@ verb_bench() {	# [ROW...]: medians of run, exec, ps, inspect, stop, pull in the 
 	tests/lib/world exec dbx1 env RUNS="${RUNS:-30}" bash -s -- "$@" <tests/bench/bench.sh
 }
 
+verb_vm() {	# [PATTERN]: tests/vm/*.sh in a virtual machine with systemd and cgroup v2 (root; minutes)
+	verb_build
+	tests/vm/run "$@"
+}
+
 verb_demo() {	# a MySQL that answered a query and a Django migration, on this machine
 	verb_build
 	exec examples/django-mysql/demo.sh "$@"

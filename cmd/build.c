@@ -5,10 +5,12 @@
 
 #include "cmd/pull.h"
 #include "cmd/ui/buildview.h"
+#include "cmd/ui/human.h"
 #include "cmd/verb.h"
 #include "core/base/fd.h"
 #include "core/build/build.h"
 #include "core/build/dockerfile.h"
+#include "registry/image.h"
 #include "slirp/resolv.h"
 
 static struct build_request req;
@@ -38,36 +40,40 @@ static bool ignored_bool;
 static const char *ignored_text;
 
 static const struct opt opts[] = {
-	{ 0, "add-host", "list", "Add a custom host-to-IP mapping (format: \"host:ip\")", OPT_CALL, &req.add_hosts,
-	  add_host },
+	{ 0, "add-host", "list", "Add a custom host-to-IP mapping (format: \"host:ip\")", OPT_CALL,
+	  &req.add_hosts, add_host },
 	{ 0, "build-arg", "stringArray", "Set build-time variables", OPT_LIST, &req.args, NULL },
-	{ 0, "build-context", "stringArray", "Additional build contexts (e.g., name=path)", OPT_LIST, &req.contexts,
-	  NULL },
-	{ 'f', "file", "string", "Name of the Dockerfile (default: \"PATH/Dockerfile\")", OPT_STR, &req.dockerfile,
-	  NULL },
+	{ 0, "build-context", "stringArray", "Additional build contexts (e.g., name=path)",
+	  OPT_LIST, &req.contexts, NULL },
+	{ 'f', "file", "string", "Name of the Dockerfile (default: \"PATH/Dockerfile\")", OPT_STR,
+	  &req.dockerfile, NULL },
 	{ 0, "iidfile", "string", "Write the image ID to the file", OPT_STR, &req.iidfile, NULL },
 	{ 0, "label", "stringArray", "Set metadata for an image", OPT_LIST, &req.labels, NULL },
 	{ 0, "load", NULL, NULL, OPT_BOOL, &ignored_bool, NULL }, /* what is built is in the store in any case */
-	{ 0, "network", "string", "Set the networking mode for the \"RUN\" instructions (default, none, host)", OPT_STR,
+	{ 0, "network", "string",
+	  "Set the networking mode for the \"RUN\" instructions (default, none, host)", OPT_STR,
 	  &opt_network, NULL },
 	{ 0, "no-cache", NULL, "Do not use cache when building the image", OPT_BOOL, &req.no_cache, NULL },
-	{ 'o', "output", "stringArray", "Output destination (format: \"type=local,dest=path\")", OPT_LIST, &req.outputs,
-	  NULL },
+	{ 'o', "output", "stringArray", "Output destination (format: \"type=local,dest=path\")",
+	  OPT_LIST, &req.outputs, NULL },
 	{ 0, "platform", "string", "Set target platform for build", OPT_STR, &req.platform, NULL },
-	{ 0, "progress", "string", "Set type of progress output (\"auto\", \"plain\", \"tty\", \"quiet\")", OPT_STR,
-	  &opt_progress, NULL },
+	{ 0, "progress", "string", "Set type of progress output (\"auto\", \"plain\", \"tty\", \"quiet\")",
+	  OPT_STR, &opt_progress, NULL },
 	{ 0, "provenance", NULL, NULL, OPT_STR, &ignored_text, NULL },
 	{ 0, "pull", NULL, "Always attempt to pull all referenced images", OPT_BOOL, &req.pull, NULL },
-	{ 'q', "quiet", NULL, "Suppress the build output and print image ID on success", OPT_BOOL, &opt_quiet, NULL },
+	{ 'q', "quiet", NULL, "Suppress the build output and print image ID on success", OPT_BOOL,
+	  &opt_quiet, NULL },
 	{ 0, "rm", NULL, NULL, OPT_BOOL, &ignored_bool, NULL },
 	{ 0, "sbom", NULL, NULL, OPT_STR, &ignored_text, NULL },
-	{ 0, "secret", "stringArray", "Secret to expose to the build (format: \"id=mysecret[,src=/local/secret]\")",
-	  OPT_LIST, &req.secrets, NULL },
+	{ 0, "secret", "stringArray",
+	  "Secret to expose to the build (format: \"id=mysecret[,src=/local/secret]\")", OPT_LIST,
+	  &req.secrets, NULL },
 	{ 0, "shm-size", "bytes", "Size of \"/dev/shm\"", OPT_CALL, &req.shm_bytes, set_shm },
-	{ 0, "ssh", "stringArray", "SSH agent socket to expose to the build (format: \"default|<id>[=<socket>]\")",
-	  OPT_LIST, &req.ssh, NULL },
-	{ 't', "tag", "stringArray", "Image identifier (format: \"[registry/]repository[:tag]\")", OPT_LIST, &req.tags,
-	  NULL },
+	{ 0, "ssh", "stringArray",
+	  "SSH agent socket to expose to the build (format: \"default|<id>[=<socket>]\")", OPT_LIST,
+	  &req.ssh, NULL },
+	{ 't', "tag", "stringArray", "Image identifier (format: \"[registry/]repository[:tag]\")",
+	  OPT_LIST, &req.tags, NULL },
 	{ 0, "target", "string", "Set the target build stage to build", OPT_STR, &req.target, NULL },
 	{ 0 },
 };
@@ -110,8 +116,8 @@ static struct err *set_progress(struct shown *s)
 {
 	bool plain = str_eq(opt_progress, "plain");
 
-	if (opt_progress && !plain && !str_eq(opt_progress, "auto") && !str_eq(opt_progress, "tty") &&
-	    !str_eq(opt_progress, "quiet"))
+	if (opt_progress && !plain && !str_eq(opt_progress, "auto") &&
+	    !str_eq(opt_progress, "tty") && !str_eq(opt_progress, "quiet"))
 		return err_new(0, "--progress %s: it is auto, plain, tty or quiet", opt_progress);
 	s->quiet = opt_quiet || str_eq(opt_progress, "quiet");
 	buildview_init(&s->view, STDERR_FILENO, plain);
@@ -127,7 +133,8 @@ static struct err *set_progress(struct shown *s)
 static bool looks_like_tar(const char *s, size_t n)
 {
 	return (n > 2 && !memcmp(s, "\x1f\x8b", 2)) || (n > 3 && !memcmp(s, "BZh", 3)) ||
-	       (n > 6 && !memcmp(s, "\xfd\x37zXZ", 6)) || (n > 4 && !memcmp(s, "\x28\xb5\x2f\xfd", 4)) ||
+	       (n > 6 && !memcmp(s, "\xfd\x37zXZ", 6)) ||
+	       (n > 4 && !memcmp(s, "\x28\xb5\x2f\xfd", 4)) ||
 	       (n > 262 && !memcmp(s + 257, "ustar", 5));
 }
 
@@ -223,4 +230,47 @@ const struct verb verb_build = {
 	.opts = opts,
 	.summary = "Build an image from a Dockerfile",
 	.run = build,
+};
+
+/* -- builder prune ----------------------------------------------------------------------------------------------- */
+
+static bool opt_all, opt_force;
+
+static const struct opt prune_opts[] = {
+	{ 'a', "all", NULL, "Remove cache mounts (RUN --mount=type=cache), too", OPT_BOOL, &opt_all,
+	  NULL },
+	{ 'f', "force", NULL, "Do not prompt for confirmation", OPT_BOOL, &opt_force, NULL },
+	{ 0 },
+};
+
+static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
+{
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_strv_ struct strv in_use = { 0 };
+	_cleanup_str_ struct str text = { 0 };
+	uint64_t freed = 0, more = 0;
+	struct err *e;
+
+	if (!opt_force &&
+	    !confirm("WARNING! This will remove all build cache. Are you sure you want to continue?"))
+		return NULL;
+	e = store_open(&st);
+	e = e ?: images_in_use(st, &in_use);
+	e = e ?: build_prune(st, opt_all, 0, &freed);
+	e = e ?: image_collect(st, &in_use, &more);
+	if (e)
+		return e;
+	human_size(freed + more, true, &text);
+	printf("Total reclaimed space: %s\n", text.s);
+	return NULL;
+}
+
+const struct verb verb_builder_prune = {
+	.name = "prune",
+	.args = "",
+	.min_args = 0,
+	.max_args = 0,
+	.opts = prune_opts,
+	.summary = "Remove the build cache",
+	.run = prune,
 };

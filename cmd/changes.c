@@ -10,6 +10,7 @@
 #include "core/base/fd.h"
 #include "core/box/changes.h"
 #include "core/box/procs.h"
+#include "core/box/state.h"
 #include "registry/image_ref.h"
 #include "registry/make.h"
 
@@ -53,7 +54,10 @@ static struct err *export(UNUSED struct call *c, UNUSED int argc, char **argv)
 	if (!e && opt_output)
 		e = fd_open(AT_FDCWD, opt_output, O_WRONLY | O_CREAT | O_TRUNC, 0600, &fd);
 	signal(SIGPIPE, SIG_IGN);
-	return e ?: box_export(b, opt_output ? fd : STDOUT_FILENO);
+	e = e ?: box_export(b, opt_output ? fd : STDOUT_FILENO);
+	if (!e)
+		box_event(st, &b->spec, "export", NULL);
+	return e;
 }
 
 /* --- commit ----------------------------------------------------------------------------------- */
@@ -162,8 +166,12 @@ static struct err *commit(UNUSED struct call *c, int argc, char **argv)
 	m.tar = tar;
 	m.ref = ref;
 	e = e ?: image_make(st, &m, &id);
-	if (!e)
+	if (!e) {
+		_cleanup_free_ char *of = xasprintf("imageID=%s", id);
+
+		box_event(st, &b->spec, "commit", of);
 		puts(id);
+	}
 	return e;
 }
 
@@ -231,8 +239,10 @@ static struct err *import(UNUSED struct call *c, int argc, char **argv)
 	m.tar = tar;
 	m.ref = ref;
 	e = e ?: image_make(st, &m, &id);
-	if (!e)
+	if (!e) {
+		image_event(st, "import", id, ref ?: id);
 		puts(id);
+	}
 	return e;
 }
 

@@ -9,6 +9,8 @@
 #include "core/base/proc.h"
 #include "core/box/procs.h"
 #include "core/box/runopt.h"
+#include "core/store/network.h"
+#include "core/store/volume.h"
 
 #define NEVER "0001-01-01T00:00:00Z" /* Go's zero time */
 
@@ -271,6 +273,8 @@ static void put_limits(const struct box *b, struct json_out *o)
 	json_put_int(o, "MemoryReservation", l->memory_reservation);
 	json_put_int(o, "NanoCpus", l->nano_cpus);
 	json_put_int(o, "CpuShares", l->cpu_shares);
+	json_put_int(o, "CpuPeriod", l->cpu_period);
+	json_put_int(o, "CpuQuota", l->cpu_quota);
 	json_put_str(o, "CpusetCpus", l->cpuset ?: "");
 	if (l->pids)
 		json_put_int(o, "PidsLimit", l->pids);
@@ -278,6 +282,31 @@ static void put_limits(const struct box *b, struct json_out *o)
 		json_put_null(o, "PidsLimit");
 	json_put_int(o, "BlkioWeight", l->blkio_weight);
 	json_put_str(o, "LimitsMode", limits_mode_names[b->state.limits_mode]); /* of the last run */
+}
+
+static void put_taken_text(struct json_out *o, const char *key, char *text)
+{
+	put(o, key, text);
+	free(text);
+}
+
+/* "/db:/web/alias", by the name the other one has now. */
+static void put_links(const struct box *b, struct json_out *o)
+{
+	_cleanup_strv_ struct strv links = { 0 };
+
+	for (size_t i = 0; i < b->spec.links.n; i++) {
+		_cleanup_free_ char *id = xstrndup(b->spec.links.v[i], ID_LEN);
+		struct box *other = NULL;
+		struct err *e = box_find(b->st, id, &other);
+
+		if (!e)
+			strv_addf(&links, "/%s:/%s/%s", other->spec.name, b->spec.name,
+				  b->spec.links.v[i] + strlen(id) + 1);
+		err_free(e); /* removed */
+		box_free(other);
+	}
+	put_list_or_null(o, "Links", &links);
 }
 
 static void put_host_config(const struct box *b, struct json_out *o)
@@ -298,7 +327,8 @@ static void put_host_config(const struct box *b, struct json_out *o)
 	json_close(o, ']');
 	put_asked_mounts(s, o);
 	put_list_or_null(o, "VolumesFrom", &s->volumes_from);
-	json_put_str(o, "NetworkMode", net_mode_names[s->net]);
+	put_taken_text(o, "NetworkMode", describe_network_mode(s));
+	put_links(b, o);
 	describe_ports("PortBindings", NULL, &s->ports, o);
 	json_put_bool(o, "AutoRemove", s->auto_remove);
 	put_list(o, "ExtraHosts", &s->add_hosts, 0);
@@ -371,13 +401,13 @@ static void put_config(const struct box *b, struct json_out *o)
 	put(o, "Hostname", s->hostname);
 	put(o, "Domainname", s->domainname);
 	put(o, "User", s->user);
-	json_put_bool(o, "AttachStdin", s->open_stdin && !s->detached_start);
-	json_put_bool(o, "AttachStdout", !s->detached_start);
-	json_put_bool(o, "AttachStderr", !s->detached_start);
+	json_put_bool(o, "AttachStdin", s->attach & ATTACH_STDIN);
+	json_put_bool(o, "AttachStdout", s->attach & ATTACH_STDOUT);
+	json_put_bool(o, "AttachStderr", s->attach & ATTACH_STDERR);
 	put_set(o, "ExposedPorts", &s->exposed);
 	json_put_bool(o, "Tty", s->tty);
 	json_put_bool(o, "OpenStdin", s->open_stdin);
-	json_put_bool(o, "StdinOnce", s->open_stdin && !s->detached_start);
+	json_put_bool(o, "StdinOnce", s->attach & ATTACH_STDIN);
 	put_list(o, "Env", &s->env, 0);
 	put_list_or_null(o, "Cmd", &s->cmd);
 	put_healthcheck(&s->health, o);
@@ -392,41 +422,94 @@ static void put_config(const struct box *b, struct json_out *o)
 }
 
 /* One network's addresses; empty strings while it has none. */
-static void put_addresses(const struct box *b, struct json_out *o)
+static void put_addresses(const struct net_state *n, struct json_out *o)
 {
-	struct net_addrs n;
-	char gateway[INET_ADDRSTRLEN] = "", ip6[INET6_ADDRSTRLEN] = "",
+	char ip[INET_ADDRSTRLEN] = "", gateway[INET_ADDRSTRLEN] = "", ip6[INET6_ADDRSTRLEN] = "",
 	     gateway6[INET6_ADDRSTRLEN] = "", mac[18] = "";
-	bool up = b->state.status == BOX_RUNNING && b->state.ip && *b->state.ip;
 
-	runopt_addrs(&b->spec, &n);
-	if (up) {
-		inet_ntop(AF_INET, &n.gateway, gateway, sizeof(gateway));
-		inet_ntop(AF_INET6, &n.ip6, ip6, sizeof(ip6));
-		inet_ntop(AF_INET6, &n.gateway6, gateway6, sizeof(gateway6));
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n.mac[0], n.mac[1],
-			 n.mac[2], n.mac[3], n.mac[4], n.mac[5]);
+	if (n) {
+		const uint8_t *m = n->addrs.mac;
+
+		inet_ntop(AF_INET, &n->addrs.ip, ip, sizeof(ip));
+		inet_ntop(AF_INET, &n->addrs.gateway, gateway, sizeof(gateway));
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
+			 m[4], m[5]);
+	}
+	if (n && n->ipv6) {
+		inet_ntop(AF_INET6, &n->addrs.ip6, ip6, sizeof(ip6));
+		inet_ntop(AF_INET6, &n->addrs.gateway6, gateway6, sizeof(gateway6));
 	}
 	json_put_str(o, "Gateway", gateway);
-	json_put_str(o, "IPAddress", up ? b->state.ip : "");
-	json_put_int(o, "IPPrefixLen", up ? n.prefix : 0);
+	json_put_str(o, "IPAddress", ip);
+	json_put_int(o, "IPPrefixLen", n ? n->addrs.prefix : 0);
 	json_put_str(o, "IPv6Gateway", gateway6);
 	json_put_str(o, "GlobalIPv6Address", ip6);
-	json_put_int(o, "GlobalIPv6PrefixLen", up ? n.prefix6 : 0);
+	json_put_int(o, "GlobalIPv6PrefixLen", n && n->ipv6 ? n->addrs.prefix6 : 0);
 	json_put_str(o, "MacAddress", mac);
+}
+
+/* Where it is on the network NAME now, or NULL. */
+static const struct net_state *net_now(const struct box *b, const char *name)
+{
+	for (size_t i = 0; i < b->state.n_nets && b->state.status == BOX_RUNNING; i++)
+		if (!strcmp(b->state.nets[i].name, name))
+			return &b->state.nets[i];
+	return NULL;
+}
+
+static void put_endpoint(const struct box *b, const struct net_want *w, struct json_out *o)
+{
+	const struct net_state *n = net_now(b, w->name);
+	_cleanup_strv_ struct strv names = { 0 };
+
+	strv_add(&names, b->spec.name);
+	strv_copy(&names, &w->aliases);
+	strv_addf(&names, "%.12s", b->spec.id);
+	json_open(o, w->name, '{');
+	if (w->ip || w->ip6) {
+		json_open(o, "IPAMConfig", '{');
+		if (w->ip)
+			json_put_str(o, "IPv4Address", w->ip);
+		if (w->ip6)
+			json_put_str(o, "IPv6Address", w->ip6);
+		json_close(o, '}');
+	} else {
+		json_put_null(o, "IPAMConfig");
+	}
+	json_put_null(o, "Links");
+	put_list_or_null(o, "Aliases", &w->aliases);
+	json_put_str(o, "NetworkID", n ? n->id : "");
+	put_addresses(n, o);
+	put_list(o, "DNSNames", &names, 0);
+	json_close(o, '}');
 }
 
 static void put_network(const struct box *b, struct json_out *o)
 {
+	const struct spec *s = &b->spec;
+	const struct net_want *bridge = net_wants_find(&s->nets, NETWORK_DEFAULT);
+
 	json_open(o, "NetworkSettings", '{');
-	describe_ports("Ports", &b->spec.exposed, &b->state.published, o);
-	put_addresses(b, o);
+	describe_ports("Ports", &s->exposed, &b->state.published, o);
+	put_addresses(bridge ? net_now(b, NETWORK_DEFAULT) : NULL,
+		      o); /* Docker's old form, for that network only */
 	json_open(o, "Networks", '{');
-	json_open(o, net_mode_names[b->spec.net], '{');
-	put_addresses(b, o);
+	for (size_t i = 0; i < s->nets.n; i++)
+		put_endpoint(b, &s->nets.v[i], o);
+	if (s->net == NET_HOST || s->net == NET_NONE) {
+		json_open(o, net_mode_names[s->net], '{');
+		put_addresses(NULL, o);
+		json_close(o, '}');
+	}
 	json_close(o, '}');
 	json_close(o, '}');
-	json_close(o, '}');
+}
+
+char *describe_network_mode(const struct spec *s)
+{
+	if (s->net == NET_CONTAINER)
+		return xasprintf("container:%s", s->net_container);
+	return xstrdup(s->nets.n ? s->nets.v[0].name : net_mode_names[s->net]);
 }
 
 void describe_box(const struct box *b, struct json_out *o)
@@ -551,12 +634,109 @@ void describe_image(const struct image *img, struct image *const *all, size_t n_
 	json_close(o, '}');
 }
 
+/* --- networks --------------------------------------------------------------------------------- */
+
+static void put_ipam(const struct network *n, struct json_out *o)
+{
+	char text[SUBNET_TEXT_MAX];
+
+	json_open(o, "IPAM", '{');
+	json_put_str(o, "Driver", "default");
+	json_put_null(o, "Options");
+	json_open(o, "Config", '[');
+	if (n->subnet.prefix) {
+		json_open(o, NULL, '{');
+		subnet_text(&n->subnet, text);
+		json_put_str(o, "Subnet", text);
+		if (n->ip_range.prefix) {
+			subnet_text(&n->ip_range, text);
+			json_put_str(o, "IPRange", text);
+		}
+		json_put_str(o, "Gateway", inet_ntop(AF_INET, &n->gateway, text, sizeof(text)));
+		json_close(o, '}');
+	}
+	if (n->ipv6) {
+		json_open(o, NULL, '{');
+		subnet_text6(&n->subnet6, text);
+		json_put_str(o, "Subnet", text);
+		json_put_str(o, "Gateway", inet_ntop(AF_INET6, &n->gateway6, text, sizeof(text)));
+		json_close(o, '}');
+	}
+	json_close(o, ']');
+	json_close(o, '}');
+}
+
+static void put_member(const struct network *n, const struct box *b, struct json_out *o)
+{
+	const struct net_state *s = net_now(b, n->name);
+	char ip[INET6_ADDRSTRLEN], mac[18];
+
+	if (!s)
+		return;
+	json_open(o, b->spec.id, '{');
+	json_put_str(o, "Name", b->spec.name);
+	json_put_str(o, "EndpointID", "");
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", s->addrs.mac[0], s->addrs.mac[1],
+		 s->addrs.mac[2], s->addrs.mac[3], s->addrs.mac[4], s->addrs.mac[5]);
+	json_put_str(o, "MacAddress", mac);
+	put_taken_text(o, "IPv4Address",
+		       xasprintf("%s/%u", inet_ntop(AF_INET, &s->addrs.ip, ip, sizeof(ip)),
+				 s->addrs.prefix));
+	put_taken_text(o, "IPv6Address",
+		       n->ipv6 ? xasprintf("%s/%u", inet_ntop(AF_INET6, &s->addrs.ip6, ip, sizeof(ip)),
+					   s->addrs.prefix6)
+			       : xstrdup(""));
+	json_close(o, '}');
+}
+
+struct err *describe_network(struct store *st, const struct network *n, struct json_out *o)
+{
+	struct lease_holder *holders = NULL;
+	size_t n_holders = 0;
+	struct err *e = lease_list(st, n, true, &holders, &n_holders);
+
+	if (e)
+		return e;
+	json_open(o, NULL, '{');
+	put(o, "Name", n->name);
+	json_put_str(o, "Id", n->id);
+	put_time(o, "Created", n->created_ns);
+	json_put_str(o, "Scope", "local");
+	json_put_str(o, "Driver", n->driver);
+	json_put_bool(o, "EnableIPv4", true);
+	json_put_bool(o, "EnableIPv6", n->ipv6);
+	put_ipam(n, o);
+	json_put_bool(o, "Internal", n->internal);
+	json_put_bool(o, "Attachable", n->attachable);
+	json_put_bool(o, "Ingress", false);
+	json_open(o, "ConfigFrom", '{');
+	json_put_str(o, "Network", "");
+	json_close(o, '}');
+	json_put_bool(o, "ConfigOnly", false);
+	json_open(o, "Containers", '{');
+	for (size_t i = 0; i < n_holders; i++) {
+		struct box *b = NULL;
+
+		err_free(box_find(st, holders[i].id, &b)); /* removed meanwhile */
+		if (b)
+			put_member(n, b, o);
+		box_free(b);
+	}
+	json_close(o, '}');
+	put_map(o, "Options", &n->options);
+	put_map(o, "Labels", &n->labels);
+	json_close(o, '}');
+	free(holders);
+	return NULL;
+}
+
 /* --- volumes ---------------------------------------------------------------------------------- */
 
 struct err *describe_volume(struct store *st, const char *name, struct json_out *o)
 {
 	_cleanup_free_ char *record = xasprintf("%s/volume.json", name), *text = NULL;
 	_cleanup_free_ char *point = xasprintf("%s/volumes/%s/data", st->path, name);
+	_cleanup_strv_ struct strv labels = { 0 };
 	_cleanup_json_ json *j = NULL;
 	size_t len;
 	struct err *e;
@@ -568,10 +748,8 @@ struct err *describe_volume(struct store *st, const char *name, struct json_out 
 	json_open(o, NULL, '{');
 	put(o, "CreatedAt", json_str(j, "CreatedAt"));
 	json_put_str(o, "Driver", "local");
-	json_open(o, "Labels", '{');
-	if (json_bool(j, "Anonymous", false))
-		json_put_str(o, "com.docker.volume.anonymous", "");
-	json_close(o, '}');
+	volume_labels(st, name, &labels);
+	put_map(o, "Labels", &labels);
 	put(o, "Mountpoint", point);
 	put(o, "Name", name);
 	json_put_null(o, "Options");

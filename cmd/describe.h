@@ -3,11 +3,15 @@
 #define CMD_DESCRIBE_H
 
 #include "core/box/box.h"
+#include "core/store/network.h"
 
 /* One object each, as an array's element. */
 void describe_box(const struct box *b, struct json_out *o);
+/* "bridge", "host", "container:<id>".  The caller frees it. */
+char *describe_network_mode(const struct spec *s);
 /* ALL: every image of the store, for the further names of the same image. */
 void describe_image(const struct image *img, struct image *const *all, size_t n_all, struct json_out *o);
+struct err *describe_network(struct store *st, const struct network *n, struct json_out *o) MUST_CHECK;
 /* The volume NAME, which exists. */
 struct err *describe_volume(struct store *st, const char *name, struct json_out *o) MUST_CHECK;
 /* "3306/tcp" -> what it is published as: [{"HostIp":..,"HostPort":..}], for each port of EXPOSED and PUBLISHED. */

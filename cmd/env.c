@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "cmd/access.h"
+#include "cmd/db.h"
 #include "cmd/verb.h"
+#include "core/branch/envfile.h"
 
 static const char *opt_format = "shell";
 
@@ -57,6 +59,28 @@ static struct err *only_database(struct store *st, struct box **ret)
 	return e;
 }
 
+/* Those of the repository that the current directory is in: they lead to the branch that is checked out.
+ * *RET_DONE: it has some. */
+static struct err *print_project(enum env_format format, bool *ret_done)
+{
+	_cleanup_db_ struct db db = { 0 };
+	const struct tree *t;
+	struct err *e = db_open(&db, NULL);
+
+	t = !e && db.id && db.repo.dir ? dbproject_tree(&db.p, db.repo.dir) : NULL;
+	*ret_done = t && db.p.n_services;
+	for (size_t i = 0; *ret_done && i < db.p.n_services; i++) {
+		_cleanup_free_ char *text = NULL;
+		struct db_access a;
+
+		dbservice_access(&db.p.services[i], t->address, &a);
+		text = db_access_format(&a, format);
+		fputs(text, stdout);
+		db_access_done(&a);
+	}
+	return e;
+}
+
 static struct err *env(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
@@ -64,9 +88,14 @@ static struct err *env(UNUSED struct call *c, int argc, char **argv)
 	_cleanup_free_ char *text = NULL;
 	struct db_access a = { 0 };
 	enum env_format format = ENV_SHELL;
+	bool done = false;
 	struct err *e;
 
 	e = parse_format(&format);
+	if (!e && !argc)
+		e = print_project(format, &done);
+	if (done)
+		return e;
 	e = e ?: store_open(&st);
 	if (!e)
 		e = argc ? box_find(st, argv[0], &b) : only_database(st, &b);
@@ -85,7 +114,8 @@ const struct verb verb_env = {
 	.max_args = 1,
 	.opts = opts,
 	.summary = "Print how to reach a database: DB_* settings and DATABASE_URL",
-	.more = "Without CONTAINER: the only database that runs.\n\n"
+	.more = "Without CONTAINER: the databases of this git repository (devbox db up), else the only one that\n"
+		"runs.\n\n"
 		"    eval \"$(devbox env)\"             in a shell\n"
 		"    devbox env -f dotenv db > .env    for a project",
 	.run = env,

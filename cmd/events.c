@@ -40,7 +40,9 @@ static bool match_type(const char *value, const void *of)
 
 static bool match_event(const char *value, const void *of)
 {
-	return str_eq(json_str(of, "Action"), value);
+	const char *action = json_str(of, "Action") ?: "", *rest = str_after(action, value);
+
+	return rest && (!*rest || str_starts(rest, ": ")); /* "health_status" is any of them */
 }
 
 static bool match_actor(const char *type, const char *value, json *of)
@@ -234,7 +236,7 @@ const struct verb verb_events = {
 	.name = "events",
 	.args = "",
 	.opts = opts,
-	.summary = "Get real time events of containers and volumes",
+	.summary = "Get real time events of containers, images and volumes",
 	.more = "The last megabyte of events is kept for --since.",
 	.run = events,
 };

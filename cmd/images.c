@@ -38,7 +38,30 @@ static const struct column columns[] = {
 	{ NULL, NULL },
 };
 
-static const char *const known_filters[] = { "dangling", "label", "reference", NULL };
+static const char *const known_filters[] = { "before",	  "dangling", "label", "label!",
+					     "reference", "since",    "until", NULL };
+
+/* before= and since= name images: what is younger or older than them is meant; until= a time. */
+static int64_t before_ns = INT64_MAX, since_ns = INT64_MIN;
+
+static struct err *find_bounds(struct store *st)
+{
+	struct err *e = filters_until(&opt_filters, &before_ns);
+
+	for (size_t i = 0; i < opt_filters.n && !e; i++) {
+		const char *before = str_after(opt_filters.v[i], "before="),
+			   *since = str_after(opt_filters.v[i], "since=");
+		struct image *img = NULL;
+
+		e = before || since ? image_find(st, before ?: since, &img) : NULL;
+		if (img && before && img->created_ns < before_ns)
+			before_ns = img->created_ns;
+		if (img && since && img->created_ns > since_ns)
+			since_ns = img->created_ns;
+		image_free(img);
+	}
+	return e;
+}
 
 /* What an image is called in the columns. */
 struct names {
@@ -150,7 +173,8 @@ static struct err *print(struct image *const *images, size_t n, const char *oper
 			e = operand_matches(operand, &names, &show);
 		show = show && filters_pass(&opt_filters, "reference", match_reference, &names) &&
 		       filters_pass(&opt_filters, "dangling", match_dangling, images[i]) &&
-		       filters_labels(&opt_filters, &images[i]->labels);
+		       filters_labels(&opt_filters, &images[i]->labels) &&
+		       images[i]->created_ns < before_ns && images[i]->created_ns > since_ns;
 		if (show && opt_quiet && !opt_format) { /* an image with several names once */
 			show = !strv_has(&seen, images[i]->id);
 			strv_add(&seen, images[i]->id);
@@ -171,7 +195,11 @@ static struct err *images(UNUSED struct call *c, int argc, char **argv)
 	size_t n = 0;
 	struct err *e = filters_check(&opt_filters, known_filters);
 
+	e = e ?: filters_check_bool(&opt_filters, "dangling");
 	e = e ?: store_open(&st);
+	e = e ?: find_bounds(st);
+	if (err_is(e, ENOENT))
+		e->errnum = 0; /* "No such image" says it */
 	e = e ?: image_list(st, &list, &n);
 	e = e ?: print(list, n, argc ? argv[0] : NULL);
 	for (size_t i = 0; i < n; i++)

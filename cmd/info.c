@@ -8,6 +8,7 @@
 #include "cmd/list.h"
 #include "cmd/verb.h"
 #include "core/base/fd.h"
+#include "core/box/procs.h"
 
 static const char *opt_format;
 static bool opt_short;
@@ -21,7 +22,7 @@ static const struct opt info_opts[] = {
 /* --- info ------------------------------------------------------------------------------------- */
 
 struct counts {
-	size_t running, stopped, images;
+	size_t running, paused, stopped, images;
 };
 
 static struct err *count(struct store *st, struct counts *ret)
@@ -34,7 +35,9 @@ static struct err *count(struct store *st, struct counts *ret)
 
 	*ret = (struct counts){ 0 };
 	for (size_t i = 0; i < n; i++) {
-		*(state_is_up(&boxes[i]->state) ? &ret->running : &ret->stopped) += 1;
+		*(box_is_paused(boxes[i])	  ? &ret->paused
+		  : state_is_up(&boxes[i]->state) ? &ret->running
+						  : &ret->stopped) += 1;
 		box_free(boxes[i]);
 	}
 	free(boxes);
@@ -78,8 +81,8 @@ static void info_text(struct store *st, const struct counts *n, const struct uts
 {
 	_cleanup_str_ struct str s = { 0 };
 
-	str_addf(&s, "Containers: %zu\n Running: %zu\n Paused: 0\n Stopped: %zu\nImages: %zu\n",
-		 n->running + n->stopped, n->running, n->stopped, n->images);
+	str_addf(&s, "Containers: %zu\n Running: %zu\n Paused: %zu\n Stopped: %zu\nImages: %zu\n",
+		 n->running + n->paused + n->stopped, n->running, n->paused, n->stopped, n->images);
 	str_addf(&s, "Server Version: %s\nStorage Driver: overlay\n", DEVBOX_VERSION);
 	str_add(&s, "Daemon: none\nSecurity Options:\n");
 	add_line(&s, "seccomp", "builtin profile");
@@ -103,9 +106,9 @@ static struct err *info_json(struct store *st, const struct counts *n, const str
 
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
-	json_put_int(&o, "Containers", (int64_t)(n->running + n->stopped));
+	json_put_int(&o, "Containers", (int64_t)(n->running + n->paused + n->stopped));
 	json_put_int(&o, "ContainersRunning", (int64_t)n->running);
-	json_put_int(&o, "ContainersPaused", 0);
+	json_put_int(&o, "ContainersPaused", (int64_t)n->paused);
 	json_put_int(&o, "ContainersStopped", (int64_t)n->stopped);
 	json_put_int(&o, "Images", (int64_t)n->images);
 	json_put_str(&o, "Driver", "overlay");
@@ -122,6 +125,14 @@ static struct err *info_json(struct store *st, const struct counts *n, const str
 	json_put_str(&o, NULL, "name=seccomp,profile=builtin");
 	json_put_str(&o, NULL, "name=rootless");
 	json_close(&o, ']');
+	/* what scripts ask before they begin */
+	json_put_str(&o, "LoggingDriver", "json-file");
+	json_put_str(&o, "CgroupVersion",
+		     access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "2" : "1");
+	json_put_str(&o, "DefaultRuntime", "devbox");
+	json_open(&o, "Swarm", '{');
+	json_put_str(&o, "LocalNodeState", "inactive");
+	json_close(&o, '}');
 	json_close(&o, '}');
 	text = json_out_take(&o, &len);
 	return print_formatted(opt_format, text, len);

@@ -5,6 +5,7 @@
 #include "cmd/describe.h"
 #include "cmd/list.h"
 #include "cmd/verb.h"
+#include "core/store/network.h"
 
 static const char *opt_format, *opt_type;
 
@@ -52,12 +53,21 @@ static struct err *inspect_volume(struct store *st, const char *name, struct jso
 	return describe_volume(st, name, o);
 }
 
-static bool is_absent(const struct err *e)
+static struct err *inspect_network(struct store *st, const char *name, struct json_out *o)
 {
-	return e && (str_starts(e->text, "No such") || str_starts(e->text, "invalid reference"));
+	_cleanup_network_ struct network n = { 0 };
+	struct err *e = network_get(st, name, &n);
+
+	return e ?: describe_network(st, &n, o);
 }
 
-/* Containers win over images, images over volumes. */
+static bool is_absent(const struct err *e)
+{
+	return e && (str_ends(e->text, " not found") || str_starts(e->text, "No such") ||
+		     str_starts(e->text, "invalid reference"));
+}
+
+/* Containers win over images, images over networks, those over volumes. */
 static struct err *inspect_any(struct store *st, const char *name, struct json_out *o)
 {
 	struct err *e = inspect_box(st, name, o);
@@ -65,6 +75,10 @@ static struct err *inspect_any(struct store *st, const char *name, struct json_o
 	if (is_absent(e)) {
 		err_free(e);
 		e = inspect_image(st, name, o);
+	}
+	if (is_absent(e)) {
+		err_free(e);
+		e = inspect_network(st, name, o);
 	}
 	if (is_absent(e)) {
 		err_free(e);
@@ -82,11 +96,12 @@ static struct err *pick(struct err *(**ret)(struct store *, const char *, struct
 	*ret = !opt_type			? inspect_any
 	       : !strcmp(opt_type, "container") ? inspect_box
 	       : !strcmp(opt_type, "image")	? inspect_image
+	       : !strcmp(opt_type, "network")	? inspect_network
 	       : !strcmp(opt_type, "volume")	? inspect_volume
 						: NULL;
 	if (!*ret)
 		return err_hint(err_new(0, "\"%s\" is not a valid value for --type", opt_type),
-				"container, image or volume");
+				"container, image, network or volume");
 	return NULL;
 }
 
@@ -141,6 +156,12 @@ static struct err *image_inspect(struct call *c, int argc, char **argv)
 	return inspect(c, argc, argv);
 }
 
+static struct err *network_inspect(struct call *c, int argc, char **argv)
+{
+	opt_type = "network";
+	return inspect(c, argc, argv);
+}
+
 static struct err *volume_inspect(struct call *c, int argc, char **argv)
 {
 	opt_type = "volume";
@@ -153,7 +174,7 @@ const struct verb verb_inspect = {
 	.min_args = 1,
 	.max_args = -1,
 	.opts = opts,
-	.summary = "Return low-level information on containers, images and volumes",
+	.summary = "Return low-level information on containers, images, networks and volumes",
 	.run = inspect,
 };
 const struct verb verb_container_inspect = {
@@ -173,6 +194,15 @@ const struct verb verb_image_inspect = {
 	.opts = &opts[1],
 	.summary = "Display detailed information on images",
 	.run = image_inspect,
+};
+const struct verb verb_network_inspect = {
+	.name = "inspect",
+	.args = "NETWORK [NETWORK...]",
+	.min_args = 1,
+	.max_args = -1,
+	.opts = &opts[1],
+	.summary = "Display detailed information on networks",
+	.run = network_inspect,
 };
 const struct verb verb_volume_inspect = {
 	.name = "inspect",

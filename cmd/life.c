@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cmd/verb.h"
+#include "core/box/state.h"
 #include "core/base/proc.h"
 
 /* --- stop, restart, kill ---------------------------------------------------------------------- */
@@ -55,12 +56,13 @@ static struct err *restart_one(struct box *b, void *arg)
 {
 	struct err *e = NULL;
 
-	if (b->spec.auto_remove && b->state.status == BOX_RUNNING)
-		return err_new(0, "container %s was started with --rm: stopping it would remove it",
-			       b->spec.name);
-	e = stop_one(b, arg);
+	if (b->spec.auto_remove && state_is_up(&b->state))
+		e = box_keep(b);
+	e = e ?: stop_one(b, arg);
 	e = e ?: box_refresh(b);
 	e = e ?: box_start(b, NULL);
+	if (!e)
+		box_event(b->st, &b->spec, "restart", NULL);
 	for (size_t i = 0; !e && i < b->notes.n; i++)
 		fprintf(stderr, "%s: %s\n", prog(), b->notes.v[i]);
 	return e;

@@ -24,6 +24,20 @@ struct err *limitopt_number_or_none(const char *value, void *to) MUST_CHECK;
 	  limitopt_number },                                                                         \
 		{ 'c',	    "cpu-shares",    "int",	     "CPU shares (relative weight)",         \
 		  OPT_CALL, &(l).cpu_shares, limitopt_number },                                      \
+		{ 0,                                                                                 \
+		  "cpu-period",                                                                      \
+		  "int",                                                                             \
+		  "Microseconds over which --cpu-quota counts (default 100000)",                     \
+		  OPT_CALL,                                                                          \
+		  &(l).cpu_period,                                                                   \
+		  limitopt_number },                                                                 \
+		{ 0,                                                                                 \
+		  "cpu-quota",                                                                       \
+		  "int",                                                                             \
+		  "Microseconds of CPU in each --cpu-period",                                        \
+		  OPT_CALL,                                                                          \
+		  &(l).cpu_quota,                                                                    \
+		  limitopt_number_or_none },                                                         \
 		{ 0, "cpus", "decimal", "Number of CPUs", OPT_CALL, &(l).nano_cpus, limitopt_cpus }, \
 		{ 0,                                                                                 \
 		  "cpuset-cpus",                                                                     \

@@ -2,14 +2,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cmd/filter.h"
 #include "cmd/verb.h"
 #include "cmd/volume.h"
 #include "cmd/ui/human.h"
 
 static bool opt_all, opt_force, opt_volumes;
+static struct strv opt_filters;
+
+#define FILTER_OPT                                                                                 \
+	{                                                                                          \
+		0, "filter", "filter", "Provide filter values: label, label!, until", OPT_LIST,    \
+			&opt_filters, NULL                                                         \
+	}
 
 static const struct opt opts[] = {
 	{ 'a', "all", NULL, "Remove all unused images not just dangling ones", OPT_BOOL, &opt_all, NULL },
+	FILTER_OPT,
 	{ 'f', "force", NULL, "Do not prompt for confirmation", OPT_BOOL, &opt_force, NULL },
 	{ 0, "volumes", NULL, "Remove anonymous volumes too", OPT_BOOL, &opt_volumes, NULL },
 	{ 0 },
@@ -17,11 +26,13 @@ static const struct opt opts[] = {
 
 static const struct opt image_opts[] = {
 	{ 'a', "all", NULL, "Remove all unused images, not just dangling ones", OPT_BOOL, &opt_all, NULL },
+	FILTER_OPT,
 	{ 'f', "force", NULL, "Do not prompt for confirmation", OPT_BOOL, &opt_force, NULL },
 	{ 0 },
 };
 
 static const struct opt container_opts[] = {
+	FILTER_OPT,
 	{ 'f', "force", NULL, "Do not prompt for confirmation", OPT_BOOL, &opt_force, NULL },
 	{ 0 },
 };
@@ -36,6 +47,30 @@ static void print_removed(const char *title, const struct strv *l)
 	putchar('\n');
 }
 
+/* What --filter spares: what has the wrong labels, or was made at UNTIL_NS or later. */
+static int64_t until_ns;
+
+static struct err *check_filters(bool dangling)
+{
+	static const char *const known[] = { "label", "label!", "until", "dangling", NULL },
+				 *const fewer[] = { "label", "label!", "until", NULL };
+	struct err *e = filters_check(&opt_filters, dangling ? known : fewer);
+
+	e = e ?: filters_check_bool(&opt_filters, "dangling");
+	if (!e && opt_volumes && opt_filters.n) {
+		e = filters_until(&opt_filters, &until_ns);
+		if (!e && until_ns != INT64_MAX)
+			e = err_new(0, "The \"until\" filter is not supported with \"--volumes\"");
+	}
+	opt_all |= strv_has(&opt_filters, "dangling=false") || strv_has(&opt_filters, "dangling=0");
+	return e ?: filters_until(&opt_filters, &until_ns);
+}
+
+static bool is_spared(int64_t created_ns, const struct strv *labels)
+{
+	return created_ns >= until_ns || !filters_labels(&opt_filters, labels);
+}
+
 /* A container that does not run any more, or never did. */
 static struct err *prune_boxes(struct store *st, uint64_t *freed)
 {
@@ -47,7 +82,7 @@ static struct err *prune_boxes(struct store *st, uint64_t *freed)
 	for (size_t i = 0; i < n; i++) {
 		struct box *b = boxes[i];
 
-		if (!state_is_up(&b->state)) {
+		if (!state_is_up(&b->state) && !is_spared(b->spec.created_ns, &b->spec.labels)) {
 			_cleanup_free_ char *id = xstrdup(b->spec.id);
 			uint64_t bytes = tree_bytes(st, b->dir, "upper");
 			struct err *e = box_rm(b, false, false);
@@ -69,7 +104,7 @@ static struct err *prune_volumes(struct store *st, uint64_t *freed)
 {
 	_cleanup_strv_ struct strv removed = { 0 };
 	uint64_t bytes = 0;
-	struct err *e = volumes_prune(st, false, &removed, &bytes);
+	struct err *e = volumes_prune(st, false, &opt_filters, &removed, &bytes);
 
 	*freed += bytes;
 	print_removed("Deleted Volumes:", &removed);
@@ -80,8 +115,18 @@ static struct err *prune_images(struct store *st, uint64_t *freed)
 {
 	_cleanup_strv_ struct strv removed = { 0 }, in_use = { 0 };
 	uint64_t bytes = 0;
+	struct image **list = NULL;
+	size_t n = 0;
 	struct err *e = images_in_use(st, &in_use);
 
+	if (!e && opt_filters.n) /* what is spared counts as used */
+		e = image_list(st, &list, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (is_spared(list[i]->created_ns, &list[i]->labels))
+			strv_add(&in_use, list[i]->id);
+		image_free(list[i]);
+	}
+	free(list);
 	e = e ?: image_prune(st, opt_all, &in_use, &removed, &bytes);
 	*freed += bytes;
 	print_removed("Deleted Images:", &removed);
@@ -109,8 +154,10 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_free_ char *warning = NULL;
 	uint64_t freed = 0;
-	struct err *e;
+	struct err *e = check_filters(false);
 
+	if (e)
+		return e;
 	warning = xasprintf(
 		":\n  - all stopped containers\n%s  - %s\n  - what interrupted commands left behind\n",
 		opt_volumes ? "  - all anonymous volumes not used by at least one container\n" : "",
@@ -134,8 +181,10 @@ static struct err *container_prune(UNUSED struct call *c, UNUSED int argc, UNUSE
 {
 	_cleanup_store_ struct store *st = NULL;
 	uint64_t freed = 0;
-	struct err *e;
+	struct err *e = check_filters(false);
 
+	if (e)
+		return e;
 	if (!sure(" all stopped containers."))
 		return NULL;
 	e = store_open(&st);
@@ -148,8 +197,10 @@ static struct err *image_prune_verb(UNUSED struct call *c, UNUSED int argc, UNUS
 {
 	_cleanup_store_ struct store *st = NULL;
 	uint64_t freed = 0;
-	struct err *e;
+	struct err *e = check_filters(true);
 
+	if (e)
+		return e;
 	if (!sure(opt_all ? " all images without at least one container associated to them."
 			  : " all dangling images."))
 		return NULL;

@@ -8,6 +8,7 @@
 #include "cmd/volume.h"
 #include "cmd/ui/human.h"
 #include "core/base/proc.h"
+#include "core/store/network.h"
 #include "core/box/procs.h"
 
 static bool opt_all, opt_quiet, opt_latest, opt_no_trunc, opt_size;
@@ -52,9 +53,30 @@ static const struct column columns[] = {
 
 /* --- filters ---------------------------------------------------------------------------------- */
 
-static const char *const known_filters[] = { "ancestor", "exited", "expose", "health",
-					     "id",	 "label",  "name",   "network",
-					     "publish",	 "status", "volume", NULL };
+static const char *const known_filters[] = { "ancestor", "before", "exited", "expose", "health",
+					     "id",	 "label",  "label!", "name",   "network",
+					     "publish",	 "since",  "status", "volume", NULL };
+
+/* The containers that before= and since= name: what is younger or older than them is meant. */
+static int64_t before_ns = INT64_MAX, since_ns = INT64_MIN;
+
+static struct err *find_bounds(struct store *st)
+{
+	for (size_t i = 0; i < opt_filters.n; i++) {
+		const char *before = str_after(opt_filters.v[i], "before="),
+			   *since = str_after(opt_filters.v[i], "since=");
+		_cleanup_box_ struct box *b = NULL;
+		struct err *e = before || since ? box_find(st, before ?: since, &b) : NULL;
+
+		if (e)
+			return e;
+		if (before && b->spec.created_ns < before_ns)
+			before_ns = b->spec.created_ns;
+		if (since && b->spec.created_ns > since_ns)
+			since_ns = b->spec.created_ns;
+	}
+	return NULL;
+}
 
 static bool match_name(const char *value, const void *of)
 {
@@ -156,9 +178,13 @@ static bool match_expose(const char *value, const void *of)
 
 static bool match_network(const char *value, const void *of)
 {
-	const char *own = net_mode_names[((const struct box *)of)->spec.net];
+	const struct box *b = of;
 
-	return !strcmp(value, own) || (!strcmp(value, "bridge") && !strcmp(own, "default"));
+	for (size_t i = 0; i < b->state.n_nets; i++)
+		if (str_starts(b->state.nets[i].id, value) && strlen(value) >= ID_SHORT)
+			return true;
+	return net_wants_find(&b->spec.nets, strcmp(value, "default") ? value : NETWORK_DEFAULT) ||
+	       (!b->spec.nets.n && !strcmp(value, net_mode_names[b->spec.net]));
 }
 
 static bool match_volume(const char *value, const void *of)
@@ -189,10 +215,30 @@ static bool wanted(const struct box *b)
 		{ "volume", match_volume },
 	};
 
+	if (b->spec.created_ns >= before_ns || b->spec.created_ns <= since_ns)
+		return false;
 	for (size_t i = 0; i < ARRAY_LEN(tests); i++)
 		if (!filters_pass(&opt_filters, tests[i].key, tests[i].match, b))
 			return false;
 	return filters_labels(&opt_filters, &b->spec.labels);
+}
+
+/* A word that no state has would match nothing, in silence. */
+static struct err *check_values(void)
+{
+	for (size_t i = 0; i < opt_filters.n; i++) {
+		const char *status = str_after(opt_filters.v[i], "status="),
+			   *health = str_after(opt_filters.v[i], "health=");
+		bool good = (!status && !health) || str_eq(status, "paused");
+
+		for (int k = 0; status && !good && k < BOX_STATUS_MAX; k++)
+			good = !strcmp(status, box_status_names[k]);
+		for (int k = 0; health && !good && k < HEALTH_MAX; k++)
+			good = !strcmp(health, health_names[k]);
+		if (!good)
+			return err_new(0, "invalid filter '%s'", opt_filters.v[i]);
+	}
+	return NULL;
 }
 
 /* A filter on the state says itself which states are meant. */
@@ -327,7 +373,11 @@ static struct err *add_row(struct list *l, const struct box *b, int64_t now)
 		str_addf(&text, "%s%s", i ? "," : "", s->labels.v[i]);
 	put_taken(l, "Labels", &text);
 	put_mounts(l, s);
-	list_put(l, "Networks", net_mode_names[s->net]);
+	for (size_t i = 0; i < s->nets.n; i++)
+		str_addf(&text, "%s%s", i ? "," : "", s->nets.v[i].name);
+	if (!s->nets.n && s->net != NET_CONTAINER)
+		str_add(&text, net_mode_names[s->net]);
+	put_taken(l, "Networks", &text);
 	return list_end_row(l);
 }
 
@@ -363,7 +413,9 @@ static struct err *ps(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv
 	size_t n = 0;
 	struct err *e = filters_check(&opt_filters, known_filters);
 
+	e = e ?: check_values();
 	e = e ?: store_open(&st);
+	e = e ?: find_bounds(st);
 	e = e ?: box_list(st, &boxes, &n);
 	e = e ?: print(boxes, n);
 	for (size_t i = 0; i < n; i++)

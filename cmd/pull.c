@@ -70,6 +70,54 @@ static bool names_tag(const char *image)
 	return strchr(last, ':') || strchr(last, '@');
 }
 
+static bool is_platform(const struct image *img, const char *platform)
+{
+	_cleanup_free_ char *own = NULL;
+
+	if (!platform || !img->os || !img->arch)
+		return true;
+	own = xasprintf("%s/%s", img->os, img->arch);
+	return str_starts(platform, own) || !strcmp(platform, img->arch) || !strcmp(platform, img->os);
+}
+
+struct err *image_get_shown(struct store *st, const char *name, const char *platform,
+			    const char *policy, bool quiet, struct image **ret)
+{
+	_cleanup_free_ char *pulled = NULL;
+	struct err *e = NULL;
+
+	if (strcmp(policy, "always")) {
+		e = image_find(st, name, ret);
+		if (!e && is_platform(*ret, platform))
+			return NULL;
+		if ((e && !err_is(e, ENOENT)) || !strcmp(policy, "never")) {
+			if (e && err_is(e, ENOENT))
+				e->errnum = 0; /* "No such image" says it */
+			return e
+				       ?: err_new(0, "image %s was pulled for %s/%s, not for %s",
+						  name, (*ret)->os, (*ret)->arch, platform);
+		}
+		image_free(*ret);
+		*ret = NULL;
+	}
+	if (e && !quiet) {
+		struct image_ref ref;
+		struct err *bad = image_ref_parse(name, &ref);
+
+		if (bad) {
+			err_free(e);
+			return bad;
+		}
+		pulled = image_ref_familiar(&ref);
+		fprintf(stderr, "Unable to find image '%s' locally\n", pulled);
+		free(TAKE_PTR(pulled));
+		image_ref_done(&ref);
+	}
+	err_free(e);
+	e = pull_shown(st, name, platform, quiet, STDERR_FILENO, &pulled);
+	return e ?: image_find(st, name, ret);
+}
+
 static struct err *pull(UNUSED struct call *c, UNUSED int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;

@@ -1,11 +1,14 @@
-/* cmd/pull.h -- a pull with what the user sees of it; for the verbs pull, run and create. */
+/* cmd/pull.h -- a pull with what the user sees of it; for the verbs that need an image. */
 #ifndef CMD_PULL_H
 #define CMD_PULL_H
 
-#include "core/store/dirs.h"
+#include "registry/image.h"
 
 /* Progress and the closing lines ("Digest:", "Status:") go to OUT_FD unless QUIET.  *RET_REF: the full reference. */
 struct err *pull_shown(struct store *st, const char *image, const char *platform, bool quiet,
 		       int out_fd, char **ret_ref) MUST_CHECK;
+/* The image, pulled if that is needed and POLICY ("always", "missing", "never") allows it. */
+struct err *image_get_shown(struct store *st, const char *name, const char *platform,
+			    const char *policy, bool quiet, struct image **ret) MUST_CHECK;
 
 #endif

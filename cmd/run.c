@@ -3,11 +3,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/time.h>
 
 #include "cmd/access.h"
 #include "cmd/envfile.h"
 #include "cmd/limitopt.h"
+#include "cmd/netopt.h"
 #include "cmd/pull.h"
 #include "cmd/verb.h"
 #include "core/base/fd.h"
@@ -18,6 +20,7 @@ enum { ENV_FILE_MAX = 1 << 20, PROFILE_MAX = 1 << 20, WAIT_NOTICE_MS = 500 };
 
 static struct run_request req = { .stop_timeout_s = -1 };
 static struct strv opt_env_files, opt_env, opt_labels, opt_label_files;
+static struct netopt opt_net;
 static const char *opt_cidfile, *opt_pull = "missing", *opt_platform, *opt_detach_keys;
 static bool opt_detach, opt_quiet, opt_wait, opt_sig_proxy = true, opt_no_healthcheck;
 static char *cwd;
@@ -158,9 +161,8 @@ static struct err *refuse(UNUSED const char *value, void *to)
 	return err_new(0, "it is not supported: %s", (const char *)to);
 }
 
-static char no_peers[] = "containers have no network with each other yet, each has one of its own",
-	    no_cgroup_devices[] =
-		    "a user's containers use devices by the rights of their files (--device)";
+static char no_cgroup_devices[] =
+	"a user's containers use devices by the rights of their files (--device)";
 
 static struct err *set_tmpfs(const char *value, UNUSED void *to)
 {
@@ -179,19 +181,7 @@ static struct err *set_env(const char *value, UNUSED void *to)
 
 static struct err *set_network(const char *value, UNUSED void *to)
 {
-	if (!strcmp(value, "bridge")) { /* Docker's name of the default */
-		req.net = NET_DEFAULT;
-		return NULL;
-	}
-	for (enum net_mode m = 0; m < NET_MODE_MAX; m++)
-		if (!strcmp(value, net_mode_names[m])) {
-			req.net = m;
-			return NULL;
-		}
-	if (str_starts(value, "container:"))
-		return err_new(0, "network %s is not supported: each container has one of its own",
-			       value);
-	return err_hint(err_new(0, "network %s not found", value), "default, none or host");
+	return netopt_network(value, &req);
 }
 
 static struct err *set_pull(const char *value, UNUSED void *to)
@@ -200,6 +190,18 @@ static struct err *set_pull(const char *value, UNUSED void *to)
 		return err_new(0, "it must be \"always\", \"missing\" or \"never\"");
 	opt_pull = value;
 	return NULL;
+}
+
+static struct err *set_attach(const char *value, UNUSED void *to)
+{
+	static const char *const names[] = { "stdin", "stdout", "stderr" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcasecmp(value, names[i])) {
+			req.attach |= 1u << i;
+			return NULL;
+		}
+	return err_new(0, "valid streams are STDIN, STDOUT and STDERR");
 }
 
 static struct err *set_add_host(const char *value, UNUSED void *to)
@@ -250,6 +252,7 @@ static const struct opt opts[] = {
 	  &opt_sig_proxy, NULL },
 	{ 0, "wait", NULL, "With -d: return when the database answers", OPT_BOOL, &opt_wait, NULL },
 	LIMIT_OPTS(req.limits),
+	{ 'a', "attach", NULL, "Attach to STDIN, STDOUT or STDERR", OPT_CALL, NULL, set_attach },
 	{ 0, "add-host", NULL, "Add a custom host-to-IP mapping (host:ip)", OPT_CALL, NULL, set_add_host },
 	{ 0, "cap-add", NULL, "Add Linux capabilities", OPT_LIST, &req.cap_add, NULL },
 	{ 0, "cap-drop", NULL, "Drop Linux capabilities", OPT_LIST, &req.cap_drop, NULL },
@@ -289,10 +292,12 @@ static const struct opt opts[] = {
 	{ 'i', "interactive", NULL, "Keep STDIN open even if not attached", OPT_BOOL,
 	  &req.open_stdin, NULL },
 	{ 0, "ipc", "string", NULL, OPT_CALL, &own_ipc, set_only },
-	{ 0, "ip", "ip", NULL, OPT_CALL, no_peers, refuse },
-	{ 0, "ip6", "ip", NULL, OPT_CALL, no_peers, refuse },
-	{ 0, "link", "list", NULL, OPT_CALL, no_peers, refuse },
-	{ 0, "network-alias", "list", NULL, OPT_CALL, no_peers, refuse },
+	{ 0, "ip", "string", "IPv4 address (e.g., 172.30.100.104)", OPT_STR, &opt_net.ip, NULL },
+	{ 0, "ip6", "string", "IPv6 address (e.g., 2001:db8::33)", OPT_STR, &opt_net.ip6, NULL },
+	{ 0, "link", NULL, "Add link to another container", OPT_LIST, &req.links, NULL },
+	{ 0, "network-alias", NULL, "Add network-scoped alias for the container", OPT_LIST,
+	  &opt_net.aliases, NULL },
+	{ 0, "net-alias", NULL, NULL, OPT_LIST, &opt_net.aliases, NULL },
 	{ 'l', "label", NULL, "Set meta data on a container", OPT_CALL, NULL, set_label },
 	{ 0, "mac-address", "string", "Container MAC address (e.g., 92:d0:c6:0a:29:33)", OPT_STR,
 	  &req.mac, NULL },
@@ -305,8 +310,9 @@ static const struct opt opts[] = {
 	{ 0, "label-file", NULL, "Read in a line delimited file of labels", OPT_LIST,
 	  &opt_label_files, NULL },
 	{ 0, "name", NULL, "Assign a name to the container", OPT_STR, &req.name, NULL },
-	{ 0, "network", "network", "Connect a container to a network: default, none or host",
-	  OPT_CALL, NULL, set_network },
+	{ 0, "network", "network",
+	  "Connect a container to a network: a name, none,\nhost or container:NAME", OPT_CALL, NULL,
+	  set_network },
 	{ 0, "net", NULL, NULL, OPT_CALL, NULL, set_network },
 	{ 0, "no-healthcheck", NULL, "Disable any container-specified HEALTHCHECK", OPT_BOOL,
 	  &opt_no_healthcheck, NULL },
@@ -357,57 +363,6 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 
-/* --- image ------------------------------------------------------------------------------------ */
-
-static bool is_platform(const struct image *img)
-{
-	_cleanup_free_ char *own = NULL;
-
-	if (!opt_platform || !img->os || !img->arch)
-		return true;
-	own = xasprintf("%s/%s", img->os, img->arch);
-	return str_starts(opt_platform, own) || !strcmp(opt_platform, img->arch) ||
-	       !strcmp(opt_platform, img->os);
-}
-
-/* The image, pulled if that is needed and allowed. */
-static struct err *get_image(struct store *st, const char *name, struct image **ret)
-{
-	_cleanup_free_ char *pulled = NULL;
-	struct err *e = NULL;
-
-	if (strcmp(opt_pull, "always")) {
-		e = image_find(st, name, ret);
-		if (!e && is_platform(*ret))
-			return NULL;
-		if ((e && !err_is(e, ENOENT)) || !strcmp(opt_pull, "never")) {
-			if (e && err_is(e, ENOENT))
-				e->errnum = 0; /* "No such image" says it */
-			return e
-				       ?: err_new(0, "image %s was pulled for %s/%s, not for %s",
-						  name, (*ret)->os, (*ret)->arch, opt_platform);
-		}
-		image_free(*ret);
-		*ret = NULL;
-	}
-	if (e && !opt_quiet) {
-		struct image_ref ref;
-		struct err *bad = image_ref_parse(name, &ref);
-
-		if (bad) {
-			err_free(e);
-			return bad;
-		}
-		pulled = image_ref_familiar(&ref);
-		fprintf(stderr, "Unable to find image '%s' locally\n", pulled);
-		free(TAKE_PTR(pulled));
-		image_ref_done(&ref);
-	}
-	err_free(e);
-	e = pull_shown(st, name, opt_platform, opt_quiet, STDERR_FILENO, &pulled);
-	return e ?: image_find(st, name, ret);
-}
-
 /* --- making ----------------------------------------------------------------------------------- */
 
 static struct err *read_env_files(void)
@@ -451,7 +406,7 @@ static struct err *read_label_files(void)
 /* What the host's network, or none, makes of -p: said, not ignored. */
 static void warn_ports(void)
 {
-	if (req.net != NET_DEFAULT && (req.ports.n || req.publish_all))
+	if ((req.net == NET_NONE || req.net == NET_HOST) && (req.ports.n || req.publish_all))
 		fprintf(stderr, "WARNING: Published ports are discarded when using %s network mode\n",
 			net_mode_names[req.net]);
 }
@@ -494,12 +449,13 @@ static struct err *make_box(struct store *st, int argc, char **argv, struct box 
 	strv_copy(&req.env, &opt_env);
 	e = e ?: read_label_files();
 	strv_copy(&req.labels, &opt_labels);
+	e = e ?: netopt_finish(&opt_net, &req);
 	warn_ports();
 	given = req.env.n;
 	e = e ?: open_cidfile(&cid);
 	if (e)
 		return e;
-	e = get_image(st, req.image, &img);
+	e = image_get_shown(st, req.image, opt_platform, opt_pull, opt_quiet, &img);
 	e = e ?: box_create(st, &req, img, ret);
 	if (!e && cid >= 0)
 		e = fd_write_all(cid, opt_cidfile, (*ret)->spec.id, strlen((*ret)->spec.id));
@@ -516,6 +472,12 @@ static struct err *make_box(struct store *st, int argc, char **argv, struct box 
 	return e;
 }
 
+static void attach_default(void)
+{
+	if (!req.attach)
+		req.attach = ATTACH_STDOUT | ATTACH_STDERR | (req.open_stdin ? ATTACH_STDIN : 0);
+}
+
 static struct err *create(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
@@ -523,6 +485,7 @@ static struct err *create(UNUSED struct call *c, int argc, char **argv)
 	bool made_up = false;
 	struct err *e = store_open(&st);
 
+	attach_default();
 	e = e ?: make_box(st, argc, argv, &b, &made_up);
 	if (!e)
 		puts(b->spec.id);
@@ -608,7 +571,7 @@ static struct err *run_foreground(struct call *c, struct box *b, bool made_up)
 	struct foreground f = { .b = b, .made_up = made_up };
 	struct attach_opts o = {
 		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
-		.with_stdin = req.open_stdin,
+		.with_stdin = req.open_stdin && req.attach & ATTACH_STDIN,
 		.tty = b->spec.tty,
 		.sig_proxy = opt_sig_proxy,
 		.detach_keys = opt_detach_keys,
@@ -616,12 +579,16 @@ static struct err *run_foreground(struct call *c, struct box *b, bool made_up)
 		.on_interrupt = b->spec.recipe && !req.open_stdin ? on_interrupt : NULL,
 		.arg = &f,
 	};
-	_cleanup_close_ int conn = -1;
+	_cleanup_close_ int conn = -1, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	enum attach_end end = ATTACH_EXITED;
 	struct err *e = box_start(b, &conn);
 
 	if (e)
 		return e;
+	if (!(req.attach & ATTACH_STDOUT))
+		o.stdio[1] = null;
+	if (!(req.attach & ATTACH_STDERR))
+		o.stdio[2] = null;
 	print_notes(b);
 	e = attach_run(b, conn, &o, &end, &c->status);
 	if (!e && end == ATTACH_LOST)
@@ -678,6 +645,10 @@ static struct err *check_flags(void)
 		return err_status(
 			err_new(0, "--wait goes with -d: in the foreground you see when it is ready"),
 			125);
+	if (opt_detach && req.attach)
+		return err_status(err_new(0, "Conflicting options: -a and -d"), 125);
+	if (!opt_detach)
+		attach_default();
 	if (!opt_detach && req.tty && req.open_stdin && !isatty(STDIN_FILENO))
 		return err_status(err_new(0, "the input device is not a TTY"), 1);
 	return NULL;

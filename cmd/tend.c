@@ -1,16 +1,12 @@
-/* cmd/tend.c -- devbox rename, pause, unpause, top, stats: looking after running containers */
-#include <fcntl.h>
+/* cmd/tend.c -- devbox rename, pause, unpause, stats: looking after running containers */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/sysinfo.h>
-#include <time.h>
 
 #include "cmd/list.h"
 #include "cmd/verb.h"
 #include "cmd/ui/human.h"
-#include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "core/box/procs.h"
 
@@ -44,125 +40,6 @@ static struct err *unpause_one(struct box *b, UNUSED void *arg)
 static struct err *unpause_verb(UNUSED struct call *c, int argc, char **argv)
 {
 	return each_box(argc, argv, unpause_one, NULL);
-}
-
-/* --- top -------------------------------------------------------------------------------------- */
-
-enum { STAT_FIELDS = 22 };
-
-/* Fields 3... of proc_pid_stat(5) as numbers, F[3] being the letter. */
-static bool read_stat(pid_t pid, int64_t f[STAT_FIELDS + 1], char comm[64])
-{
-	_cleanup_free_ char *path = xasprintf("/proc/%d/stat", pid), *text = NULL;
-	struct err *e = fd_read_file(AT_FDCWD, path, 4096, &text, NULL);
-	char *open, *at;
-
-	if (e) {
-		err_free(e); /* it has ended */
-		return false;
-	}
-	open = strchr(text, '(');
-	at = strrchr(text, ')');
-	if (!open || !at || !at[1] || !at[2])
-		return false;
-	snprintf(comm, 64, "%.*s", (int)(at - open - 1), open + 1);
-	f[3] = at[2];
-	at += 3;
-	for (int i = 4; i <= STAT_FIELDS; i++)
-		f[i] = strtoll(at, &at, 10);
-	return true;
-}
-
-static void add_command(pid_t pid, const char *comm, struct str *out)
-{
-	_cleanup_free_ char *path = xasprintf("/proc/%d/cmdline", pid), *text = NULL;
-	size_t len = 0;
-	struct err *e = fd_read_file(AT_FDCWD, path, 1 << 20, &text, &len);
-
-	err_free(e); /* ended, or without arguments: its name then */
-	while (len && !text[len - 1])
-		len--;
-	for (size_t i = 0; i < len; i++)
-		if (!text[i] || text[i] == '\t' || text[i] == '\n')
-			text[i] = ' ';
-	if (len)
-		human_clean(text, out);
-	else
-		str_addf(out, "[%s]", comm);
-}
-
-static void add_start(int64_t start_s, int64_t now_s, struct str *out)
-{
-	time_t t = (time_t)start_s;
-	struct tm tm;
-	char text[16];
-
-	localtime_r(&t, &tm);
-	strftime(text, sizeof(text), now_s - start_s < 86400 ? "%H:%M" : "%b%d", &tm);
-	str_add(out, text);
-}
-
-static void add_tty(int64_t tty, struct str *out)
-{
-	if (tty >> 8 == 136)
-		str_addf(out, "pts/%d", (int)(tty & 255));
-	else
-		str_add(out, "?");
-}
-
-/* One line as `ps -ef` has it. */
-static void add_top_line(pid_t pid, struct str *out)
-{
-	const int64_t hz = sysconf(_SC_CLK_TCK), now = time_now_ns() / 1000000000;
-	_cleanup_free_ char *dir = xasprintf("/proc/%d", pid);
-	int64_t f[STAT_FIELDS + 1] = { 0 }, start, cpu, age;
-	struct timespec boot;
-	char comm[64];
-	struct stat st;
-
-	if (stat(dir, &st) < 0 || !read_stat(pid, f, comm))
-		return;
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	cpu = (f[14] + f[15]) / hz;
-	start = now - boot.tv_sec + f[22] / hz;
-	age = now > start ? now - start : 1;
-	str_addf(out, "%u\t%d\t%d\t%d\t", st.st_uid, pid, (int)f[4], (int)(cpu * 100 / age));
-	add_start(start, now, out);
-	str_addc(out, '\t');
-	add_tty(f[7], out);
-	str_addf(out, "\t%02d:%02d:%02d\t", (int)(cpu / 3600), (int)(cpu / 60 % 60), (int)(cpu % 60));
-	add_command(pid, comm, out);
-}
-
-static struct err *top(UNUSED struct call *c, int argc, char **argv)
-{
-	_cleanup_store_ struct store *st = NULL;
-	_cleanup_box_ struct box *b = NULL;
-	_cleanup_procs_ struct procs p = { 0 };
-	_cleanup_table_ struct table t = { 0 };
-	_cleanup_str_ struct str text = { 0 };
-	struct err *e = store_open(&st);
-
-	e = e ?: box_find(st, argv[0], &b);
-	if (!e && argc > 1)
-		e = err_hint(err_new(0, "options of ps are not supported"), "%s exec %s ps %s",
-			     prog(), argv[0], argv[1]);
-	if (!e && b->state.status != BOX_RUNNING)
-		e = err_new(0, "container %s is not running", b->spec.id);
-	e = e ?: box_procs(b, &p);
-	if (e)
-		return e;
-	table_line(&t, "UID\tPID\tPPID\tC\tSTIME\tTTY\tTIME\tCMD");
-	for (size_t i = 0; i < p.n; i++) {
-		_cleanup_str_ struct str line = { 0 };
-
-		add_top_line(p.v[i], &line);
-		if (line.len)
-			table_line(&t, line.s);
-	}
-	table_text(&t, &text);
-	fputs(text.s, stdout);
-	return NULL;
 }
 
 /* --- stats ------------------------------------------------------------------------------------ */
@@ -361,15 +238,6 @@ const struct verb verb_unpause = {
 	.max_args = -1,
 	.summary = "Unpause all processes within one or more containers",
 	.run = unpause_verb,
-};
-const struct verb verb_top = {
-	.name = "top",
-	.args = "CONTAINER",
-	.min_args = 1,
-	.max_args = -1,
-	.grammar = OPT_FIRST,
-	.summary = "Display the running processes of a container",
-	.run = top,
 };
 const struct verb verb_stats = {
 	.name = "stats",

@@ -23,7 +23,8 @@ static const struct opt opts[] = {
 
 static bool any_limit(void)
 {
-	return limits_any(&limits) || limits.memory_swap || limits.pids;
+	return limits_any(&limits) || limits.memory_swap || limits.pids || limits.cpu_period ||
+	       limits.cpu_quota;
 }
 
 static struct err *update_one(struct box *b, UNUSED void *arg)

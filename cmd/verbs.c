@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cmd/compose.h"
 #include "core/base/proc.h"
 #include "core/box/control.h"
 #include "core/box/term.h"
@@ -46,6 +47,10 @@ static const struct entry {
 	{ "", "inspect", &verb_inspect },
 	{ "", "env", &verb_env },
 	{ "", "pull", &verb_pull },
+	{ "", "push", &verb_push },
+	{ "", "login", &verb_login },
+	{ "", "logout", &verb_logout },
+	{ "", "build", &verb_build },
 	{ "", "images", &verb_images },
 	{ "", "tag", &verb_tag },
 	{ "", "rmi", &verb_rmi },
@@ -53,6 +58,15 @@ static const struct entry {
 	{ "", "info", &verb_info },
 	{ "", "doctor", &verb_doctor },
 	{ "", "version", &verb_version },
+
+	{ "builder", "build", &verb_build },
+	{ "builder", "prune", &verb_builder_prune },
+
+	{ "buildx", "build", &verb_build },
+	{ "buildx", "prune", &verb_builder_prune },
+
+	{ "compose", "config", &verb_compose_config },
+	{ "compose", "convert", &verb_compose_config },
 
 	{ "container", "attach", &verb_attach },
 	{ "container", "commit", &verb_commit },
@@ -83,15 +97,51 @@ static const struct entry {
 	{ "container", "update", &verb_update },
 	{ "container", "wait", &verb_wait },
 
+	{ "context", "inspect", &verb_context_inspect },
+	{ "context", "ls", &verb_context_ls },
+	{ "context", "list", &verb_context_ls },
+	{ "context", "show", &verb_context_show },
+	{ "context", "use", &verb_context_use },
+
+	{ "db", "up", &verb_db_up },
+	{ "db", "ls", &verb_db_ls },
+	{ "db", "list", &verb_db_ls },
+	{ "db", "switch", &verb_db_switch },
+	{ "db", "reset", &verb_db_reset },
+	{ "db", "rm", &verb_db_rm },
+	{ "db", "remove", &verb_db_rm },
+	{ "db", "prune", &verb_db_prune },
+	{ "db", "url", &verb_db_url },
+	{ "db", "create", &verb_db_create },
+	{ "db", "rename", &verb_db_rename },
+	{ "db", "protect", &verb_db_protect },
+	{ "db", "diff-size", &verb_db_diff_size },
+	{ "db", "sleep", &verb_db_sleep },
+	{ "db", "stop", &verb_db_stop },
+	{ "db", "hosts", &verb_db_hosts },
+	{ "db", "hook", &verb_db_hook },
+
+	{ "image", "build", &verb_build },
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
 	{ "image", "ls", &verb_images },
 	{ "image", "list", &verb_images },
 	{ "image", "prune", &verb_image_prune },
 	{ "image", "pull", &verb_pull },
+	{ "image", "push", &verb_push },
 	{ "image", "rm", &verb_rmi },
 	{ "image", "remove", &verb_rmi },
 	{ "image", "tag", &verb_tag },
+
+	{ "network", "connect", &verb_network_connect },
+	{ "network", "create", &verb_network_create },
+	{ "network", "disconnect", &verb_network_disconnect },
+	{ "network", "inspect", &verb_network_inspect },
+	{ "network", "ls", &verb_network_ls },
+	{ "network", "list", &verb_network_ls },
+	{ "network", "prune", &verb_network_prune },
+	{ "network", "rm", &verb_network_rm },
+	{ "network", "remove", &verb_network_rm },
 
 	{ "system", "df", &verb_system_df },
 	{ "system", "events", &verb_events },
@@ -109,11 +159,18 @@ static const struct entry {
 
 static const struct {
 	const char *name, *summary;
+	const struct opt *opts; /* between the group's name and the verb's, or NULL */
 } groups[] = {
-	{ "container", "Manage containers" },
-	{ "image", "Manage images" },
-	{ "system", "Manage devbox" },
-	{ "volume", "Manage volumes" },
+	{ "builder", "Manage builds", NULL },
+	{ "buildx", "Docker's other name for builds", NULL },
+	{ "compose", "Define and run multi-container applications", compose_opts },
+	{ "container", "Manage containers", NULL },
+	{ "context", "Tell which engine is used: always this one", NULL },
+	{ "db", "Manage databases that follow git's branches", NULL },
+	{ "image", "Manage images", NULL },
+	{ "network", "Manage networks", NULL },
+	{ "system", "Manage devbox", NULL },
+	{ "volume", "Manage volumes", NULL },
 };
 
 static const char *program = "devbox";
@@ -128,12 +185,23 @@ bool prog_is_docker(void)
 	return !strcmp(program, "docker");
 }
 
+/* Called as docker-compose: everything is a verb of this group. */
+static const char compose_program[] = "docker-compose", compose_group[] = "compose";
+
 static void set_prog(const char *argv0)
 {
-	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+	const char *slash = argv0 ? strrchr(argv0, '/') : NULL, *name = slash ? slash + 1 : argv0;
 
-	if (argv0 && !strcmp(slash ? slash + 1 : argv0, "docker"))
+	if (name && !strcmp(name, "docker"))
 		program = "docker";
+	if (name && !strcmp(name, compose_program))
+		program = compose_program;
+}
+
+/* GROUP as it stands on the command line: "" where the program's name says it. */
+static const char *shown_group(const char *group)
+{
+	return program == compose_program ? "" : group;
 }
 
 /* --- help ------------------------------------------------------------------------------------- */
@@ -141,7 +209,9 @@ static void set_prog(const char *argv0)
 /* "devbox stop" for a verb's entry. */
 static void add_path(const struct entry *en, struct str *out)
 {
-	str_addf(out, "%s %s%s%s", program, en->group, *en->group ? " " : "", en->name);
+	const char *group = shown_group(en->group);
+
+	str_addf(out, "%s %s%s%s", program, group, *group ? " " : "", en->name);
 }
 
 static void add_usage(const struct verb *v, const char *path, struct str *out)
@@ -199,12 +269,16 @@ static void add_list(const char *group, struct str *out)
 static void group_help(size_t g)
 {
 	_cleanup_str_ struct str s = { 0 };
+	const char *group = shown_group(groups[g].name), *gap = *group ? " " : "";
 
-	str_addf(&s, "Usage:  %s %s COMMAND\n\n%s\n\nCommands:\n", program, groups[g].name,
-		 groups[g].summary);
+	str_addf(&s, "Usage:  %s%s%s %sCOMMAND\n\n%s\n\n", program, gap, group,
+		 groups[g].opts ? "[OPTIONS] " : "", groups[g].summary);
+	if (groups[g].opts)
+		opt_help(groups[g].opts, &s);
+	str_addf(&s, "%sCommands:\n", groups[g].opts ? "\n" : "");
 	add_list(groups[g].name, &s);
-	str_addf(&s, "\nRun '%s %s COMMAND --help' for more information on a command.\n", program,
-		 groups[g].name);
+	str_addf(&s, "\nRun '%s%s%s COMMAND --help' for more information on a command.\n", program,
+		 gap, group);
 	fputs(s.s, stdout);
 }
 
@@ -283,8 +357,10 @@ static const char *nearest_verb(const char *group, const char *name)
 
 static int unknown_verb(const char *group, const char *name)
 {
-	const char *near = nearest_verb(group, name), *gap = *group ? " " : "";
+	const char *near = nearest_verb(group, name), *gap;
 
+	group = shown_group(group);
+	gap = *group ? " " : "";
 	fprintf(stderr, "%s: '%s%s%s' is not a %s command.\n", program, group, gap, name, program);
 	if (near)
 		fprintf(stderr, "Did you mean '%s %s%s%s'?\n", program, group, gap, near);
@@ -389,9 +465,43 @@ static int run_help(int argc, char **argv)
 }
 
 /* Verbs that put a process of ours into a container. */
-static bool enters_container(const struct verb *v)
+static bool enters_container(const struct entry *en)
 {
-	return v == &verb_run || v == &verb_start || v == &verb_restart || v == &verb_exec;
+	const struct verb *v = en->verb;
+
+	return !strcmp(en->group, "db") || v == &verb_resume || v == &verb_run ||
+	       v == &verb_start || v == &verb_restart || v == &verb_exec;
+}
+
+/* WORDS: what stands behind the group's name in ARGV. */
+static struct err *run_group(size_t g, int n, char **words, char **argv, int *ret_status)
+{
+	const char *group = groups[g].name;
+	const struct entry *en;
+
+	if (groups[g].opts && n > 0) {
+		struct opt_result res;
+		struct err *e = opt_parse(groups[g].opts, OPT_FIRST, n, words, &res);
+
+		if (e) {
+			*ret_status = flag_error(e, program);
+			return NULL;
+		}
+		n = res.help ? 0 : res.argc;
+	}
+	if (n < 1 || !strcmp(words[0], "--help") || !strcmp(words[0], "-h") ||
+	    (!strcmp(words[0], "help") && n == 1)) {
+		group_help(g);
+		return NULL;
+	}
+	en = find_entry(group, words[0]);
+	if (!en) {
+		*ret_status = unknown_verb(group, words[0]);
+		return NULL;
+	}
+	if (enters_container(en))
+		shield_self(argv);
+	return run_verb(en, n - 1, words + 1, ret_status);
 }
 
 struct err *verbs_run(int argc, char **argv, int *ret_status)
@@ -401,6 +511,8 @@ struct err *verbs_run(int argc, char **argv, int *ret_status)
 
 	set_prog(argc > 0 ? argv[0] : NULL);
 	*ret_status = 0;
+	if (program == compose_program)
+		return run_group(find_group(compose_group), argc - 1, argv + 1, argv, ret_status);
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		help();
 		return NULL;
@@ -424,26 +536,14 @@ struct err *verbs_run(int argc, char **argv, int *ret_status)
 		}
 	}
 	g = find_group(argv[1]);
-	if (g < ARRAY_LEN(groups)) {
-		if (argc < 3 || !strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")) {
-			group_help(g);
-			return NULL;
-		}
-		en = find_entry(argv[1], argv[2]);
-		if (!en) {
-			*ret_status = unknown_verb(argv[1], argv[2]);
-			return NULL;
-		}
-		if (enters_container(en->verb))
-			shield_self(argv);
-		return run_verb(en, argc - 3, argv + 3, ret_status);
-	}
+	if (g < ARRAY_LEN(groups))
+		return run_group(g, argc - 2, argv + 2, argv, ret_status);
 	en = find_entry("", argv[1]);
 	if (!en) {
 		*ret_status = unknown_verb("", argv[1]);
 		return NULL;
 	}
-	if (enters_container(en->verb))
+	if (enters_container(en))
 		shield_self(argv);
 	return run_verb(en, argc - 2, argv + 2, ret_status);
 }

@@ -55,7 +55,17 @@ static struct err *used_volumes(struct store *st, struct strv *ret)
 	return e;
 }
 
-struct err *volumes_prune(struct store *st, bool all, struct strv *removed, uint64_t *ret_freed_bytes)
+static bool has_labels(struct store *st, const struct strv *filters, const char *name)
+{
+	_cleanup_strv_ struct strv labels = { 0 };
+
+	if (filters->n)
+		volume_labels(st, name, &labels);
+	return filters_labels(filters, &labels);
+}
+
+struct err *volumes_prune(struct store *st, bool all, const struct strv *filters,
+			  struct strv *removed, uint64_t *ret_freed_bytes)
 {
 	_cleanup_strv_ struct strv used = { 0 }, names = { 0 };
 	uint64_t freed = 0;
@@ -65,7 +75,8 @@ struct err *volumes_prune(struct store *st, bool all, struct strv *removed, uint
 	for (size_t i = 0; !e && i < names.n; i++) {
 		uint64_t bytes;
 
-		if (strv_has(&used, names.v[i]) || (!all && !volume_is_anonymous(st, names.v[i])))
+		if (strv_has(&used, names.v[i]) || (!all && !volume_is_anonymous(st, names.v[i])) ||
+		    !has_labels(st, filters, names.v[i]))
 			continue;
 		bytes = tree_bytes(st, st->volumes, names.v[i]);
 		e = volume_remove(st, names.v[i]);
@@ -80,15 +91,40 @@ struct err *volumes_prune(struct store *st, bool all, struct strv *removed, uint
 
 /* --- create ----------------------------------------------------------------------------------- */
 
+static const char *opt_driver;
+static struct strv opt_labels, opt_driver_opts;
+
+static const struct opt create_opts[] = {
+	{ 'd', "driver", "string", "Specify volume driver name (only \"local\")", OPT_STR,
+	  &opt_driver, NULL },
+	{ 0, "label", "list", "Set metadata for a volume", OPT_LIST, &opt_labels, NULL },
+	{ 'o', "opt", "map", "Set driver specific options (none are supported)", OPT_LIST,
+	  &opt_driver_opts, NULL },
+	{ 0 },
+};
+
 static struct err *create(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_free_ char *name = argc ? xstrdup(argv[0]) : volume_make_name();
 	bool created;
-	struct err *e = store_open(&st);
+	struct err *e = NULL;
 
+	if (opt_driver && strcmp(opt_driver, "local") != 0)
+		e = err_new(0, "create %s: volume driver \"%s\" is not there, only \"local\"", name,
+			    opt_driver);
+	else if (opt_driver_opts.n)
+		e = err_hint(err_new(0,
+				     "create %s: driver option \"%s\" is not supported: it would mount a file system, "
+				     "which takes the host's root",
+				     name, opt_driver_opts.v[0]),
+			     "--mount type=tmpfs or a bind mount of a directory (-v /DIR:/TARGET)");
+	for (size_t i = 0; i < opt_labels.n && !e; i++)
+		if (!*opt_labels.v[i] || *opt_labels.v[i] == '=')
+			e = err_new(0, "invalid label '%s': empty name", opt_labels.v[i]);
+	e = e ?: store_open(&st);
 	e = e ?: volume_check_name(name);
-	e = e ?: volume_ensure(st, name, argc == 0, &created);
+	e = e ?: volume_create(st, name, argc == 0, &opt_labels, &created);
 	if (!e)
 		puts(name);
 	return e;
@@ -101,7 +137,8 @@ static const char *opt_format;
 static struct strv opt_filters;
 
 static const struct opt ls_opts[] = {
-	{ 'f', "filter", "filter", "Provide filter values: dangling, name", OPT_LIST, &opt_filters, NULL },
+	{ 'f', "filter", "filter", "Provide filter values: dangling, driver, label, name", OPT_LIST,
+	  &opt_filters, NULL },
 	{ 0, "format", "string",
 	  "Format output using a custom template:\n'table', 'table TEMPLATE', 'json' or a Go template",
 	  OPT_STR, &opt_format, NULL },
@@ -110,11 +147,8 @@ static const struct opt ls_opts[] = {
 };
 
 static const struct column columns[] = {
-	{ "Driver", "DRIVER" },
-	{ "Name", "VOLUME NAME" },
-	{ "Mountpoint", "MOUNTPOINT" },
-	{ "Scope", "SCOPE" },
-	{ NULL, NULL },
+	{ "Driver", "DRIVER" }, { "Name", "VOLUME NAME" }, { "Mountpoint", "MOUNTPOINT" },
+	{ "Scope", "SCOPE" },	{ "Labels", "LABELS" },	   { NULL, NULL },
 };
 
 struct seen {
@@ -132,6 +166,11 @@ static bool match_dangling(const char *value, const void *of)
 	return (!strcmp(value, "true") || !strcmp(value, "1")) == !((const struct seen *)of)->used;
 }
 
+static bool match_driver(const char *value, UNUSED const void *of)
+{
+	return !strcmp(value, "local");
+}
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -139,12 +178,13 @@ static int by_name(const void *a, const void *b)
 
 static struct err *ls(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
 {
-	static const char *const known[] = { "dangling", "name", NULL };
+	static const char *const known[] = { "dangling", "driver", "label", "label!", "name", NULL };
 	_cleanup_strv_ struct strv names = { 0 }, used = { 0 };
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_list_ struct list l = { 0 };
 	struct err *e = filters_check(&opt_filters, known);
 
+	e = e ?: filters_check_bool(&opt_filters, "dangling");
 	e = e ?: store_open(&st);
 	e = e ?: volume_list(st, &names);
 	e = e ?: used_volumes(st, &used);
@@ -154,15 +194,23 @@ static struct err *ls(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv
 	for (size_t i = 0; !e && i < names.n; i++) {
 		struct seen v = { names.v[i], strv_has(&used, names.v[i]) };
 		_cleanup_free_ char *point = xasprintf("%s/volumes/%s/data", st->path, v.name);
+		_cleanup_strv_ struct strv labels = { 0 };
+		_cleanup_str_ struct str text = { 0 };
 
+		volume_labels(st, v.name, &labels);
 		if (!filters_pass(&opt_filters, "name", match_name, &v) ||
-		    !filters_pass(&opt_filters, "dangling", match_dangling, &v))
+		    !filters_pass(&opt_filters, "dangling", match_dangling, &v) ||
+		    !filters_pass(&opt_filters, "driver", match_driver, NULL) ||
+		    !filters_labels(&opt_filters, &labels))
 			continue;
+		for (size_t k = 0; k < labels.n; k++)
+			str_addf(&text, "%s%s", k ? "," : "", labels.v[k]);
 		list_row(&l);
 		list_put(&l, "Driver", "local");
 		list_put(&l, "Name", v.name);
 		list_put(&l, "Mountpoint", point);
 		list_put(&l, "Scope", "local");
+		list_put(&l, "Labels", text.s ?: "");
 		e = list_end_row(&l);
 	}
 	if (!e)
@@ -216,6 +264,8 @@ static struct err *rm(UNUSED struct call *c, int argc, char **argv)
 static const struct opt prune_opts[] = {
 	{ 'a', "all", NULL, "Remove all unused volumes, not just anonymous ones", OPT_BOOL,
 	  &opt_all, NULL },
+	{ 0, "filter", "filter", "Provide filter values (e.g. \"label=<label>\")", OPT_LIST,
+	  &opt_filters, NULL },
 	{ 'f', "force", NULL, "Do not prompt for confirmation", OPT_BOOL, &opt_force, NULL },
 	{ 0 },
 };
@@ -225,9 +275,14 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_strv_ struct strv removed = { 0 };
 	_cleanup_str_ struct str size = { 0 };
+	static const char *const known[] = { "all", "label", "label!", NULL };
 	uint64_t freed = 0;
-	struct err *e;
+	struct err *e = filters_check(&opt_filters, known);
 
+	e = e ?: filters_check_bool(&opt_filters, "all");
+	if (e)
+		return e;
+	opt_all |= strv_has(&opt_filters, "all=true") || strv_has(&opt_filters, "all=1");
 	printf("%s",
 	       opt_force ? ""
 	       : opt_all ? "WARNING! This will remove all volumes not used by at least one container.\n"
@@ -235,7 +290,7 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 	if (!opt_force && !confirm("Are you sure you want to continue?"))
 		return NULL;
 	e = store_open(&st);
-	e = e ?: volumes_prune(st, opt_all, &removed, &freed);
+	e = e ?: volumes_prune(st, opt_all, &opt_filters, &removed, &freed);
 	if (removed.n)
 		puts("Deleted Volumes:");
 	for (size_t i = 0; i < removed.n; i++)
@@ -246,7 +301,12 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 }
 
 const struct verb verb_volume_create = {
-	.name = "create", .args = "[VOLUME]", .max_args = 1, .summary = "Create a volume", .run = create
+	.name = "create",
+	.args = "[VOLUME]",
+	.max_args = 1,
+	.opts = create_opts,
+	.summary = "Create a volume",
+	.run = create,
 };
 const struct verb verb_volume_ls = {
 	.name = "ls", .args = "", .opts = ls_opts, .summary = "List volumes", .run = ls

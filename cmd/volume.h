@@ -6,8 +6,8 @@
 
 /* Remove volumes that no container mounts: the anonymous ones, with ALL the named ones too.
  * Their names are appended to REMOVED. */
-struct err *volumes_prune(struct store *st, bool all, struct strv *removed, uint64_t *ret_freed_bytes)
-	MUST_CHECK;
+struct err *volumes_prune(struct store *st, bool all, const struct strv *filters,
+			  struct strv *removed, uint64_t *ret_freed_bytes) MUST_CHECK;
 /* Bytes that DIR/NAME takes, seen by the root of the user namespace; 0 if that cannot be told. */
 uint64_t tree_bytes(struct store *st, int dir, const char *name);
 

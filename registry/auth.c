@@ -10,11 +10,7 @@ enum {
 	PARAM_MAX = 4096, /* bytes of one challenge parameter */
 	TOKEN_MAX = 64 << 10,
 	TOKEN_SECONDS = 60, /* the specification's default */
-	ENTRIES_MAX = 1000,
 };
-
-#define HUB_SERVER                                                                                 \
-	"https://index.docker.io/v1/" /* under which Docker files the Hub's credentials */
 
 /* --- WWW-Authenticate
  * ---------------------------------------------------------------------------------------------- */
@@ -170,8 +166,7 @@ void auth_challenge_done(struct auth_challenge *c)
 
 /* --- tokens -------------------------------------------------------------------------------- */
 
-/* May S stand in a header line? */
-static bool is_printable(const char *s)
+bool auth_is_printable(const char *s)
 {
 	for (; *s; s++)
 		if (*s < 0x20 || *s == 0x7f)
@@ -194,7 +189,7 @@ struct err *auth_token_parse(const char *text, size_t len, char **ret_token, uns
 		token = json_str(j, "access_token");
 	if (!token || !*token)
 		return err_new(0, "the token service's answer holds no token");
-	if (strlen(token) > TOKEN_MAX || !is_printable(token))
+	if (strlen(token) > TOKEN_MAX || !auth_is_printable(token))
 		return err_new(0, "the token service's answer holds a malformed token");
 	seconds = json_int(j, "expires_in", TOKEN_SECONDS);
 	*ret_seconds = seconds < TOKEN_SECONDS ? TOKEN_SECONDS
@@ -219,7 +214,7 @@ void auth_creds_done(struct auth_creds *c)
 
 static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static char *base64_encode(const char *data, size_t len)
+char *auth_base64_encode(const char *data, size_t len)
 {
 	char *out = xmalloc((len + 2) / 3 * 4 + 1), *o = out;
 
@@ -236,8 +231,7 @@ static char *base64_encode(const char *data, size_t len)
 	return out;
 }
 
-/* NULL if TEXT is not base64 or holds a NUL. */
-static char *base64_decode(const char *text)
+char *auth_base64_decode(const char *text)
 {
 	size_t len = strcspn(text, "=");
 	_cleanup_free_ char *out = xmalloc(len + 1);
@@ -271,150 +265,7 @@ char *auth_basic(const struct auth_creds *c)
 	if (!c->user || !c->password)
 		return NULL;
 	pair = xasprintf("%s:%s", c->user, c->password);
-	coded = base64_encode(pair, strlen(pair));
+	coded = auth_base64_encode(pair, strlen(pair));
 	explicit_bzero(pair, strlen(pair));
 	return xasprintf("Basic %s", coded);
-}
-
-/* --- ~/.docker/config.json
- * ----------------------------------------------------------------------------------------- */
-
-static void add_auth(struct docker_config *c, const char *server, json *entry)
-{
-	struct auth_creds creds = { 0 };
-	const char *auth = json_str(entry, "auth"), *token = json_str(entry, "identitytoken");
-	_cleanup_free_ char *pair = auth && *auth ? base64_decode(auth) : NULL;
-	char *colon = pair ? strchr(pair, ':') : NULL;
-
-	if (colon) {
-		*colon = '\0';
-		creds.user = xstrdup(pair);
-		creds.password = xstrdup(colon + 1);
-	} else if (json_str(entry, "username") && json_str(entry, "password")) {
-		creds.user = xstrdup(json_str(entry, "username"));
-		creds.password = xstrdup(json_str(entry, "password"));
-	}
-	if (token && *token && is_printable(token))
-		creds.identity_token = xstrdup(token);
-	if (!creds.identity_token && (!creds.user || !*creds.user)) {
-		auth_creds_done(&creds); /* {}: Docker's marker for "see the credentials store" */
-		return;
-	}
-	c->auths = xgrow(c->auths, c->n_auths, &c->auths_cap, sizeof(*c->auths));
-	c->auths[c->n_auths++] = (struct docker_auth){ xstrdup(server), creds };
-}
-
-/* docker-credential-X is executed: X must be a plain word. */
-static bool is_helper_name(const char *s)
-{
-	for (const char *p = s; p && *p; p++)
-		if (!is_token_char(*p) || (*p == '.' && p == s))
-			return false;
-	return s && *s;
-}
-
-struct err *docker_config_parse(const char *text, size_t len, struct docker_config *ret)
-{
-	_cleanup_json_ json *j = NULL;
-	json *auths, *helpers, *value = NULL;
-	struct docker_config c = { 0 };
-	struct err *e;
-
-	e = json_parse(text, len, "config.json", &j);
-	if (e)
-		return e;
-	auths = json_get(j, "auths");
-	for (size_t i = 0; json_is_object(auths) && i < json_len(auths) && i < ENTRIES_MAX; i++) {
-		const char *server = json_key_at(auths, i, &value);
-
-		add_auth(&c, server, value);
-	}
-	helpers = json_get(j, "credHelpers");
-	for (size_t i = 0; json_is_object(helpers) && i < json_len(helpers) && i < ENTRIES_MAX; i++) {
-		const char *server = json_key_at(helpers, i, &value);
-
-		if (!is_helper_name(json_text(value)))
-			continue;
-		c.helpers = xgrow(c.helpers, c.n_helpers, &c.helpers_cap, sizeof(*c.helpers));
-		c.helpers[c.n_helpers++] =
-			(struct docker_helper){ xstrdup(server), xstrdup(json_text(value)) };
-	}
-	if (is_helper_name(json_str(j, "credsStore")))
-		c.store = xstrdup(json_str(j, "credsStore"));
-	*ret = c;
-	return NULL;
-}
-
-void docker_config_done(struct docker_config *c)
-{
-	for (size_t i = 0; i < c->n_auths; i++) {
-		free(c->auths[i].server);
-		auth_creds_done(&c->auths[i].creds);
-	}
-	for (size_t i = 0; i < c->n_helpers; i++) {
-		free(c->helpers[i].server);
-		free(c->helpers[i].helper);
-	}
-	free(c->auths);
-	free(c->helpers);
-	free(c->store);
-	*c = (struct docker_config){ 0 };
-}
-
-/* "https://index.docker.io/v1/" and "example.org:5000/v2/" name the hosts "docker.io" and "example.org:5000". */
-static bool server_is(const char *server, const char *host)
-{
-	const char *s = str_after(server, "https://") ?: str_after(server, "http://") ?: server;
-	size_t len = strcspn(s, "/");
-
-	if (str_eq(host, HUB_HOST))
-		return (len == 15 && !strncasecmp(s, "index.docker.io", len)) ||
-		       (len == 20 && !strncasecmp(s, "registry-1.docker.io", len)) ||
-		       (len == 9 && !strncasecmp(s, HUB_HOST, len));
-	return len == strlen(host) && !strncasecmp(s, host, len);
-}
-
-void docker_config_helper(const struct docker_config *c, const char *host, const char **ret_helper,
-			  const char **ret_server)
-{
-	*ret_helper = NULL;
-	*ret_server = str_eq(host, HUB_HOST) ? HUB_SERVER : host;
-	for (size_t i = 0; i < c->n_helpers; i++)
-		if (server_is(c->helpers[i].server, host)) {
-			*ret_helper = c->helpers[i].helper;
-			*ret_server = c->helpers[i].server;
-			return;
-		}
-	*ret_helper = c->store;
-}
-
-const struct auth_creds *docker_config_auth(const struct docker_config *c, const char *host)
-{
-	for (size_t i = 0; i < c->n_auths; i++)
-		if (server_is(c->auths[i].server, host))
-			return &c->auths[i].creds;
-	return NULL;
-}
-
-struct err *docker_helper_parse(const char *text, size_t len, struct auth_creds *ret)
-{
-	_cleanup_json_ json *j = NULL;
-	const char *user, *secret;
-	struct err *e;
-
-	e = json_parse(text, len, "its answer", &j);
-	if (e)
-		return e;
-	user = json_str(j, "Username");
-	secret = json_str(j, "Secret");
-	if (!user || !secret || !is_printable(secret))
-		return err_new(0, "its answer holds no Username and Secret");
-	*ret = (struct auth_creds){ 0 };
-	if (str_eq(user, "<token>")) {
-		ret->identity_token = xstrdup(secret);
-	} else {
-		ret->user = xstrdup(user);
-		ret->password = xstrdup(secret);
-	}
-	return NULL;
 }

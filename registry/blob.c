@@ -143,7 +143,7 @@ struct err *blob_fetch(struct store *st, struct client *c, struct http *h, const
 	if (!e)
 		return err_wrap(check_size(d, *ret_len), "%.19s", d->digest);
 	err_free(e); /* not there, or damaged: from the registry then */
-	e = client_get(c, h, &req, &r);
+	e = client_ask(c, h, &req, &r);
 	if (e)
 		return e;
 	blob_digest(r.body.s ?: "", r.body.len, got);
@@ -349,7 +349,7 @@ static struct err *download(struct stream *s, struct client *c, struct http *h, 
 	struct http_resp r;
 	struct err *e;
 
-	e = client_get(c, h, &req, &r);
+	e = client_ask(c, h, &req, &r);
 	*ret_bad_range = r.status == 416;
 	if (!e)
 		http_resp_done(&r);
@@ -441,6 +441,8 @@ struct err *blob_stream(struct store *st, struct client *c, struct http *h, cons
 
 	*ret = (struct blob_outcome){ 0 };
 	whole = openat(st->blobs, blob_name(d->digest), O_RDONLY | O_CLOEXEC);
+	if (whole < 0 && !c)
+		return err_new(0, "blob %.19s is not in the storage", d->digest);
 	if (whole < 0) {
 		e = lock_hold(st->cache, part_name, f->waiting, f->arg, &part);
 		if (e)

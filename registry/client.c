@@ -29,6 +29,8 @@ struct client {
 	const struct registry_config *cfg;
 	const struct image_ref *ref;
 	char *name; /* as the user knows it */
+	bool push;
+	const struct strv *from; /* further repositories that tokens are for; may be NULL */
 	void (*note)(void *arg, const char *text);
 	void *arg;
 	struct server *servers;
@@ -65,6 +67,18 @@ void client_free(struct client *c)
 	free(c->servers);
 	free(c->name);
 	free(c);
+}
+
+void client_push(struct client *c, const struct strv *from)
+{
+	c->push = true;
+	c->from = from;
+	c->current = c->cfg->n_endpoints - 1;
+}
+
+const struct image_ref *client_ref(const struct client *c)
+{
+	return c->ref;
 }
 
 /* --- times and quotas
@@ -156,14 +170,30 @@ static struct err *denied(const struct client *c, const struct server *s, const 
 {
 	_cleanup_free_ char *said = registry_error_text(r->body.s ?: "", r->body.len);
 	bool anonymous = !s->ep->creds.user && !s->ep->creds.identity_token;
+	const char *name = server_name(c, s);
+	bool hub = str_eq(name, HUB_HOST);
 	struct err *e;
 
-	e = err_new(0, "pull access denied for %s: repository does not exist or may require credentials%s%s",
-		    c->name, said ? ": " : "", said ?: "");
-	return anonymous ? err_hint(e, "no credentials for %s in ~/.docker/config.json",
-				    server_name(c, s))
-			 : err_hint(e, "the credentials for %s in ~/.docker/config.json do not allow it",
-				    server_name(c, s));
+	e = err_new(0, "%s access denied for %s: repository does not exist or may require %s%s%s",
+		    c->push ? "push" : "pull", c->name, c->push ? "authorization" : "credentials",
+		    said ? ": " : "", said ?: "");
+	return anonymous
+		       ? err_hint(e, "no credentials for %s in ~/.docker/config.json: devbox login%s%s",
+				  name, hub ? "" : " ", hub ? "" : name)
+		       : err_hint(e, "the credentials for %s in ~/.docker/config.json do not allow it",
+				  name);
+}
+
+/* What a token is to be good for: scopes as the token service names them. */
+static void scopes_of(const struct client *c, const struct auth_challenge *ch, struct strv *ret)
+{
+	if (!c->push && ch->scope) {
+		strv_add(ret, ch->scope);
+		return;
+	}
+	strv_addf(ret, "repository:%s:pull%s", c->ref->repo, c->push ? ",push" : "");
+	for (size_t i = 0; c->from && i < c->from->n; i++)
+		strv_addf(ret, "repository:%s:pull", c->from->v[i]);
 }
 
 /* Ask the token service the challenge names. */
@@ -171,25 +201,27 @@ static struct err *fetch_token(struct client *c, struct http *h, struct server *
 			       const struct auth_challenge *ch, char **ret, unsigned *ret_seconds)
 {
 	const struct auth_creds *creds = &s->ep->creds;
-	_cleanup_free_ char *basic = auth_basic(creds), *own_scope = NULL;
-	_cleanup_str_ struct str url = { 0 }, form = { 0 };
+	_cleanup_free_ char *basic = auth_basic(creds);
+	_cleanup_str_ struct str url = { 0 }, form = { 0 }, scope = { 0 };
+	_cleanup_strv_ struct strv scopes = { 0 };
 	struct http_req req = { .method = "GET", .body_max = 1 << 20, .ca_pem = s->ep->ca_pem };
 	struct http_resp r;
-	const char *scope = ch->scope;
 	struct err *e;
 
-	if (!scope)
-		scope = own_scope = xasprintf("repository:%s:pull", c->ref->repo);
+	scopes_of(c, ch, &scopes);
+	for (size_t i = 0; i < scopes.n; i++)
+		str_addf(&scope, "%s%s", i ? " " : "", scopes.v[i]);
 	str_add(&url, ch->realm);
 	if (creds->identity_token) {
 		http_query_add(&form, 0, "grant_type", "refresh_token");
 		http_query_add(&form, '&', "service", ch->service ?: "");
 		http_query_add(&form, '&', "client_id", "devbox");
-		http_query_add(&form, '&', "scope", scope);
+		http_query_add(&form, '&', "scope", scope.s);
 		http_query_add(&form, '&', "refresh_token", creds->identity_token);
 		req.form = form.s;
 	} else {
-		http_query_add(&url, strchr(url.s, '?') ? '&' : '?', "scope", scope);
+		for (size_t i = 0; i < scopes.n; i++)
+			http_query_add(&url, strchr(url.s, '?') ? '&' : '?', "scope", scopes.v[i]);
 		if (ch->service)
 			http_query_add(&url, '&', "service", ch->service);
 		req.authorization = basic;
@@ -257,9 +289,9 @@ static struct err *authorize(struct client *c, struct http *h, struct server *s,
 /* --- requests
  * ------------------------------------------------------------------------------------------------------ */
 
-static char *make_url(const struct client *c, const struct server *s, const char *path)
+static char *make_url(const struct client *c, const struct server *s, bool plain, const char *path)
 {
-	return xasprintf("%s://%s/v2/%s/%s%s%s", s->plain ? "http" : "https", s->ep->host, c->ref->repo,
+	return xasprintf("%s://%s/v2/%s/%s%s%s", plain ? "http" : "https", s->ep->host, c->ref->repo,
 			 path, s->ep->mirror ? "?ns=" : "", s->ep->mirror ? c->ref->host : "");
 }
 
@@ -340,13 +372,22 @@ static struct err *ask_once(struct client *c, struct http *h, struct server *s,
 			    const struct client_req *req, struct http_resp *ret)
 {
 	for (int round = 0;; round++) {
-		_cleanup_free_ char *url = make_url(c, s, req->path);
+		bool plain = s->plain; /* another thread may find out meanwhile */
+		_cleanup_free_ char *url = make_url(c, s, plain, req->path ?: "");
 		_cleanup_free_ char *authorization = get_authorization(c, s);
+		/* a registry may have blobs uploaded to somebody else's storage: he gets no token of ours */
+		bool own = !req->url || http_same_origin(req->url, url);
 		struct http_req hr = {
-			.method = req->head ? "HEAD" : "GET",
-			.url = url,
+			.method = req->method ?: "GET",
+			.url = req->url ?: url,
 			.accept = req->accept,
-			.authorization = authorization,
+			.authorization = own ? authorization : NULL,
+			.content_type = req->content_type,
+			.content_range = req->content_range,
+			.source = req->source,
+			.source_arg = req->source_arg,
+			.source_len = req->source_len,
+			.patience_ms = req->patience_ms,
 			.ca_pem = s->ep->ca_pem,
 			.offset = req->offset ? req->offset(req->arg) : 0,
 			.body_max = req->body_max,
@@ -355,13 +396,13 @@ static struct err *ask_once(struct client *c, struct http *h, struct server *s,
 		};
 		struct err *e = http_do(h, &hr, ret);
 
-		if (e && ret->no_tls && !s->plain && registry_config_plain_ok(c->cfg, s->ep->host)) {
+		if (e && ret->no_tls && !plain && registry_config_plain_ok(c->cfg, s->ep->host)) {
 			s->plain = true;
 			err_free(e);
 			http_resp_done(ret);
 			continue;
 		}
-		if (e || ret->status != 401 || round >= AUTH_ROUNDS)
+		if (e || ret->status != 401 || round >= AUTH_ROUNDS || !own)
 			return e;
 		e = authorize(c, h, s, authorization, ret);
 		if (e) {
@@ -383,8 +424,8 @@ static struct err *ask_server(struct client *c, struct http *h, struct server *s
 		struct err *e = ask_once(c, h, s, req, ret);
 		uint64_t now = req->offset ? req->offset(req->arg) : 0;
 
-		if (!e && ret->status >= 200 && ret->status <= 299)
-			return NULL;
+		if (req->once || (!e && ret->status >= 200 && ret->status <= 299))
+			return e;
 		if (now > before) /* a bad line, but it moves */
 			spent = 0;
 		before = now;
@@ -392,7 +433,7 @@ static struct err *ask_server(struct client *c, struct http *h, struct server *s
 		if (!worth_retrying(e, ret) || spent >= BUDGET || tries >= TRIES_MAX) {
 			int status = ret->status;
 
-			e = e ?: status_error(c, s, req->path, ret);
+			e = e ?: status_error(c, s, req->path ?: "", ret);
 			http_resp_done(ret);
 			ret->status = status;
 			return e;
@@ -403,7 +444,12 @@ static struct err *ask_server(struct client *c, struct http *h, struct server *s
 	}
 }
 
-struct err *client_get(struct client *c, struct http *h, const struct client_req *req,
+struct err *client_refusal(struct client *c, const struct client_req *req, const struct http_resp *r)
+{
+	return status_error(c, &c->servers[c->current], req->path ?: "", r);
+}
+
+struct err *client_ask(struct client *c, struct http *h, const struct client_req *req,
 		       struct http_resp *ret)
 {
 	for (size_t i = c->current;; i++) {

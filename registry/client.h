@@ -16,11 +16,24 @@ struct client;
 struct client *client_new(const struct registry_config *cfg, const struct image_ref *ref,
 			  void (*note)(void *arg, const char *text), void *arg);
 void client_free(struct client *c);
+/* From now on the registry itself is asked, and tokens are for pushing, and for pulling from the repositories FROM of
+ * the same registry (may be NULL; not copied). */
+void client_push(struct client *c, const struct strv *from);
+
+const struct image_ref *client_ref(const struct client *c);
 
 struct client_req {
 	const char *path; /* below /v2/<repo>/: "manifests/latest", "blobs/sha256:..." */
-	bool head;
+	const char *url; /* instead of PATH: where an answer sent us to, a whole address */
+	const char *method; /* NULL: "GET" */
+	bool once; /* no tries but those that a token takes; any answer is a success */
 	const char *accept;
+	/* the body, as in struct http_req */
+	const char *content_type, *content_range;
+	struct err *(*source)(void *arg, uint64_t offset, void *buf, size_t size, size_t *ret_len);
+	void *source_arg;
+	uint64_t source_len;
+	unsigned patience_ms;
 	size_t body_max;
 	/* Instead of keeping the body: see struct http_req.  OFFSET is asked before every try where to go on. */
 	struct err *(*sink)(void *arg, uint64_t start, const void *data, size_t len);
@@ -29,10 +42,13 @@ struct client_req {
 	void *arg;
 };
 
-/* Success means a 2xx answer; *ret is then the caller's to end with http_resp_done().  Errors are in the user's words,
- * errno 0; then only ret->status is set. */
-struct err *client_get(struct client *c, struct http *h, const struct client_req *req,
+/* Success means a 2xx answer (see ONCE); *ret is then the caller's to end with http_resp_done().  Errors are in the
+ * user's words, errno 0; then only ret->status is set. */
+struct err *client_ask(struct client *c, struct http *h, const struct client_req *req,
 		       struct http_resp *ret) MUST_CHECK;
+/* What an answer that is no success means, in the user's words; for those of ONCE. */
+struct err *client_refusal(struct client *c, const struct client_req *req, const struct http_resp *r)
+	MUST_CHECK;
 
 /* "100;w=21600" and "7" as "7 of 100 pulls left in 6 hours"; NULL if they are not of that form.  Pure. */
 char *client_quota_text(const char *limit, const char *remaining);

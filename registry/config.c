@@ -2,18 +2,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include "core/base/fd.h"
 #include "core/base/json.h"
-#include "core/base/proc.h"
+#include "registry/cred_helper.h"
+#include "registry/docker_config.h"
 #include "registry/image_ref.h"
 
 enum {
 	CONFIG_MAX_BYTES = 4 << 20,
-	HELPER_MAX_BYTES = 1 << 20,
 	STALL_SECONDS = 30,
 };
 
@@ -221,65 +220,7 @@ static struct err *load_certs(struct endpoint *ep)
 	return e;
 }
 
-/* --- credential helpers
- * -------------------------------------------------------------------------------------------- */
-
-/* docker-credential-X get: the server's name on its standard input, JSON or a sentence on its output. */
-static struct err *run_helper(const char *prog, const char *server, char **ret_text,
-			      size_t *ret_len, int *ret_status)
-{
-	char *argv[] = { (char *)(uintptr_t)prog, (char *)(uintptr_t) "get", NULL };
-	_cleanup_close_ int to_read = -1, to_write = -1, from_read = -1, from_write = -1;
-	posix_spawn_file_actions_t fa;
-	int to[2], from[2], rc;
-	struct err *e;
-	pid_t pid;
-
-	if (pipe2(to, O_CLOEXEC) < 0)
-		return err_new(errno, "making a pipe");
-	to_read = to[0];
-	to_write = to[1];
-	if (pipe2(from, O_CLOEXEC) < 0)
-		return err_new(errno, "making a pipe");
-	from_read = from[0];
-	from_write = from[1];
-	/* before the start: far less than a pipe holds, and no SIGPIPE if the helper does not care */
-	e = fd_write_all(to_write, prog, server, strlen(server));
-	if (e)
-		return e;
-	close(TAKE_FD(to_write));
-	posix_spawn_file_actions_init(&fa);
-	posix_spawn_file_actions_adddup2(&fa, to_read, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&fa, from_write, STDOUT_FILENO);
-	rc = posix_spawnp(&pid, prog, &fa, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&fa);
-	if (rc)
-		return err_hint(err_new(rc, "starting %s", prog),
-				"config.json of docker names it; install it or remove the entry");
-	close(TAKE_FD(to_read));
-	close(TAKE_FD(from_write));
-	e = fd_read_all(from_read, prog, HELPER_MAX_BYTES, ret_text, ret_len);
-	return err_also(e, proc_wait_pid(pid, ret_status));
-}
-
-static struct err *ask_helper(const char *helper, const char *server, struct auth_creds *ret)
-{
-	_cleanup_free_ char *prog = xasprintf("docker-credential-%s", helper), *text = NULL;
-	size_t len = 0;
-	int status;
-	struct err *e;
-
-	e = run_helper(prog, server, &text, &len, &status);
-	if (e)
-		return e;
-	if (status == 0)
-		return err_wrap(docker_helper_parse(text, len, ret), "%s", prog);
-	if (strstr(text, "not found") || strstr(text, "no credentials"))
-		return NULL; /* its way to say: anonymous */
-	text[strcspn(text, "\r\n")] = '\0';
-	return err_new(0, "%s failed with status %d: %s", prog, status,
-		       *text ? text : "no reason given");
-}
+/* --- credentials ------------------------------------------------------------------------------ */
 
 static void copy_creds(const struct auth_creds *from, struct auth_creds *to)
 {
@@ -296,7 +237,7 @@ static struct err *load_creds(const struct docker_config *dc, struct endpoint *e
 
 	docker_config_helper(dc, host, &helper, &server);
 	if (helper)
-		e = ask_helper(helper, server, &ep->creds);
+		e = cred_helper_get(helper, server, &ep->creds);
 	if (e || ep->creds.user || ep->creds.identity_token)
 		return e;
 	found = docker_config_auth(dc, host);

@@ -25,10 +25,11 @@ struct http {
 	/* of the request under way */
 	const struct http_req *req;
 	struct http_resp *resp;
-	struct err *sink_error;
+	struct err *sink_error; /* the source's as well */
 	uint64_t start; /* where the body begins */
+	uint64_t sent; /* of the source, in this hop */
 	int64_t last_ms; /* when the last byte came (or was taken) */
-	curl_off_t last_bytes;
+	curl_off_t last_bytes; /* received and sent */
 	bool stalled, too_large;
 	char error[CURL_ERROR_SIZE];
 };
@@ -66,6 +67,9 @@ void http_resp_done(struct http_resp *r)
 	free(r->retry_after);
 	free(r->ratelimit_limit);
 	free(r->ratelimit_remaining);
+	free(r->location);
+	free(r->range);
+	free(r->link);
 	strv_done(&r->challenges);
 	*r = (struct http_resp){ .length = -1 };
 }
@@ -233,6 +237,9 @@ static size_t on_header(char *line, size_t one, size_t len, void *arg)
 	} else if (!take_header(line, len, "Content-Type", &r->content_type) &&
 		   !take_header(line, len, "Docker-Content-Digest", &r->docker_content_digest) &&
 		   !take_header(line, len, "Retry-After", &r->retry_after) &&
+		   !take_header(line, len, "Location", &r->location) &&
+		   !take_header(line, len, "Range", &r->range) &&
+		   !take_header(line, len, "Link", &r->link) &&
 		   !take_header(line, len, "RateLimit-Limit", &r->ratelimit_limit)) {
 		take_header(line, len, "RateLimit-Remaining", &r->ratelimit_remaining);
 	}
@@ -271,17 +278,54 @@ static size_t on_body(char *data, size_t one, size_t len, void *arg)
 	return len;
 }
 
-/* Called at least once a second. */
-static int on_progress(void *arg, curl_off_t total UNUSED, curl_off_t now,
-		       curl_off_t up_total UNUSED, curl_off_t up UNUSED)
+static size_t on_want_body(char *buf, size_t one, size_t size, void *arg)
+{
+	struct http *h = arg;
+	const struct http_req *req = h->req;
+	size_t len = 0;
+
+	(void)one; /* always 1 */
+	if (h->sent == req->source_len)
+		return 0;
+	if (size > req->source_len - h->sent)
+		size = (size_t)(req->source_len - h->sent);
+	h->sink_error = req->source(req->source_arg, h->sent, buf, size, &len);
+	if (!h->sink_error && !len)
+		h->sink_error = err_new(0, "there is less to send than announced");
+	h->last_ms = time_mono_ms();
+	if (h->sink_error)
+		return CURL_READFUNC_ABORT;
+	h->sent += len;
+	return len;
+}
+
+/* A connection that was kept open turned out to be dead: the body is sent again from its beginning. */
+static int on_seek(void *arg, curl_off_t offset, int origin)
 {
 	struct http *h = arg;
 
-	if (now != h->last_bytes) {
-		h->last_bytes = now;
+	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > h->req->source_len)
+		return CURL_SEEKFUNC_CANTSEEK;
+	h->sent = (uint64_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+static unsigned patience_ms(const struct http *h)
+{
+	return h->req->patience_ms ?: h->cfg->stall_ms;
+}
+
+/* Called at least once a second. */
+static int on_progress(void *arg, curl_off_t total UNUSED, curl_off_t down,
+		       curl_off_t up_total UNUSED, curl_off_t up)
+{
+	struct http *h = arg;
+
+	if (down + up != h->last_bytes) {
+		h->last_bytes = down + up;
 		h->last_ms = time_mono_ms();
 	}
-	h->stalled = time_mono_ms() - h->last_ms >= h->cfg->stall_ms;
+	h->stalled = time_mono_ms() - h->last_ms >= patience_ms(h);
 	return h->stalled;
 }
 
@@ -334,6 +378,25 @@ static struct curl_slist *header_add(struct curl_slist *l, const char *name, con
 	return longer;
 }
 
+static void set_up_body(struct http *h)
+{
+	const struct http_req *req = h->req;
+	CURL *c = h->curl;
+
+	if (req->source) {
+		curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+		curl_easy_setopt(c, CURLOPT_READFUNCTION, on_want_body);
+		curl_easy_setopt(c, CURLOPT_READDATA, h);
+		curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
+		curl_easy_setopt(c, CURLOPT_SEEKDATA, h);
+		curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)req->source_len);
+		curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, (long)RECEIVE_BUFFER);
+	} else {
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, "");
+	}
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, req->method);
+}
+
 static bool set_up(struct http *h, const char *url, const char *scheme, const char *host,
 		   struct curl_slist *headers)
 {
@@ -367,6 +430,8 @@ static bool set_up(struct http *h, const char *url, const char *scheme, const ch
 	}
 	if (req->form)
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, req->form);
+	else if (req->source || !strcmp(req->method, "POST") || !strcmp(req->method, "PUT"))
+		set_up_body(h);
 	else if (!strcmp(req->method, "HEAD"))
 		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
 	if (req->offset) {
@@ -400,7 +465,7 @@ static struct err *explain(struct http *h, CURLcode rc, const char *host)
 		return TAKE_PTR(h->sink_error);
 	}
 	if (h->stalled)
-		return err_new(0, "%s sent nothing for %u seconds", host, h->cfg->stall_ms / 1000);
+		return err_new(0, "%s sent nothing for %u seconds", host, patience_ms(h) / 1000);
 	if (h->too_large) {
 		r->retryable = r->unlikely = false;
 		return err_new(0, "%s sent an answer larger than %zu bytes", host,
@@ -460,8 +525,12 @@ static struct err *hop(struct http *h, const char *url, bool with_auth, bool *re
 				"list it as insecure in devbox/config.json if that is meant");
 	headers = header_add(headers, "Accept", req->accept);
 	headers = header_add(headers, "Authorization", with_auth ? req->authorization : NULL);
+	if (req->source || !strcmp(req->method, "POST") || !strcmp(req->method, "PUT"))
+		headers = header_add(headers, "Content-Type", req->content_type);
+	headers = header_add(headers, "Content-Range", req->content_range);
 	http_resp_done(h->resp);
 	h->start = 0;
+	h->sent = 0;
 	h->last_ms = time_mono_ms();
 	h->last_bytes = 0;
 	h->stalled = h->too_large = false;
@@ -481,8 +550,7 @@ static struct err *hop(struct http *h, const char *url, bool with_auth, bool *re
 	return rc == CURLE_OK ? NULL : explain(h, rc, host);
 }
 
-/* Are the two addresses served by the same scheme, host and port? */
-static bool same_origin(const char *a, const char *b)
+bool http_same_origin(const char *a, const char *b)
 {
 	_cleanup_free_ char *scheme_a = NULL, *host_a = NULL, *scheme_b = NULL, *host_b = NULL;
 	struct err *e = split_url(a, &scheme_a, &host_a);
@@ -493,6 +561,23 @@ static bool same_origin(const char *a, const char *b)
 		return false;
 	}
 	return str_eq(scheme_a, scheme_b) && !strcasecmp(host_a, host_b);
+}
+
+char *http_resolve(const char *base, const char *reference)
+{
+	CURLU *u = curl_url();
+	char *text = NULL, *copy;
+
+	if (!u)
+		abort();
+	if (curl_url_set(u, CURLUPART_URL, base, 0) != CURLUE_OK ||
+	    curl_url_set(u, CURLUPART_URL, reference, 0) != CURLUE_OK ||
+	    curl_url_get(u, CURLUPART_URL, &text, 0) != CURLUE_OK)
+		text = NULL;
+	copy = xstrdup(text);
+	curl_free(text);
+	curl_url_cleanup(u);
+	return copy;
 }
 
 struct err *http_do(struct http *h, const struct http_req *req, struct http_resp *ret)
@@ -518,6 +603,9 @@ struct err *http_do(struct http *h, const struct http_req *req, struct http_resp
 		curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &next);
 		if (!next || ret->status < 300 || ret->status > 399)
 			break;
+		if (strcmp(req->method, "GET") && strcmp(req->method, "HEAD") &&
+		    ret->status != 307 && ret->status != 308)
+			break; /* would make it a GET; the caller sees that it is no success */
 		if (hops == HTTP_REDIRECTS_MAX) {
 			e = err_new(0, "more than %d redirects from %s", HTTP_REDIRECTS_MAX, req->url);
 			break;
@@ -527,7 +615,7 @@ struct err *http_do(struct http *h, const struct http_req *req, struct http_resp
 			break;
 		}
 		/* once it has left, it does not come back with credentials either */
-		with_auth = with_auth && same_origin(url, next);
+		with_auth = with_auth && http_same_origin(url, next);
 		next = xstrdup(next);
 		free(url);
 		url = next;

@@ -21,11 +21,18 @@ enum {
 };
 
 struct http_req {
-	const char *method; /* "GET", "HEAD"; "POST" if FORM is given */
+	const char *method; /* "GET", "HEAD", "POST", "PATCH", "PUT"; "POST" if FORM is given */
 	const char *url;
 	const char *accept; /* Accept header, or NULL */
 	const char *authorization; /* the whole value: "Bearer ...", or NULL */
 	const char *form; /* application/x-www-form-urlencoded body, or NULL */
+	/* The body of POST, PATCH and PUT: SOURCE_LEN bytes, which SOURCE gives from any offset, as pread(2) does; it
+	 * may be asked again for what it gave.  At least one byte, or the end is near: an error. */
+	struct err *(*source)(void *arg, uint64_t offset, void *buf, size_t size, size_t *ret_len);
+	void *source_arg;
+	uint64_t source_len;
+	const char *content_type, *content_range; /* of the body, or NULL */
+	unsigned patience_ms; /* how long the server may think about it; 0: the configuration's stall_ms */
 	const char *ca_pem; /* further authorities, or NULL */
 	uint64_t offset; /* ask for the bytes from here on (Range) */
 	size_t body_max; /* of what is kept in memory; 0: HTTP_BODY_MAX */
@@ -42,6 +49,7 @@ struct http_resp {
 	int64_t length; /* of the whole resource as far as the server says, or -1 */
 	char *content_type, *docker_content_digest, *retry_after;
 	char *ratelimit_limit, *ratelimit_remaining;
+	char *location, *range, *link; /* headers of these names, or NULL */
 	struct strv challenges; /* every WWW-Authenticate header */
 	bool retryable; /* after an error: the same request may work later */
 	bool unlikely; /* but not very likely: no such host, nobody listens, silence */
@@ -58,6 +66,13 @@ void http_free(struct http *h);
  * complete answer came (errno 0 unless the sink failed, whose error is passed through).  *ret is
  * valid in both cases and ends with http_resp_done(). */
 struct err *http_do(struct http *h, const struct http_req *req, struct http_resp *ret) MUST_CHECK;
+
+/* Are the two addresses served by the same scheme, host and port? */
+bool http_same_origin(const char *a, const char *b);
+
+/* The address that REFERENCE, a whole address or a relative one, means in an answer from BASE; NULL if it is malformed.
+ * The caller frees it. */
+char *http_resolve(const char *base, const char *reference);
 
 /* Form-encode VALUE and append "NAME=VALUE" to S, with '&' or (first) SEP before it. */
 void http_query_add(struct str *s, char sep, const char *name, const char *value);

@@ -9,6 +9,7 @@
 #include "core/base/fd.h"
 #include "core/base/lock.h"
 #include "core/base/proc.h"
+#include "core/store/events.h"
 #include "registry/blob.h"
 #include "registry/index.h"
 #include "registry/manifest.h"
@@ -409,9 +410,37 @@ static void keep_blob(struct keep *k, const char *digest, unsigned depth)
 	keep_walk(k, j, depth);
 }
 
+static bool is_digest_name(const char *name)
+{
+	return strlen(name) >= DIGEST_HEX_LEN && str_is_hex(name, DIGEST_HEX_LEN);
+}
+
+/* What the build cache may want again: its records (core/build/cache.h) name layers and blobs. */
+static void keep_build_cache(struct keep *k)
+{
+	int fd = openat(k->st->cache, "build", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *de;
+
+	while (d && (de = readdir(d)) != NULL) {
+		_cleanup_free_ char *text = NULL;
+		_cleanup_json_ json *j = NULL;
+		struct err *e;
+		size_t len;
+
+		if (!is_digest_name(de->d_name))
+			continue;
+		e = fd_read_file(fd, de->d_name, MANIFEST_MAX_BYTES, &text, &len);
+		e = e ?: json_parse(text, len, "", &j);
+		err_free(e); /* of no use to a build either */
+		keep_walk(k, j, WALK_DEPTH);
+	}
+}
+
 static void collect(struct store *st, const struct index *ix, const struct strv *in_use, struct keep *k)
 {
 	k->st = st;
+	keep_build_cache(k);
 	for (size_t i = 0; i < ix->n; i++)
 		keep_blob(k, ix->v[i].digest, 0);
 	for (size_t i = 0; i < ix->n_foreign; i++)
@@ -430,11 +459,6 @@ static DIR *list_dir(int dir)
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? NULL : fdopendir(fd);
-}
-
-static bool is_digest_name(const char *name)
-{
-	return strlen(name) >= DIGEST_HEX_LEN && str_is_hex(name, DIGEST_HEX_LEN);
 }
 
 static struct err *sweep_blobs(struct store *st, const struct keep *k, uint64_t *freed)
@@ -490,7 +514,8 @@ static void sweep_cache(struct store *st, uint64_t *freed)
 
 	while (d && (de = readdir(d)) != NULL) {
 		if (!is_digest_name(de->d_name) ||
-		    !(str_ends(de->d_name, ".part") || str_ends(de->d_name, ".lock")))
+		    !(str_ends(de->d_name, ".part") || str_ends(de->d_name, ".upload") ||
+		      str_ends(de->d_name, ".lock")))
 			continue;
 		if (fstatat(st->cache, de->d_name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
 			*freed += (uint64_t)sb.st_size;
@@ -523,10 +548,33 @@ static struct err *collect_garbage(struct store *st, const struct index *ix,
 /* --- tag, remove, prune
  * -------------------------------------------------------------------------------------------- */
 
+static char *familiar(const char *full)
+{
+	struct image_ref ref;
+	struct err *e = image_ref_parse(full, &ref);
+	char *text;
+
+	if (e) {
+		err_free(e); /* of another tool: as it is */
+		return xstrdup(full);
+	}
+	text = image_ref_familiar(&ref);
+	image_ref_done(&ref);
+	return text;
+}
+
+void image_event(struct store *st, const char *action, const char *id, const char *name)
+{
+	_cleanup_strv_ struct strv attrs = { 0 };
+
+	strv_addf(&attrs, "name=%s", name);
+	event_add(st, "image", action, id, &attrs);
+}
+
 struct err *image_tag(struct store *st, const char *source, const char *target)
 {
 	_cleanup_index_ struct index ix = { 0 };
-	_cleanup_free_ char *full = NULL;
+	_cleanup_free_ char *full = NULL, *id = NULL;
 	_cleanup_close_ int lock = -1;
 	struct image_ref ref = { 0 };
 	struct index_entry *entry, copy;
@@ -546,25 +594,28 @@ struct err *image_tag(struct store *st, const char *source, const char *target)
 	if (e || str_eq(entry->ref, full))
 		return e;
 	copy = *entry;
+	id = xstrdup(copy.id);
 	if (copy.repo_digest) /* belongs to the other name */
 		copy.repo_digest = NULL;
 	index_set(&ix, full, &copy);
-	return index_save(st, &ix);
+	e = index_save(st, &ix);
+	if (!e) {
+		_cleanup_free_ char *name = familiar(full);
+
+		image_event(st, "tag", id, name);
+	}
+	return e;
 }
 
-static char *familiar(const char *full)
+/* What a report of untag() says. */
+static void report_events(struct store *st, const char *id, const struct strv *report, size_t from)
 {
-	struct image_ref ref;
-	struct err *e = image_ref_parse(full, &ref);
-	char *text;
+	for (size_t i = from; i < report->n; i++) {
+		const char *name = strchr(report->v[i], ':') + 2;
+		bool gone = strcasestr(report->v[i], "deleted:") == report->v[i];
 
-	if (e) {
-		err_free(e); /* of another tool: as it is */
-		return xstrdup(full);
+		image_event(st, gone ? "delete" : "untag", gone ? name : id ?: name, name);
 	}
-	text = image_ref_familiar(&ref);
-	image_ref_done(&ref);
-	return text;
 }
 
 static size_t count_names(const struct index *ix, const char *id)
@@ -634,6 +685,7 @@ struct err *image_remove(struct store *st, const char *text, bool force, const s
 	struct index_entry *entry;
 	uint64_t freed = 0;
 	bool by_id, used;
+	size_t reported = report->n;
 	struct err *e;
 
 	e = store_lock(st, &lock);
@@ -655,6 +707,8 @@ struct err *image_remove(struct store *st, const char *text, bool force, const s
 		untag(&ix, (size_t)(entry - ix.v), used, "Untagged", report);
 	}
 	e = index_save(st, &ix);
+	if (!e)
+		report_events(st, id, report, reported);
 	return e ?: collect_garbage(st, &ix, in_use, &freed);
 }
 
@@ -663,6 +717,7 @@ struct err *image_prune(struct store *st, bool all, const struct strv *in_use, s
 {
 	_cleanup_index_ struct index ix = { 0 };
 	_cleanup_close_ int lock = -1;
+	size_t reported = report->n;
 	uint64_t freed = 0;
 	struct err *e;
 
@@ -674,7 +729,20 @@ struct err *image_prune(struct store *st, bool all, const struct strv *in_use, s
 		if ((all || !ix.v[i].ref) && !(in_use && strv_has(in_use, ix.v[i].id)))
 			untag(&ix, i, false, "untagged", report);
 	e = index_save(st, &ix);
+	if (!e)
+		report_events(st, NULL, report, reported);
 	e = e ?: collect_garbage(st, &ix, in_use, &freed);
 	*ret_freed_bytes = freed;
 	return e;
+}
+
+struct err *image_collect(struct store *st, const struct strv *in_use, uint64_t *ret_freed_bytes)
+{
+	_cleanup_index_ struct index ix = { 0 };
+	_cleanup_close_ int lock = -1;
+	struct err *e;
+
+	e = store_lock(st, &lock);
+	e = e ?: index_load(st, &ix);
+	return e ?: collect_garbage(st, &ix, in_use, ret_freed_bytes);
 }

@@ -35,6 +35,8 @@ struct err *image_find(struct store *st, const char *text, struct image **ret) M
 struct err *image_list(struct store *st, struct image ***ret, size_t *ret_n) MUST_CHECK;
 /* Add the name TARGET to what SOURCE names. */
 struct err *image_tag(struct store *st, const char *source, const char *target) MUST_CHECK;
+/* An event of the image ID, known as NAME (or the id again): "pull", "tag", "untag", "delete", "import", ... */
+void image_event(struct store *st, const char *action, const char *id, const char *name);
 /* Remove the name (or, given an id, all names of the image; refused without FORCE if several names
  * or in use by a container: IN_USE holds the image ids of containers).  Appends "Untagged: ..." /
  * "Deleted: sha256:..." lines to REPORT. */
@@ -43,5 +45,8 @@ struct err *image_remove(struct store *st, const char *text, bool force, const s
 /* Remove dangling images (ALL: every image not in IN_USE) and blobs and layers nothing refers to. */
 struct err *image_prune(struct store *st, bool all, const struct strv *in_use, struct strv *report,
 			uint64_t *ret_freed_bytes) MUST_CHECK;
+/* Remove blobs and layers that nothing refers to, and nothing else. */
+struct err *image_collect(struct store *st, const struct strv *in_use, uint64_t *ret_freed_bytes)
+	MUST_CHECK;
 
 #endif

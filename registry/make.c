@@ -423,7 +423,8 @@ static struct err *publish(struct make *k, char **ret_id)
 	if (base && !e)
 		e = image_layers(k->st, base, &layers, &put.n_layers);
 	layers = xrealloc(layers, (put.n_layers + 1) * sizeof(*layers));
-	layers[put.n_layers++] = (struct descriptor){ .digest = xstrdup(k->blob), .size = (int64_t)k->blob_size };
+	layers[put.n_layers++] =
+		(struct descriptor){ .digest = xstrdup(k->blob), .size = (int64_t)k->blob_size };
 	put.layers = layers;
 	if (!e && syncfs(k->st->root) < 0)
 		e = err_new(errno, "flushing the storage");

@@ -12,7 +12,8 @@ struct pack;
 struct pack *pack_new(int out);
 struct err *pack_add(void *pack, const void *data, size_t len) MUST_CHECK;
 /* Ends the stream: "sha256:..." into buffers of DIGEST_LEN + 1 bytes. */
-struct err *pack_end(struct pack *p, char *ret_diff_id, char *ret_blob, uint64_t *ret_blob_size) MUST_CHECK;
+struct err *pack_end(struct pack *p, char *ret_diff_id, char *ret_blob, uint64_t *ret_blob_size)
+	MUST_CHECK;
 void pack_free(struct pack *p);
 
 #endif

@@ -13,16 +13,22 @@ enum pull_phase {
 	PULL_DONE,
 	PULL_EXISTS,
 	PULL_RETRY,
+	PUSH_PREPARING,
+	PUSH_UPLOADING,
+	PUSH_DONE,
+	PUSH_EXISTS,
+	PUSH_MOUNTED,
 	PULL_PHASE_MAX
 };
 
-/* One change worth showing.  LAYER is the layer's number (0 is the bottom), or -1 for the whole image. */
+/* One change worth showing, of a pull or a push.  LAYER is the layer's number (0 is the bottom), or -1 for the whole
+ * image. */
 struct pull_event {
 	enum pull_phase phase;
 	int layer, n_layers;
 	const char *digest; /* of the layer's blob */
 	uint64_t done_bytes, total_bytes; /* compressed */
-	const char *text; /* PULL_RETRY, PULL_RESOLVING: one line for people */
+	const char *text; /* PULL_RETRY, PULL_RESOLVING: one line for people; PUSH_MOUNTED: the repository */
 };
 
 struct pull_opts {

@@ -12,8 +12,8 @@
 #include "registry/index.h"
 #include "registry/mark.h"
 
-static void put_descriptor(struct json_out *o, const char *key, const char *type, const char *digest,
-			   int64_t size)
+static void put_descriptor(struct json_out *o, const char *key, const char *type,
+			   const char *digest, int64_t size)
 {
 	json_open(o, key, '{');
 	json_put_str(o, "mediaType", type);
@@ -49,8 +49,8 @@ static bool has_entry(const struct index *ix, const struct index_entry *e, const
 }
 
 /* Nothing is written when all of it is there: building again what is built already is common. */
-static struct err *add_entries(struct store *st, const struct image_put *p, const struct index_entry *entry,
-			       bool *ret_new)
+static struct err *add_entries(struct store *st, const struct image_put *p,
+			       const struct index_entry *entry, bool *ret_new)
 {
 	_cleanup_index_ struct index ix = { 0 };
 	size_t n = p->refs ? p->refs->n : 0;
@@ -116,7 +116,8 @@ struct err *image_put(struct store *st, const struct image_put *p, char **ret_id
 	return NULL;
 }
 
-struct err *image_layers(struct store *st, const struct image *img, struct descriptor **layers, size_t *n)
+struct err *image_layers(struct store *st, const struct image *img, struct descriptor **layers,
+			 size_t *n)
 {
 	_cleanup_free_ char *text = NULL;
 	struct descriptor none = { 0 };

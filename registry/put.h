@@ -1,5 +1,5 @@
-/* registry/put.h -- an image whose layers are in the store becomes one that can be found: its configuration and manifest
- * are written, and its entries in index.json. */
+/* registry/put.h -- an image whose layers are in the store becomes one that can be found: its configuration and
+ * manifest are written, and its entries in index.json. */
 #ifndef REGISTRY_PUT_H
 #define REGISTRY_PUT_H
 
@@ -17,14 +17,15 @@ struct image_put {
 	size_t n_layers;
 	uint64_t bytes; /* of the unpacked layers */
 	const struct strv *refs; /* full references; none: a dangling image */
-	const struct strv *diff_ids; /* layers that may not have reached the disk yet: a process that stays behind sees to it */
+	/* Layers that may not have reached the disk yet: a process that stays behind sees to that. */
+	const struct strv *diff_ids;
 };
 /* *RET_ID: "sha256:...", the caller's. */
 struct err *image_put(struct store *st, const struct image_put *p, char **ret_id) MUST_CHECK;
 
 /* The descriptors of an image's layers, appended to *LAYERS (the caller's, each ends with descriptor_done()). */
-struct err *image_layers(struct store *st, const struct image *img, struct descriptor **layers, size_t *n)
-	MUST_CHECK;
+struct err *image_layers(struct store *st, const struct image *img, struct descriptor **layers,
+			 size_t *n) MUST_CHECK;
 
 /* Leave a process behind that syncs the storage and notes that the layers and the image with the manifest DIGEST (NULL:
  * none) are on disk for sure.  Until then their marks and entries carry this boot's id. */

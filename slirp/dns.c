@@ -16,27 +16,30 @@ enum {
 	BAD_MS = 30000, /* a server that did not answer is asked last for so long */
 	CONF_MAX = 65536,
 	QUERY_MAX = 4096,
+	LENGTH = 2, /* bytes in front of a message over TCP */
 };
 
 struct dns_pending {
 	struct source src; /* connected to the server; fd -1 before the first was asked */
 	struct dns *d;
 	struct dns_pending *next;
-	uint8_t client[DNS_CLIENT_MAX];
+	struct dns_client client;
 	uint16_t client_id;
+	bool sent; /* TCP: connected, and asked */
+	uint8_t *in; /* TCP: LENGTH and the answer as far as it has come, or NULL */
+	size_t in_len;
 	int64_t due_ms, end_ms;
 	unsigned tried; /* a bit for each of d->servers */
 	size_t server; /* which now */
 	unsigned generation; /* of the servers */
 	size_t head, len; /* of query */
-	uint8_t query[];
+	uint8_t *query; /* behind its length */
+	uint8_t wire[];
 };
 
 struct dns {
 	struct loop *loop;
 	const char *path;
-	dns_reply_fn *reply;
-	void *arg;
 	struct timer timer; /* at the first of the pending queries' due_ms */
 	struct dns_pending *pending;
 	size_t n_pending;
@@ -77,9 +80,15 @@ static void set_timer(struct dns *d)
 	timer_set(&d->timer, due > now ? due - now : due ? 1 : 0, 0);
 }
 
+static void pending_free(struct dns_pending *p)
+{
+	free(p->in);
+	free(p);
+}
+
 static void pending_release(struct source *s)
 {
-	free(container_of(s, struct dns_pending, src));
+	pending_free(container_of(s, struct dns_pending, src));
 }
 
 static void pending_end(struct dns_pending *p)
@@ -92,19 +101,24 @@ static void pending_end(struct dns_pending *p)
 	*at = p->next;
 	d->n_pending--;
 	if (p->src.fd < 0) {
-		free(p);
+		pending_free(p);
 		return;
 	}
 	p->src.release = pending_release;
 	loop_del_close(d->loop, &p->src);
 }
 
+static void reply(struct dns_pending *p, uint8_t *msg, size_t len)
+{
+	dns_set_id(msg, p->client_id);
+	p->client.reply(p->client.arg, p->client.key, msg, len);
+	pending_end(p);
+}
+
 static void fail(struct dns_pending *p)
 {
-	dns_set_id(p->query, p->client_id);
 	dns_make_error(p->query, DNS_SERVFAIL);
-	p->d->reply(p->d->arg, p->client, p->query, p->head);
-	pending_end(p);
+	reply(p, p->query, p->head);
 }
 
 /* The next server to ask: in the order of the file, those that are known to be bad after the
@@ -138,19 +152,23 @@ static struct err *answer_ready(struct source *s, uint32_t events);
 static bool ask(struct dns_pending *p, const struct resolv_server *server)
 {
 	struct dns *d = p->d;
+	int type = p->client.tcp ? SOCK_STREAM : SOCK_DGRAM;
 	_cleanup_close_ int fd =
-		socket(server->addr.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		socket(server->addr.sa.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct err *e;
 
-	if (fd < 0 || connect(fd, &server->addr.sa, server->len) < 0 ||
-	    send(fd, p->query, p->len, MSG_NOSIGNAL) < 0)
+	if (fd < 0 || (connect(fd, &server->addr.sa, server->len) < 0 && errno != EINPROGRESS))
+		return false;
+	if (!p->client.tcp && send(fd, p->query, p->len, MSG_NOSIGNAL) < 0)
 		return false;
 	if (p->src.fd < 0)
 		p->src.fd = TAKE_FD(fd);
 	else if (dup3(fd, p->src.fd, O_CLOEXEC) < 0)
 		return false;
+	p->sent = !p->client.tcp;
+	p->in_len = 0;
 	p->src.ready = answer_ready;
-	e = loop_add(d->loop, &p->src, EPOLLIN);
+	e = loop_add(d->loop, &p->src, p->sent ? EPOLLIN : EPOLLOUT);
 	err_free(e); /* unheard, it times out */
 	return true;
 }
@@ -176,30 +194,87 @@ static void mark_bad(struct dns_pending *p)
 		p->d->bad_until[p->server] = time_mono_ms() + BAD_MS;
 }
 
+static void ask_another(struct dns_pending *p)
+{
+	mark_bad(p);
+	ask_next(p);
+}
+
+/* An answer has come; MSG may be overwritten. */
+static void take_answer(struct dns_pending *p, uint8_t *msg, size_t len)
+{
+	enum dns_rcode rcode;
+
+	if (!dns_answers(msg, len, p->query, p->len)) {
+		if (p->client.tcp)
+			ask_another(p); /* a connection has no stray answers */
+		return;
+	}
+	rcode = dns_rcode(msg);
+	if ((rcode == DNS_SERVFAIL || rcode == DNS_REFUSED || rcode == DNS_NOTIMP) && others_left(p))
+		ask_next(p); /* another one may know */
+	else
+		reply(p, msg, len);
+}
+
+static void udp_ready(struct dns_pending *p)
+{
+	_cleanup_free_ uint8_t *msg = xmalloc(DNS_MSG_MAX);
+	ssize_t n = recv(p->src.fd, msg, DNS_MSG_MAX, 0);
+
+	if (n >= 0)
+		take_answer(p, msg, (size_t)n);
+	else if (errno != EAGAIN && errno != EINTR)
+		ask_another(p); /* refused, unreachable */
+}
+
+/* The connection is there: the whole query fits into its buffer. */
+static void tcp_send(struct dns_pending *p)
+{
+	ssize_t n = send(p->src.fd, p->wire, LENGTH + p->len, MSG_NOSIGNAL);
+	struct err *e;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n != (ssize_t)(LENGTH + p->len)) {
+		ask_another(p);
+		return;
+	}
+	p->sent = true;
+	e = loop_mod(p->d->loop, &p->src, EPOLLIN);
+	err_free(e); /* an entry that exists can be changed */
+}
+
+static void tcp_receive(struct dns_pending *p)
+{
+	ssize_t n;
+	size_t len;
+
+	p->in = p->in ?: xmalloc(LENGTH + DNS_MSG_MAX);
+	n = recv(p->src.fd, p->in + p->in_len, LENGTH + DNS_MSG_MAX - p->in_len, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		ask_another(p);
+		return;
+	}
+	p->in_len += (size_t)n;
+	len = p->in_len < LENGTH ? DNS_MSG_MAX : (size_t)p->in[0] << 8 | p->in[1];
+	if (p->in_len >= LENGTH + len)
+		take_answer(p, p->in + LENGTH, len);
+}
+
 static struct err *answer_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct dns_pending *p = container_of(s, struct dns_pending, src);
 	struct dns *d = p->d;
-	_cleanup_free_ uint8_t *msg = xmalloc(DNS_MSG_MAX);
-	ssize_t n = recv(s->fd, msg, DNS_MSG_MAX, 0);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return NULL;
-	if (n < 0) { /* refused, unreachable */
-		mark_bad(p);
-		ask_next(p);
-	} else if (dns_answers(msg, (size_t)n, p->query, p->len)) {
-		enum dns_rcode rcode = dns_rcode(msg);
-		bool failed = rcode == DNS_SERVFAIL || rcode == DNS_REFUSED || rcode == DNS_NOTIMP;
-
-		if (failed && others_left(p)) {
-			ask_next(p); /* another one may know */
-		} else {
-			dns_set_id(msg, p->client_id);
-			d->reply(d->arg, p->client, msg, (size_t)n);
-			pending_end(p);
-		}
-	}
+	if (!p->client.tcp)
+		udp_ready(p);
+	else if (!p->sent)
+		tcp_send(p);
+	else
+		tcp_receive(p);
 	set_timer(d);
 	return NULL;
 }
@@ -211,36 +286,51 @@ static struct err *timed_out(struct timer *t)
 
 	for (struct dns_pending *p = d->pending, *next; p; p = next) {
 		next = p->next;
-		if (p->due_ms > now)
-			continue;
-		mark_bad(p);
-		ask_next(p);
+		if (p->due_ms <= now)
+			ask_another(p);
 	}
 	set_timer(d);
 	return NULL;
 }
 
-void dns_query(struct dns *d, const uint8_t client[DNS_CLIENT_MAX], const uint8_t *msg, size_t len)
+/* Is there a place for a query with ID of C?  Not if it is there already, asked again out of impatience. */
+static bool has_place(const struct dns *d, const struct dns_client *c, uint16_t id)
+{
+	size_t theirs = 0;
+
+	if (d->n_pending >= DNS_PENDING_MAX)
+		return false;
+	for (const struct dns_pending *p = d->pending; p; p = p->next) {
+		if (p->client.who != c->who)
+			continue;
+		if (p->client_id == id && p->client.tcp == c->tcp &&
+		    memcmp(p->client.key, c->key, DNS_CLIENT_MAX) == 0)
+			return false;
+		theirs++;
+	}
+	return theirs < DNS_PENDING_EACH;
+}
+
+bool dns_query(struct dns *d, const struct dns_client *c, const uint8_t *msg, size_t len)
 {
 	size_t head = dns_query_len(msg, len);
 	struct dns_pending *p;
 	uint16_t id;
 
-	if (!head || len > QUERY_MAX || d->n_pending >= DNS_PENDING_MAX)
-		return;
-	for (p = d->pending; p; p = p->next) {
-		if (p->client_id == dns_id(msg) && memcmp(p->client, client, DNS_CLIENT_MAX) == 0)
-			return; /* asked again out of impatience */
-	}
+	if (!head || len > QUERY_MAX || !has_place(d, c, dns_id(msg)))
+		return false;
 	refresh(d);
 	random_bytes(&id, sizeof(id));
-	p = xcalloc(1, sizeof(*p) + len);
+	p = xcalloc(1, sizeof(*p) + LENGTH + len);
 	p->src.fd = -1;
 	p->d = d;
-	memcpy(p->client, client, DNS_CLIENT_MAX);
+	p->client = *c;
 	p->client_id = dns_id(msg);
 	p->head = head;
 	p->len = len;
+	p->query = p->wire + LENGTH;
+	p->wire[0] = (uint8_t)(len >> 8);
+	p->wire[1] = (uint8_t)len;
 	memcpy(p->query, msg, len);
 	dns_set_id(p->query, id);
 	p->generation = d->generation;
@@ -250,17 +340,16 @@ void dns_query(struct dns *d, const uint8_t client[DNS_CLIENT_MAX], const uint8_
 	d->n_pending++;
 	ask_next(p);
 	set_timer(d);
+	return true;
 }
 
-struct err *dns_new(struct loop *loop, const char *path, dns_reply_fn *reply, void *arg, struct dns **ret)
+struct err *dns_new(struct loop *loop, const char *path, struct dns **ret)
 {
 	struct dns *d = xcalloc(1, sizeof(*d));
 	struct err *e;
 
 	d->loop = loop;
 	d->path = path;
-	d->reply = reply;
-	d->arg = arg;
 	e = timer_init(loop, &d->timer, timed_out);
 	if (e) {
 		free(d);

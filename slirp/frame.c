@@ -3,6 +3,7 @@
 #include <linux/if_ether.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -10,10 +11,18 @@
 
 #include "core/base/cleanup.h"
 
-enum { IP4_LEN = 20, IP6_LEN = 40, FRAG6_LEN = 8, TCP_LEN = 20, UDP_LEN = 8, ARP_LEN = 28 };
+enum {
+	IP4_LEN = 20,
+	IP6_LEN = 40,
+	FRAG6_LEN = 8,
+	TCP_LEN = 20,
+	UDP_LEN = 8,
+	ARP_LEN = 28,
+	ICMP_LEN = 8
+};
 enum { PORT_BOOTPS = 67, PORT_TFTP = 69, PORT_DHCP6 = 547 };
 enum { ANSWER_TTL = 64 };
-enum { TCPOPT_MSS_LEN = 4, CSUM_AT_TCP = 16, CSUM_AT_UDP = 6 };
+enum { TCPOPT_MSS_LEN = 4, CSUM_AT_TCP = 16, CSUM_AT_UDP = 6, CSUM_AT_ICMP = 2 };
 
 /* Header fields are read byte by byte: a frame has no alignment. */
 static uint16_t get16(const uint8_t *p)
@@ -283,46 +292,140 @@ bool frame_to_dns(const uint8_t *frame, size_t len, const struct net_addrs *a, u
 	return true;
 }
 
+/* The headers of an answer to P with L4_LEN bytes behind them, in case of fragments with the number ID; *RET is it. */
+static size_t answer_head(const uint8_t *frame, const struct packet *p, uint8_t proto,
+			  size_t l4_len, uint16_t id, uint8_t *out, struct packet *ret)
+{
+	size_t ip_len = p->v6 ? IP6_LEN : IP4_LEN;
+	uint8_t *ip = out + ETH_HLEN;
+	uint16_t sum;
+
+	memset(out, 0, ETH_HLEN + ip_len);
+	memcpy(out, frame + 6, 6);
+	memcpy(out + 6, frame, 6);
+	memcpy(out + 12, frame + 12, 2);
+	if (p->v6) {
+		ip[0] = 0x60;
+		put16(ip + 4, (unsigned)l4_len);
+		ip[6] = proto;
+		ip[7] = ANSWER_TTL;
+		memcpy(ip + 8, p->ip + 24, 16);
+		memcpy(ip + 24, p->ip + 8, 16);
+	} else {
+		ip[0] = 0x45;
+		put16(ip + 2, (unsigned)(IP4_LEN + l4_len));
+		put16(ip + 4, id);
+		ip[8] = ANSWER_TTL;
+		ip[9] = proto;
+		memcpy(ip + 12, p->ip + 16, 4);
+		memcpy(ip + 16, p->ip + 12, 4);
+		sum = (uint16_t)~sum_fold(sum_add(0, ip, IP4_LEN));
+		memcpy(ip + 10, &sum, 2);
+	}
+	*ret = (struct packet){
+		.ip = ip, .l4 = ip + ip_len, .l4_len = l4_len, .proto = proto, .v6 = p->v6
+	};
+	return ETH_HLEN + ip_len + l4_len;
+}
+
 size_t frame_udp_answer(const uint8_t head[FRAME_UDP_HEAD], const uint8_t *data, size_t len, uint8_t *out)
 {
 	bool v6 = get16(head + 12) == ETH_P_IPV6;
-	size_t ip_len = v6 ? IP6_LEN : IP4_LEN;
-	const uint8_t *from = head + ETH_HLEN;
-	struct packet p = { .ip = out + ETH_HLEN,
-			    .l4 = out + ETH_HLEN + ip_len,
-			    .l4_len = UDP_LEN + len,
-			    .proto = IPPROTO_UDP,
-			    .v6 = v6 };
+	const uint8_t *l4 = head + ETH_HLEN + (v6 ? IP6_LEN : IP4_LEN);
+	struct packet p = { .ip = (uint8_t *)head + ETH_HLEN, .v6 = v6 }, a;
+	/* An id for the fragments: a message of the name server begins with a random one. */
+	size_t all = answer_head(head, &p, IPPROTO_UDP, UDP_LEN + len, get16(data), out, &a);
+
+	memcpy(a.l4, l4 + 2, 2);
+	memcpy(a.l4 + 2, l4, 2);
+	put16(a.l4 + 4, (unsigned)a.l4_len);
+	memcpy(a.l4 + UDP_LEN, data, len);
+	finish_checksum(&a, CSUM_AT_UDP);
+	return all;
+}
+
+bool frame_look(const uint8_t *frame, size_t len, struct frame_info *ret)
+{
+	struct packet p;
+
+	if (!parse_any(frame, len, &p))
+		return false;
+	*ret = (struct frame_info){
+		.v6 = p.v6,
+		.proto = p.proto,
+		.src = p.ip + (p.v6 ? 8 : 12),
+		.dst = p.ip + (p.v6 ? 24 : 16),
+		.has_ports = (p.proto == IPPROTO_TCP || p.proto == IPPROTO_UDP) &&
+			     !p.later_fragment && p.l4_len >= UDP_LEN,
+	};
+	if (ret->has_ports)
+		ret->port = get16(p.l4 + 2);
+	return true;
+}
+
+/* RFC 9293 3.10.7.1: to what acknowledges, a reset with that number; else one that acknowledges all of it. */
+static size_t refuse_tcp(const uint8_t *frame, const struct packet *p, uint8_t *out)
+{
+	const uint8_t *tcp = p->l4;
+	size_t header = (size_t)(tcp[12] >> 4) * 4;
+	struct packet a;
+	uint32_t next;
+	size_t len;
+
+	if (tcp[13] & TH_RST || header > p->l4_len)
+		return 0;
+	len = answer_head(frame, p, IPPROTO_TCP, TCP_LEN, 0, out, &a);
+	memset(a.l4, 0, TCP_LEN);
+	memcpy(a.l4, tcp + 2, 2);
+	memcpy(a.l4 + 2, tcp, 2);
+	a.l4[12] = TCP_LEN / 4 << 4;
+	a.l4[13] = TH_RST;
+	if (tcp[13] & TH_ACK) {
+		memcpy(a.l4 + 4, tcp + 8, 4);
+	} else {
+		memcpy(&next, tcp + 4, 4);
+		next = htonl(ntohl(next) + (uint32_t)(p->l4_len - header) + !!(tcp[13] & TH_SYN) +
+			     !!(tcp[13] & TH_FIN));
+		memcpy(a.l4 + 8, &next, 4);
+		a.l4[13] |= TH_ACK;
+	}
+	finish_checksum(&a, CSUM_AT_TCP);
+	return len;
+}
+
+/* RFC 792, RFC 4443 3.1: behind the ICMP header the packet's own one and the first eight bytes. */
+static size_t refuse_udp(const uint8_t *frame, const struct packet *p, uint8_t *out)
+{
+	size_t quoted = (p->v6 ? IP6_LEN : IP4_LEN) + UDP_LEN, len;
+	struct packet a;
 	uint16_t sum;
 
-	memset(out, 0, ETH_HLEN + ip_len + UDP_LEN);
-	memcpy(out, head + 6, 6);
-	memcpy(out + 6, head, 6);
-	memcpy(out + 12, head + 12, 2);
-	if (v6) {
-		p.ip[0] = 0x60;
-		put16(p.ip + 4, (unsigned)p.l4_len);
-		p.ip[6] = IPPROTO_UDP;
-		p.ip[7] = ANSWER_TTL;
-		memcpy(p.ip + 8, from + 24, 16);
-		memcpy(p.ip + 24, from + 8, 16);
+	len = answer_head(frame, p, p->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, ICMP_LEN + quoted, 0,
+			  out, &a);
+	memset(a.l4, 0, ICMP_LEN);
+	a.l4[0] = p->v6 ? ICMP6_DST_UNREACH : ICMP_UNREACH;
+	a.l4[1] = p->v6 ? ICMP6_DST_UNREACH_NOPORT : ICMP_UNREACH_PORT;
+	memcpy(a.l4 + ICMP_LEN, p->ip, quoted);
+	if (p->v6) {
+		finish_checksum(&a, CSUM_AT_ICMP);
 	} else {
-		p.ip[0] = 0x45;
-		put16(p.ip + 2, (unsigned)(IP4_LEN + p.l4_len));
-		memcpy(p.ip + 4, data, 2); /* an id for the fragments: the message's own is random */
-		p.ip[8] = ANSWER_TTL;
-		p.ip[9] = IPPROTO_UDP;
-		memcpy(p.ip + 12, from + 16, 4);
-		memcpy(p.ip + 16, from + 12, 4);
-		sum = (uint16_t)~sum_fold(sum_add(0, p.ip, IP4_LEN));
-		memcpy(p.ip + 10, &sum, 2);
+		sum = (uint16_t)~sum_fold(sum_add(0, a.l4, a.l4_len));
+		memcpy(a.l4 + CSUM_AT_ICMP, &sum, 2);
 	}
-	memcpy(p.l4, from + ip_len + 2, 2);
-	memcpy(p.l4 + 2, from + ip_len, 2);
-	put16(p.l4 + 4, (unsigned)p.l4_len);
-	memcpy(p.l4 + UDP_LEN, data, len);
-	finish_checksum(&p, CSUM_AT_UDP);
-	return ETH_HLEN + ip_len + p.l4_len;
+	return len;
+}
+
+size_t frame_refuse(const uint8_t *frame, size_t len, uint8_t out[FRAME_REFUSAL_MAX])
+{
+	struct packet p;
+
+	if (!parse_any(frame, len, &p) || p.later_fragment)
+		return 0;
+	if (p.proto == IPPROTO_TCP && p.l4_len >= TCP_LEN)
+		return refuse_tcp(frame, &p, out);
+	if (p.proto == IPPROTO_UDP && p.l4_len >= UDP_LEN)
+		return refuse_udp(frame, &p, out);
+	return 0;
 }
 
 /* A TCP segment larger than the MTU: the kernel cuts it. */

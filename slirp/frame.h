@@ -41,6 +41,21 @@ bool frame_to_dns(const uint8_t *frame, size_t len, const struct net_addrs *a, u
 size_t frame_udp_answer(const uint8_t head[FRAME_UDP_HEAD], const uint8_t *data, size_t len,
 			uint8_t *out);
 
+/* What a frame that passed frame_check() is, as far as it is decided by that where it may go. */
+struct frame_info {
+	bool v6;
+	uint8_t proto; /* IPPROTO_ */
+	const uint8_t *src, *dst; /* the IP addresses, 4 or 16 bytes, inside the frame */
+	bool has_ports; /* TCP or UDP, not a later fragment */
+	uint16_t port; /* the destination's */
+};
+/* False for what is not IP. */
+bool frame_look(const uint8_t *frame, size_t len, struct frame_info *ret);
+/* Write the answer that says "nobody there" to the frame: a reset for TCP, "port unreachable" for UDP; at most
+ * FRAME_REFUSAL_MAX bytes.  Returns its length, 0 if none is due. */
+enum { FRAME_REFUSAL_MAX = 14 + 40 + 8 + 40 + 8 };
+size_t frame_refuse(const uint8_t *frame, size_t len, uint8_t out[FRAME_REFUSAL_MAX]);
+
 /* One piece of a frame to be written to the container: the header VH, HEAD_LEN bytes of HEAD, LEN bytes of the frame
  * from offset AT. */
 struct frame_piece {

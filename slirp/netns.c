@@ -27,7 +27,7 @@
 /* How it works
  *
  *	container's network namespace                     host
- *	eth0 (tap) ------------------ packet_fd --------> monitor: slirp/stack.c
+ *	eth0 (tap) ------------------ packet_fd --------> process of the network: slirp/switch.c
  *	or
  *	eth0 (veth) -- far end in a namespace without a process -- packet socket = packet_fd --> the same
  *
@@ -42,17 +42,18 @@ const char *const packet_kind_names[] = { [PACKET_TAP] = "tap", [PACKET_SOCKET] 
 static_assert(ARRAY_LEN(packet_kind_names) == PACKET_KIND_MAX, "one name a kind");
 
 enum { LO_INDEX = 1, FAR_MTU = 65535, FAR_QUEUE = 4 << 20, FEATURES_MAX = 1024 };
-#define ETH_NAME "eth0"
+#define FAR_NAME "far0"
 enum {
 	GSO_IPV4_MAX_SIZE = 63, /* IFLA_GSO_IPV4_MAX_SIZE, which headers before 6.3 lack */
 	LO_SEGMENT = 524280, /* the most that lo takes (GSO_MAX_SIZE, less a header) */
 };
 
-static struct err *open_tap(int *ret_fd)
+static struct err *open_tap(const char *name, int *ret_fd)
 {
 	_cleanup_close_ int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	struct ifreq ifr = { .ifr_name = ETH_NAME, .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	if (fd < 0)
 		return err_new(errno, "opening /dev/net/tun");
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
@@ -85,8 +86,8 @@ static void add_no_auto_ipv6(struct netlink_batch *b)
 	netlink_nest_end(b);
 }
 
-/* In the hidden namespace: a pair whose near end is put into the namespace CTR_NS. */
-static struct err *make_veth(int ctr_ns, unsigned *ret_index)
+/* In the hidden namespace: a pair whose near end is put into the namespace CTR_NS as NAME. */
+static struct err *make_veth(int ctr_ns, const char *name, unsigned *ret_index)
 {
 	struct ifinfomsg far = { .ifi_family = AF_UNSPEC,
 				 .ifi_flags = IFF_UP | IFF_NOARP,
@@ -101,28 +102,28 @@ static struct err *make_veth(int ctr_ns, unsigned *ret_index)
 	netlink_batch_init(&b);
 	netlink_begin(&b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &far, sizeof(far),
 		      "making a veth pair");
-	netlink_attr(&b, IFLA_IFNAME, ETH_NAME, sizeof(ETH_NAME));
+	netlink_attr(&b, IFLA_IFNAME, FAR_NAME, sizeof(FAR_NAME));
 	netlink_attr_u32(&b, IFLA_MTU, FAR_MTU);
 	netlink_nest(&b, IFLA_LINKINFO);
 	netlink_attr(&b, IFLA_INFO_KIND, "veth", 4);
 	netlink_nest(&b, IFLA_INFO_DATA);
 	netlink_nest(&b, VETH_INFO_PEER);
 	netlink_raw(&b, &near, sizeof(near));
-	netlink_attr(&b, IFLA_IFNAME, ETH_NAME, sizeof(ETH_NAME));
+	netlink_attr(&b, IFLA_IFNAME, name, strlen(name) + 1);
 	netlink_attr_u32(&b, IFLA_NET_NS_FD, (uint32_t)ctr_ns);
 	netlink_nest_end(&b);
 	netlink_nest_end(&b);
 	netlink_nest_end(&b);
 	netlink_begin(&b, RTM_SETLINK, 0, &near, sizeof(near), "calming the veth pair");
-	netlink_attr(&b, IFLA_IFNAME, ETH_NAME, sizeof(ETH_NAME));
+	netlink_attr(&b, IFLA_IFNAME, FAR_NAME, sizeof(FAR_NAME));
 	add_no_auto_ipv6(&b); /* a failure is a kernel without IPv6 */
 	netlink_begin(&b, RTM_SETLINK, 0, &far, sizeof(far), "starting the veth pair");
-	netlink_attr(&b, IFLA_IFNAME, ETH_NAME, sizeof(ETH_NAME));
+	netlink_attr(&b, IFLA_IFNAME, FAR_NAME, sizeof(FAR_NAME));
 	e = netlink_run(fd, &b);
 	e = e ?: netlink_failed(&b, 0);
 	e = e ?: netlink_failed(&b, 2);
 	if (!e)
-		*ret_index = link_index(fd, ETH_NAME);
+		*ret_index = link_index(fd, FAR_NAME);
 	return e;
 }
 
@@ -145,17 +146,18 @@ static struct err *bind_packet_socket(int fd, unsigned index)
 	return NULL;
 }
 
-static bool ethtool(int any_socket, void *request)
+static bool ethtool(int any_socket, const char *name, void *request)
 {
-	struct ifreq ifr = { .ifr_name = ETH_NAME, .ifr_data = request };
+	struct ifreq ifr = { .ifr_data = request };
 
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	return ioctl(any_socket, SIOCETHTOOL, &ifr) == 0;
 }
 
 /* A veth device lets programs send many datagrams as one (UDP_SEGMENT), as a tap of ours does not; the stack takes only
  * single ones.  The kernel cuts them when the device cannot.  Features are known by name: their numbers change.
  * Source: linux/ethtool.h.  Failing costs those programs (QUIC) their packets, nothing else. */
-static void no_udp_segments(int any_socket)
+static void no_udp_segments(int any_socket, const char *name)
 {
 	static const char feature[] = "tx-udp-segmentation";
 	_cleanup_free_ struct ethtool_sset_info *info = xcalloc(1, sizeof(*info) + sizeof(uint32_t));
@@ -165,7 +167,7 @@ static void no_udp_segments(int any_socket)
 
 	*info = (struct ethtool_sset_info){ .cmd = ETHTOOL_GSSET_INFO,
 					    .sset_mask = 1ULL << ETH_SS_FEATURES };
-	if (!ethtool(any_socket, info))
+	if (!ethtool(any_socket, name, info))
 		return;
 	n = info->data[0];
 	if (!n || n > FEATURES_MAX)
@@ -176,7 +178,7 @@ static void no_udp_segments(int any_socket)
 	*names = (struct ethtool_gstrings){ .cmd = ETHTOOL_GSTRINGS,
 					    .string_set = ETH_SS_FEATURES,
 					    .len = n };
-	if (!ethtool(any_socket, names))
+	if (!ethtool(any_socket, name, names))
 		return;
 	set->cmd = ETHTOOL_SFEATURES;
 	set->size = words;
@@ -184,11 +186,11 @@ static void no_udp_segments(int any_socket)
 		if (strncmp((char *)names->data + i * ETH_GSTRING_LEN, feature, ETH_GSTRING_LEN) == 0)
 			set->features[i / 32].valid = 1U << i % 32; /* wanted: 0 */
 	}
-	ethtool(any_socket, set);
+	ethtool(any_socket, name, set);
 }
 
 /* Without /dev/net/tun.  The thread leaves its network namespace for a moment and comes back. */
-static struct err *open_packet_socket(int *ret_fd)
+static struct err *open_packet_socket(const char *name, int *ret_fd)
 {
 	_cleanup_close_ int ctr_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), fd = -1;
 	unsigned index = 0;
@@ -201,7 +203,7 @@ static struct err *open_packet_socket(int *ret_fd)
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		e = err_new(errno, "opening a packet socket");
-	e = e ?: make_veth(ctr_ns, &index);
+	e = e ?: make_veth(ctr_ns, name, &index);
 	e = e ?: bind_packet_socket(fd, index);
 	if (setns(ctr_ns, CLONE_NEWNET) < 0)
 		e = err_also(e, err_new(errno, "returning to the network namespace"));
@@ -298,61 +300,125 @@ static void add_link(struct netlink_batch *b, const struct net_addrs *a, int ind
 	struct ifinfomsg eth = { .ifi_index = index },
 			 up = { .ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
 
-	netlink_begin(b, RTM_SETLINK, 0, &eth, sizeof(eth), "setting up " ETH_NAME);
+	netlink_begin(b, RTM_SETLINK, 0, &eth, sizeof(eth), "setting up the device");
 	netlink_attr(b, IFLA_ADDRESS, a->mac, sizeof(a->mac));
 	netlink_attr_u32(b, IFLA_MTU, a->mtu);
 	/* Before it goes up: then it would be too late. */
-	netlink_begin(b, RTM_SETLINK, 0, &eth, sizeof(eth), "calming " ETH_NAME);
+	netlink_begin(b, RTM_SETLINK, 0, &eth, sizeof(eth), "calming the device");
 	add_no_auto_ipv6(b);
-	netlink_begin(b, RTM_SETLINK, 0, &up, sizeof(up), "starting " ETH_NAME);
+	netlink_begin(b, RTM_SETLINK, 0, &up, sizeof(up), "starting the device");
 }
 
-static struct err *configure(const struct net_addrs *a, struct netns *n)
-{
-	/* The messages in their order. */
-	enum {
-		LO,
-		LINK,
-		NO_AUTO6,
-		UP,
-		ADDR,
-		ROUTE,
-		MARK,
-		MARK_ROUTE,
-		ADDR6,
-		ROUTE6,
-		MARK6,
-		MARK_ROUTE6,
-	};
-	static const uint8_t needed[] = { LO, LINK, UP, ADDR, ROUTE };
-	_cleanup_close_ int fd = -1;
+/* What was asked for in a batch, and the numbers of its messages. */
+struct asked {
 	struct netlink_batch b;
-	unsigned index;
-	struct err *e = netlink_open(&fd);
+	bool needed[NETLINK_BATCH_MSGS]; /* its failure is ours */
+	size_t ipv6, n_ipv6, mark, n_mark, mark6, n_mark6; /* first message and how many */
+};
 
-	if (e)
-		return e;
-	index = link_index(fd, ETH_NAME);
-	if (n->kind == PACKET_SOCKET)
-		no_udp_segments(fd);
-	netlink_batch_init(&b);
-	add_lo(&b);
-	add_link(&b, a, (int)index);
-	add_addr(&b, AF_INET, index, &a->ip, sizeof(a->ip), a->prefix);
-	add_default_route(&b, AF_INET, index, &a->gateway, sizeof(a->gateway));
-	add_mark(&b, AF_INET);
-	add_addr(&b, AF_INET6, index, &a->ip6, sizeof(a->ip6), a->prefix6);
-	add_default_route(&b, AF_INET6, index, &a->gateway6, sizeof(a->gateway6));
-	add_mark(&b, AF_INET6);
-	add_big_lo(&b);
-	e = netlink_run(fd, &b);
-	for (size_t i = 0; i < ARRAY_LEN(needed) && !e; i++)
-		e = netlink_failed(&b, needed[i]);
-	n->ipv6 = !b.errnum[ADDR6] && !b.errnum[ROUTE6];
-	/* A kernel without policy routing: the relay uses the container's own address as source. */
-	n->transparent = !b.errnum[MARK] && !b.errnum[MARK_ROUTE] &&
-			 (!n->ipv6 || (!b.errnum[MARK6] && !b.errnum[MARK_ROUTE6]));
+static void add_addrs(struct asked *q, const struct netns_link *l, unsigned index)
+{
+	const struct net_addrs *a = &l->addrs;
+
+	for (size_t i = 0; i < 3; i++) /* but for the one that calms it, which older kernels refuse */
+		q->needed[q->b.n + i] = i != 1;
+	add_link(&q->b, a, (int)index);
+	q->needed[q->b.n] = true;
+	add_addr(&q->b, AF_INET, index, &a->ip, sizeof(a->ip), a->prefix);
+	if (l->route) {
+		q->needed[q->b.n] = true;
+		add_default_route(&q->b, AF_INET, index, &a->gateway, sizeof(a->gateway));
+	}
+	q->ipv6 = q->b.n;
+	if (l->ipv6) {
+		add_addr(&q->b, AF_INET6, index, &a->ip6, sizeof(a->ip6), a->prefix6);
+		if (l->route)
+			add_default_route(&q->b, AF_INET6, index, &a->gateway6, sizeof(a->gateway6));
+	}
+	q->n_ipv6 = q->b.n - q->ipv6;
+}
+
+static void add_marks(struct asked *q)
+{
+	q->mark = q->b.n;
+	add_mark(&q->b, AF_INET);
+	q->mark6 = q->b.n;
+	add_mark(&q->b, AF_INET6);
+	q->n_mark = q->mark6 - q->mark;
+	q->n_mark6 = q->b.n - q->mark6;
+}
+
+static bool all_done(const struct asked *q, size_t first, size_t n)
+{
+	for (size_t i = first; i < first + n; i++)
+		if (q->b.errnum[i])
+			return false;
+	return true;
+}
+
+static struct err *run(int fd, struct asked *q)
+{
+	struct err *e = netlink_run(fd, &q->b);
+
+	for (size_t i = 0; i < q->b.n && !e; i++)
+		if (q->needed[i])
+			e = netlink_failed(&q->b, i);
 	return e;
+}
+
+static struct err *make_device(const char *name, struct netns *n)
+{
+	struct err *e = open_tap(name, &n->packet_fd), *other;
+
+	n->kind = PACKET_TAP;
+	if (!e)
+		return NULL;
+	n->kind = PACKET_SOCKET;
+	other = open_packet_socket(name, &n->packet_fd);
+	if (other)
+		return err_wrap(err_also(e, other), "connecting the container to the network");
+	err_free(e); /* no access to the tun device: the other way worked */
+	return NULL;
+}
+
+/* FIRST: with it what a namespace needs once; L is NULL if there is nothing else. */
+static struct err *make_link(const struct netns_link *l, const char *name, bool first, struct netns *ret)
+{
+	struct netns n = { .packet_fd = -1 };
+	struct asked q = { 0 };
+	_cleanup_close_ int fd = -1;
+	unsigned index;
+	struct err *e = l ? make_device(name, &n) : NULL;
+
+	e = e ?: netlink_open(&fd);
+	netlink_batch_init(&q.b);
+	if (first) {
+		q.needed[0] = true;
+		add_lo(&q.b);
+	}
+	if (!e && l) {
+		index = link_index(fd, name);
+		if (n.kind == PACKET_SOCKET)
+			no_udp_segments(fd, name);
+		add_addrs(&q, l, index);
+	}
+	if (first && l) {
+		add_marks(&q);
+		add_big_lo(&q.b);
+	}
+	e = e ?: run(fd, &q);
+	if (e) {
+		if (n.packet_fd >= 0)
+			close(n.packet_fd);
+		return err_wrap(e, "setting up the container's network");
+	}
+	n.ipv6 = l && l->ipv6 && all_done(&q, q.ipv6, q.n_ipv6);
+	/* A kernel without policy routing: the relay uses the container's own address as source. */
+	n.transparent = first && l && all_done(&q, q.mark, q.n_mark) &&
+			(!n.ipv6 || all_done(&q, q.mark6, q.n_mark6));
+	if (ret)
+		*ret = n;
+	return NULL;
 }
 
 /* "0 2147483647" is Docker's, but both ends must be mapped, and the kernel compares the ids outside: the range goes
@@ -394,27 +460,33 @@ static void set_sysctls(void)
 	netns_sysctl("/proc/sys/net/ipv4/conf/all/rp_filter", "0"); /* the maximum of all and lo counts */
 }
 
-struct err *netns_setup(const struct net_addrs *a, struct netns *ret)
+struct err *netns_setup(const struct netns_link *links, size_t n, struct netns *ret)
 {
-	struct netns n = { .packet_fd = -1, .kind = PACKET_TAP };
-	struct err *e = open_tap(&n.packet_fd);
+	struct err *e = make_link(n ? links : NULL, "eth0", true, ret);
 
-	if (e) {
-		struct err *other = open_packet_socket(&n.packet_fd);
+	for (unsigned char i = 1; i < n && !e; i++) {
+		char name[IFNAMSIZ];
 
-		n.kind = PACKET_SOCKET;
-		if (other)
-			return err_wrap(err_also(e, other), "connecting the container to the network");
-		err_free(e); /* no access to the tun device: the other way worked */
+		snprintf(name, sizeof(name), "eth%u", i);
+		e = make_link(&links[i], name, false, &ret[i]);
+		for (size_t k = 0; k < i && e; k++)
+			close(ret[k].packet_fd);
 	}
-	e = configure(a, &n);
-	if (e) {
-		close(n.packet_fd);
-		return err_wrap(e, "setting up the container's network");
+	if (!e && n)
+		set_sysctls();
+	return e;
+}
+
+struct err *netns_add(const struct netns_link *link, struct netns *ret)
+{
+	char name[IFNAMSIZ] = "";
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "eth%d", i);
+		if (if_nametoindex(name) == 0)
+			break;
 	}
-	set_sysctls();
-	*ret = n;
-	return NULL;
+	return make_link(link, name, false, ret);
 }
 
 bool netns_sysctl(const char *path, const char *value)
@@ -422,17 +494,4 @@ bool netns_sysctl(const char *path, const char *value)
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	return fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-}
-
-struct err *netns_setup_lo(void)
-{
-	_cleanup_close_ int fd = -1;
-	struct netlink_batch b;
-	struct err *e = netlink_open(&fd);
-
-	netlink_batch_init(&b);
-	add_lo(&b);
-	e = e ?: netlink_run(fd, &b);
-	e = e ?: netlink_failed(&b, 0);
-	return err_wrap(e, "setting up the container's network");
 }

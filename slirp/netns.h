@@ -2,13 +2,13 @@
  *
  * The caller is single-threaded, in the container's user and network namespaces with all capabilities there, and still
  * sees the host's /dev and /proc (before pivot_root).  Done here, in this order:
- *   1 eth0: a tap (/dev/net/tun), or where that cannot be opened a veth pair whose far end lies in
- * a network namespace of
- *     its own, hidden from the container, and is read through a packet socket
- *   2 one batch of netlink: lo and eth0 up, addresses (no duplicate detection: nobody else is there), default routes,
- *     and for the relay (slirp/relay.h): marked packets are delivered locally whatever their address
+ *   1 eth0, eth1...: a tap each (/dev/net/tun), or where that cannot be opened a veth pair whose far end lies in a
+ *     network namespace of its own, hidden from the container, and is read through a packet socket
+ *   2 one batch of netlink for each: up, addresses (no duplicate detection: the network's leases see to that), the
+ *     default route on one of them; with the first also lo, and for the relay (slirp/relay.h): marked packets are
+ *     delivered locally whatever their address
  *   3 sysctls: ping and low ports for everybody as Docker has it
- * The packet descriptor goes to the process that runs the stack (slirp/stack.h); struct netns is flat, so both can be
+ * The packet descriptors go to the processes of the networks (slirp/hub.h); struct netns is flat, so both can be
  * sent in one message (fd_send).  Frames on it carry a struct virtio_net_hdr of 10 bytes. */
 #ifndef SLIRP_NETNS_H
 #define SLIRP_NETNS_H
@@ -32,8 +32,18 @@ struct netns {
 /* Write a sysctl of the calling process's network namespace; false if it is not there (older kernels) or refused. */
 bool netns_sysctl(const char *path, const char *value);
 
-struct err *netns_setup(const struct net_addrs *a, struct netns *ret) MUST_CHECK;
-/* "--network none": lo only. */
-struct err *netns_setup_lo(void) MUST_CHECK;
+/* A device to be made. */
+struct netns_link {
+	struct net_addrs addrs;
+	bool ipv6; /* addrs.ip6 counts */
+	bool route; /* the default route goes through its gateway */
+};
+enum { NETNS_LINKS_MAX = 16 };
+
+/* eth0... for the N LINKS, in RET; none: lo only. */
+struct err *netns_setup(const struct netns_link *links, size_t n, struct netns *ret) MUST_CHECK;
+/* One more, with the first free name, in the calling process's namespace, which may be in use; without a default route
+ * there is one already, or none wanted. */
+struct err *netns_add(const struct netns_link *link, struct netns *ret) MUST_CHECK;
 
 #endif

@@ -34,6 +34,11 @@ struct relay;
 struct err *relay_new(struct loop *loop, const struct relay_cfg *cfg, struct relay **ret) MUST_CHECK;
 /* Takes over L->fd in every case. */
 struct err *relay_add_listener(struct relay *r, const struct listener *l) MUST_CHECK;
+/* Serve FD, a TCP connection that another process has accepted on the host, as if it had come for the container's
+ * port CTR.  LEASH, a stream socket or -1: the other process holds its peer, which sees the end of file when the
+ * connection has ended; a byte from there ends (resets) the connection; the peer's end means nothing.  Takes over
+ * both descriptors. */
+struct err *relay_add_connection(struct relay *r, int fd, uint16_t ctr, int leash) MUST_CHECK;
 /* Ends all connections (reset) and listeners. */
 void relay_free(struct relay *r);
 

@@ -2,6 +2,7 @@
 
 #include <netinet/tcp.h>
 
+#include "core/base/fd.h"
 #include "core/base/str.h"
 
 /* A connection
@@ -41,19 +42,24 @@ struct side {
 
 struct relay_conn {
 	struct side side[SIDES];
+	struct source leash; /* see relay_add_connection() */
 	struct relay *r;
 	struct relay_conn *prev, *next;
 	union sock_addr peer;
 	uint16_t ctr;
 	bool connecting, retried;
-	uint8_t closing; /* sides whose release() has not come yet */
+	uint8_t closing; /* sides and leash whose release() has not come yet */
 };
 
 static struct err *outer_ready(struct source *s, uint32_t events);
 static struct err *inner_ready(struct source *s, uint32_t events);
 
+static struct err *leash_ready(struct source *s, uint32_t events);
+
 static struct relay_conn *conn_of(struct source *s)
 {
+	if (s->ready == leash_ready)
+		return container_of(s, struct relay_conn, leash);
 	if (s->ready == inner_ready)
 		return container_of(s, struct relay_conn, side[INNER].src);
 	return container_of(s, struct relay_conn, side[OUTER].src);
@@ -77,6 +83,23 @@ static void side_release(struct source *s)
 
 	if (--c->closing == 0)
 		free(c);
+}
+
+static void conn_end(struct relay_conn *c, bool with_reset);
+
+static struct err *leash_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct relay_conn *c = container_of(s, struct relay_conn, leash);
+	char byte;
+	ssize_t n = recv(s->fd, &byte, 1, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return NULL;
+	if (n > 0)
+		conn_end(c, true);
+	else
+		loop_del_close(c->r->loop, s);
+	return NULL;
 }
 
 static void reset(int fd)
@@ -109,6 +132,11 @@ static void conn_end(struct relay_conn *c, bool with_reset)
 		s->src.release = side_release;
 		c->closing++;
 		loop_del_close(r->loop, &s->src);
+	}
+	if (c->leash.fd >= 0) {
+		c->leash.release = side_release;
+		c->closing++;
+		loop_del_close(r->loop, &c->leash);
 	}
 	if (--c->closing == 0)
 		free(c);
@@ -359,6 +387,23 @@ static struct err *inner_ready(struct source *s, uint32_t events)
 	return side_ready(container_of(s, struct relay_conn, side[INNER].src), INNER, events);
 }
 
+static struct relay_conn *conn_new(struct relay *r, int fd, const union sock_addr *peer, uint16_t ctr)
+{
+	struct relay_conn *c = xcalloc(1, sizeof(*c));
+
+	c->r = r;
+	c->peer = *peer;
+	c->ctr = ctr;
+	c->side[OUTER].src = (struct source){ .fd = fd, .ready = outer_ready };
+	c->side[INNER].src = (struct source){ .fd = -1, .ready = inner_ready };
+	c->leash = (struct source){ .fd = -1, .ready = leash_ready };
+	c->next = r->conns;
+	if (c->next)
+		c->next->prev = c;
+	r->conns = c;
+	return c;
+}
+
 /* One a wake: if there are more, the next wait says so together with what else has happened. */
 struct err *relay_tcp_ready(struct source *s, uint32_t events UNUSED)
 {
@@ -367,23 +412,41 @@ struct err *relay_tcp_ready(struct source *s, uint32_t events UNUSED)
 	union sock_addr peer;
 	socklen_t len = sizeof(peer);
 	int fd = accept4(s->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct relay_conn *c;
 
 	if (fd < 0) {
 		if (relay_exhausted(errno))
 			relay_pause(r);
 		return NULL; /* that one has gone again: no error of the listener */
 	}
-	c = xcalloc(1, sizeof(*c));
-	c->r = r;
-	c->peer = peer;
-	c->ctr = l->ctr;
-	c->side[OUTER].src = (struct source){ .fd = fd, .ready = outer_ready };
-	c->side[INNER].src = (struct source){ .fd = -1, .ready = inner_ready };
-	c->next = r->conns;
-	if (c->next)
-		c->next->prev = c;
-	r->conns = c;
+	conn_start(conn_new(r, fd, &peer, l->ctr));
+	return NULL;
+}
+
+struct err *relay_add_connection(struct relay *r, int fd, uint16_t ctr, int leash)
+{
+	union sock_addr peer;
+	socklen_t len = sizeof(peer);
+	struct relay_conn *c;
+	struct err *e = fd_nonblock(fd, true);
+
+	if (!e && getpeername(fd, &peer.sa, &len) < 0)
+		e = err_new(errno, "a connection that was handed over");
+	if (e) {
+		close(fd);
+		if (leash >= 0)
+			close(leash);
+		return e;
+	}
+	c = conn_new(r, fd, &peer, ctr);
+	if (leash >= 0) {
+		c->leash.fd = leash;
+		e = loop_add(r->loop, &c->leash, EPOLLIN);
+		if (e) {
+			close(TAKE_FD(c->leash.fd));
+			conn_end(c, true);
+			return e;
+		}
+	}
 	conn_start(c);
 	return NULL;
 }

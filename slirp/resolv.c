@@ -66,7 +66,7 @@ static bool good_option(const char *w, size_t len)
 	return false;
 }
 
-char *resolv_conf_text(const char *host_text, const struct net_addrs *a, bool ipv6)
+char *resolv_conf_text(const char *host_text, const struct net_addrs *a)
 {
 	_cleanup_str_ struct str out = { 0 }, search = { 0 }, options = { 0 };
 	char ip[INET6_ADDRSTRLEN];
@@ -93,8 +93,6 @@ char *resolv_conf_text(const char *host_text, const struct net_addrs *a, bool ip
 			s++;
 	}
 	str_addf(&out, "nameserver %s\n", inet_ntop(AF_INET, &a->dns, ip, sizeof(ip)));
-	if (ipv6)
-		str_addf(&out, "nameserver %s\n", inet_ntop(AF_INET6, &a->dns6, ip, sizeof(ip)));
 	if (search.len)
 		str_addf(&out, "search%.*s\n", (int)search.len, search.s);
 	if (options.len)
@@ -228,7 +226,8 @@ bool hosts_want_gateway(const struct strv *add_hosts)
 	return false;
 }
 
-char *hosts_text(const char *hostname, const struct net_addrs *a, bool ipv6, const struct strv *add_hosts)
+char *hosts_text(const char *hostname, const struct in_addr *gateway,
+		 const struct host_entry *entries, size_t n_entries, const struct strv *add_hosts)
 {
 	_cleanup_str_ struct str out = { 0 };
 	char ip[INET6_ADDRSTRLEN];
@@ -245,19 +244,15 @@ char *hosts_text(const char *hostname, const struct net_addrs *a, bool ipv6, con
 		if (!split_host(add_hosts->v[i], &name_len, ip))
 			continue;
 		if (str_eq(ip, "host-gateway")) {
-			if (!a)
+			if (!gateway)
 				continue;
-			inet_ntop(AF_INET, &a->gateway, ip, sizeof(ip));
+			inet_ntop(AF_INET, gateway, ip, sizeof(ip));
 		}
 		str_addf(&out, "%s\t%.*s\n", ip, (int)name_len, add_hosts->v[i]);
 	}
-	if (a) {
-		str_addf(&out, "%s\t%s\n", inet_ntop(AF_INET, &a->ip, ip, sizeof(ip)), hostname);
-		if (ipv6)
-			str_addf(&out, "%s\t%s\n", inet_ntop(AF_INET6, &a->ip6, ip, sizeof(ip)),
-				 hostname);
-	} else {
+	for (size_t i = 0; i < n_entries; i++)
+		str_addf(&out, "%s\t%s\n", entries[i].ip, entries[i].names);
+	if (!n_entries)
 		str_addf(&out, "127.0.0.1\t%s\n", hostname);
-	}
 	return str_take(&out);
 }

@@ -9,9 +9,9 @@
 #include "core/base/str.h"
 #include "slirp/addrs.h"
 
-/* The stack's name servers plus the host's search list and harmless options, from the text of the host's resolv.conf
+/* The network's name server plus the host's search list and harmless options, from the text of the host's resolv.conf
  * (NULL: none).  The caller frees it. */
-char *resolv_conf_text(const char *host_text, const struct net_addrs *a, bool ipv6);
+char *resolv_conf_text(const char *host_text, const struct net_addrs *a);
 
 /* TEXT with other name servers, search list or options, where a list is not empty; a search list of "." is none.
  * The caller frees it. */
@@ -31,11 +31,16 @@ struct resolv_server {
 };
 size_t resolv_servers(const char *text, struct resolv_server ret[RESOLV_SERVERS_MAX]);
 
+/* One of the container's addresses, or another's (a link's): a line of hosts(5). */
+struct host_entry {
+	char ip[INET6_ADDRSTRLEN];
+	const char *names; /* separated by blanks */
+};
 /* ADD_HOSTS are "name:address" or "name:host-gateway" entries (the address may be IPv6, with or
- * without brackets), already checked by hosts_check().  A is NULL when the container has no address
- * of its own (network none). */
-char *hosts_text(const char *hostname, const struct net_addrs *a, bool ipv6,
-		 const struct strv *add_hosts);
+ * without brackets), already checked by hosts_check(); GATEWAY is NULL when the container has none (network none).
+ * Behind them the ENTRIES; without any, HOSTNAME is 127.0.0.1. */
+char *hosts_text(const char *hostname, const struct in_addr *gateway,
+		 const struct host_entry *entries, size_t n_entries, const struct strv *add_hosts);
 /* Is TEXT a valid --add-host?  Errors as Docker words them. */
 struct err *hosts_check(const char *text) MUST_CHECK;
 /* Does an entry ask for host-gateway?  Then the stack needs host_loopback. */

@@ -1,25 +1,23 @@
 #include "slirp/stack.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <libslirp.h>
 #include <malloc.h>
+#include <net/ethernet.h>
+#include <net/if_arp.h>
+#include <netinet/if_ether.h>
 #include <signal.h>
-#include <sys/mman.h>
-#include <sys/uio.h>
 #include <time.h>
 
 #include "core/base/proc.h"
 #include "core/base/str.h"
-#include "slirp/dns.h"
 #include "slirp/frame.h"
 
 /* How it works
  *
- *	container's kernel <-> packet_fd <-> stack_port -- frame_check() --> slirp_input()
- *	                                          ^------- frame_split() --- send_packet()
- *	host's kernel <------> sockets of libslirp, one stack_fd each
- *	host's resolvers <---> slirp/dns.c: questions to the name server's address, before libslirp sees them
+ *	slirp/switch.c -- stack_input() --> slirp_input()
+ *	slirp/switch.c <----- output() ---- send_packet()
+ *	host's kernel <-----> sockets of libslirp, one stack_fd each
  *
  * libslirp has the interface of poll(2): before each wait it is asked which of its sockets want what
  * (slirp_pollfds_fill), afterwards it asks what happened (slirp_pollfds_poll).  We keep the sockets in the loop's epoll
@@ -28,17 +26,18 @@
  * stack are not shown to it, so a busy log costs nothing here, and an idle stack sleeps.
  *
  * libslirp's clock (a global of 32 bits in milliseconds) only moves in slirp_pollfds_poll(): before frames are let in
- * after a pause it is set forward, or new flows would be born expired. */
+ * after a pause it is set forward, or new flows would be born expired.
+ *
+ * Its table of hardware addresses has 16 entries; a network may have more containers.  The switch knows them all, so a
+ * question of the stack ("who has 172.18.0.7?") is answered here at once and never put onto the network. */
 
 enum {
-	FRAMES_PER_WAKE = 64,
 	CLOCK_FRESH_MS = 50,
 	QUIET_MS = 30000, /* no traffic for so long: timers of idle connections may be late */
 	QUIET_TICK_MS = 5000,
 	LARGE_FRAME = 16384, /* worth giving memory back afterwards */
 	GIVE_BACK_MS = 1000,
 	DNS_PORT = 53,
-	BUF_BYTES = (FRAME_MAX + 4095) & ~4095,
 };
 
 /* A socket of libslirp.  In the epoll set exactly if HAVE is not 0. */
@@ -51,21 +50,11 @@ struct stack_fd {
 	bool fired; /* is in st->fired */
 };
 
-struct stack_port {
-	struct source src;
-	struct stack *st;
-	struct stack_port *next;
-	enum packet_kind kind;
-	uint8_t mac[NET_MAC_LEN];
-};
-
 struct stack {
 	struct loop *loop;
 	struct loop_hook hook;
 	struct stack_cfg cfg;
 	Slirp *slirp;
-	struct dns *dns;
-	struct stack_port *ports;
 	struct stack_fd **fds; /* by descriptor */
 	size_t n_fds;
 	int *fired; /* descriptors with something in GOT */
@@ -74,7 +63,6 @@ struct stack {
 	bool active; /* something happened in this batch that libslirp must see */
 	bool large; /* large frames have passed since memory was given back */
 	int64_t start_ms, polled_ms, active_ms, due_ms; /* due: of libslirp's timers; -1: none */
-	uint8_t *buf; /* BUF_BYTES, mapped */
 };
 
 static struct stack_fd *fd_get(struct stack *st, int fd)
@@ -205,7 +193,6 @@ static void poll_slirp(struct stack *st, bool events)
 
 static void give_back_memory(struct stack *st)
 {
-	madvise(st->buf, BUF_BYTES, MADV_DONTNEED);
 	malloc_trim(0);
 	st->large = false;
 }
@@ -263,91 +250,63 @@ static struct err *check(struct loop_hook *h)
 	return NULL;
 }
 
+/* "Who has IP?" of the stack; the answer goes into its table within the call. */
+static bool answer_arp(struct stack *st, const uint8_t *frame, size_t len)
+{
+	uint8_t reply[ETH_HLEN + sizeof(struct ether_arp)] = { 0 };
+	struct ether_arp ask, arp = { .ea_hdr = { .ar_hrd = htons(ARPHRD_ETHER),
+						  .ar_pro = htons(ETH_P_IP),
+						  .ar_hln = ETH_ALEN,
+						  .ar_pln = 4,
+						  .ar_op = htons(ARPOP_REPLY) } };
+	struct in_addr ip;
+
+	if (len < sizeof(reply) || frame[12] != ETH_P_ARP >> 8 || frame[13] != (ETH_P_ARP & 0xff))
+		return false;
+	memcpy(&ask, frame + ETH_HLEN, sizeof(ask));
+	memcpy(&ip, ask.arp_tpa, sizeof(ip));
+	if (!st->cfg.find(st->cfg.arg, ip, arp.arp_sha))
+		return true; /* nobody: it gives up in a second */
+	memcpy(arp.arp_spa, ask.arp_tpa, sizeof(arp.arp_spa));
+	memcpy(arp.arp_tha, ask.arp_sha, sizeof(arp.arp_tha));
+	memcpy(arp.arp_tpa, ask.arp_spa, sizeof(arp.arp_tpa));
+	memcpy(reply, ask.arp_sha, ETH_ALEN);
+	memcpy(reply + ETH_ALEN, arp.arp_sha, ETH_ALEN);
+	memcpy(reply + 2 * ETH_ALEN, frame + 2 * ETH_ALEN, 2);
+	memcpy(reply + ETH_HLEN, &arp, sizeof(arp));
+	slirp_input(st->slirp, reply, sizeof(reply));
+	st->active = true; /* what waits for it is sent by the next poll */
+	return true;
+}
+
 static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 {
 	struct stack *st = opaque;
-	const uint8_t *frame = buf;
 
-	if (len < NET_MAC_LEN)
+	if (len < ETH_HLEN)
 		return -1;
 	if (len > LARGE_FRAME)
 		st->large = true;
-	for (struct stack_port *p = st->ports; p; p = p->next) {
-		struct frame_piece piece = { 0 };
-
-		bool only = p == st->ports && !p->next, group = frame[0] & 1;
-
-		if (!only && !group && memcmp(frame, p->mac, NET_MAC_LEN) != 0)
-			continue;
-		while (frame_split(frame, len, st->cfg.addrs.mtu, &piece)) {
-			struct iovec iov[] = {
-				{ &piece.vh, sizeof(piece.vh) },
-				{ piece.head, piece.head_len },
-				{ (uint8_t *)frame + piece.at, piece.len },
-			};
-
-			/* A full queue or a device that is down loses frames: TCP sends them again. */
-			if (writev(p->src.fd, iov, ARRAY_LEN(iov)) < 0)
-				break;
-		}
-	}
+	if (!answer_arp(st, buf, len))
+		st->cfg.output(st->cfg.arg, buf, len);
 	return (ssize_t)len;
 }
 
-static_assert((int)FRAME_UDP_HEAD <= (int)DNS_CLIENT_MAX,
-	      "a client is known by the headers of its question");
-
-/* An answer of the name server, to the question whose frame began with CLIENT. */
-static void dns_reply(void *arg, const uint8_t client[DNS_CLIENT_MAX], const uint8_t *msg, size_t len)
+void stack_input(struct stack *st, const uint8_t *frame, size_t len)
 {
-	_cleanup_free_ uint8_t *frame = xmalloc(FRAME_UDP_HEAD + len);
-
-	send_packet(frame, frame_udp_answer(client, msg, len, frame), arg);
-}
-
-/* A frame that passed the check. */
-static void take_frame(struct stack *st, size_t len)
-{
-	uint8_t client[DNS_CLIENT_MAX] = { 0 };
-	const uint8_t *query;
-	size_t query_len;
-
-	if (frame_to_dns(st->buf, len, &st->cfg.addrs, DNS_PORT, client, &query, &query_len))
-		dns_query(st->dns, client, query, query_len);
-	else
-		slirp_input(st->slirp, st->buf, (int)len);
-}
-
-static struct err *port_ready(struct source *s, uint32_t events UNUSED)
-{
-	struct stack_port *p = container_of(s, struct stack_port, src);
-	struct stack *st = p->st;
-
 	if (time_mono_ms() - st->polled_ms > CLOCK_FRESH_MS)
 		poll_slirp(st, false);
-	for (int i = 0; i < FRAMES_PER_WAKE && s->fd >= 0; i++) {
-		struct virtio_net_hdr vh;
-		struct iovec iov[] = { { &vh, sizeof(vh) }, { st->buf, FRAME_MAX } };
-		ssize_t n = readv(s->fd, iov, ARRAY_LEN(iov));
+	st->active = true;
+	if (len > LARGE_FRAME)
+		st->large = true;
+	slirp_input(st->slirp, frame, (int)len);
+}
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			break;
-		if (n < 0 && errno == ENETDOWN)
-			break; /* the container has taken its device down; that is said once */
-		if (n < 0) { /* the device is gone with its namespace: the container has ended */
-			struct epoll_event none = { 0 };
-
-			epoll_ctl(st->loop->epfd, EPOLL_CTL_DEL, s->fd, &none);
-			break;
-		}
-		st->active = true;
-		n -= (ssize_t)sizeof(vh);
-		if (n > LARGE_FRAME)
-			st->large = true;
-		if (n > 0 && frame_check(st->buf, (size_t)n, &vh, &st->cfg.addrs))
-			take_frame(st, (size_t)n);
-	}
-	return NULL;
+void stack_mac(struct in_addr ip, uint8_t ret[NET_MAC_LEN])
+{
+	ret[0] = 0x52; /* libslirp's special_ethaddr */
+	ret[1] = 0x55;
+	memcpy(ret + 2, &ip, 4);
 }
 
 /* From 1 s on: libslirp takes time 0 for "unset", and its 32 bits shall not end before 49 days of the container. */
@@ -413,6 +372,7 @@ struct err *stack_new(struct loop *loop, const struct stack_cfg *cfg, struct sta
 {
 	const struct net_addrs *a = &cfg->addrs;
 	struct stack *st = xcalloc(1, sizeof(*st));
+	struct in_addr dns = a->dns;
 	SlirpConfig sc = {
 		.version = 1,
 		.in_enabled = true,
@@ -423,93 +383,39 @@ struct err *stack_new(struct loop *loop, const struct stack_cfg *cfg, struct sta
 		.vprefix_addr6 = net_addrs_network6(a),
 		.vprefix_len = a->prefix6,
 		.vhost6 = a->gateway6,
-		.vdhcp_start = a->ip,
-		.vnameserver = a->dns,
-		.vnameserver6 = a->dns6,
 		.if_mtu = FRAME_STACK_MTU,
 		.if_mru = FRAME_STACK_MTU,
-		.disable_host_loopback = !cfg->host_loopback,
 	};
-
-	struct err *e;
 
 	st->loop = loop;
 	st->cfg = *cfg;
 	st->hook = (struct loop_hook){ .prepare = prepare, .check = check };
 	st->start_ms = time_mono_ms() / 1000 * 1000;
 	st->due_ms = -1;
-	st->buf = mmap(NULL, BUF_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (st->buf == MAP_FAILED) {
-		free(st);
-		return err_new(errno, "allocating a frame buffer");
-	}
 	signal(SIGPIPE, SIG_IGN);
 	/* The buffers of a connection (two of 128 KiB) go back to the kernel when it ends. */
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	mallopt(M_TRIM_THRESHOLD, 128 * 1024);
-	e = dns_new(loop, "/etc/resolv.conf", dns_reply, st, &st->dns);
-	if (e) {
-		munmap(st->buf, BUF_BYTES);
-		free(st);
-		return e;
-	}
 	st->slirp = slirp_new(&sc, &callbacks, st);
+	if (cfg->dns_socket && slirp_add_unix(st->slirp, cfg->dns_socket, &dns, DNS_PORT) < 0) {
+		slirp_cleanup(st->slirp);
+		free(st);
+		return err_new(0, "the name server's address %s is not in the network", inet_ntoa(dns));
+	}
 	poll_slirp(st, false);
 	loop_hook_add(loop, &st->hook);
 	*ret = st;
 	return NULL;
 }
 
-struct err *stack_attach(struct stack *st, int packet_fd, enum packet_kind kind,
-			 const uint8_t mac[NET_MAC_LEN], struct stack_port **ret)
-{
-	struct stack_port *p = xcalloc(1, sizeof(*p));
-	struct err *e;
-
-	p->src = (struct source){ .fd = packet_fd, .ready = port_ready };
-	p->st = st;
-	p->kind = kind;
-	memcpy(p->mac, mac, NET_MAC_LEN);
-	e = loop_add(st->loop, &p->src, EPOLLIN);
-	if (e) {
-		close(packet_fd);
-		free(p);
-		return e;
-	}
-	p->next = st->ports;
-	st->ports = p;
-	*ret = p;
-	return NULL;
-}
-
-static void port_release(struct source *s)
-{
-	free(container_of(s, struct stack_port, src));
-}
-
-int stack_detach(struct stack_port *p)
-{
-	struct stack_port **at = &p->st->ports;
-
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
-	p->src.release = port_release;
-	return loop_del(p->st->loop, &p->src);
-}
-
 void stack_free(struct stack *st)
 {
 	if (!st)
 		return;
-	while (st->ports)
-		close(stack_detach(st->ports));
-	dns_free(st->dns);
 	slirp_cleanup(st->slirp);
 	for (size_t fd = 0; fd < st->n_fds; fd++)
 		fd_forget(st, (int)fd);
 	loop_hook_del(st->loop, &st->hook);
-	munmap(st->buf, BUF_BYTES);
 	free(st->fds);
 	free(st->fired);
 	free(st);

@@ -18,7 +18,8 @@ shell_files() {
 	done
 }
 
-# cmd -> core/compose -> core/build -> core/box -> { registry | slirp } -> core/store -> core/ns -> core/base
+# cmd -> core/compose -> core/build -> core/branch -> core/box -> { registry | slirp } -> core/store -> core/cow -> core/ns
+# -> core/base
 lint_arrows() {
 	# shellcheck disable=SC2046 # names without blanks
 	grep -nE '^#[[:space:]]*include "' $(c_files | grep -v '^tests/') /dev/null | awk '
@@ -27,7 +28,7 @@ lint_arrows() {
 			return ""
 		}
 		BEGIN {
-			n = split("core/base core/ns core/store slirp core/box core/build core/compose cmd", order, " ")
+			n = split("core/base core/ns core/cow core/store slirp core/box core/branch core/build core/compose cmd", order, " ")
 			for (i = 1; i <= n; i++) rank[order[i]] = i
 			rank["registry"] = rank["slirp"]
 		}

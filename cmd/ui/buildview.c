@@ -59,7 +59,8 @@ static void erase(struct buildview *v, struct str *out)
 }
 
 /* " => NAME            0.3s", cut to the terminal's width. */
-static void row(const struct buildview *v, const char *mark, const char *name, const char *right, struct str *out)
+static void row(const struct buildview *v, const char *mark, const char *name, const char *right,
+		struct str *out)
 {
 	size_t room = v->columns - 1 - strlen(mark) - strlen(right) - 1, width;
 	_cleanup_str_ struct str text = { 0 }, cut = { 0 };
@@ -121,7 +122,8 @@ static void plain_line(struct buildview *v, const struct buildview_step *s, cons
 	_cleanup_str_ struct str clean = { 0 };
 
 	human_clean(text, &clean);
-	dprintf(v->fd, "#%u %.3f %s\n", s->number, (double)(time_mono_ms() - s->start_ms) / 1000, clean.s ?: "");
+	dprintf(v->fd, "#%u %.3f %s\n", s->number, (double)(time_mono_ms() - s->start_ms) / 1000,
+		clean.s ?: "");
 }
 
 static void keep_line(struct buildview *v, struct buildview_step *s)

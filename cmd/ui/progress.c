@@ -30,10 +30,18 @@ void progress_done(struct progress *p)
 static const char *phase_word(const struct progress_layer *l)
 {
 	static const char *const words[] = {
-		[PULL_RESOLVING] = "Waiting",	    [PULL_WAITING] = "Waiting",
-		[PULL_DOWNLOADING] = "Downloading", [PULL_EXTRACTING] = "Extracting",
-		[PULL_DONE] = "Pull complete",	    [PULL_EXISTS] = "Already exists",
+		[PULL_RESOLVING] = "Waiting",
+		[PULL_WAITING] = "Waiting",
+		[PULL_DOWNLOADING] = "Downloading",
+		[PULL_EXTRACTING] = "Extracting",
+		[PULL_DONE] = "Pull complete",
+		[PULL_EXISTS] = "Already exists",
 		[PULL_RETRY] = "Retrying",
+		[PUSH_PREPARING] = "Preparing",
+		[PUSH_UPLOADING] = "Pushing",
+		[PUSH_DONE] = "Pushed",
+		[PUSH_EXISTS] = "Layer already exists",
+		[PUSH_MOUNTED] = "Mounted from",
 	};
 
 	_Static_assert(ARRAY_LEN(words) == PULL_PHASE_MAX, "a word for each phase");
@@ -53,16 +61,17 @@ static void add_bar(uint64_t done, uint64_t total, unsigned width, struct str *o
 
 void progress_line(const struct progress_layer *l, unsigned columns, struct str *out)
 {
+	bool moves = l->phase == PULL_DOWNLOADING || l->phase == PUSH_UPLOADING;
 	_cleanup_str_ struct str head = { 0 }, tail = { 0 };
 	size_t used;
 
-	str_addf(&head, "%s: %s", l->id, phase_word(l));
-	if ((l->phase == PULL_DOWNLOADING || l->phase == PULL_EXTRACTING) && l->total) {
+	str_addf(&head, "%s: %s%s%s", l->id, phase_word(l), *l->from ? " " : "", l->from);
+	if ((moves || l->phase == PULL_EXTRACTING) && l->total) {
 		str_addc(&tail, ' ');
 		human_size(l->done > l->total ? l->total : l->done, false, &tail);
 		str_addc(&tail, '/');
 		human_size(l->total, false, &tail);
-		if (l->phase == PULL_DOWNLOADING && l->rate >= 1) {
+		if (moves && l->rate >= 1) {
 			str_add(&tail, "  ");
 			human_size((uint64_t)l->rate, false, &tail);
 			str_add(&tail, "/s");
@@ -80,7 +89,8 @@ void progress_line(const struct progress_layer *l, unsigned columns, struct str 
 
 static bool is_over(const struct progress_layer *l)
 {
-	return l->phase == PULL_DONE || l->phase == PULL_EXISTS;
+	return l->phase == PULL_DONE || l->phase == PULL_EXISTS || l->phase == PUSH_DONE ||
+	       l->phase == PUSH_EXISTS || l->phase == PUSH_MOUNTED;
 }
 
 static void write_out(const struct progress *p, const struct str *s)
@@ -157,8 +167,12 @@ static void measure(struct progress_layer *l, int64_t now)
 
 static void plain_line(struct progress_layer *l, struct str *s)
 {
-	if (is_over(l) || !l->announced)
-		str_addf(s, "%s: %s\n", l->id, is_over(l) ? phase_word(l) : "Pulling fs layer");
+	bool push = l->phase >= PUSH_PREPARING;
+
+	if (is_over(l))
+		str_addf(s, "%s: %s%s%s\n", l->id, phase_word(l), *l->from ? " " : "", l->from);
+	else if (!l->announced)
+		str_addf(s, "%s: %s\n", l->id, push ? "Preparing" : "Pulling fs layer");
 	l->announced = true;
 }
 
@@ -189,6 +203,7 @@ void progress_event(void *progress, const struct pull_event *ev)
 	l->phase = ev->phase;
 	l->done = ev->done_bytes;
 	l->total = ev->total_bytes;
+	snprintf(l->from, sizeof(l->from), "%s", ev->phase == PUSH_MOUNTED && ev->text ? ev->text : "");
 	measure(l, now);
 	if (!p->tty) {
 		if (changed && ev->phase != PULL_WAITING)

@@ -1,6 +1,6 @@
-/* cmd/ui/progress.h -- what a pull shows: on a terminal one line a layer with bar, rate and total, redrawn at most ten
- * times a second; elsewhere plain lines as layers begin and end.
- * It runs in the pulling process: pass progress_event as pull_opts.progress and the struct as its argument. */
+/* cmd/ui/progress.h -- what a pull or a push shows: on a terminal one line a layer with bar, rate and total, redrawn at
+ * most ten times a second; elsewhere plain lines as layers begin and end.
+ * It runs in the process that does it: pass progress_event as pull_opts.progress and the struct as its argument. */
 #ifndef CMD_UI_PROGRESS_H
 #define CMD_UI_PROGRESS_H
 
@@ -8,6 +8,7 @@
 
 struct progress_layer {
 	char id[13]; /* the first 12 digits of the blob's digest */
+	char from[64]; /* PUSH_MOUNTED: the repository that has it */
 	enum pull_phase phase;
 	bool seen, announced; /* announced: its beginning was printed (plain lines) */
 	uint64_t done, total;

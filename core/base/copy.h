@@ -12,7 +12,7 @@
 struct err *copy_tree(int src, int dst) MUST_CHECK;
 
 /* The SIZE bytes of SRC into the empty file DST, shared or copied likewise. */
-struct err *copy_data(int src, int dst, off_t size) MUST_CHECK;
+struct err *copy_bytes(int src, int dst, off_t size) MUST_CHECK;
 /* Extended attributes, as far as they can be kept: not those of security modules, nor overlayfs' own. */
 void copy_xattrs(int src, int dst);
 

@@ -65,6 +65,14 @@ struct err *err_also(struct err *all, struct err *e)
 	return all;
 }
 
+struct err *err_printable(struct err *e)
+{
+	for (char *s = e ? e->text : NULL; s && *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+	return e;
+}
+
 bool err_is(const struct err *e, int errnum)
 {
 	return e && e->errnum == errnum;

@@ -30,6 +30,8 @@ struct err *err_hint(struct err *e, const char *fmt, ...) PRINTF(2, 3) MUST_CHEC
 struct err *err_status(struct err *e, int status) MUST_CHECK;
 /* Append E to the list ALL (either may be NULL): one failure does not hide the others. */
 struct err *err_also(struct err *all, struct err *e) MUST_CHECK;
+/* What came from elsewhere may hold anything, and goes to a terminal: control bytes of E's text become "?". */
+struct err *err_printable(struct err *e) MUST_CHECK;
 bool err_is(const struct err *e, int errnum);
 /* The whole line without program name: "text: system words (hint: ...)".  The caller frees it. */
 char *err_line(const struct err *e);

@@ -160,6 +160,7 @@ void json_out_init(struct json_out *o, bool pretty)
 	o->gen = yajl_gen_alloc(NULL);
 	if (!o->gen)
 		abort();
+	o->pretty = pretty;
 	yajl_gen_config(o->gen, yajl_gen_beautify, (int)pretty);
 	yajl_gen_config(o->gen, yajl_gen_indent_string, "    ");
 }
@@ -277,6 +278,34 @@ void json_put(struct json_out *o, const char *key, json *v)
 	}
 }
 
+/* yajl puts the two brackets of what is empty on lines of their own; Go, hence Docker, side by side.  In place; the new
+ * length. */
+static size_t close_up(char *text, size_t len)
+{
+	size_t to = 0;
+	bool in_text = false;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if ((c == ']' || c == '}') && !in_text) {
+			size_t before = to;
+
+			while (before && strchr(" \n", text[before - 1]))
+				before--;
+			if (before && text[before - 1] == (c == ']' ? '[' : '{'))
+				to = before;
+		}
+		if (c == '"')
+			in_text = !in_text;
+		text[to++] = c;
+		if (c == '\\' && in_text && i + 1 < len)
+			text[to++] = text[++i];
+	}
+	text[to] = '\0';
+	return to;
+}
+
 char *json_out_take(struct json_out *o, size_t *ret_len)
 {
 	const unsigned char *buf = NULL;
@@ -285,6 +314,8 @@ char *json_out_take(struct json_out *o, size_t *ret_len)
 
 	yajl_gen_get_buf(o->gen, &buf, &len);
 	text = xstrndup(buf ? (const char *)buf : "", len);
+	if (o->pretty)
+		len = close_up(text, strlen(text));
 	if (ret_len)
 		*ret_len = len;
 	json_out_done(o);

@@ -41,6 +41,7 @@ void json_strv(json *obj, const char *key, struct strv *l);
 
 struct json_out {
 	struct yajl_gen_t *gen;
+	bool pretty;
 };
 void json_out_init(struct json_out *o, bool pretty); /* pretty: four blanks, as docker inspect */
 /* KEY is NULL inside arrays and at the top. */

@@ -14,6 +14,7 @@
 #include "core/base/proc.h"
 #include "core/box/control.h"
 #include "core/box/monitor.h"
+#include "core/box/netresolve.h"
 #include "core/box/procs.h"
 #include "core/box/recipe.h"
 #include "core/box/security.h"
@@ -239,6 +240,7 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 	strv_copy(&full.volumes_from, &req->volumes_from);
 	e = e ?: inherit_mounts(st, &full);
 	e = e ?: spec_resolve(&full, img, &b->spec);
+	e = e ?: net_resolve(st, req, &b->spec);
 	strv_done(&full.volumes_from);
 	mounts_done(&full.inherited);
 	if (e) {
@@ -567,17 +569,31 @@ struct err *box_stop(struct box *b, int timeout_s)
 	_cleanup_close_ int sock = -1;
 	struct ctl_msg msg;
 	struct err *e = NULL;
+	char which[32];
 
 	if (box_is_paused(b)) /* what stands still cannot end in good order */
 		e = box_unpause(b);
 	e = e ?: ask(b, CTL_STOP, timeout_s < 0 ? CTL_STOP_DEFAULT : (uint32_t)timeout_s, &sock);
 	if (!e && sock >= 0) {
+		snprintf(which, sizeof(which), "signal=%d", timeout_s ? b->spec.stop_signal : SIGKILL);
+		box_event(b->st, &b->spec, "kill", which);
 		e = answer(sock, CTL_EXITED, &msg, NULL);
 		box_event(b->st, &b->spec, "stop", NULL);
 	}
 	if (!e)
 		err_free(box_refresh(b)); /* with --rm it is gone already */
 	return err_wrap(e, "stopping container %s", b->spec.name);
+}
+
+struct err *box_keep(struct box *b)
+{
+	_cleanup_close_ int sock = -1;
+	struct ctl_msg msg;
+	struct err *e = ask(b, CTL_KEEP, 0, &sock);
+
+	if (!e && sock >= 0)
+		e = answer(sock, CTL_OK, &msg, NULL);
+	return err_wrap(e, "restarting container %s", b->spec.name);
 }
 
 struct err *box_kill(struct box *b, int sig)
@@ -625,6 +641,8 @@ struct err *box_set_restart(struct box *b, const struct restart_policy *p)
 	e = e ?: ask(b, CTL_RESTARTS, restart_pack(p), &sock);
 	if (!e && sock >= 0)
 		e = answer(sock, CTL_OK, &msg, NULL);
+	if (!e)
+		box_event(b->st, &b->spec, "update", NULL);
 	return err_wrap(e, "updating container %s", b->spec.name);
 }
 
@@ -683,7 +701,11 @@ struct err *box_attach(struct box *b, int *ret_conn)
 {
 	struct err *e = ask(b, CTL_ATTACH, 0, ret_conn);
 
-	return e ?: *ret_conn < 0 ? not_running(b) : NULL;
+	if (!e && *ret_conn < 0)
+		e = not_running(b);
+	if (!e)
+		box_event(b->st, &b->spec, "attach", NULL);
+	return e;
 }
 
 /* Its monitor does the work, the slow part of it after the answer. */

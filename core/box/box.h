@@ -7,6 +7,7 @@
 
 #include "core/box/spec.h"
 #include "core/store/dirs.h"
+#include "core/store/names.h"
 
 enum box_status {
 	BOX_CREATED,
@@ -18,6 +19,14 @@ enum box_status {
 	BOX_STATUS_MAX
 };
 extern const char *const box_status_names[]; /* "created", "running", ... */
+
+/* Where a container is on a network. */
+struct net_state {
+	char *name;
+	char id[ID_LEN + 1]; /* the network's */
+	struct net_addrs addrs; /* its own, the gateway's */
+	bool ipv6;
+};
 
 struct state {
 	enum box_status status;
@@ -35,7 +44,9 @@ struct state {
 	enum limits_mode limits_mode; /* how its limits are kept */
 	struct health health; /* of the last run, see health.h */
 	struct ports published; /* where the ports really are */
-	char *ip; /* the container's IPv4 address, NULL with host/none network */
+	struct net_state *nets; /* its networks in the order of eth0, eth1...; kept for the next run */
+	size_t n_nets;
+	char *ip; /* its IPv4 address on the first of them, NULL with host/none network */
 };
 
 /* Docker's "Running": there is a monitor that runs it or will run it again. */
@@ -71,11 +82,18 @@ struct err *box_start(struct box *b, int *ret_conn) MUST_CHECK;
 /* SIGTERM or the stop signal, TIMEOUT_S seconds (-1: the container's own, 10 by default), SIGKILL;
  * returns when it has ended. A container that does not run is success. */
 struct err *box_stop(struct box *b, int timeout_s) MUST_CHECK;
+/* Its next end is none for --rm, because it is started again. */
+struct err *box_keep(struct box *b) MUST_CHECK;
 struct err *box_kill(struct box *b, int sig) MUST_CHECK; /* error if not running, as Docker words it */
 /* Change the restart policy, also of a running container.  Errors: it was made with --rm. */
 struct err *box_set_restart(struct box *b, const struct restart_policy *p) MUST_CHECK;
 /* FORCE: kill first.  VOLUMES: anonymous volumes too. */
 struct err *box_rm(struct box *b, bool force, bool volumes) MUST_CHECK;
+/* Put it on another network, also while it runs.  WANT->name is the network's name or id.  Errors in Docker's words:
+ * "endpoint with name X already exists in network Y". */
+struct err *box_connect(struct box *b, const struct net_want *want) MUST_CHECK;
+/* Take it off.  Errors: "container X is not connected to network Y". */
+struct err *box_disconnect(struct box *b, const char *network) MUST_CHECK;
 /* Give it another name.  Errors as Docker words them. */
 struct err *box_rename(struct box *b, const char *name) MUST_CHECK;
 /* Wait until it has ended; the exit code.  Returns at once if it does not run. */

@@ -23,6 +23,8 @@ enum ctl_type {
 	CTL_WAIT, /* answered by EXITED */
 	CTL_WAIT_READY, /* answered by READY, or EXITED, or FAIL */
 	CTL_RESTARTS, /* arg: the policy (its number) | maximum << 3; answered by OK */
+	/* answered by OK with a channel to the container's relay, see relay_proc.h, or FAIL */
+	CTL_RELAY,
 	CTL_INIT, /* answered by INIT with a pidfd of the container's first process */
 	/* while attached */
 	CTL_STDIN, /* data */
@@ -31,6 +33,8 @@ enum ctl_type {
 	CTL_SIGNAL, /* arg: signal */
 	CTL_CLOSED, /* from the starter; arg: 1 or 2, the stream that nobody reads any more */
 	CTL_UPDATE, /* the limits in config.json were changed; answered by OK (data: a note) or FAIL */
+	CTL_KEEP, /* --rm means nothing at the end of this run: it is being restarted; answered by OK */
+	CTL_NETWORKS, /* the networks, or the name, in config.json were changed; answered by OK or FAIL */
 	/* answers */
 	CTL_STARTED = 64, /* to the starter only: the image's process runs */
 	CTL_OK,

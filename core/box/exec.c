@@ -414,6 +414,20 @@ struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int
 	return e;
 }
 
+static void exec_events(const struct exec *x)
+{
+	_cleanup_str_ struct str create = { 0 }, start = { 0 };
+
+	str_add(&create, "exec_create: ");
+	str_add(&start, "exec_start: ");
+	for (size_t i = 0; i < x->req->argv.n; i++) {
+		str_addf(&create, "%s%s", i ? " " : "", x->req->argv.v[i]);
+		str_addf(&start, "%s%s", i ? " " : "", x->req->argv.v[i]);
+	}
+	box_event(x->b->st, &x->b->spec, create.s, NULL);
+	box_event(x->b->st, &x->b->spec, start.s, NULL);
+}
+
 struct err *box_exec(struct box *b, const struct exec_request *req, const int stdio[3],
 		     const char *detach_keys, int *ret_status)
 {
@@ -432,6 +446,8 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 			       b->spec.id);
 	e = box_init_pidfd(b, &x.pidfd);
 	e = e ?: start(&x);
+	if (!e)
+		exec_events(&x);
 	if (x.pidfd >= 0)
 		close(x.pidfd);
 	if (!e && !req->detach)
@@ -443,6 +459,12 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 	/* detached, it becomes the child of the container's first process when we end */
 	if (!e && !req->detach && !detached)
 		e = proc_wait(x.cmd, ret_status);
+	if (!e && !req->detach && !detached) {
+		char code[32];
+
+		snprintf(code, sizeof(code), "exitCode=%d", *ret_status);
+		box_event(b->st, &b->spec, "exec_die", code);
+	}
 	if (x.cmd >= 0)
 		close(x.cmd);
 	return e;

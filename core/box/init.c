@@ -1,6 +1,6 @@
 /* How the first process comes to be (the monitor's side is in monitor.c):
  *   1 waits for MAPPED                  as the caller's own id, all capabilities in the new namespaces
- *   2 opens what the user named on the host (bind mounts), makes the network device, sends NET
+ *   2 opens what the user named on the host (bind mounts), makes the network devices, sends NET for each
  *   3 becomes root of the namespace; mounts (rootfs.c); sends TTY if there is a terminal
  *   4 pivots, gives up capabilities, installs seccomp, executes (launch.c)
  * Until step 4 is over nothing of the image has run, so nothing can look into this process; it must
@@ -98,24 +98,22 @@ static struct err *set_oom_score(int adj)
 	return e;
 }
 
-static struct err *make_network(const struct spec *s, int sync, int netns)
+static struct err *make_network(const struct init_args *a)
 {
-	struct init_net msg = { .what = INIT_NET };
-	struct net_addrs addrs;
+	struct netns made[NETNS_LINKS_MAX];
 	struct err *e;
 
-	if (netns >= 0)
-		return setns(netns, CLONE_NEWNET) < 0 ? err_new(errno, "entering the network") : NULL;
-	if (s->net == NET_HOST)
+	if (a->netns >= 0)
+		return setns(a->netns, CLONE_NEWNET) < 0 ? err_new(errno, "entering the network") : NULL;
+	if (a->spec->net == NET_HOST || a->spec->net == NET_CONTAINER)
 		return NULL;
-	if (s->net == NET_NONE)
-		return netns_setup_lo();
-	runopt_addrs(s, &addrs);
-	e = netns_setup(&addrs, &msg.net);
-	if (e)
-		return e;
-	e = fd_send(sync, &msg, sizeof(msg), &msg.net.packet_fd, 1);
-	close(msg.net.packet_fd);
+	e = netns_setup(a->links, a->n_links, made);
+	for (size_t i = 0; i < a->n_links && !e; i++) {
+		struct init_net msg = { .what = INIT_NET, .index = (unsigned)i, .net = made[i] };
+
+		e = fd_send(a->sync, &msg, sizeof(msg), &msg.net.packet_fd, 1);
+		close(msg.net.packet_fd);
+	}
 	return e;
 }
 
@@ -151,8 +149,11 @@ void init_main(const struct init_args *a)
 	umask(022);
 	e = set_oom_score(s->oom_score_adj);
 	e = e ?: rootfs_open_binds(&cfg, &binds);
-	e = e ?: make_network(s, a->sync, a->netns);
+	e = e ?: make_network(a);
 	e = e ?: userns_become_root(a->st->ids.single);
+	/* its cgroup is another one since the clone: that shall be what it sees as the top */
+	if (!e && limits_any(&s->limits) && unshare(CLONE_NEWCGROUP) < 0)
+		e = err_new(errno, "making a cgroup namespace");
 	e = e ?: rootfs_mount(&cfg, &binds, &root);
 	if (!e && s->tty) {
 		e = rootfs_pty(root, true, &master, &l.stdio[0]);
@@ -173,7 +174,9 @@ void init_main(const struct init_args *a)
 	strv_copy(&argv, &s->entrypoint);
 	strv_copy(&argv, &s->cmd);
 	l.argv = &argv;
-	strv_copy(&l.env, &s->env);
+	strv_copy(&l.env, a->env);
+	for (size_t i = 0; i < s->env.n; i++)
+		strv_env_set(&l.env, s->env.v[i]);
 	if (!strv_env(&l.env, "HOSTNAME"))
 		strv_addf(&l.env, "HOSTNAME=%s", a->hostname);
 	fail(a->sync, launch_exec(&l));

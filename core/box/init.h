@@ -11,13 +11,14 @@
  * behind it.  End of file means that the program was executed. */
 enum { INIT_MAPPED = 'M' }; /* from the monitor: the id maps are written */
 enum init_msg {
-	INIT_NET = 'N', /* struct init_net, with the packet descriptor */
+	INIT_NET = 'N', /* struct init_net, with a packet descriptor; one for each link */
 	INIT_TTY = 'T', /* with the terminal's master side */
 	INIT_FAILED = 'E', /* followed by an error, see err_recv() */
 };
 
 struct init_net {
 	char what; /* INIT_NET */
+	unsigned index; /* of struct init_args' links */
 	struct netns net; /* the descriptor's number is the child's: the one that came with the message counts */
 };
 
@@ -27,6 +28,9 @@ struct init_args {
 	const char *hostname;
 	const char *dir; /* see struct rootfs_cfg */
 	int netns; /* a network namespace to join instead of making one, or -1 */
+	const struct netns_link *links; /* the networks' devices to be made */
+	size_t n_links;
+	const struct strv *env; /* beside the spec's: what its links say; that one's wins */
 	int sync; /* our end of the socket pair, SOCK_SEQPACKET */
 	int stdio[3]; /* -1 with a terminal */
 	const void *seccomp;

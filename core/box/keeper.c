@@ -29,11 +29,18 @@ struct err *keeper_init(struct keeper *k, struct loop *loop, const struct limits
 	snprintf(k->name, sizeof(k->name), "devbox-%.64s", id);
 	k->timer.src.fd = -1;
 	k->loop = loop;
+	if (limits_any(l)) {
+		struct err *e = cgroup_prepare(k->name);
+
+		k->refused = e ? err_line(e) : NULL;
+		err_free(e); /* then perhaps without systemd; for as long as the monitor lives */
+	}
 	return NULL;
 }
 
 struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note)
 {
+	_cleanup_free_ char *reason = NULL;
 	struct err *e;
 
 	*ret_note = NULL;
@@ -43,15 +50,20 @@ struct err *keeper_begin(struct keeper *k, pid_t pid, char **ret_note)
 	if (!limits_any(k->l))
 		return NULL;
 	e = cgroup_enter(k->name, k->l, pid, &k->parent, &k->dir);
-	if (!e && k->dir >= 0) {
+	if (!e) {
+		struct limits left = cgroup_left(k->dir, k->l);
+
 		k->mode = LIMITS_CGROUP;
-		*ret_note = xstrdup("limits are kept by the kernel (cgroup v2)");
-		return NULL;
+		*ret_note = xasprintf("limits are kept by the kernel (cgroup v2)%s",
+				      limits_any(&left) ? ", those without a controller here are soft"
+							: "");
+		return softlimit_apply(pid, &left);
 	}
+	reason = k->refused ? xstrdup(k->refused) : err_line(e);
 	err_free(e); /* what looked writable was not, or cannot do this: the other way */
 	k->mode = LIMITS_SOFT;
 	*ret_note =
-		xasprintf("limits are soft: no cgroup v2 is delegated to this process%s",
+		xasprintf("limits are soft: %s%s", reason,
 			  k->l->memory_reservation ? "; memory-reservation has no effect then" : "");
 	return softlimit_apply(pid, k->l);
 }
@@ -78,7 +90,7 @@ struct err *keeper_update(struct keeper *k, pid_t pid, int pidfd, char **ret_not
 	if (!limits_any(k->l))
 		return NULL;
 	k->mode = LIMITS_SOFT;
-	if (k->l->nano_cpus || k->l->cpuset || k->l->cpu_shares || k->l->blkio_weight)
+	if (limits_nano_cpus(k->l) || k->l->cpuset || k->l->cpu_shares || k->l->blkio_weight)
 		*ret_note =
 			xstrdup("limits are soft: those of CPUs and io hold from the next start on");
 	if (k->proc < 0)
@@ -105,9 +117,7 @@ void keeper_end(struct keeper *k, bool *ret_oom, const char **ret_reason)
 
 struct err *keeper_join(enum limits_mode mode, pid_t pid)
 {
-	if (mode == LIMITS_CGROUP)
-		return cgroup_join(pid);
-	if (mode == LIMITS_SOFT)
-		softlimit_inherit(pid);
-	return NULL;
+	if (mode != LIMITS_NONE)
+		softlimit_inherit(pid); /* beside a cgroup: what that has no controller for */
+	return mode == LIMITS_CGROUP ? cgroup_join(pid) : NULL;
 }

@@ -1,6 +1,7 @@
 /* core/box/keeper.h -- keeps one container's limits for its monitor: by a cgroup where one can be
  * made, else softly.
  *
+ *	keeper_init()    a place for a cgroup is looked for, once
  *	keeper_begin()   init is cloned, but not yet allowed to go on: cgroup or affinity, niceness
  *	keeper_run()     the program was executed: from now on it is looked at, if that is needed
  *	keeper_end()     init has ended: why, if it was for a limit; the cgroup is removed
@@ -22,6 +23,7 @@ struct keeper {
 	int proc; /* the container's processes, or -1 */
 	int pidfd; /* init's, borrowed */
 	char name[80]; /* of the cgroup */
+	char *refused; /* why systemd gave no place for a cgroup, or NULL */
 	const char *reason; /* for which init was killed */
 	bool oom;
 };

@@ -17,6 +17,8 @@ static const struct {
 	{ "memory_swap", offsetof(struct limits, memory_swap) },
 	{ "memory_reservation", offsetof(struct limits, memory_reservation) },
 	{ "nano_cpus", offsetof(struct limits, nano_cpus) },
+	{ "cpu_period", offsetof(struct limits, cpu_period) },
+	{ "cpu_quota", offsetof(struct limits, cpu_quota) },
 	{ "cpu_shares", offsetof(struct limits, cpu_shares) },
 	{ "pids", offsetof(struct limits, pids) },
 	{ "blkio_weight", offsetof(struct limits, blkio_weight) },
@@ -24,7 +26,7 @@ static const struct {
 
 bool limits_any(const struct limits *l)
 {
-	return l->memory || l->memory_swap > 0 || l->memory_reservation || l->nano_cpus ||
+	return l->memory || l->memory_swap > 0 || l->memory_reservation || limits_nano_cpus(l) ||
 	       l->cpu_shares || l->pids > 0 || l->blkio_weight || l->cpuset;
 }
 
@@ -42,6 +44,30 @@ static struct err *check_memory(struct limits *l)
 		return err_new(0, "Minimum memory limit can not be less than memory reservation limit, see usage");
 	if (l->memory && !l->memory_swap)
 		l->memory_swap = l->memory > INT64_MAX / 2 ? -1 : 2 * l->memory;
+	return NULL;
+}
+
+int64_t limits_nano_cpus(const struct limits *l)
+{
+	return l->nano_cpus
+		       ?: l->cpu_quota > 0
+			  ? l->cpu_quota * 1000 / (l->cpu_period ?: CPU_PERIOD_US) * 1000000
+			  : 0;
+}
+
+static struct err *check_cpus(const struct limits *l, unsigned cpus)
+{
+	if (l->nano_cpus && (l->cpu_period || l->cpu_quota))
+		return err_new(0, "Conflicting options: Nano CPUs and CPU %s cannot both be set",
+			       l->cpu_period ? "Period" : "Quota");
+	if (l->nano_cpus && (l->nano_cpus < NANO / 100 || l->nano_cpus > cpus * NANO))
+		return err_new(0, "Range of CPUs is from 0.01 to %u.00, as there are only %u CPUs available",
+			       cpus, cpus);
+	if (l->cpu_period && (l->cpu_period < 1000 || l->cpu_period > 1000000))
+		return err_new(0, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s "
+				  "(i.e. 1000000)");
+	if (l->cpu_quota > 0 && l->cpu_quota < 1000)
+		return err_new(0, "CPU cfs quota can not be less than 1ms (i.e. 1000)");
 	return NULL;
 }
 
@@ -64,9 +90,7 @@ struct err *limits_check(struct limits *l, unsigned cpus)
 {
 	struct err *e = check_memory(l);
 
-	if (!e && l->nano_cpus && (l->nano_cpus < NANO / 100 || l->nano_cpus > cpus * NANO))
-		e = err_new(0, "Range of CPUs is from 0.01 to %u.00, as there are only %u CPUs available",
-			    cpus, cpus);
+	e = e ?: check_cpus(l, cpus);
 	if (!e && l->blkio_weight && (l->blkio_weight < 10 || l->blkio_weight > 1000))
 		e = err_new(0, "Range of blkio weight is from 10 to 1000");
 	if (!e && (l->cpu_shares < 0 || l->cpu_shares > 262144))

@@ -12,6 +12,8 @@ struct limits {
 	int64_t memory_swap; /* memory and swap together; -1: swap without limit */
 	int64_t memory_reservation;
 	int64_t nano_cpus; /* 1500000000: one and a half */
+	int64_t cpu_period,
+		cpu_quota; /* the same as QUOTA microseconds of CPU in each PERIOD; quota -1: none */
 	int64_t cpu_shares; /* 1024 is what all others have */
 	int64_t pids; /* -1: asked for none */
 	int64_t blkio_weight; /* 10 to 1000; 500 is what all others have */
@@ -21,7 +23,7 @@ struct limits {
 enum limits_mode { LIMITS_NONE, LIMITS_CGROUP, LIMITS_SOFT, LIMITS_MODE_MAX };
 extern const char *const limits_mode_names[]; /* "none", "cgroup", "soft" */
 
-enum { CPUS_MAX = 1024 };
+enum { CPUS_MAX = 1024, CPU_PERIOD_US = 100000 };
 struct cpus {
 	uint64_t bits[CPUS_MAX / 64];
 };
@@ -43,6 +45,9 @@ void limits_get(json *record, struct limits *ret);
 struct err *cpus_parse(const char *text, int64_t *ret_nano) MUST_CHECK;
 /* "0-2,4" */
 struct err *cpuset_parse(const char *text, struct cpus *ret) MUST_CHECK;
+
+/* As --cpus or as quota and period, whichever was asked for; 0: neither. */
+int64_t limits_nano_cpus(const struct limits *l);
 
 /* As cgroup v2 has them. */
 unsigned limits_cpu_weight(int64_t shares); /* 1 to 10000, 100 is normal */

@@ -4,7 +4,7 @@
  *                                       --fork----> relay (relay_proc.c), if ports are published or a database is asked
  *
  *   STARTING   begin(): listeners, files, streams, clone, id maps.  The child speaks on its sync socket:
- *                NET     the packet descriptor          -> the stack, the relay
+ *                NET     a network's packet descriptor  -> the process of that network (membership.c), the relay
  *                TTY     the terminal's master          -> the output pump
  *                FAILED  an error                       -> start_failed(), the starter gets FAIL
  *                EOF     the program was executed       -> on_started(), the starter gets STARTED
@@ -13,7 +13,7 @@
  *              policy (restart.c) decides.  end(): the state is recorded, all waiting clients told; only then what
  *              is slow in the kernel: unmounting, closing the tap, removing files.
  *   WAITING    between two runs: recorded ("restarting") and told likewise; everything of the run is taken down
- *              (streams, relay, stack, mounts), but not what others hold on to: lock, log, control socket,
+ *              (streams, relay, networks, mounts), but not what others hold on to: lock, log, control socket,
  *              published listeners.  After the delay: STARTING again, with a new init.  Whoever stops, kills or
  *              removes the container, now or before, ends it.  So does SIGTERM to the monitor, but that is not
  *              recorded as the user's wish: "devbox resume" brings such a container back.
@@ -32,6 +32,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,11 +47,13 @@
 #include "core/base/fd.h"
 #include "core/base/loop.h"
 #include "core/base/proc.h"
+#include "core/box/boxnet.h"
 #include "core/box/caps.h"
 #include "core/box/control.h"
 #include "core/box/health.h"
 #include "core/box/init.h"
 #include "core/box/keeper.h"
+#include "core/box/links.h"
 #include "core/box/logconf.h"
 #include "core/box/logfile.h"
 #include "core/box/procs.h"
@@ -62,14 +65,11 @@
 #include "core/box/state.h"
 #include "core/box/term.h"
 #include "slirp/publish.h"
-#include "slirp/resolv.h"
-#include "slirp/stack.h"
 
 enum phase { STARTING, RUNNING, EXITED, WAITING };
 enum {
 	DRAIN_MS = 2000,
 	RELAY_MIN_MS = 1000,
-	RESOLV_MAX = 65536,
 	STDIN_QUEUE_MAX = 65536,
 	CONFIG_MAX = 4 << 20,
 	FULL_READS = 64,
@@ -101,6 +101,7 @@ struct monitor {
 	int mnt_ns; /* keeps the file tree mounted beyond init's end, so that a slow unmount delays nobody */
 	pid_t init_pid, relay_pid;
 	int64_t relay_start_ms;
+	bool relay_stays; /* somebody has or had a channel to it */
 	struct source init, sync, listen, signals, relay;
 	struct pump out[2]; /* stdout and stderr, or the terminal's master in out[0] */
 	uint32_t tty_size; /* the starter's terminal, see term_size() */
@@ -122,9 +123,7 @@ struct monitor {
 	int64_t test_start_ns, test_ran_ms; /* when it began; how old the run was then */
 	struct listeners listeners;
 	struct strv notes;
-	struct netns net;
-	struct stack *stack;
-	struct stack_port *port;
+	struct boxnet nets;
 	const struct recipe *recipe;
 	char hostname[65];
 	bool remove, remove_volumes; /* at the end: --rm, or rm -f */
@@ -135,6 +134,8 @@ struct monitor {
 /* -- clients --------------------------------------------------------------------------------------------------- */
 
 static void pump_resume(struct monitor *m);
+static void relay_stop(struct monitor *m);
+static struct err *relay_start(struct monitor *m);
 
 static void client_drop(struct client *c)
 {
@@ -430,6 +431,40 @@ static void update(struct client *c)
 		client_send(c, CTL_OK, 0, note ?: "", note ? strlen(note) : 0, -1);
 }
 
+/* The record has other networks, or another name, now. */
+static struct err *change_networks(struct monitor *m)
+{
+	_cleanup_ports_ struct ports published = { 0 };
+	_cleanup_free_ char *text = NULL;
+	struct spec s = { 0 }, *own = &m->b->spec;
+	struct membership *first = m->nets.n ? m->nets.v[0] : NULL;
+	size_t len;
+	struct err *e = fd_read_file(m->b->dir, "config.json", CONFIG_MAX, &text, &len);
+
+	e = e ?: spec_from_json(text, len, &s);
+	if (e)
+		return e;
+	net_wants_done(&own->nets);
+	net_wants_copy(&own->nets, &s.nets);
+	if (!str_eq(own->name, s.name)) {
+		free(own->name);
+		own->name = xstrdup(s.name);
+		boxnet_renamed(&m->nets, m->b);
+	}
+	spec_done(&s);
+	listeners_ports(&m->listeners, &published);
+	e = boxnet_change(&m->nets, m->b, &m->loop, m->init.fd, &published);
+	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: shown only */
+	if (m->phase == RUNNING)
+		e = e ?: boxnet_write_etc(&m->nets, m->b, m->hostname, true);
+	if (m->phase == RUNNING && (m->nets.n ? m->nets.v[0] : NULL) != first) {
+		relay_stop(m); /* it speaks to the first address */
+		e = e ?: relay_start(m);
+	}
+	return e;
+}
+static void relay_channel(struct client *c);
+
 static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 {
 	struct monitor *m = c->m;
@@ -467,6 +502,10 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 		end_restarts(m, true);
 		stop(m, 0);
 		break;
+	case CTL_KEEP:
+		m->remove = m->remove_volumes = false;
+		client_send(c, CTL_OK, 0, NULL, 0, -1);
+		break;
 	case CTL_WAIT_READY:
 		c->wants_exit = c->wants_ready = true;
 		if (!m->recipe)
@@ -493,6 +532,9 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 		else
 			client_fail(c, err_new(0, "container is not running"));
 		break;
+	case CTL_RELAY:
+		relay_channel(c);
+		break;
 	case CTL_STDIN:
 		input_write(m, msg->data, len);
 		break;
@@ -506,6 +548,15 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 	case CTL_UPDATE:
 		update(c);
 		break;
+	case CTL_NETWORKS: {
+		struct err *e = m->phase == EXITED ? NULL : change_networks(m);
+
+		if (e)
+			client_fail(c, e);
+		else
+			client_send(c, CTL_OK, 0, NULL, 0, -1);
+		break;
+	}
 	case CTL_CLOSED:
 		close_output(c, msg->arg);
 		break;
@@ -597,8 +648,6 @@ static struct err *signals_ready(struct source *s, uint32_t events UNUSED)
 
 /* -- relay ----------------------------------------------------------------------------------------------------- */
 
-static struct err *relay_start(struct monitor *m);
-
 static void relay_stop(struct monitor *m)
 {
 	timer_set(&m->relay_timer, 0, 0);
@@ -612,7 +661,7 @@ static void relay_stop(struct monitor *m)
  * kill: another one takes over the listeners, in a moment if this one did not live long. */
 static struct err *relay_ended(struct monitor *m)
 {
-	bool again = m->phase != EXITED && m->listeners.n;
+	bool again = m->phase != EXITED && (m->listeners.n || m->relay_stays);
 
 	relay_stop(m);
 	if (again)
@@ -666,16 +715,18 @@ static struct err *relay_start(struct monitor *m)
 	static const struct listeners none;
 	struct relay_proc p = {
 		.init_pidfd = m->b->spec.net == NET_HOST ? -1 : m->init.fd,
-		.net = m->b->spec.net == NET_DEFAULT ? &m->net : NULL,
-		.listeners = m->b->spec.net == NET_DEFAULT ? &m->listeners : &none,
+		.net = m->nets.n ? &m->nets.ns : NULL,
+		.addrs = m->nets.n ? &m->nets.v[0]->addrs : NULL,
+		.listeners = m->nets.n ? &m->listeners : &none,
 		.probe = m->b->state.ready ? NULL : m->recipe,
 		.env = &m->b->spec.env,
+		.stay = m->relay_stays,
 	};
 	int fds[2];
 	pid_t pid;
 	struct err *e;
 
-	if (!p.listeners->n && !p.probe)
+	if (!p.listeners->n && !p.probe && !p.stay)
 		return NULL;
 	e = fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
@@ -698,6 +749,39 @@ static struct err *relay_start(struct monitor *m)
 	m->relay_start_ms = time_mono_ms();
 	m->relay = (struct source){ .fd = fds[0], .ready = relay_ready };
 	return loop_add(&m->loop, &m->relay, EPOLLIN);
+}
+
+/* Whoever accepts connections for this container gets a way to hand them over. */
+static struct err *open_channel(struct monitor *m, int *ret_fd)
+{
+	_cleanup_close_ int theirs = -1, ours = -1;
+	struct err *e;
+	int fds[2];
+
+	if (m->phase != RUNNING || m->b->spec.net != NET_DEFAULT)
+		return err_new(0, "container %s takes no connections", m->b->spec.name);
+	m->relay_stays = true;
+	e = fd_socketpair(SOCK_SEQPACKET, fds);
+	if (e)
+		return e;
+	ours = fds[0];
+	theirs = fds[1];
+	e = m->relay.fd < 0 ? relay_start(m) : NULL;
+	e = e ?: fd_send(m->relay.fd, "", 1, &theirs, 1);
+	if (!e)
+		*ret_fd = TAKE_FD(ours);
+	return e;
+}
+
+static void relay_channel(struct client *c)
+{
+	_cleanup_close_ int fd = -1;
+	struct err *e = open_channel(c->m, &fd);
+
+	if (e)
+		client_fail(c, e);
+	else
+		client_send(c, CTL_OK, 0, NULL, 0, fd);
 }
 
 /* -- health ---------------------------------------------------------------------------------------------------- */
@@ -767,6 +851,7 @@ static struct err *tester_ready(struct source *s, uint32_t events UNUSED)
 	struct test_result r;
 	ssize_t n = recv(s->fd, &r, sizeof(r), MSG_DONTWAIT);
 	struct health_result result = { .start_ns = m->test_start_ns, .end_ns = time_now_ns() };
+	enum health_status before = m->b->state.health.status;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return NULL;
@@ -778,6 +863,13 @@ static struct err *tester_ready(struct source *s, uint32_t events UNUSED)
 	result.exit_code = r.exit_code;
 	result.output = xstrndup(r.output, (size_t)n - head);
 	health_add(&m->b->spec.health, &m->b->state.health, &result, m->test_ran_ms);
+	if (m->b->state.health.status != before) {
+		char what[64];
+
+		snprintf(what, sizeof(what), "health_status: %s",
+			 health_names[m->b->state.health.status]);
+		box_event(m->b->st, &m->b->spec, what, NULL);
+	}
 	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: the next result tells more */
 	health_again(m);
 	return NULL;
@@ -910,14 +1002,9 @@ static struct err *on_tty(struct monitor *m, int master)
 
 static struct err *on_net(struct monitor *m, const struct init_net *msg, int fd)
 {
-	struct stack_cfg cfg = { .ipv6 = msg->net.ipv6,
-				 .host_loopback = hosts_want_gateway(&m->b->spec.add_hosts) };
-	struct err *e;
+	struct err *e = boxnet_made(&m->nets, msg->index, &msg->net, fd);
 
-	m->net = msg->net;
-	runopt_addrs(&m->b->spec, &cfg.addrs);
-	e = stack_new(&m->loop, &cfg, &m->stack);
-	return e ?: stack_attach(m->stack, fd, m->net.kind, cfg.addrs.mac, &m->port) ?: relay_start(m);
+	return e || msg->index ? e : relay_start(m);
 }
 
 static struct err *sync_ready(struct source *s, uint32_t events UNUSED)
@@ -974,6 +1061,8 @@ static void limits_ended(struct monitor *m)
 	keeper_end(&m->keeper, &m->b->state.oom_killed, &reason);
 	if (reason && !m->b->state.error)
 		m->b->state.error = xstrdup(reason);
+	if (m->b->state.oom_killed)
+		box_event(m->b->st, &m->b->spec, "oom", NULL);
 }
 
 static void die_event(const struct monitor *m)
@@ -1024,8 +1113,7 @@ static void take_down(struct monitor *m)
 	m->in_close = false;
 	timer_set(&m->stop_timer, 0, 0);
 	timer_set(&m->drain_timer, 0, 0);
-	m->port = NULL; /* stack_free() ends it, too */
-	stack_free(TAKE_PTR(m->stack));
+	boxnet_leave(&m->nets, true);
 	if (m->mnt_ns >= 0)
 		close(TAKE_FD(m->mnt_ns)); /* unmounts: the next run mounts the same directories */
 }
@@ -1068,7 +1156,6 @@ NORETURN static void end(struct monitor *m)
 	struct state *s = &b->state;
 	_cleanup_free_ char *gone = NULL;
 	struct err *e = NULL;
-	int packet;
 
 	if (m->log)
 		err_free(logfile_flush(m->log, time_now_ns())); /* best effort: the disk may be full */
@@ -1102,55 +1189,11 @@ NORETURN static void end(struct monitor *m)
 	else
 		err_free(state_sync(b->dir)); /* the unsynced record stays */
 	store_sweep(b->st); /* what crashes left; nobody waits for it here */
-	packet = m->port ? stack_detach(m->port) : -1;
-	if (packet >= 0)
-		close(packet); /* a tap: the kernel takes milliseconds to unregister it */
+	boxnet_leave(&m->nets, true); /* taps: the kernel takes milliseconds to unregister them */
 	_exit(0);
 }
 
 /* -- the beginning --------------------------------------------------------------------------------------------- */
-
-static struct err *write_etc(struct monitor *m)
-{
-	const struct spec *s = &m->b->spec;
-	_cleanup_free_ char *host_resolv = NULL, *resolv = NULL, *hosts = NULL, *name = NULL,
-			    *names = NULL;
-	struct net_addrs addrs;
-	struct err *e;
-
-	net_addrs_default(&addrs);
-	e = fd_read_file(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &host_resolv, NULL);
-	err_free(e); /* a machine without: the stack's name server only */
-	resolv = s->net == NET_DEFAULT ? resolv_conf_text(host_resolv, &addrs, true)
-				       : xstrdup(host_resolv ?: "");
-	if (s->dns.n || s->dns_search.n || s->dns_options.n) {
-		char *text = resolv_conf_override(resolv, &s->dns, &s->dns_search, &s->dns_options);
-
-		free(resolv);
-		resolv = text;
-	}
-	names = s->domainname ? xasprintf("%s.%s %s", m->hostname, s->domainname, m->hostname)
-			      : xstrdup(m->hostname);
-	hosts = hosts_text(names, s->net == NET_DEFAULT ? &addrs : NULL, true, &s->add_hosts);
-	name = xasprintf("%s\n", m->hostname);
-	e = fd_write_atomic(m->b->dir, "resolv.conf", resolv, strlen(resolv), 0644, false);
-	e = e ?: fd_write_atomic(m->b->dir, "hosts", hosts, strlen(hosts), 0644, false);
-	e = e ?: fd_write_atomic(m->b->dir, "hostname", name, strlen(name), 0644, false);
-	for (size_t i = 0; i < 3 && !e && m->b->st->ids.direct; i++) {
-		static const char *const files[] = { "resolv.conf", "hosts", "hostname" };
-
-		if (fchownat(m->b->dir, files[i], m->b->st->ids.root_uid, m->b->st->ids.root_gid, 0) < 0)
-			e = err_new(errno, "giving %s to the container", files[i]);
-	}
-	if (s->net == NET_DEFAULT) {
-		char ip[16];
-		const uint8_t *a = (const uint8_t *)&addrs.ip;
-
-		snprintf(ip, sizeof(ip), "%u.%u.%u.%u", a[0], a[1], a[2], a[3]);
-		m->b->state.ip = xstrdup(ip);
-	}
-	return e;
-}
 
 /* The streams' two ends: CHILD gets 0, 1, 2; ours go to the loop. */
 static struct err *make_streams(struct monitor *m, int child[3])
@@ -1191,38 +1234,117 @@ static struct err *keep_limits(struct monitor *m)
 	return e;
 }
 
-static struct err *spawn_init(struct monitor *m)
+static struct err *open_networks(struct monitor *m)
+{
+	_cleanup_ports_ struct ports published = { 0 };
+
+	listeners_ports(&m->listeners, &published);
+	return boxnet_open(&m->nets, m->b, &m->loop, &published);
+}
+
+/* --network container:X.  User and network namespace are that one's: only from inside its user namespace can a process
+ * be put into its network.  So a helper enters both and makes init, which becomes our child all the same. */
+static struct err *clone_beside(struct monitor *m, struct clone_args *ca,
+				const struct init_args *ia, int *ret_pidfd, pid_t *ret_pid)
+{
+	_cleanup_close_ int other_pidfd = -1;
+	struct box *other = NULL;
+	int fds[2], pidfd = -1;
+	size_t len = 0, n_fds = 1;
+	pid_t helper, pid = -1;
+	struct err *e = box_find(m->b->st, m->b->spec.net_container, &other);
+
+	if (!e && other->state.status != BOX_RUNNING)
+		e = err_hint(err_new(0, "cannot join network of a non running container: %s",
+				     other->spec.id),
+			     "start %s first", other->spec.name);
+	e = e ?: box_init_pidfd(other, &other_pidfd);
+	box_free(other);
+	e = e ?: fd_socketpair(SOCK_SEQPACKET, fds);
+	if (e)
+		return e;
+	ca->flags = (ca->flags & ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET)) | CLONE_PARENT;
+	ca->exit_signal = 0; /* the helper's */
+	helper = fork();
+	if (helper == 0) {
+		if (setns(other_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0)
+			_exit(1);
+		pid = (pid_t)syscall(SYS_clone3, ca, sizeof(*ca));
+		if (pid == 0)
+			init_main(ia);
+		if (pid > 0)
+			err_free(fd_send(fds[1], &pid, sizeof(pid), (int *)(uintptr_t)ca->pidfd, 1));
+		_exit(pid < 0);
+	}
+	close(fds[1]);
+	e = helper < 0 ? err_new(errno, "forking")
+		       : fd_recv(fds[0], &pid, sizeof(pid), &len, &pidfd, &n_fds);
+	close(fds[0]);
+	if (helper > 0)
+		proc_kill_and_reap(helper);
+	if (!e && (len != sizeof(pid) || pidfd < 0))
+		e = err_new(0, "entering the network of container %.12s failed",
+			    m->b->spec.net_container);
+	*ret_pidfd = pidfd;
+	*ret_pid = pid;
+	return e;
+}
+
+static struct err *clone_init(struct monitor *m, const struct init_args *ia, int *ret_pidfd,
+			      pid_t *ret_pid)
 {
 	struct clone_args ca = {
 		.flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
 			 CLONE_NEWUTS | CLONE_NEWCGROUP |
 			 (m->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET),
 		.exit_signal = SIGCHLD,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
 	};
-	struct init_args ia = { .st = m->b->st, .spec = &m->b->spec, .hostname = m->hostname, .netns = -1 };
+	long pid;
+
+	if (m->b->spec.net == NET_CONTAINER)
+		return clone_beside(m, &ca, ia, ret_pidfd, ret_pid);
+	pid = syscall(SYS_clone3, &ca, sizeof(ca));
+	if (pid == 0)
+		init_main(ia);
+	if (pid < 0)
+		return err_hint(err_new(errno, "making the container's namespaces"),
+				"'devbox doctor' tells what forbids them");
+	*ret_pid = (pid_t)pid;
+	return NULL;
+}
+
+static struct err *spawn_init(struct monitor *m)
+{
+	struct netns_link links[NETNS_LINKS_MAX];
+	_cleanup_strv_ struct strv env = { 0 };
+	struct init_args ia = { .st = m->b->st,
+				.spec = &m->b->spec,
+				.hostname = m->hostname,
+				.links = links,
+				.n_links = boxnet_links(&m->nets, links),
+				.env = &env,
+				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
 	const char mapped = INIT_MAPPED;
 	int pidfd = -1, sync[2];
 	struct err *e;
 	char path[64];
-	long pid;
+	pid_t pid = -1;
 
-	e = security_filter(&m->b->spec, &filter, &ia.seccomp_len);
+	e = open_networks(m);
+	e = e ?: links_env(m->b, &env);
+	e = e ?: security_filter(&m->b->spec, &filter, &ia.seccomp_len);
 	e = e ?: make_streams(m, ia.stdio);
 	e = e ?: fd_socketpair(SOCK_SEQPACKET, sync);
 	if (e)
 		return e;
 	ia.seccomp = filter;
 	ia.sync = sync[1];
-	ca.pidfd = (uint64_t)(uintptr_t)&pidfd;
-	pid = syscall(SYS_clone3, &ca, sizeof(ca));
-	if (pid == 0)
-		init_main(&ia);
-	if (pid < 0) {
-		e = err_new(errno, "making the container's namespaces");
-		return err_hint(e, "'devbox doctor' tells what forbids them");
-	}
-	m->init_pid = (pid_t)pid;
+	e = clone_init(m, &ia, &pidfd, &pid);
+	if (e)
+		return e;
+	m->init_pid = pid;
 	close(sync[1]); /* or its end of file would never come */
 	for (int i = 0; i < 3; i++)
 		if (ia.stdio[i] >= 0)
@@ -1232,10 +1354,11 @@ static struct err *spawn_init(struct monitor *m)
 	e = loop_add(&m->loop, &m->init, EPOLLIN);
 	e = e ?: loop_add(&m->loop, &m->sync, EPOLLIN);
 	if (!e && !m->b->spec.auto_remove) {
-		snprintf(path, sizeof(path), "/proc/%ld/ns/mnt", pid);
+		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
 		e = fd_open(AT_FDCWD, path, O_RDONLY, 0, &m->mnt_ns);
 	}
-	e = e ?: userns_map(m->init_pid, &m->b->st->ids);
+	if (m->b->spec.net != NET_CONTAINER) /* else its user namespace has them already */
+		e = e ?: userns_map(m->init_pid, &m->b->st->ids);
 	e = e ?: keep_limits(m);
 	return e ?: fd_send(sync[0], &mapped, 1, NULL, 0);
 }
@@ -1286,9 +1409,10 @@ static struct err *begin(struct monitor *m)
 	e = e ?: timer_init(&m->loop, &m->relay_timer, relay_again);
 	e = e ?: timer_init(&m->loop, &m->restart_timer, restart_now);
 	e = e ?: timer_init(&m->loop, &m->health_timer, health_due);
-	if (m->b->spec.net == NET_DEFAULT)
+	e = e ?: boxnet_prepare(&m->nets, m->b);
+	if (m->nets.n)
 		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);
-	e = e ?: write_etc(m);
+	e = e ?: boxnet_write_etc(&m->nets, m->b, m->hostname, false);
 	e = e ?: open_log(m);
 	e = e ?: keeper_init(&m->keeper, &m->loop, &m->b->spec.limits, m->b->spec.id);
 	e = e ?: ctl_listen(m->b->dir, &m->listen.fd);
@@ -1300,11 +1424,13 @@ static struct err *begin(struct monitor *m)
 /* A session of our own, no terminal, none of the caller's descriptors. */
 static void detach(const struct box *b, int lock, int starter)
 {
-	int keep[] = { b->dir,	     b->st->root,    b->st->blobs, b->st->layers, b->st->containers,
-		       b->st->names, b->st->volumes, b->st->cache, b->st->tmp,	  lock,
-		       starter };
+	int keep[STORE_FDS + 3];
 	int null;
 
+	store_fds(b->st, keep);
+	keep[STORE_FDS] = b->dir;
+	keep[STORE_FDS + 1] = lock;
+	keep[STORE_FDS + 2] = starter;
 	setsid();
 	prctl(PR_SET_NAME, "devbox-monitor");
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -1313,6 +1439,16 @@ static void detach(const struct box *b, int lock, int starter)
 	fd_close_except(keep, ARRAY_LEN(keep));
 	if (chdir("/") < 0)
 		_exit(125); /* cannot happen: "/" exists */
+}
+
+/* But for its addresses: it gets them again if that can be. */
+static void forget_last_run(struct state *s)
+{
+	struct state kept = { .nets = TAKE_PTR(s->nets), .n_nets = s->n_nets };
+
+	s->n_nets = 0;
+	state_done(s);
+	*s = kept;
 }
 
 void monitor_main(struct box *b, int lock, int starter, bool attach)
@@ -1331,7 +1467,7 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	m->out[0].src.fd = m->out[1].src.fd = -1;
 	m->recipe = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;
 	snprintf(m->hostname, sizeof(m->hostname), "%s", b->spec.hostname);
-	state_done(&b->state);
+	forget_last_run(&b->state);
 	e = loop_init(&m->loop);
 	e = e ?: client_add(m, starter, &c);
 	if (e)

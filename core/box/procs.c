@@ -8,6 +8,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "core/box/cgroup.h"
 #include "core/box/state.h"
 
 enum { ROUNDS_MAX = 1000, RECORD_MAX = 64 };
@@ -266,6 +267,17 @@ bool box_is_paused(const struct box *b)
 	return same;
 }
 
+static struct err *hold(struct box *b, bool still)
+{
+	_cleanup_close_ int dir = -1;
+	struct err *e;
+
+	if (b->state.limits_mode != LIMITS_CGROUP)
+		return scan(b, scan_inside, still ? SIGSTOP : SIGCONT, NULL);
+	e = cgroup_open(b->state.pid, &dir);
+	return e ?: cgroup_freeze(dir, still);
+}
+
 struct err *box_pause(struct box *b)
 {
 	_cleanup_free_ char *text = NULL;
@@ -280,9 +292,9 @@ struct err *box_pause(struct box *b)
 	text = record(b);
 	/* first the record: a crash in between leaves something that can be unpaused */
 	e = fd_write_atomic(b->dir, "paused", text, strlen(text), 0600, false);
-	e = e ?: scan(b, scan_inside, SIGSTOP, NULL);
+	e = e ?: hold(b, true);
 	if (e) {
-		err_free(scan(b, scan_inside, SIGCONT, NULL)); /* the first failure is what counts */
+		err_free(hold(b, false)); /* the first failure is what counts */
 		unlinkat(b->dir, "paused", 0);
 	} else {
 		box_event(b->st, &b->spec, "pause", NULL);
@@ -300,7 +312,7 @@ struct err *box_unpause(struct box *b)
 		return err_new(0, "Container %s is not running", b->spec.id);
 	if (!box_is_paused(b))
 		return err_new(0, "Container %s is not paused", b->spec.id);
-	e = scan(b, scan_inside, SIGCONT, NULL);
+	e = hold(b, false);
 	if (!e) {
 		unlinkat(b->dir, "paused", 0);
 		box_event(b->st, &b->spec, "unpause", NULL);

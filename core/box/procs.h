@@ -26,8 +26,9 @@ struct usage {
 };
 struct err *box_usage(struct box *b, struct usage *ret) MUST_CHECK;
 
-/* Stop all of its processes (SIGSTOP, until there is none left that runs) or let them go on.  Recorded beside the
- * container: box_is_paused().  Errors as Docker words them: not running, already paused, not paused. */
+/* Stop all of its processes or let them go on: by the freezer where its limits are kept by a
+ * cgroup, else by SIGSTOP, until there is none left that runs.  Recorded beside the container: box_is_paused().
+ * Errors as Docker words them: not running, already paused, not paused. */
 struct err *box_pause(struct box *b) MUST_CHECK;
 struct err *box_unpause(struct box *b) MUST_CHECK;
 bool box_is_paused(const struct box *b);

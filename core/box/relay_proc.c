@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "core/base/fd.h"
 #include "core/base/loop.h"
 #include "core/base/proc.h"
 #include "slirp/relay.h"
@@ -22,6 +23,7 @@ struct proc {
 	struct loop loop;
 	struct source control;
 	struct relay *relay;
+	bool stay;
 	struct net_addrs addrs;
 	struct source conn; /* of the probe */
 	struct timer timer;
@@ -45,7 +47,7 @@ static struct err *probe_done(struct proc *p)
 
 	loop_del_close(&p->loop, &p->conn);
 	timer_set(&p->timer, 0, 0);
-	if (send(p->control.fd, &ready, 1, MSG_NOSIGNAL) < 0 || !p->cfg->listeners->n)
+	if (send(p->control.fd, &ready, 1, MSG_NOSIGNAL) < 0 || (!p->cfg->listeners->n && !p->stay))
 		loop_stop(&p->loop);
 	return NULL;
 }
@@ -121,9 +123,85 @@ static struct err *probe_timer(struct timer *t)
 	return probe_start(p);
 }
 
+/* --- connections that others have accepted --- */
+
+struct channel {
+	struct source src;
+	struct proc *p;
+};
+
+static void channel_release(struct source *s)
+{
+	free(container_of(s, struct channel, src));
+}
+
+/* The relay is made when it is needed: R may have been started for the probe alone. */
+static struct err *need_relay(struct proc *p)
+{
+	struct relay_cfg rc;
+
+	if (p->relay)
+		return NULL;
+	if (!p->cfg->net)
+		return err_new(0, "a container without a network of its own takes no connections");
+	rc = (struct relay_cfg){ p->addrs, p->cfg->net->transparent, p->cfg->net->ipv6 };
+	return relay_new(&p->loop, &rc, &p->relay);
+}
+
+static struct err *channel_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct channel *c = container_of(s, struct channel, src);
+	struct relay_handover msg;
+	int fds[2] = { -1, -1 };
+	size_t len, n = 2;
+	struct err *e = fd_recv(s->fd, &msg, sizeof(msg), &len, fds, &n);
+
+	if (err_is(e, EAGAIN)) {
+		err_free(e);
+		return NULL;
+	}
+	if (!e && len == sizeof(msg) && n == 2) {
+		err_free(relay_add_connection(c->p->relay, fds[0], msg.port, fds[1])); /* it has gone again */
+		return NULL;
+	}
+	err_free(e);
+	for (size_t i = 0; !e && i < n; i++)
+		close(fds[i]);
+	loop_del_close(&c->p->loop, s);
+	return NULL;
+}
+
+static void channel_add(struct proc *p, int fd)
+{
+	struct channel *c = xcalloc(1, sizeof(*c));
+	struct err *e = need_relay(p);
+
+	c->p = p;
+	c->src = (struct source){ .fd = fd, .ready = channel_ready, .release = channel_release };
+	e = e ?: fd_nonblock(fd, true);
+	e = e ?: loop_add(&p->loop, &c->src, EPOLLIN);
+	if (!e) {
+		p->stay = true;
+		return;
+	}
+	err_free(e); /* who holds the other end sees it closed */
+	close(fd);
+	free(c);
+}
+
 static struct err *control_ready(struct source *s, uint32_t events UNUSED)
 {
-	loop_stop(&container_of(s, struct proc, control)->loop); /* only its end of file comes here */
+	struct proc *p = container_of(s, struct proc, control);
+	size_t len = 0, n = 1;
+	int fd = -1;
+	char byte;
+	struct err *e = fd_recv(s->fd, &byte, 1, &len, &fd, &n);
+
+	if (!e && len && n)
+		channel_add(p, fd);
+	else if (e || !len)
+		loop_stop(&p->loop);
+	err_free(e); /* the monitor has gone */
 	return NULL;
 }
 
@@ -137,14 +215,13 @@ static struct err *run(struct proc *p)
 	/* what runs in there must not be able to look into us */
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	net_addrs_default(&p->addrs);
+	if (cfg->net)
+		p->addrs = *cfg->addrs;
 	e = loop_init(&p->loop);
 	p->control = (struct source){ .fd = cfg->control, .ready = control_ready };
 	e = e ?: loop_add(&p->loop, &p->control, EPOLLIN);
 	if (cfg->listeners->n && cfg->net) {
-		struct relay_cfg rc = { p->addrs, cfg->net->transparent, cfg->net->ipv6 };
-
-		e = e ?: relay_new(&p->loop, &rc, &p->relay);
+		e = e ?: need_relay(p);
 		for (size_t i = 0; i < cfg->listeners->n && !e; i++)
 			e = relay_add_listener(p->relay, &cfg->listeners->v[i]);
 	}
@@ -164,6 +241,7 @@ void relay_proc_main(const struct relay_proc *cfg)
 	struct err *e;
 
 	p->cfg = cfg;
+	p->stay = cfg->stay;
 	p->conn.fd = -1;
 	prctl(PR_SET_NAME, "devbox-relay");
 	signal(SIGPIPE, SIG_IGN);

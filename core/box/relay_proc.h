@@ -11,13 +11,23 @@
 
 enum { RELAY_READY = 'R' }; /* one byte on the control socket: the server answered */
 
+/* Who has a channel (CTL_RELAY of core/box/control.h) hands over connections that it accepted: one message for
+ * each, with two descriptors, the connection and its leash (relay_add_connection()). */
+struct relay_handover {
+	uint16_t port; /* of the container */
+};
+
 struct relay_proc {
 	int init_pidfd; /* whose user and network namespace to enter; -1: stay (host network) */
 	const struct netns *net; /* NULL with host or none network */
+	const struct net_addrs *addrs; /* with NET: the container's first address, and its gateway */
 	const struct listeners *listeners;
 	const struct recipe *probe; /* NULL: nothing to ask */
 	const struct strv *env; /* the container's, for the probe's greeting */
-	int control; /* SOCK_SEQPACKET to the monitor; its end of file ends R */
+	bool stay; /* somebody has a channel, or will have one: there is more to do than LISTENERS and PROBE say */
+	/* SOCK_SEQPACKET to the monitor; its end of file ends R.  A message from there carries the end of a
+	 * channel */
+	int control;
 };
 
 /* Body of the forked process; ends when there is nothing (more) to do or the monitor is gone. */

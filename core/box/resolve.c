@@ -297,6 +297,7 @@ static struct err *resolve_stop(const struct run_request *req, const struct imag
 {
 	struct err *e;
 
+	s->attach = req->attach;
 	s->stop_timeout_s = req->stop_timeout_s < 0 ? STOP_TIMEOUT_S : (unsigned)req->stop_timeout_s;
 	s->stop_signal = SIGTERM;
 	if (req->stop_signal && *req->stop_signal)

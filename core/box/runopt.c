@@ -233,10 +233,3 @@ struct err *runopt_resolve(const struct run_request *req, struct spec *s)
 	}
 	return e;
 }
-
-void runopt_addrs(const struct spec *s, struct net_addrs *ret)
-{
-	net_addrs_default(ret);
-	if (s->mac)
-		err_free(mac_parse(s->mac, ret->mac)); /* was checked */
-}

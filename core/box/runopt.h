@@ -24,7 +24,5 @@ struct err *device_parse(const char *text, struct mounts *to) MUST_CHECK;
 struct err *mac_parse(const char *text, uint8_t ret[NET_MAC_LEN]) MUST_CHECK;
 /* Check and copy all of REQ that this module knows. */
 struct err *runopt_resolve(const struct run_request *req, struct spec *s) MUST_CHECK;
-/* The default addresses, with S's own MAC if it has one. */
-void runopt_addrs(const struct spec *s, struct net_addrs *ret);
 
 #endif

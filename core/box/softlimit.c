@@ -41,7 +41,7 @@ static struct err *set_cpus(pid_t pid, const struct limits *l)
 	cpu_set_t set;
 	struct err *e;
 
-	if (!l->cpuset && !l->nano_cpus)
+	if (!l->cpuset && !limits_nano_cpus(l))
 		return NULL;
 	if (sched_getaffinity(pid, sizeof(set), &set) < 0)
 		return err_new(errno, "asking for the CPUs");
@@ -55,7 +55,7 @@ static struct err *set_cpus(pid_t pid, const struct limits *l)
 			else
 				CPU_CLR(i, &set);
 	}
-	choose_cpus(pid, l->nano_cpus, &set);
+	choose_cpus(pid, limits_nano_cpus(l), &set);
 	return sched_setaffinity(pid, sizeof(set), &set) < 0 ? err_new(errno, "setting the CPUs") : NULL;
 }
 

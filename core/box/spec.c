@@ -2,11 +2,12 @@
 #include "core/box/spec.h"
 
 #include "core/box/caps.h"
+#include "core/store/network.h"
 
 #include <signal.h>
 #include <stddef.h>
 
-const char *const net_mode_names[] = { "default", "none", "host" };
+const char *const net_mode_names[] = { "default", "none", "host", "container" };
 _Static_assert(ARRAY_LEN(net_mode_names) == NET_MODE_MAX, "a name for every mode");
 
 enum { FORMAT = 1 }; /* raised when an older devbox would misread the record */
@@ -23,26 +24,26 @@ struct field {
 static const struct field texts[] = {
 	FIELD(id),	FIELD(name),	   FIELD(image),    FIELD(image_ref),  FIELD(image_id),
 	FIELD(workdir), FIELD(user),	   FIELD(hostname), FIELD(recipe),     FIELD(platform),
-	FIELD(seccomp), FIELD(domainname), FIELD(mac),	    FIELD(log_driver),
+	FIELD(seccomp), FIELD(domainname), FIELD(mac),	    FIELD(log_driver), FIELD(net_container),
 };
 static const struct field lists[] = {
 	FIELD(layers),	     FIELD(entrypoint),	 FIELD(cmd),	   FIELD(env),
 	FIELD(exposed),	     FIELD(labels),	 FIELD(add_hosts), FIELD(log_opts),
 	FIELD(volumes_from), FIELD(cap_add),	 FIELD(cap_drop),  FIELD(security_opt),
 	FIELD(ulimits),	     FIELD(sysctls),	 FIELD(group_add), FIELD(dns),
-	FIELD(dns_search),   FIELD(dns_options),
+	FIELD(dns_search),   FIELD(dns_options), FIELD(links),
 };
 static const struct field flags[] = {
-	FIELD(tty),	     FIELD(open_stdin),	    FIELD(auto_remove),	  FIELD(use_init),
-	FIELD(read_only),    FIELD(detached_start), FIELD(made_password), FIELD(privileged),
-	FIELD(no_new_privs), FIELD(unmasked),
+	FIELD(tty),	   FIELD(open_stdin),	FIELD(auto_remove),
+	FIELD(use_init),   FIELD(read_only),	FIELD(made_password),
+	FIELD(privileged), FIELD(no_new_privs), FIELD(unmasked),
 };
 
 /* May be NULL in a record that was read; all other texts of the table never are. */
 static bool may_be_null(const char *key)
 {
-	static const char *const keys[] = { "image_ref",  "hostname", "recipe",	   "seccomp",
-					    "domainname", "mac",      "log_driver" };
+	static const char *const keys[] = { "image_ref",  "hostname", "recipe",	    "seccomp",
+					    "domainname", "mac",      "log_driver", "net_container" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (!strcmp(key, keys[i]))
@@ -59,6 +60,7 @@ void spec_done(struct spec *s)
 	health_config_done(&s->health);
 	ports_done(&s->ports);
 	mounts_done(&s->mounts);
+	net_wants_done(&s->nets);
 	limits_done(&s->limits);
 	*s = (struct spec){ 0 };
 }
@@ -140,6 +142,30 @@ static void put_mount(struct json_out *o, const struct mount_spec *m)
 	json_close(o, '}');
 }
 
+static void put_net(struct json_out *o, const struct net_want *w)
+{
+	json_open(o, NULL, '{');
+	json_put_str(o, "name", w->name);
+	put_list(o, "aliases", &w->aliases);
+	json_put_str(o, "ip", w->ip);
+	json_put_str(o, "ip6", w->ip6);
+	json_put_str(o, "mac", w->mac);
+	json_close(o, '}');
+}
+
+static void get_net(json *j, struct net_wants *to)
+{
+	const char *name = json_str(j, "name");
+	struct net_want *w = name ? net_wants_add(to, name) : NULL;
+
+	if (!w || w->aliases.n)
+		return; /* twice: the first counts */
+	get_list(json_get(j, "aliases"), &w->aliases);
+	w->ip = xstrdup(json_str(j, "ip"));
+	w->ip6 = xstrdup(json_str(j, "ip6"));
+	w->mac = xstrdup(json_str(j, "mac"));
+}
+
 static void put_health(struct json_out *o, const struct health_config *h)
 {
 	if (!h->test.n)
@@ -181,6 +207,10 @@ char *spec_to_json(const struct spec *s, size_t *ret_len)
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		json_put_bool(&o, flags[i].key, *(const bool *)((const char *)s + flags[i].at));
 	json_put_str(&o, "net", net_mode_names[s->net]);
+	json_open(&o, "nets", '[');
+	for (size_t i = 0; i < s->nets.n; i++)
+		put_net(&o, &s->nets.v[i]);
+	json_close(&o, ']');
 	json_open(&o, "ports", '[');
 	for (size_t i = 0; i < s->ports.n; i++) {
 		_cleanup_str_ struct str text = { 0 };
@@ -195,6 +225,7 @@ char *spec_to_json(const struct spec *s, size_t *ret_len)
 	json_close(&o, ']');
 	json_put_int(&o, "stop_signal", s->stop_signal);
 	json_put_int(&o, "stop_timeout_s", s->stop_timeout_s);
+	json_put_int(&o, "attach", s->attach);
 	put_health(&o, &s->health);
 	json_put_str(&o, "restart", restart_names[s->restart.when]);
 	json_put_int(&o, "restart_max", s->restart.max);
@@ -246,7 +277,8 @@ static struct err *get_mount(json *j, struct mounts *to)
 
 static struct err *get_all(json *j, struct spec *s)
 {
-	json *ports = json_get(j, "ports"), *mounts = json_get(j, "mounts");
+	json *ports = json_get(j, "ports"), *mounts = json_get(j, "mounts"),
+	     *nets = json_get(j, "nets");
 	int net = name_index(json_str(j, "net"), net_mode_names, NET_MODE_MAX);
 	int restart = name_index(json_str(j, "restart") ?: "no", restart_names, RESTART_MAX);
 	int64_t sig = json_int(j, "stop_signal", SIGTERM), timeout = json_int(j, "stop_timeout_s", 10);
@@ -273,8 +305,13 @@ static struct err *get_all(json *j, struct spec *s)
 	s->restart.when = (enum restart_when)restart;
 	s->restart.max = (unsigned)json_int(j, "restart_max", 0);
 	s->net = (enum net_mode)net;
+	for (size_t i = 0; i < json_len(nets); i++)
+		get_net(json_at(nets, i), &s->nets);
+	if (s->net == NET_DEFAULT && !s->nets.n) /* a record from before there were others */
+		net_wants_add(&s->nets, NETWORK_DEFAULT);
 	s->stop_signal = (int)sig;
 	s->stop_timeout_s = (unsigned)timeout;
+	s->attach = (unsigned)json_int(j, "attach", 0) & (ATTACH_STDIN | ATTACH_STDOUT | ATTACH_STDERR);
 	s->shm_bytes = json_int(j, "shm_bytes", 0);
 	s->oom_score_adj = (int)json_int(j, "oom_score_adj", 0);
 	s->caps = (uint64_t)json_int(j, "caps", (int64_t)caps_default());

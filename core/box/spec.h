@@ -11,8 +11,26 @@
 #include "slirp/addrs.h"
 #include "slirp/port.h"
 
-enum net_mode { NET_DEFAULT, NET_NONE, NET_HOST, NET_MODE_MAX };
-extern const char *const net_mode_names[]; /* "default", "none", "host" */
+/* NET_DEFAULT: networks of its own, those of struct net_wants. */
+enum net_mode { NET_DEFAULT, NET_NONE, NET_HOST, NET_CONTAINER, NET_MODE_MAX };
+extern const char *const net_mode_names[]; /* "default", "none", "host", "container" */
+
+/* A network that a container is on, and what it wishes there. */
+struct net_want {
+	char *name; /* in a request also its id; in a spec its name */
+	struct strv aliases; /* further names there */
+	char *ip, *ip6, *mac; /* texts, or NULL: whatever is free */
+};
+struct net_wants {
+	struct net_want *v;
+	size_t n, cap;
+};
+/* The entry for NAME, made if there is none yet. */
+struct net_want *net_wants_add(struct net_wants *l, const char *name);
+struct net_want *net_wants_find(const struct net_wants *l, const char *name); /* or NULL */
+void net_wants_remove(struct net_wants *l, const char *name);
+void net_wants_copy(struct net_wants *to, const struct net_wants *from); /* appends */
+void net_wants_done(struct net_wants *l);
 
 enum mount_type { MOUNT_BIND, MOUNT_VOLUME, MOUNT_TMPFS, MOUNT_TYPE_MAX };
 extern const char *const mount_type_names[]; /* "bind", "volume", "tmpfs" */
@@ -62,6 +80,7 @@ struct err *mount_parse_mount(const char *text, const char *cwd, struct mounts *
 struct err *mount_parse_from(const char *text, char **ret_name, bool *ret_read_only) MUST_CHECK;
 
 enum { SHM_DEFAULT = 64 << 20 };
+enum { ATTACH_STDIN = 1, ATTACH_STDOUT = 2, ATTACH_STDERR = 4 };
 
 struct spec {
 	char *id; /* 64 hex digits */
@@ -75,8 +94,12 @@ struct spec {
 	char *workdir; /* absolute */
 	char *user; /* as configured: "", "mysql", "999:999" */
 	char *hostname;
-	bool tty, open_stdin, auto_remove, use_init, read_only, detached_start;
+	bool tty, open_stdin, auto_remove, use_init, read_only;
+	unsigned attach; /* ATTACH_*: what whoever made it wanted to be connected to */
 	enum net_mode net;
+	struct net_wants nets; /* with NET_DEFAULT: in the order of eth0, eth1...; never empty */
+	struct strv links; /* "<id>:ALIAS", see links.h */
+	char *net_container; /* with NET_CONTAINER: the id of the one whose network this is; else NULL */
 	struct ports ports; /* to publish, as asked for (-p, -P resolved against exposed) */
 	struct strv exposed; /* "3306/tcp" */
 	struct mounts mounts;
@@ -120,7 +143,11 @@ struct run_request {
 	struct strv env; /* --env-file, then -e, in order: "K=V"; a bare "K" takes K away from the image's */
 	const char *workdir, *user, *hostname, *name;
 	bool tty, open_stdin, auto_remove, use_init, read_only, publish_all;
+	unsigned attach;
 	enum net_mode net;
+	struct net_wants nets; /* none: the default network; wishes about addresses apply to that then */
+	struct strv links; /* --link: "CONTAINER[:ALIAS]" */
+	const char *net_container; /* with NET_CONTAINER: its name or id */
 	struct ports ports;
 	struct strv exposed; /* "3306", "3306/tcp", "8000-8010/udp" */
 	struct mounts mounts; /* -v, --mount and --tmpfs in order */

@@ -1,5 +1,6 @@
 #include "core/box/state.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include "core/base/fd.h"
 #include "core/store/events.h"
 #include "core/store/names.h"
+#include "core/store/network.h"
 #include "core/store/volume.h"
 
 const char *const box_status_names[] = {
@@ -70,6 +72,58 @@ static void get_health(json *j, struct health *h)
 	}
 }
 
+static void put_ip(struct json_out *o, const char *key, int family, const void *ip)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	json_put_str(o, key, inet_ntop(family, ip, text, sizeof(text)));
+}
+
+static void put_net(struct json_out *o, const struct net_state *n)
+{
+	char mac[2 * NET_MAC_LEN + 1];
+
+	json_open(o, NULL, '{');
+	json_put_str(o, "name", n->name);
+	json_put_str(o, "id", n->id);
+	put_ip(o, "ip", AF_INET, &n->addrs.ip);
+	put_ip(o, "gateway", AF_INET, &n->addrs.gateway);
+	json_put_int(o, "prefix", n->addrs.prefix);
+	if (n->ipv6) {
+		put_ip(o, "ip6", AF_INET6, &n->addrs.ip6);
+		put_ip(o, "gateway6", AF_INET6, &n->addrs.gateway6);
+		json_put_int(o, "prefix6", n->addrs.prefix6);
+	}
+	str_hex(n->addrs.mac, NET_MAC_LEN, mac);
+	json_put_str(o, "mac", mac);
+	json_close(o, '}');
+}
+
+static void get_net(json *j, struct state *s)
+{
+	const char *name = json_str(j, "name"), *id = json_str(j, "id"), *mac = json_str(j, "mac");
+	struct net_state n = { 0 };
+
+	if (!name || !id || strlen(id) != ID_LEN || !mac || strlen(mac) != 2 * NET_MAC_LEN)
+		return;
+	n.name = xstrdup(name);
+	memcpy(n.id, id, ID_LEN);
+	inet_pton(AF_INET, json_str(j, "ip") ?: "", &n.addrs.ip);
+	inet_pton(AF_INET, json_str(j, "gateway") ?: "", &n.addrs.gateway);
+	n.addrs.prefix = (uint8_t)json_int(j, "prefix", 0);
+	n.ipv6 = json_str(j, "ip6") != NULL;
+	inet_pton(AF_INET6, json_str(j, "ip6") ?: "", &n.addrs.ip6);
+	inet_pton(AF_INET6, json_str(j, "gateway6") ?: "", &n.addrs.gateway6);
+	n.addrs.prefix6 = (uint8_t)json_int(j, "prefix6", 0);
+	for (int i = 0; i < NET_MAC_LEN; i++) {
+		char pair[3] = { mac[2 * i], mac[2 * i + 1] };
+
+		n.addrs.mac[i] = (uint8_t)strtoul(pair, NULL, 16);
+	}
+	s->nets = xrealloc(s->nets, (s->n_nets + 1) * sizeof(*s->nets));
+	s->nets[s->n_nets++] = n;
+}
+
 struct err *state_write(int box_dir, const struct state *s, bool sync)
 {
 	_cleanup_free_ char *text = NULL;
@@ -95,6 +149,10 @@ struct err *state_write(int box_dir, const struct state *s, bool sync)
 	if (s->health.status)
 		put_health(&o, &s->health);
 	json_put_str(&o, "ip", s->ip);
+	json_open(&o, "nets", '[');
+	for (size_t i = 0; i < s->n_nets; i++)
+		put_net(&o, &s->nets[i]);
+	json_close(&o, ']');
 	json_open(&o, "published", '[');
 	for (size_t i = 0; i < s->published.n; i++) {
 		_cleanup_str_ struct str p = { 0 };
@@ -161,6 +219,8 @@ struct err *state_read(int box_dir, struct state *ret)
 			s.limits_mode = m;
 	get_health(json_get(j, "health"), &s.health);
 	s.ip = xstrdup(json_str(j, "ip"));
+	for (size_t i = 0; i < json_len(json_get(j, "nets")); i++)
+		get_net(json_at(json_get(j, "nets"), i), &s);
 	for (size_t i = 0; i < json_len(json_get(j, "published")) && !e; i++)
 		e = port_parse(json_text(json_at(json_get(j, "published"), i)) ?: "", &s.published);
 	if (e) {
@@ -171,9 +231,18 @@ struct err *state_read(int box_dir, struct state *ret)
 	return NULL;
 }
 
+void state_nets_done(struct state *s)
+{
+	for (size_t i = 0; i < s->n_nets; i++)
+		free(s->nets[i].name);
+	free(TAKE_PTR(s->nets));
+	s->n_nets = 0;
+}
+
 void state_done(struct state *s)
 {
 	free(s->error);
+	state_nets_done(s);
 	free(s->ip);
 	health_done(&s->health);
 	ports_done(&s->published);
@@ -223,6 +292,8 @@ struct err *box_clear(struct store *st, const struct spec *s, const char *gone, 
 {
 	struct err *e = store_rm_tree(st, st->tmp, gone);
 
+	for (size_t i = 0; i < s->nets.n; i++)
+		lease_drop(st, s->nets.v[i].name, s->id);
 	for (size_t i = 0; i < s->mounts.n && volumes; i++)
 		if (s->mounts.v[i].anonymous && !box_uses_volume(st, s->mounts.v[i].source))
 			e = err_also(e, volume_remove(st, s->mounts.v[i].source));

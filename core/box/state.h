@@ -10,6 +10,7 @@ struct err *state_write(int box_dir, const struct state *s, bool sync) MUST_CHEC
 struct err *state_sync(int box_dir) MUST_CHECK;
 struct err *state_read(int box_dir, struct state *ret) MUST_CHECK;
 void state_done(struct state *s);
+void state_nets_done(struct state *s); /* its networks only */
 
 /* For the monitor's tester: run ARGV in the container of INIT_PIDFD without input and for at most LIMIT_MS, then it is
  * killed: *ret_status is -1 and *ret_in_time false.  Both streams go to OUT, the first OUT_MAX bytes of them. */

@@ -1,5 +1,6 @@
 #include "core/box/step.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "core/base/fd.h"
@@ -17,9 +19,10 @@
 #include "core/box/security.h"
 #include "slirp/netns.h"
 #include "slirp/resolv.h"
-#include "slirp/stack.h"
+#include "slirp/nameserver.h"
+#include "slirp/switch.h"
 
-enum { READ_SIZE = 32 << 10, DRAIN_MS = 2000 };
+enum { READ_SIZE = 32 << 10, DRAIN_MS = 2000, BACKLOG = 16 };
 
 static const char step_host[] = "buildkitsandbox"; /* as BuildKit calls it: some builds look */
 
@@ -27,23 +30,26 @@ static const char step_host[] = "buildkitsandbox"; /* as BuildKit calls it: some
 
 struct step_net {
 	struct loop loop;
-	struct stack *stack;
+	struct nameserver *ns;
+	struct netswitch *sw;
+	struct switch_port *port;
+	struct net_addrs addrs;
+	char *dns_path;
 	int netns;
 };
 
 /* In the child: make the device and hand it over. */
-NORETURN static void net_child(int sock)
+NORETURN static void net_child(int sock, const struct net_addrs *addrs)
 {
+	const struct netns_link link = { .addrs = *addrs, .ipv6 = true, .route = true };
 	char buf[1 + ERR_WIRE_MAX] = { INIT_FAILED };
 	struct init_net msg = { .what = INIT_NET };
-	struct net_addrs addrs;
 	struct err *e = NULL;
 	char wait;
 
-	net_addrs_default(&addrs);
 	if (unshare(CLONE_NEWNET) < 0)
 		e = err_new(errno, "making a network namespace");
-	e = e ?: netns_setup(&addrs, &msg.net);
+	e = e ?: netns_setup(&link, 1, &msg.net);
 	if (e)
 		_exit(send(sock, buf, 1 + err_pack(e, buf + 1), MSG_NOSIGNAL) < 0);
 	e = fd_send(sock, &msg, sizeof(msg), &msg.net.packet_fd, 1);
@@ -51,15 +57,62 @@ NORETURN static void net_child(int sock)
 	_exit(e || read(sock, &wait, 1) < 0);
 }
 
-static struct err *net_receive(struct step_net *n, int sock, pid_t pid)
+static void reply(void *arg, const uint8_t head[DNS_CLIENT_MAX], const uint8_t *msg, size_t len)
+{
+	const struct step_net *n = arg;
+
+	switch_answer(n->sw, head, msg, len);
+}
+
+static void query(void *arg, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg, size_t len)
+{
+	struct step_net *n = arg;
+	struct dns_client c = { .reply = reply, .arg = n, .who = 1 };
+
+	memcpy(c.key, head, FRAME_UDP_HEAD);
+	nameserver_query(n->ns, &c, msg, len);
+}
+
+/* TCP: long answers. */
+static struct err *listen_dns(struct step_net *n)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", n->dns_path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(fd, BACKLOG) < 0)
+		return err_new(errno, "opening the name server's socket");
+	return nameserver_listen(n->ns, TAKE_FD(fd));
+}
+
+static struct err *make_switch(struct step_net *n, int fd, const struct netns *ns, bool host_loopback)
+{
+	struct switch_cfg cfg = {
+		.addrs = n->addrs, .ipv6 = ns->ipv6, .dns_socket = n->dns_path, .query = query, .arg = n
+	};
+	struct join j = {
+		.ip = n->addrs.ip, .ip6 = n->addrs.ip6, .kind = ns->kind, .host_loopback = host_loopback
+	};
+	struct err *e;
+
+	memcpy(j.mac, n->addrs.mac, sizeof(j.mac));
+	e = nameserver_new(&n->loop, NULL, "/etc/resolv.conf", &n->ns);
+	e = e ?: listen_dns(n);
+	e = e ?: switch_new(&n->loop, &cfg, &n->sw);
+	if (e) {
+		close(fd);
+		return e;
+	}
+	return switch_attach(n->sw, fd, &j, &n->port);
+}
+
+static struct err *net_receive(struct step_net *n, int sock, pid_t pid, bool host_loopback)
 {
 	union {
 		char what;
 		struct init_net net;
 		char buf[1 + ERR_WIRE_MAX];
 	} msg;
-	struct stack_cfg cfg = { 0 };
-	struct stack_port *port;
 	size_t len, n_fds = 1;
 	char path[64];
 	int fd = -1;
@@ -67,17 +120,15 @@ static struct err *net_receive(struct step_net *n, int sock, pid_t pid)
 
 	if (!e && len && msg.what != INIT_NET)
 		return err_recv(msg.buf + 1, len - 1);
-	if (!e && len != sizeof(msg.net))
+	if (!e && (len != sizeof(msg.net) || fd < 0))
 		return err_new(0, "the network's helper ended early");
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
 	e = e ?: fd_open(AT_FDCWD, path, O_RDONLY, 0, &n->netns);
-	cfg.ipv6 = !e && msg.net.net.ipv6;
-	net_addrs_default(&cfg.addrs);
-	e = e ?: stack_new(&n->loop, &cfg, &n->stack);
-	return e ?: stack_attach(n->stack, fd, msg.net.net.kind, cfg.addrs.mac, &port);
+	e = e ?: fd_nonblock(fd, true);
+	return e ?: make_switch(n, fd, &msg.net.net, host_loopback);
 }
 
-struct err *step_net_new(struct step_net **ret)
+struct err *step_net_new(const char *dir, bool host_loopback, struct step_net **ret)
 {
 	struct step_net *n = xcalloc(1, sizeof(*n));
 	int fds[2];
@@ -85,19 +136,21 @@ struct err *step_net_new(struct step_net **ret)
 	struct err *e;
 
 	n->netns = -1;
+	n->dns_path = xasprintf("%s/dns", dir);
+	net_addrs_default(&n->addrs);
 	e = loop_init(&n->loop);
 	e = e ?: fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e) {
-		free(n);
+		step_net_free(n);
 		return e;
 	}
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
-		net_child(fds[1]);
+		net_child(fds[1], &n->addrs);
 	}
 	close(fds[1]);
-	e = pid < 0 ? err_new(errno, "forking") : net_receive(n, fds[0], pid);
+	e = pid < 0 ? err_new(errno, "forking") : net_receive(n, fds[0], pid, host_loopback);
 	close(fds[0]);
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
@@ -113,11 +166,16 @@ void step_net_free(struct step_net *n)
 {
 	if (!n)
 		return;
-	if (n->stack)
-		stack_free(n->stack);
+	if (n->port)
+		switch_detach(n->port);
+	if (n->sw)
+		switch_free(n->sw);
+	if (n->ns)
+		nameserver_free(n->ns);
 	if (n->netns >= 0)
 		close(n->netns);
 	loop_done(&n->loop);
+	free(n->dns_path);
 	free(n);
 }
 
@@ -201,12 +259,14 @@ static struct err *write_etc(const struct step_run *r)
 	const struct spec *s = r->spec;
 	_cleanup_free_ char *resolv = NULL, *hosts = NULL;
 	_cleanup_close_ int dir = -1;
-	struct net_addrs addrs;
+	struct host_entry own = { .names = step_host };
 	struct err *e;
 
-	net_addrs_default(&addrs);
-	resolv = r->net ? resolv_conf_text(r->resolv, &addrs, true) : xstrdup(r->resolv ?: "");
-	hosts = hosts_text(step_host, r->net ? &addrs : NULL, true, &s->add_hosts);
+	if (r->net)
+		inet_ntop(AF_INET, &r->net->addrs.ip, own.ip, sizeof(own.ip));
+	resolv = r->net ? resolv_conf_text(r->resolv, &r->net->addrs) : xstrdup(r->resolv ?: "");
+	hosts = hosts_text(step_host, r->net ? &r->net->addrs.gateway : NULL, &own, r->net != NULL,
+			   &s->add_hosts);
 	e = fd_open(AT_FDCWD, r->dir, O_RDONLY | O_DIRECTORY, 0, &dir);
 	e = e ?: fd_write_atomic(dir, "resolv.conf", resolv, strlen(resolv), 0644, false);
 	e = e ?: fd_write_atomic(dir, "hosts", hosts, strlen(hosts), 0644, false);
@@ -232,11 +292,13 @@ static struct err *spawn(struct step *s)
 			 CLONE_NEWCGROUP | (r->spec->net == NET_NONE ? CLONE_NEWNET : 0),
 		.exit_signal = SIGCHLD,
 	};
+	static const struct strv none;
 	struct init_args ia = { .st = r->st,
 				.spec = r->spec,
 				.hostname = step_host,
 				.dir = r->dir,
 				.netns = r->net ? r->net->netns : -1,
+				.env = &none,
 				.stdio = { -1, -1, -1 } };
 	_cleanup_free_ void *filter = NULL;
 	const char mapped = INIT_MAPPED;

@@ -14,7 +14,8 @@
 /* A network namespace with its way out, for any number of steps one after the other: a tap takes longer to make than
  * most commands run.  Packets only pass while step_run() runs. */
 struct step_net;
-struct err *step_net_new(struct step_net **ret) MUST_CHECK;
+/* DIR: for a socket, short.  HOST_LOOPBACK: the gateway's address leads to the host's loopback. */
+struct err *step_net_new(const char *dir, bool host_loopback, struct step_net **ret) MUST_CHECK;
 void step_net_free(struct step_net *n);
 
 struct step_run {

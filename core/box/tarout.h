@@ -13,7 +13,8 @@ struct tarout {
 	int fd; /* where the stream goes, unless there is a sink */
 	struct err *(*sink)(void *arg, const void *data, size_t len);
 	void *arg;
-	const int64_t *latest_s; /* no file is younger (SOURCE_DATE_EPOCH): the tree's own times are set, too; or NULL */
+	/* No file is younger (SOURCE_DATE_EPOCH): the tree's own times are set, too.  NULL: as they are. */
+	const int64_t *latest_s;
 	bool layer; /* the tree is an overlay's upper: whiteouts become ".wh." entries */
 	const struct userns_ids *ids; /* the tree is the host's: owners are written as the container sees
 	 * them; or NULL */

@@ -4,6 +4,7 @@
 
 #include "core/base/fd.h"
 #include "core/box/control.h"
+#include "core/box/state.h"
 
 enum { RECORD_MAX = 4 << 20 };
 
@@ -58,5 +59,7 @@ struct err *box_update_limits(struct box *b, const struct limits *set)
 	struct err *e = change_record(b, set);
 
 	e = e ?: tell_monitor(b);
+	if (!e)
+		box_event(b->st, &b->spec, "update", NULL);
 	return err_wrap(e, "Cannot update container %s", b->spec.name);
 }

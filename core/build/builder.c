@@ -63,7 +63,8 @@ static void emit(struct builder *b, const struct build_event *ev)
 		b->req->progress(b->req->arg, ev);
 }
 
-static void emit_step(struct builder *b, enum build_event_kind kind, unsigned number, const char *name, int64_t took_ns)
+static void emit_step(struct builder *b, enum build_event_kind kind, unsigned number,
+		      const char *name, int64_t took_ns)
 {
 	struct build_event ev = { .kind = kind, .step = number, .name = name, .took_ns = took_ns };
 
@@ -425,7 +426,8 @@ static struct err *run_stages(struct builder *b)
 		if (poll(p, n, b->req->progress ? TICK_MS : -1) < 0 && errno != EINTR)
 			e = err_new(errno, "waiting for the build's processes");
 		emit(b, &(struct build_event){ .kind = BUILD_TICK });
-		for (size_t i = n; i-- > 0 && !e;) /* from the end: a job that is dropped moves only later ones */
+		for (size_t i = n;
+		     i-- > 0 && !e;) /* from the end: a job that is dropped moves only later ones */
 			if (p[i].revents)
 				e = job_ready(b, i);
 		free(p);
@@ -472,7 +474,8 @@ static struct err *assemble(struct builder *b, const struct stage *s, struct ass
 	a->layers = xrealloc(a->layers, (a->n_layers + s->n_steps + 1) * sizeof(*a->layers));
 	for (size_t i = 0; i < s->n_history; i++) {
 		struct history h = s->history[i];
-		const struct cached *c = s->history_step[i].has ? &s->steps[s->history_step[i].step].result : NULL;
+		const struct cached *c =
+			s->history_step[i].has ? &s->steps[s->history_step[i].step].result : NULL;
 
 		if (c)
 			a->created_ns = c->created_ns;
@@ -481,8 +484,8 @@ static struct err *assemble(struct builder *b, const struct stage *s, struct ass
 		a->history[a->n_history++] = h;
 		if (h.empty)
 			continue;
-		a->layers[a->n_layers++] =
-			(struct descriptor){ .digest = xstrdup(c->blob), .size = (int64_t)c->blob_size };
+		a->layers[a->n_layers++] = (struct descriptor){ .digest = xstrdup(c->blob),
+								.size = (int64_t)c->blob_size };
 		strv_add(&a->diff_ids, c->layer);
 		a->bytes += c->bytes;
 	}
@@ -500,7 +503,8 @@ static struct err *full_tags(const struct build_request *req, struct strv *ret)
 		if (e)
 			return err_wrap(e, "invalid tag \"%s\"", req->tags.v[i]);
 		if (ref.digest)
-			e = err_new(0, "invalid tag \"%s\": a tag cannot have a digest", req->tags.v[i]);
+			e = err_new(0, "invalid tag \"%s\": a tag cannot have a digest",
+				    req->tags.v[i]);
 		else
 			strv_take(ret, image_ref_full(&ref));
 		image_ref_done(&ref);
@@ -565,7 +569,8 @@ static void drop_downloads(struct builder *b)
 
 			for (size_t n = 0; n < t->n_items; n++)
 				if (t->items[n].stage) {
-					err_free(store_rm_tree(b->st, b->st->tmp, t->items[n].stage)); /* or a sweep */
+					err_free(store_rm_tree(b->st, b->st->tmp,
+							       t->items[n].stage)); /* or a sweep */
 					close(t->items[n].stage_fd);
 				}
 		}

@@ -134,8 +134,8 @@ struct err *cache_take_layer(struct store *st, int tmp, const char *upper, struc
 
 /* -- packing ----------------------------------------------------------------------------------------------------- */
 
-static struct err *write_blob(struct store *st, int stage, const char *layer, const int64_t *latest_s,
-			      struct cached *ret)
+static struct err *write_blob(struct store *st, int stage, const char *layer,
+			      const int64_t *latest_s, struct cached *ret)
 {
 	_cleanup_close_ int out = -1;
 	struct tarout t = { .sink = pack_add, .layer = true, .latest_s = latest_s };
@@ -169,8 +169,9 @@ static struct err *rename_layer(struct store *st, const char *old, const struct 
 	if (!mark_check(st, c->layer, &size)) {
 		/* a name that leads to itself for a moment, then the two change places */
 		e = fd_rm_tree(st->layers, name);
-		if (!e && (symlinkat(name, st->layers, name) < 0 ||
-			   syscall(SYS_renameat2, st->layers, old, st->layers, name, RENAME_EXCHANGE) < 0))
+		if (!e &&
+		    (symlinkat(name, st->layers, name) < 0 ||
+		     syscall(SYS_renameat2, st->layers, old, st->layers, name, RENAME_EXCHANGE) < 0))
 			e = err_new(errno, "naming a layer");
 		e = e ?: mark_write(st, c->layer, c->bytes, false);
 	}

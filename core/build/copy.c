@@ -44,7 +44,8 @@ static struct err *text_file(const char *text, int *ret)
 
 /* -- a source that is one file, and perhaps an archive ----------------------------------------------------------- */
 
-static struct err *put_file(const struct place *p, const struct item *it, const struct tree_file *f, int fd)
+static struct err *put_file(const struct place *p, const struct item *it, const struct tree_file *f,
+			    int fd)
 {
 	const char *name = f->path + f->under;
 

@@ -18,8 +18,8 @@ static struct err *words(const struct instr *in, const struct expand *x, struct 
 			text = xstrdup(w->text);
 		else
 			e = expand_word(x, w->text, &text);
-		e = pos_wrap(err_wrap(e, "%s: failed to process \"%.200s\"", instr_names[in->kind], w->text),
-			     &w->pos);
+		e = pos_wrap(&w->pos, err_wrap(e, "%s: failed to process \"%.200s\"",
+					       instr_names[in->kind], w->text));
 		if (!e)
 			strv_take(ret, text);
 	}
@@ -34,7 +34,7 @@ static struct err *flag(const struct instr *in, const struct expand *x, const ch
 		return NULL;
 	if (!*text)
 		return pos_err(&in->pos, "%s: --%s needs a value", instr_names[in->kind], name);
-	return pos_wrap(err_wrap(expand_word(x, text, ret), "--%s", name), &in->pos);
+	return pos_wrap(&in->pos, err_wrap(expand_word(x, text, ret), "--%s", name));
 }
 
 static struct err *bool_flag(const struct instr *in, const char *name, bool *ret)
@@ -43,7 +43,8 @@ static struct err *bool_flag(const struct instr *in, const char *name, bool *ret
 
 	*ret = text && !str_eq(text, "false");
 	if (text && *text && !str_eq(text, "true") && !str_eq(text, "false"))
-		return pos_err(&in->pos, "%s: --%s=%s: it is true or false", instr_names[in->kind], name, text);
+		return pos_err(&in->pos, "%s: --%s=%s: it is true or false", instr_names[in->kind],
+			       name, text);
 	return NULL;
 }
 
@@ -73,7 +74,7 @@ static struct err *excludes(const struct instr *in, const struct expand *x, stru
 			continue;
 		e = expand_word(x, text, &pattern);
 		e = e ?: ignore_add(to, pattern);
-		e = pos_wrap(err_wrap(e, "--exclude"), &in->pos);
+		e = pos_wrap(&in->pos, err_wrap(e, "--exclude"));
 	}
 	return e;
 }
@@ -108,7 +109,8 @@ static bool is_url(const char *s)
 	return str_starts(s, "http://") || str_starts(s, "https://");
 }
 
-static struct err *heredoc_item(const struct instr *in, const struct expand *x, size_t nth, struct step *t)
+static struct err *heredoc_item(const struct instr *in, const struct expand *x, size_t nth,
+				struct step *t)
 {
 	const struct heredoc *h = &in->heredocs[nth];
 	struct expand raw = *x;
@@ -117,7 +119,7 @@ static struct err *heredoc_item(const struct instr *in, const struct expand *x, 
 
 	raw.raw = true;
 	if (h->expand) {
-		e = pos_wrap(err_wrap(expand_word(&raw, text, &out), "heredoc <<%s", h->name), &in->pos);
+		e = pos_wrap(&in->pos, err_wrap(expand_word(&raw, text, &out), "heredoc <<%s", h->name));
 		free(text);
 		text = out;
 	}
@@ -125,7 +127,8 @@ static struct err *heredoc_item(const struct instr *in, const struct expand *x, 
 	return e;
 }
 
-static struct err *items(const struct instr *in, const struct expand *x, const struct strv *l, struct step *t)
+static struct err *items(const struct instr *in, const struct expand *x, const struct strv *l,
+			 struct step *t)
 {
 	_cleanup_free_ char *checksum = NULL;
 	struct err *e = flag(in, x, "checksum", &checksum);
@@ -134,14 +137,16 @@ static struct err *items(const struct instr *in, const struct expand *x, const s
 	if (!e && checksum && (l->n != 2 || !is_url(l->v[0])))
 		e = pos_err(&in->pos, "ADD: --checksum is for one HTTP source");
 	if (!e && checksum && !digest_is_valid(checksum))
-		e = pos_err(&in->pos, "ADD: --checksum=%s is not \"sha256:\" and 64 hex digits", checksum);
+		e = pos_err(&in->pos, "ADD: --checksum=%s is not \"sha256:\" and 64 hex digits",
+			    checksum);
 	for (size_t i = 0; i + 1 < l->n && !e; i++) {
 		if (in->n_heredocs && heredoc_is(l->v[i]) && nth < in->n_heredocs)
 			e = heredoc_item(in, x, nth++, t);
 		else if (t->is_add && is_url(l->v[i]))
 			e = url_item(in, t, l->v[i], checksum);
 		else if (t->is_add && (str_starts(l->v[i], "git@") || str_starts(l->v[i], "git://")))
-			e = pos_err(&in->pos, "ADD of a git repository is not supported: \"%s\"", l->v[i]);
+			e = pos_err(&in->pos, "ADD of a git repository is not supported: \"%s\"",
+				    l->v[i]);
 		else if (!t->is_add && is_url(l->v[i]))
 			e = pos_err(&in->pos, "source can't be a URL for COPY: \"%s\"", l->v[i]);
 		else
@@ -164,8 +169,8 @@ static struct err *copy_source(struct plan *p, struct stage *s, const struct ins
 	return plan_source(p, s, from, &in->pos, &t->from);
 }
 
-struct err *copy_eval(struct plan *p, struct stage *s, const struct instr *in, const struct expand *x,
-		      const char *workdir, struct step *t)
+struct err *copy_eval(struct plan *p, struct stage *s, const struct instr *in,
+		      const struct expand *x, const char *workdir, struct step *t)
 {
 	_cleanup_strv_ struct strv l = { 0 };
 	_cleanup_free_ char *chmod = NULL;
@@ -177,8 +182,9 @@ struct err *copy_eval(struct plan *p, struct stage *s, const struct instr *in, c
 		return e;
 	dest = l.v[l.n - 1];
 	t->is_add = in->kind == INSTR_ADD;
-	t->dest = *dest == '/' ? xstrdup(dest)
-			       : xasprintf("%s%s%s", workdir, str_ends(workdir, "/") ? "" : "/", dest);
+	t->dest = *dest == '/'
+			  ? xstrdup(dest)
+			  : xasprintf("%s%s%s", workdir, str_ends(workdir, "/") ? "" : "/", dest);
 	if (l.n > 2 && !str_ends(dest, "/") && !str_eq(dest, ".") && !str_ends(dest, "/."))
 		return pos_err(&in->pos,
 			       "When using %s with more than one source file, the destination must be a "
@@ -194,7 +200,8 @@ struct err *copy_eval(struct plan *p, struct stage *s, const struct instr *in, c
 	e = e ?: excludes(in, x, &t->exclude);
 	e = e ?: items(in, x, &l, t);
 	for (size_t i = 0; i < t->n_items && !e; i++)
-		t->items[i].archive = t->is_add && ((t->items[i].kind == ITEM_PATH && !str_eq(unpack, "false")) ||
-						    (t->items[i].kind == ITEM_URL && str_eq(unpack, "true")));
+		t->items[i].archive =
+			t->is_add && ((t->items[i].kind == ITEM_PATH && !str_eq(unpack, "false")) ||
+				      (t->items[i].kind == ITEM_URL && str_eq(unpack, "true")));
 	return e ?: copy_source(p, s, in, t);
 }

@@ -10,8 +10,9 @@
 #include "core/base/json.h"
 
 const char *const instr_names[] = {
-	"ADD",	"ARG",	 "CMD",	       "COPY",	"ENTRYPOINT", "ENV",	"EXPOSE", "FROM", "HEALTHCHECK",
-	"LABEL", "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR", NULL,
+	"ADD",	      "ARG",	     "CMD",    "COPY",	     "ENTRYPOINT", "ENV", "EXPOSE",
+	"FROM",	      "HEALTHCHECK", "LABEL",  "MAINTAINER", "ONBUILD",	   "RUN", "SHELL",
+	"STOPSIGNAL", "USER",	     "VOLUME", "WORKDIR",    NULL,
 };
 _Static_assert(ARRAY_LEN(instr_names) == INSTR_MAX + 1, "a name for each instruction");
 
@@ -21,7 +22,7 @@ struct joined {
 	struct piece {
 		size_t offset;
 		unsigned line;
-	} *pieces;
+	} * pieces;
 	size_t n, cap;
 	const char *file;
 };
@@ -31,22 +32,6 @@ struct reader {
 	unsigned line; /* of the last line read */
 	struct dockerfile *d;
 };
-
-struct err *pos_wrap(struct err *e, const struct pos *p)
-{
-	return err_wrap(e, "%s:%u", p->file, p->line);
-}
-
-struct err *pos_err(const struct pos *p, const char *fmt, ...)
-{
-	_cleanup_free_ char *text = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	text = xvasprintf(fmt, ap);
-	va_end(ap);
-	return pos_wrap(err_new(0, "%s", text), p);
-}
 
 static void words_done(struct words *w)
 {
@@ -169,7 +154,7 @@ static struct pos pos_at(const struct joined *j, size_t offset)
 		else
 			high = mid;
 	}
-	return (struct pos){ j->file, j->pieces[low].line };
+	return (struct pos){ .file = j->file, .line = j->pieces[low].line };
 }
 
 /* The next instruction's text; empty at the end of the file. */
@@ -186,7 +171,7 @@ static struct err *next_joined(struct reader *r, struct joined *j)
 		if (skip == len || s[skip] == '#')
 			continue;
 		if (memchr(s, '\0', len)) {
-			struct pos p = { r->d->name, r->line };
+			struct pos p = { .file = r->d->name, .line = r->line };
 
 			return pos_err(&p, "there is a NUL byte in this line");
 		}
@@ -310,7 +295,7 @@ static struct err *heredoc_read(struct reader *r, const struct pos *pos, struct 
 			return NULL;
 		}
 		if (memchr(s, '\0', len)) {
-			struct pos p = { r->d->name, r->line };
+			struct pos p = { .file = r->d->name, .line = r->line };
 
 			return pos_err(&p, "there is a NUL byte in this line");
 		}
@@ -374,7 +359,8 @@ static struct err *find_kind(const struct pos *pos, const char *s, size_t len, e
 }
 
 static const char *const flags_of[INSTR_MAX][12] = {
-	[INSTR_ADD] = { "chown", "chmod", "link", "checksum", "keep-git-dir", "exclude", "unpack", "parents" },
+	[INSTR_ADD] = { "chown", "chmod", "link", "checksum", "keep-git-dir", "exclude", "unpack",
+			"parents" },
 	[INSTR_COPY] = { "from", "chown", "chmod", "link", "parents", "exclude" },
 	[INSTR_FROM] = { "platform" },
 	[INSTR_HEALTHCHECK] = { "interval", "timeout", "start-period", "start-interval", "retries" },
@@ -392,8 +378,8 @@ static struct err *check_flag(enum instr_kind kind, const struct word *w)
 		if (str_eq(name, *known))
 			return NULL;
 	near = str_nearest(name, flags_of[kind]);
-	return near ? pos_err(&w->pos, "%s: unknown flag --%s (did you mean --%s?)", instr_names[kind],
-			      name, near)
+	return near ? pos_err(&w->pos, "%s: unknown flag --%s (did you mean --%s?)",
+			      instr_names[kind], name, near)
 		    : pos_err(&w->pos, "%s: unknown flag --%s", instr_names[kind], name);
 }
 
@@ -464,23 +450,26 @@ static struct err *check_words(struct instr *in)
 	case INSTR_ADD:
 	case INSTR_COPY:
 		if (w->n < 2)
-			return pos_err(&in->pos, "%s needs source and destination, got %zu word%s", name,
-				       w->n, w->n == 1 ? "" : "s");
+			return pos_err(&in->pos, "%s needs source and destination, got %zu word%s",
+				       name, w->n, w->n == 1 ? "" : "s");
 		return NULL;
 	case INSTR_FROM:
 		if (w->n != 1 && !(w->n == 3 && !strcasecmp(w->v[1].text, "AS")))
-			return pos_err(&in->pos, "FROM takes an image and perhaps \"AS name\", got \"%.100s\"",
+			return pos_err(&in->pos,
+				       "FROM takes an image and perhaps \"AS name\", got \"%.100s\"",
 				       in->text);
 		return NULL;
 	case INSTR_SHELL:
 		if (!in->json || !w->n)
-			return pos_err(&in->pos, "SHELL takes a list in JSON form, such as [\"/bin/bash\", \"-c\"]"
-						 ", got \"%.100s\"",
+			return pos_err(&in->pos,
+				       "SHELL takes a list in JSON form, such as [\"/bin/bash\", \"-c\"]"
+				       ", got \"%.100s\"",
 				       in->text);
 		return NULL;
 	case INSTR_STOPSIGNAL:
 		if (w->n != 1)
-			return pos_err(&in->pos, "STOPSIGNAL takes one signal, got \"%.100s\"", in->text);
+			return pos_err(&in->pos, "STOPSIGNAL takes one signal, got \"%.100s\"",
+				       in->text);
 		return NULL;
 	default: /* CMD [] and ENTRYPOINT [] take away the image's */
 		if (!w->n && !(in->json && (in->kind == INSTR_CMD || in->kind == INSTR_ENTRYPOINT)))
@@ -515,7 +504,8 @@ static struct err *onbuild(struct reader *r, const struct joined *j, struct inst
 		e = pos_err(&in->pos, "ONBUILD requires at least one argument");
 	else
 		e = parse_instr(r, &rest, &inner);
-	if (!e && (inner.kind == INSTR_ONBUILD || inner.kind == INSTR_FROM || inner.kind == INSTR_MAINTAINER))
+	if (!e && (inner.kind == INSTR_ONBUILD || inner.kind == INSTR_FROM ||
+		   inner.kind == INSTR_MAINTAINER))
 		e = pos_err(&in->pos, "%s isn't allowed as an ONBUILD trigger", instr_names[inner.kind]);
 	if (!e) { /* as one text again, which instr_parse() reads */
 		struct str all = { 0 };
@@ -554,8 +544,7 @@ static struct err *parse_instr(struct reader *r, const struct joined *j, struct 
 		e = split(j, at, escape, &in->words);
 	if (!e && in->kind == INSTR_HEALTHCHECK && in->words.n)
 		e = healthcheck(j, escape, in, at);
-	if (!e && !in->json &&
-	    (in->kind == INSTR_RUN || in->kind == INSTR_COPY || in->kind == INSTR_ADD))
+	if (!e && !in->json && (in->kind == INSTR_RUN || in->kind == INSTR_COPY || in->kind == INSTR_ADD))
 		e = heredocs(r, in);
 	return e ?: check_words(in);
 }
@@ -571,7 +560,7 @@ static struct err *directives(struct reader *r)
 	while (next_line(&ahead, &s, &len)) {
 		size_t at = leading(s, len), key, key_len, value;
 		_cleanup_free_ char *name = NULL;
-		struct pos p = { r->d->name, ahead.line };
+		struct pos p = { .file = r->d->name, .line = ahead.line };
 
 		if (ahead.line == 1 && len > 1 && s[0] == '#' && s[1] == '!') {
 			*r = ahead; /* #!/usr/bin/env ... */

@@ -5,6 +5,7 @@
 #ifndef CORE_BUILD_DOCKERFILE_H
 #define CORE_BUILD_DOCKERFILE_H
 
+#include "core/base/pos.h"
 #include "core/base/str.h"
 
 enum {
@@ -36,14 +37,6 @@ enum instr_kind {
 	INSTR_MAX
 };
 extern const char *const instr_names[]; /* "ADD", ... */
-
-struct pos {
-	const char *file; /* the Dockerfile's name, its owner's */
-	unsigned line;
-};
-/* "Dockerfile:7: ..." */
-struct err *pos_err(const struct pos *p, const char *fmt, ...) PRINTF(2, 3) MUST_CHECK;
-struct err *pos_wrap(struct err *e, const struct pos *p) MUST_CHECK;
 
 struct word {
 	char *text; /* as written */

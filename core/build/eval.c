@@ -10,8 +10,9 @@
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Proxies may be given without being declared; they reach RUN, but neither key nor history. */
-static const char *const proxies[] = { "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY",
-				       "ftp_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy" };
+static const char *const proxies[] = { "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy",
+				       "FTP_PROXY",  "ftp_proxy",  "NO_PROXY",	  "no_proxy",
+				       "ALL_PROXY",  "all_proxy" };
 
 struct eval {
 	struct plan *p;
@@ -45,8 +46,8 @@ static struct err *expand(struct eval *v, const struct word *w, char **ret)
 		return NULL;
 	}
 	e = expand_word(&v->x, w->text, ret);
-	return pos_wrap(err_wrap(e, "%s: failed to process \"%.200s\"", instr_names[v->in->kind], w->text),
-			&w->pos);
+	return pos_wrap(&w->pos, err_wrap(e, "%s: failed to process \"%.200s\"",
+					  instr_names[v->in->kind], w->text));
 }
 
 static void set_text(char **to, char *text)
@@ -126,7 +127,8 @@ static struct err *pairs(struct eval *v, struct strv *to)
 
 	if (!strchr(in->words.v[0].text, '=')) {
 		const char *key = in->words.v[0].text, *value = in->text + strlen(key);
-		struct word rest = { (char *)(uintptr_t)(value + strspn(value, " \t")), in->words.v[0].pos };
+		struct word rest = { (char *)(uintptr_t)(value + strspn(value, " \t")),
+				     in->words.v[0].pos };
 		_cleanup_free_ char *text = NULL;
 
 		if (in->words.n < 2)
@@ -219,19 +221,21 @@ static struct err *do_expose(struct eval *v)
 	for (size_t i = 0; i < v->in->words.n && !e; i++) {
 		const struct word *w = &v->in->words.v[i];
 
-		e = pos_wrap(err_wrap(expand_split(&v->x, w->text, &list), "EXPOSE"), &w->pos);
+		e = pos_wrap(&w->pos, err_wrap(expand_split(&v->x, w->text, &list), "EXPOSE"));
 	}
 	for (size_t i = 0; i < list.n && !e; i++) {
 		size_t digits = strspn(list.v[i], "0123456789-");
 		const char *proto = list.v[i] + digits, *range = strchr(list.v[i], '-');
 		uint64_t from = 0, to = 0;
-		_cleanup_free_ char *a = xstrndup(list.v[i], range ? (size_t)(range - list.v[i]) : digits);
+		_cleanup_free_ char *a =
+			xstrndup(list.v[i], range ? (size_t)(range - list.v[i]) : digits);
 		_cleanup_free_ char *b =
 			range ? xstrndup(range + 1, (size_t)(proto - range - 1)) : xstrdup(a);
 		struct err *bad = str_to_u64(a, 0, 65535, &from) ?: str_to_u64(b, 0, 65535, &to);
 
 		if (bad || from > to ||
-		    (*proto && !str_eq(proto, "/tcp") && !str_eq(proto, "/udp") && !str_eq(proto, "/sctp"))) {
+		    (*proto && !str_eq(proto, "/tcp") && !str_eq(proto, "/udp") &&
+		     !str_eq(proto, "/sctp"))) {
 			err_free(bad);
 			e = pos_err(&v->in->pos, "EXPOSE: invalid containerPort: %s", list.v[i]);
 		}
@@ -291,7 +295,7 @@ static struct err *do_stopsignal(struct eval *v)
 	struct err *e = one_text(v, &v->s->conf.stop_signal);
 	int sig;
 
-	return e ?: pos_wrap(err_wrap(sig_parse(v->s->conf.stop_signal, &sig), "STOPSIGNAL"), &v->in->pos);
+	return e ?: pos_wrap(&v->in->pos, err_wrap(sig_parse(v->s->conf.stop_signal, &sig), "STOPSIGNAL"));
 }
 
 static struct err *health_flags(struct eval *v, struct health_config *h)
@@ -311,13 +315,14 @@ static struct err *health_flags(struct eval *v, struct health_config *h)
 		const char *text = instr_flag(v->in, times[i].name);
 
 		if (text)
-			e = err_wrap(duration_parse(text, times[i].to), "HEALTHCHECK --%s", times[i].name);
+			e = err_wrap(duration_parse(text, times[i].to), "HEALTHCHECK --%s",
+				     times[i].name);
 	}
 	if (!e && retries)
 		e = err_wrap(str_to_u64(retries, 0, 1000000, &n), "HEALTHCHECK --retries");
 	h->retries = (unsigned)n;
 	e = e ?: health_check(h);
-	return pos_wrap(e, &v->in->pos);
+	return pos_wrap(&v->in->pos, e);
 }
 
 static struct err *do_healthcheck(struct eval *v)
@@ -383,7 +388,7 @@ static struct err *run_mounts(struct eval *v, struct step *t)
 
 		if (!text)
 			continue;
-		e = pos_wrap(err_wrap(expand_word(&v->x, text, &full), "RUN %s", w->text), &w->pos);
+		e = pos_wrap(&w->pos, err_wrap(expand_word(&v->x, text, &full), "RUN %s", w->text));
 		t->mounts = xrealloc(t->mounts, (t->n_mounts + 1) * sizeof(*t->mounts));
 		t->mounts[t->n_mounts] = (struct step_mount){ 0 };
 		e = e ?: step_mount_parse(v->p, v->s, w, full, &t->mounts[t->n_mounts++]);
@@ -437,8 +442,9 @@ static struct err *run_flags(struct eval *v, struct step *t)
 
 	t->net = v->p->req->net;
 	if (security && !str_eq(security, "sandbox"))
-		return pos_err(&v->in->pos, "RUN --security=%s is not allowed: a build's commands are always "
-					    "confined (sandbox)",
+		return pos_err(&v->in->pos,
+			       "RUN --security=%s is not allowed: a build's commands are always "
+			       "confined (sandbox)",
 			       security);
 	if (!net)
 		return NULL;
@@ -635,7 +641,8 @@ static struct err *find_base(struct plan *p, struct stage *s, char **ret_title)
 	if (!e && flag)
 		e = expand_word(&x, flag, &s->platform);
 	if (e)
-		return pos_wrap(err_wrap(e, "FROM: failed to process \"%.200s\"", flag ?: w->text), &w->pos);
+		return pos_wrap(&w->pos,
+				err_wrap(e, "FROM: failed to process \"%.200s\"", flag ?: w->text));
 	if (!*name)
 		return pos_err(&w->pos, "base name (%s) should not be blank", w->text);
 	*ret_title = xstrdup(name);
@@ -649,7 +656,7 @@ static struct err *find_base(struct plan *p, struct stage *s, char **ret_title)
 	if (s->name && !strcasecmp(s->name, name) && !strpbrk(name, ".:/"))
 		known = xasprintf(" (a stage cannot be made from itself)");
 	e = p->get_image(p, name, s->platform, &s->image);
-	return pos_wrap(err_wrap(e, "FROM %s%s", name, known ?: ""), &w->pos);
+	return pos_wrap(&w->pos, err_wrap(e, "FROM %s%s", name, known ?: ""));
 }
 
 static void first_conf(struct stage *s)

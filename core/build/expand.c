@@ -176,8 +176,8 @@ static struct err *modifier(struct lexer *l, const char *name, const char *value
 	struct err *e;
 
 	if (!op || !strchr(colon ? "-+?" : "-+?#%/", op))
-		return err_new(0, "unsupported modifier (%.*s) in substitution of ${%s}", (int)colon + !!op,
-			       l->s, name);
+		return err_new(0, "unsupported modifier (%.*s) in substitution of ${%s}",
+			       (int)colon + !!op, l->s, name);
 	l->s += colon + 1;
 	set = value && (!colon || *value);
 	twice = strchr("#%/", op) && *l->s == op;
@@ -314,7 +314,8 @@ static struct err *until(struct lexer *l, char stop, char stop2, bool keep_escap
 				e = put(out, "\\", 1);
 			e = e ?: put(out, l->s++, 1);
 		} else if (c == l->x->escape) {
-			return stop ? err_new(0, "syntax error: missing '%c'", stop) : NULL; /* a last escape */
+			return stop ? err_new(0, "syntax error: missing '%c'", stop)
+				    : NULL; /* a last escape */
 		} else if (l->words && !stop && isspace((unsigned char)c)) {
 			e = put_value(l, " ", out);
 		} else {

@@ -61,7 +61,7 @@ static size_t read_class(const char *s, unsigned char **ret)
 		free(set);
 		return 0;
 	}
-	for (unsigned c = 0; not && c < 32; c++)
+	for (unsigned c = 0; not &&c < 32; c++)
 		set[c] = (unsigned char)~set[c];
 	set['/' / 8] &= (unsigned char)~(1 << '/' % 8);
 	*ret = set;

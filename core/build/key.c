@@ -32,8 +32,8 @@ static void finish(struct sha256 *s, char ret[HASH_LEN + 1])
 
 /* -- what comes from contexts ------------------------------------------------------------------------------------ */
 
-static struct err *hash_tree(struct plan *p, struct context *c, const char *path, const struct step *t,
-			     struct tree *tree)
+static struct err *hash_tree(struct plan *p, struct context *c, const char *path,
+			     const struct step *t, struct tree *tree)
 {
 	struct tree_opts o = { .ignore = &c->ignore,
 			       .exclude = t->exclude.n ? &t->exclude : NULL,
@@ -98,7 +98,7 @@ struct err *step_hash(struct plan *p, struct step *t)
 	}
 	finish(s, t->input);
 	t->hashed = !e;
-	return pos_wrap(err_wrap(e, "%s", instr_names[t->in->kind]), &t->in->pos);
+	return pos_wrap(&t->in->pos, err_wrap(e, "%s", instr_names[t->in->kind]));
 }
 
 /* -- keys -------------------------------------------------------------------------------------------------------- */

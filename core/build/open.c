@@ -64,7 +64,8 @@ static struct err *named_contexts(struct plan *p)
 		_cleanup_free_ char *name = path ? xstrndup(text, (size_t)(path - text)) : NULL;
 
 		if (!path || path == text)
-			return err_new(0, "--build-context %s: it is name=DIRECTORY or name=docker-image://IMAGE", text);
+			return err_new(0, "--build-context %s: it is name=DIRECTORY or name=docker-image://IMAGE",
+				       text);
 		if (!str_starts(path + 1, "docker-image://"))
 			e = open_context(p, new_context(p, name), path + 1);
 	}
@@ -73,7 +74,8 @@ static struct err *named_contexts(struct plan *p)
 
 /* -- the Dockerfile ---------------------------------------------------------------------------------------------- */
 
-static struct err *read_ignore(struct plan *p, int dir, const char *path, const char *shown, bool *ret_found)
+static struct err *read_ignore(struct plan *p, int dir, const char *path, const char *shown,
+			       bool *ret_found)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int fd = -1;
@@ -123,7 +125,8 @@ static struct err *find_file(struct plan *p)
 	struct err *e;
 
 	if (req->dockerfile_text) {
-		e = dockerfile_parse(req->dockerfile_text, strlen(req->dockerfile_text), "Dockerfile", &p->file);
+		e = dockerfile_parse(req->dockerfile_text, strlen(req->dockerfile_text),
+				     "Dockerfile", &p->file);
 		return e ?: read_ignore(p, root, ".dockerignore", ".dockerignore", &found);
 	}
 	if (req->dockerfile) {
@@ -131,8 +134,8 @@ static struct err *find_file(struct plan *p)
 
 		if (!inside && faccessat(AT_FDCWD, req->dockerfile, F_OK, 0) == 0)
 			return parse_file(p, AT_FDCWD, req->dockerfile, req->dockerfile);
-		return parse_file(p, *req->dockerfile == '/' && !inside ? AT_FDCWD : root, req->dockerfile,
-				  req->dockerfile);
+		return parse_file(p, *req->dockerfile == '/' && !inside ? AT_FDCWD : root,
+				  req->dockerfile, req->dockerfile);
 	}
 	if (root < 0)
 		return err_new(0, "there is neither a Dockerfile nor a context");
@@ -197,7 +200,8 @@ static struct err *read_agent(struct plan *p, const char *text)
 		return err_new(errno, "--ssh %s", text);
 	p->agents = xrealloc(p->agents, (p->n_agents + 1) * sizeof(*p->agents));
 	p->agents[p->n_agents++] =
-		(struct agent){ eq ? xstrndup(text, (size_t)(eq - text)) : xstrdup(text), xstrdup(real) };
+		(struct agent){ eq ? xstrndup(text, (size_t)(eq - text)) : xstrdup(text),
+				xstrdup(real) };
 	return NULL;
 }
 

@@ -19,7 +19,7 @@ struct placer {
 	struct late {
 		char *path;
 		struct timespec mtime;
-	} *late; /* times of directories: set when nothing is put into them any more */
+	} * late; /* times of directories: set when nothing is put into them any more */
 	size_t n_late, late_cap;
 };
 
@@ -128,13 +128,14 @@ static void set_time(int dir, const char *base, const struct timespec *t)
 		return; /* best effort: a copy without its time is a copy */
 }
 
-static struct err *write_file(struct placer *pl, int dir, const char *base, const struct tree_file *f, int from)
+static struct err *write_file(struct placer *pl, int dir, const char *base,
+			      const struct tree_file *f, int from)
 {
 	_cleanup_close_ int fd = -1;
 	struct err *e = make_room(dir, base);
 
 	e = e ?: fd_open(dir, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd);
-	e = e ?: copy_data(from, fd, (off_t)f->size);
+	e = e ?: copy_bytes(from, fd, (off_t)f->size);
 	if (!e && pl->p->keep_owner)
 		copy_xattrs(from, fd);
 	e = e ?: set_owner(pl->p, dir, base, f->uid, f->gid);
@@ -195,7 +196,8 @@ static struct err *finish(struct placer *pl)
 {
 	for (size_t i = pl->n_late; i-- > 0;) {
 		_cleanup_close_ int fd = -1;
-		struct err *e = fd_open_in_root(pl->p->root, pl->late[i].path, O_RDONLY | O_DIRECTORY, 0, &fd);
+		struct err *e = fd_open_in_root(pl->p->root, pl->late[i].path,
+						O_RDONLY | O_DIRECTORY, 0, &fd);
 
 		if (e)
 			return e;

@@ -44,7 +44,8 @@ static struct err *read_platform(struct plan *p)
 
 	platform_own(&own);
 	if (p->req->platform)
-		e = err_wrap(platform_parse(p->req->platform, &p->platform), "--platform %s", p->req->platform);
+		e = err_wrap(platform_parse(p->req->platform, &p->platform), "--platform %s",
+			     p->req->platform);
 	else
 		platform_own(&p->platform);
 	if (!e) {
@@ -104,8 +105,8 @@ static struct err *global_arg(struct plan *p, const struct instr *in)
 		if (given)
 			value = xstrdup(given);
 		else if (w->text[key])
-			e = pos_wrap(err_wrap(expand_word(&x, w->text + key + 1, &value), "ARG %s", w->text),
-				     &w->pos);
+			e = pos_wrap(&w->pos, err_wrap(expand_word(&x, w->text + key + 1, &value),
+						       "ARG %s", w->text));
 		if (value) {
 			_cleanup_free_ char *kv = xasprintf("%s=%s", name, value);
 
@@ -193,8 +194,8 @@ static struct context *find_context(const struct plan *p, const char *name)
 	return NULL;
 }
 
-struct err *plan_source(struct plan *p, const struct stage *stage, const char *name, const struct pos *pos,
-			struct source *ret)
+struct err *plan_source(struct plan *p, const struct stage *stage, const char *name,
+			const struct pos *pos, struct source *ret)
 {
 	size_t before = stage && !stage->is_image ? stage->index : p->n_own;
 	struct stage *s = find_stage(p, name, before);
@@ -227,7 +228,7 @@ struct err *plan_source(struct plan *p, const struct stage *stage, const char *n
 	}
 	e = stage_eval(p, s);
 	ret->stage = s;
-	return s->is_image ? pos_wrap(e, pos) : e;
+	return s->is_image ? pos_wrap(pos, e) : e;
 }
 
 struct err *plan_make(struct plan *p)
@@ -265,8 +266,8 @@ struct err *plan_make(struct plan *p)
 		if (!p->args_used[i] && p->note) {
 			size_t key = strcspn(p->build_args.v[i], "=");
 			_cleanup_free_ char *text =
-				xasprintf("[Warning] One or more build-args [%.*s] were not consumed", (int)key,
-					  p->build_args.v[i]);
+				xasprintf("[Warning] One or more build-args [%.*s] were not consumed",
+					  (int)key, p->build_args.v[i]);
 
 			p->note(p, text);
 		}

@@ -125,7 +125,7 @@ struct stage {
 	struct step_of_history {
 		bool has;
 		size_t step;
-	} *history_step; /* which step an entry belongs to */
+	} * history_step; /* which step an entry belongs to */
 	size_t n_history, history_cap;
 	/* results */
 	enum stage_state state;
@@ -166,7 +166,8 @@ struct plan {
 	size_t n_agents;
 	char *resolv; /* the host's resolv.conf */
 	/* find or pull an image; *RET is the plan's */
-	struct err *(*get_image)(struct plan *p, const char *name, const char *platform, struct image **ret);
+	struct err *(*get_image)(struct plan *p, const char *name, const char *platform,
+				 struct image **ret);
 	void (*note)(struct plan *p, const char *text);
 	void *arg;
 };
@@ -175,19 +176,19 @@ struct plan {
 struct err *plan_make(struct plan *p) MUST_CHECK;
 void plan_done(struct plan *p);
 /* The stage or image that COPY --from=NAME means for an instruction of STAGE (NULL: any), or the named context. */
-struct err *plan_source(struct plan *p, const struct stage *stage, const char *name, const struct pos *pos,
-			struct source *ret) MUST_CHECK;
+struct err *plan_source(struct plan *p, const struct stage *stage, const char *name,
+			const struct pos *pos, struct source *ret) MUST_CHECK;
 /* eval.c: fill in the stage's base, steps and configuration, of those it needs first.  Once for each stage. */
 struct err *stage_eval(struct plan *p, struct stage *s) MUST_CHECK;
 void stage_free(struct stage *s);
 /* runmount.c: RUN --mount=TEXT, variables filled in. */
-struct err *step_mount_parse(struct plan *p, const struct stage *s, const struct word *w, const char *text,
-			     struct step_mount *ret) MUST_CHECK;
+struct err *step_mount_parse(struct plan *p, const struct stage *s, const struct word *w,
+			     const char *text, struct step_mount *ret) MUST_CHECK;
 void step_mount_done(struct step_mount *m);
 /* copystep.c: COPY and ADD. */
 struct expand;
-struct err *copy_eval(struct plan *p, struct stage *s, const struct instr *in, const struct expand *x,
-		      const char *workdir, struct step *ret) MUST_CHECK;
+struct err *copy_eval(struct plan *p, struct stage *s, const struct instr *in,
+		      const struct expand *x, const char *workdir, struct step *ret) MUST_CHECK;
 
 /* open.c: the contexts, the Dockerfile, secrets and agents, as the caller. */
 struct err *plan_open(struct plan *p) MUST_CHECK;

@@ -82,7 +82,8 @@ static struct err *field(struct step_mount *m, struct fields *f, const char *key
 
 	if (str_eq(key, "type")) {
 		if (!find_name(kind_names, value, &n))
-			return err_new(0, "unsupported mount type \"%s\" (bind, cache, tmpfs, secret, ssh)", value ?: "");
+			return err_new(0, "unsupported mount type \"%s\" (bind, cache, tmpfs, secret, ssh)",
+				       value ?: "");
 		m->kind = (enum step_mount_kind)n;
 	} else if (str_eq(key, "target") || str_eq(key, "dst") || str_eq(key, "destination")) {
 		set(&m->target, value);
@@ -96,7 +97,8 @@ static struct err *field(struct step_mount *m, struct fields *f, const char *key
 		set(&m->env, value);
 	} else if (str_eq(key, "sharing")) {
 		if (!find_name(sharing_names, value, &n))
-			return err_new(0, "unsupported sharing \"%s\" (shared, private, locked)", value ?: "");
+			return err_new(0, "unsupported sharing \"%s\" (shared, private, locked)",
+				       value ?: "");
 		m->sharing = (enum sharing)n;
 	} else if (str_eq(key, "ro") || str_eq(key, "readonly")) {
 		e = flag_value(key, value, &on);
@@ -126,8 +128,9 @@ static struct err *field(struct step_mount *m, struct fields *f, const char *key
 /* What was not said. */
 static struct err *defaults(const struct stage *s, struct step_mount *m, struct fields *f)
 {
-	static const unsigned modes[] = { [STEP_BIND] = 0, [STEP_CACHE] = 0755, [STEP_TMPFS] = 0755,
-					  [STEP_SECRET] = 0400, [STEP_SSH] = 0600 };
+	static const unsigned modes[] = {
+		[STEP_BIND] = 0, [STEP_CACHE] = 0755, [STEP_TMPFS] = 0755, [STEP_SECRET] = 0400, [STEP_SSH] = 0600
+	};
 	char *full;
 
 	if (!f->has_mode)
@@ -167,8 +170,8 @@ static struct err *defaults(const struct stage *s, struct step_mount *m, struct 
 	return NULL;
 }
 
-struct err *step_mount_parse(struct plan *p, const struct stage *s, const struct word *w, const char *text,
-			     struct step_mount *ret)
+struct err *step_mount_parse(struct plan *p, const struct stage *s, const struct word *w,
+			     const char *text, struct step_mount *ret)
 {
 	_cleanup_free_ char *copy = xstrdup(text);
 	struct fields f = { 0 };
@@ -183,7 +186,7 @@ struct err *step_mount_parse(struct plan *p, const struct stage *s, const struct
 		e = field(ret, &f, one, value);
 	}
 	e = e ?: defaults(s, ret, &f);
-	e = pos_wrap(err_wrap(e, "RUN --mount=%s", text), &w->pos);
+	e = pos_wrap(&w->pos, err_wrap(e, "RUN --mount=%s", text));
 	if (!e && f.from && (ret->kind == STEP_BIND || ret->kind == STEP_CACHE))
 		e = plan_source(p, s, f.from, &w->pos, &ret->from);
 	else if (!e && ret->kind == STEP_BIND)

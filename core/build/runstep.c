@@ -19,6 +19,7 @@
 #include "core/box/security.h"
 #include "core/build/worker.h"
 #include "registry/blob.h"
+#include "slirp/resolv.h"
 
 enum { PRIVATE_MAX = 1000, COMMAND_SHOWN = 500 };
 
@@ -130,7 +131,8 @@ static struct err *lock_cache(struct run *r, const struct step_mount *m, int dir
 		file = xasprintf("%s.lock", name->s);
 		e = lock_try(dir, file, m->sharing == SHARING_SHARED, &lock);
 		if (!e && lock < 0 && m->sharing != SHARING_PRIVATE) {
-			worker_note(r->w, r->t, "waiting for another build that uses the same cache mount");
+			worker_note(r->w, r->t,
+				    "waiting for another build that uses the same cache mount");
 			e = lock_take(dir, file, m->sharing == SHARING_SHARED, &lock);
 		}
 	}
@@ -154,7 +156,9 @@ static struct err *fill_cache(struct run *r, size_t nth, int cache)
 	if (!m->from.stage)
 		return NULL;
 	e = worker_mount(r->w, from, &m->from.stage->layers, &root);
-	e = e ?: fd_open_in_root(root, m->source && *m->source ? m->source : ".", O_RDONLY | O_DIRECTORY, 0, &src);
+	e = e
+		    ?: fd_open_in_root(root, m->source && *m->source ? m->source : ".",
+				       O_RDONLY | O_DIRECTORY, 0, &src);
 	e = e ?: copy_tree(src, cache);
 	worker_unmount(r->w, from);
 	return e;
@@ -244,7 +248,8 @@ static struct err *secret_mount(struct run *r, size_t nth)
 		if (str_eq(p->secrets[i].id, m->id))
 			s = &p->secrets[i];
 	if (!s && m->required)
-		return err_hint(err_new(0, "secret %s: not found", m->id), "--secret id=%s,src=FILE gives it", m->id);
+		return err_hint(err_new(0, "secret %s: not found", m->id),
+				"--secret id=%s,src=FILE gives it", m->id);
 	if (!s)
 		return NULL;
 	if (m->env) {
@@ -270,7 +275,8 @@ static struct err *ssh_mount(struct run *r, size_t nth)
 		if (str_eq(p->agents[i].id, m->id))
 			a = &p->agents[i];
 	if (!a && m->required)
-		return err_hint(err_new(0, "ssh agent %s: not given", m->id), "--ssh %s gives it", m->id);
+		return err_hint(err_new(0, "ssh agent %s: not given", m->id), "--ssh %s gives it",
+				m->id);
 	if (!a)
 		return NULL;
 	add_bind(r, a->path, m->target, false);
@@ -365,7 +371,8 @@ static bool was_there(const struct run *r, const char *path)
 /* Take away what was only made to mount onto, and the empty directories above that nothing else needed. */
 static void remove_stubs(struct run *r, int upper)
 {
-	static const char *const always[] = { "etc/hosts", "etc/hostname", "etc/resolv.conf", "proc", "sys", "dev" };
+	static const char *const always[] = { "etc/hosts", "etc/hostname", "etc/resolv.conf",
+					      "proc",	   "sys",	   "dev" };
 
 	for (size_t i = 0; i < ARRAY_LEN(always); i++)
 		strv_add(&r->stubs, always[i]);
@@ -380,9 +387,9 @@ static void remove_stubs(struct run *r, int upper)
 				*slash = '\0';
 			if (fstatat(upper, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || was_there(r, path))
 				break;
-			if (S_ISREG(st.st_mode) ? st.st_size || unlinkat(upper, path, 0) < 0
-						: !S_ISDIR(st.st_mode) ||
-							  unlinkat(upper, path, AT_REMOVEDIR) < 0)
+			if (S_ISREG(st.st_mode)
+				    ? st.st_size || unlinkat(upper, path, 0) < 0
+				    : !S_ISDIR(st.st_mode) || unlinkat(upper, path, AT_REMOVEDIR) < 0)
 				break;
 			first = false;
 		}
@@ -432,6 +439,7 @@ struct log_arg {
 static struct err *execute(struct run *r, int *ret_status)
 {
 	_cleanup_free_ char *dir = xasprintf("tmp/%s/%s", r->w->dir_name, r->name);
+	_cleanup_free_ char *base = xasprintf("tmp/%s", r->w->dir_name);
 	struct log_arg arg = { r->w, r->t };
 	struct step_run run = { .st = &r->w->st,
 				.spec = &r->spec,
@@ -443,7 +451,7 @@ static struct err *execute(struct run *r, int *ret_status)
 
 	if (r->spec.net == NET_DEFAULT) {
 		if (!r->w->net)
-			e = step_net_new(&r->w->net);
+			e = step_net_new(base, hosts_want_gateway(&r->spec.add_hosts), &r->w->net);
 		run.net = r->w->net;
 	}
 	return e ?: step_run(&run, ret_status);
@@ -474,7 +482,8 @@ struct err *run_exec(struct worker *w, struct step *t, const char *name)
 			e->status = 0; /* the build's own status is another */
 		}
 		if (status && !e)
-			e = err_new(0, "process \"%s\" did not complete successfully: exit code: %d", text, status);
+			e = err_new(0, "process \"%s\" did not complete successfully: exit code: %d",
+				    text, status);
 		else
 			e = err_wrap(e, "process \"%s\"", text);
 	} else {

@@ -26,7 +26,8 @@ struct walk {
 	size_t under, pivot; /* see tree_file.under; --parents: where names begin */
 	const struct pattern *pattern; /* what to take, or NULL: everything */
 	unsigned parts; /* the pattern's: nothing below fits */
-	struct err *(*found)(struct walk *w, int dir, const char *name, const char *path, const struct stat *st);
+	struct err *(*found)(struct walk *w, int dir, const char *name, const char *path,
+			     const struct stat *st);
 };
 
 static struct err *by_dir(struct walk *w, int fd, const char *path, unsigned depth);
@@ -98,8 +99,8 @@ static bool skipped(const struct walk *w, const char *path)
 }
 
 /* Everything below a directory that is copied. */
-static struct err *take(struct walk *w, int dir, const char *name, const char *path, const struct stat *st,
-			unsigned depth)
+static struct err *take(struct walk *w, int dir, const char *name, const char *path,
+			const struct stat *st, unsigned depth)
 {
 	_cleanup_close_ int fd = -1;
 	struct tree *t = w->t;
@@ -213,8 +214,7 @@ static struct err *search(struct walk *w, int root, int fd, const char *path, un
 			strv_add(hits, full);
 			continue;
 		}
-		if (count_parts(full) >= w->parts ||
-		    (w->o->ignore && ignore_prunes(w->o->ignore, full)))
+		if (count_parts(full) >= w->parts || (w->o->ignore && ignore_prunes(w->o->ignore, full)))
 			continue;
 		sub = openat(fd, list.v[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (sub >= 0)
@@ -374,8 +374,8 @@ void tree_hash(const struct tree *t, bool owners, char ret[HASH_LEN + 1])
 		const char *name = f->path + f->under;
 		struct {
 			uint32_t mode, uid, gid, link;
-		} head = { f->top ? f->mode & S_IFMT : f->mode, owners ? f->uid : 0, owners ? f->gid : 0,
-			   f->link ? (uint32_t)strlen(f->link) : 0 };
+		} head = { f->top ? f->mode & S_IFMT : f->mode, owners ? f->uid : 0,
+			   owners ? f->gid : 0, f->link ? (uint32_t)strlen(f->link) : 0 };
 
 		sha256_add(s, name, strlen(name) + 1);
 		sha256_add(s, &head, sizeof(head));

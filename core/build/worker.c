@@ -52,8 +52,8 @@ struct err *wire_recv(int sock, struct wire *w, size_t *ret_len)
 
 /* -- talking to the builder -------------------------------------------------------------------------------------- */
 
-static struct err *tell(struct worker *w, enum wire_type type, const struct step *t, unsigned arg, const void *data,
-			size_t len)
+static struct err *tell(struct worker *w, enum wire_type type, const struct step *t, unsigned arg,
+			const void *data, size_t len)
 {
 	struct wire *o = w->out;
 
@@ -65,7 +65,8 @@ static struct err *tell(struct worker *w, enum wire_type type, const struct step
 	return wire_send(w->sock, o, len);
 }
 
-static struct err *tell_result(struct worker *w, enum wire_type type, const struct step *t, int64_t took_ns)
+static struct err *tell_result(struct worker *w, enum wire_type type, const struct step *t,
+			       int64_t took_ns)
 {
 	w->out->ns = took_ns;
 	memcpy(w->out->key, t->key, sizeof(t->key));
@@ -321,7 +322,8 @@ static struct err *execute(struct worker *w, struct step *t)
 	}
 	if (e)
 		return e;
-	t->result = (struct cached){ .created_ns = w->p->epoch_s >= 0 ? w->p->epoch_s * 1000000000 : time_now_ns() };
+	t->result = (struct cached){ .created_ns = w->p->epoch_s >= 0 ? w->p->epoch_s * 1000000000
+								      : time_now_ns() };
 	memcpy(t->result.key, t->key, sizeof(t->key));
 	t->result.empty = is_empty(w->dir, upper);
 	if (!t->result.empty)
@@ -355,7 +357,7 @@ static struct err *do_step(struct worker *w, struct step *t, char before[HASH_LE
 		w->out->ns = (time_mono_ms() - start) * 1000000;
 		if (e) {
 			err_free(tell(w, WIRE_FAILED, t, 0, NULL, 0)); /* the error itself comes at the end */
-			return pos_wrap(e, &t->in->pos);
+			return pos_wrap(&t->in->pos, e);
 		}
 		e = tell_result(w, WIRE_DONE, t, (time_mono_ms() - start) * 1000000);
 	}

@@ -72,7 +72,8 @@ struct receiver {
 	int fds[16];
 	size_t n, at;
 };
-struct err *worker_ask_files(struct worker *w, struct step *t, unsigned arg, struct receiver *ret) MUST_CHECK;
+struct err *worker_ask_files(struct worker *w, struct step *t, unsigned arg, struct receiver *ret)
+	MUST_CHECK;
 struct err *worker_next_file(void *arg, size_t i, int *ret_fd) MUST_CHECK;
 
 void worker_note(struct worker *w, const struct step *t, const char *text);
@@ -80,7 +81,7 @@ void worker_log(void *arg, bool is_stderr, const char *data, size_t len);
 struct err *copy_exec(struct worker *w, struct step *t, const char *name) MUST_CHECK;
 struct err *run_exec(struct worker *w, struct step *t, const char *name) MUST_CHECK;
 /* Put the files of TREE (of WIRE_FILES' ARG) or of stage FROM into the directory ROOT as "/src". */
-struct err *copy_bind(struct worker *w, struct step *t, unsigned arg, const struct tree *tree, int root)
-	MUST_CHECK;
+struct err *copy_bind(struct worker *w, struct step *t, unsigned arg, const struct tree *tree,
+		      int root) MUST_CHECK;
 
 #endif

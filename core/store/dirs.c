@@ -61,8 +61,8 @@ struct err *store_open(struct store **ret)
 	int blobs = -1;
 	struct err *e;
 
-	st->root = st->blobs = st->layers = st->containers = st->names = st->volumes = st->cache =
-		st->tmp = -1;
+	st->root = st->blobs = st->layers = st->containers = st->names = st->volumes =
+		st->networks = st->cache = st->tmp = st->sealed = st->trash = st->cow = -1;
 	userns_ids_load(&st->ids);
 	e = home_data_dir(&st->path);
 	if (!e) {
@@ -81,8 +81,12 @@ struct err *store_open(struct store **ret)
 	e = e ?: own_dir(&st->ids, st->root, "containers", &st->containers);
 	e = e ?: own_dir(&st->ids, st->root, "names", &st->names);
 	e = e ?: own_dir(&st->ids, st->root, "volumes", &st->volumes);
+	e = e ?: own_dir(&st->ids, st->root, "networks", &st->networks);
 	e = e ?: own_dir(&st->ids, st->root, "cache", &st->cache);
 	e = e ?: own_dir(&st->ids, st->root, "tmp", &st->tmp);
+	e = e ?: own_dir(&st->ids, st->root, "sealed", &st->sealed);
+	e = e ?: own_dir(&st->ids, st->root, "trash", &st->trash);
+	e = e ?: own_dir(&st->ids, st->root, "cow", &st->cow);
 	if (!e && faccessat(st->root, "oci-layout", F_OK, 0) < 0)
 		e = fd_write_atomic(st->root, "oci-layout", layout, sizeof(layout) - 1, 0644, false);
 	if (e) {
@@ -94,17 +98,28 @@ struct err *store_open(struct store **ret)
 	return NULL;
 }
 
+void store_fds(const struct store *st, int ret[STORE_FDS])
+{
+	const int fds[] = { st->root,  st->blobs,   st->layers,	  st->containers,
+			    st->names, st->volumes, st->networks, st->cache,
+			    st->tmp,   st->sealed,  st->trash,	  st->cow };
+
+	_Static_assert(ARRAY_LEN(fds) == STORE_FDS, "each of them");
+	memcpy(ret, fds, sizeof(fds));
+}
+
 void store_free(struct store *st)
 {
 	if (!st)
 		return;
 
-	int *fds[] = { &st->root,  &st->blobs,	 &st->layers, &st->containers,
-		       &st->names, &st->volumes, &st->cache,  &st->tmp };
+	int fds[STORE_FDS];
+
+	store_fds(st, fds);
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-		if (*fds[i] >= 0)
-			close(*fds[i]);
+		if (fds[i] >= 0)
+			close(fds[i]);
 	userns_ids_done(&st->ids);
 	free(st->path);
 	free(st);

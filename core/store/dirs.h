@@ -4,7 +4,11 @@
  *   layers/<hex of the diff id>/               a layer unpacked once, in the owners of the user namespace
  *   containers/<64 hex>/                       one container: records, log, lock, control socket, upper, work
  *   names/<name> -> <64 hex>                   a name is claimed by one symlink(2)
- *   volumes/<name>/                            volume.json, data/
+ *   volumes/<name>/                            volume.json, data/; fork.json, see core/store/fork.h
+ *   sealed/<id>/                               trees that volumes and snapshots share, never written again
+ *   trash/<id>/                                what was removed and can come back, see core/store/trash.h
+ *   cow/<volume>.sock                          the process that serves a mounted thin volume
+ *   networks/<name>/                           one network, see core/store/network.h
  *   cache/                                     what can be computed again (compiled seccomp filters)
  *   tmp/                                       staging areas; each is locked while it is in use
  *   events events.1                            what happened, see core/store/events.h
@@ -18,15 +22,20 @@
 #include "core/base/err.h"
 #include "core/ns/userns.h"
 
+enum { STORE_FDS = 12 }; /* how many directories it holds open */
+
 struct store {
 	char *path; /* absolute, for messages and for bind mounts of the host's view */
-	int root, blobs, layers, containers, names, volumes, cache, tmp; /* O_PATH or O_RDONLY directories */
+	/* O_PATH or O_RDONLY directories */
+	int root, blobs, layers, containers, names, volumes, networks, cache, tmp, sealed, trash, cow;
 	struct userns_ids ids;
 };
 
 /* Open the store, creating what is missing (mode 0700). */
 struct err *store_open(struct store **ret) MUST_CHECK;
 void store_free(struct store *st);
+/* The descriptors of its directories: for who closes all others. */
+void store_fds(const struct store *st, int ret[STORE_FDS]);
 /* The store's lock; close *ret_fd to release. */
 struct err *store_lock(struct store *st, int *ret_fd) MUST_CHECK;
 

@@ -10,6 +10,8 @@
 #include "core/store/events.h"
 #include "core/store/names.h"
 
+enum { RECORD_MAX = 1 << 20 };
+
 struct err *volume_check_name(const char *name)
 {
 	bool good = isalnum((unsigned char)*name) && name[1] && strlen(name) <= 200;
@@ -33,13 +35,47 @@ char *volume_make_name(void)
 	return xstrdup(id);
 }
 
-struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bool *ret_created)
+static void put_labels(struct json_out *o, const struct strv *labels)
 {
-	_cleanup_free_ char *stage = NULL, *text = NULL;
-	_cleanup_close_ int dir = -1;
+	json_open(o, "Labels", '{');
+	for (size_t i = 0; labels && i < labels->n; i++) {
+		size_t key = strcspn(labels->v[i], "=");
+		_cleanup_free_ char *name = xstrndup(labels->v[i], key);
+
+		json_put_str(o, name, labels->v[i] + key + (labels->v[i][key] == '='));
+	}
+	json_close(o, '}');
+}
+
+struct err *volume_write_record(int dir, const char *name, bool anonymous, const struct strv *labels)
+{
+	_cleanup_free_ char *text = NULL;
 	struct json_out out;
 	char created[TIME_TEXT_MAX];
 	size_t len;
+
+	time_format(time_now_ns(), created);
+	json_out_init(&out, false);
+	json_open(&out, NULL, '{');
+	json_put_str(&out, "Name", name);
+	json_put_str(&out, "CreatedAt", created);
+	json_put_bool(&out, "Anonymous", anonymous);
+	put_labels(&out, labels);
+	json_close(&out, '}');
+	text = json_out_take(&out, &len);
+	return fd_write_atomic(dir, "volume.json", text, len, 0600, false);
+}
+
+struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bool *ret_created)
+{
+	return volume_create(st, name, anonymous, NULL, ret_created);
+}
+
+struct err *volume_create(struct store *st, const char *name, bool anonymous,
+			  const struct strv *labels, bool *ret_created)
+{
+	_cleanup_free_ char *stage = NULL;
+	_cleanup_close_ int dir = -1;
 	struct err *e;
 
 	*ret_created = false;
@@ -49,15 +85,7 @@ struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bo
 	e = e ?: store_stage(st, "volume", &stage, &dir);
 	if (e)
 		return e;
-	time_format(time_now_ns(), created);
-	json_out_init(&out, false);
-	json_open(&out, NULL, '{');
-	json_put_str(&out, "Name", name);
-	json_put_str(&out, "CreatedAt", created);
-	json_put_bool(&out, "Anonymous", anonymous);
-	json_close(&out, '}');
-	text = json_out_take(&out, &len);
-	e = fd_write_atomic(dir, "volume.json", text, len, 0600, false);
+	e = volume_write_record(dir, name, anonymous, labels);
 	if (!e && mkdirat(dir, "data", 0755) < 0)
 		e = err_new(errno, "creating its data directory");
 	if (!e && st->ids.direct &&
@@ -105,14 +133,37 @@ struct err *volume_list(struct store *st, struct strv *ret)
 	return NULL;
 }
 
-bool volume_is_anonymous(struct store *st, const char *name)
+/* NULL if it cannot be read. */
+static json *record_of(struct store *st, const char *name)
 {
 	_cleanup_free_ char *path = xasprintf("%s/volume.json", name), *text = NULL;
-	_cleanup_json_ json *j = NULL;
+	json *j = NULL;
 	size_t len;
-	struct err *e = fd_read_file(st->volumes, path, 65536, &text, &len);
+	struct err *e = fd_read_file(st->volumes, path, RECORD_MAX, &text, &len);
 
 	e = e ?: json_parse(text, len, path, &j);
-	err_free(e); /* unreadable: treated as named, which is never removed by itself */
+	err_free(e); /* treated as named and unlabelled, which is never removed by itself */
+	return j;
+}
+
+bool volume_is_anonymous(struct store *st, const char *name)
+{
+	_cleanup_json_ json *j = record_of(st, name);
+
 	return json_bool(j, "Anonymous", false);
+}
+
+void volume_labels(struct store *st, const char *name, struct strv *ret)
+{
+	_cleanup_json_ json *j = record_of(st, name);
+	json *labels = json_get(j, "Labels");
+
+	if (json_bool(j, "Anonymous", false))
+		strv_add(ret, "com.docker.volume.anonymous=");
+	for (size_t i = 0; i < json_len(labels); i++) {
+		json *value = NULL;
+		const char *key = json_key_at(labels, i, &value);
+
+		strv_addf(ret, "%s=%s", key, json_text(value) ?: "");
+	}
 }

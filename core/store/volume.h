@@ -9,6 +9,15 @@ struct err *volume_check_name(const char *name) MUST_CHECK;
 /* Make it unless it exists; *ret_created tells.  ANONYMOUS is recorded. */
 struct err *volume_ensure(struct store *st, const char *name, bool anonymous, bool *ret_created)
 	MUST_CHECK;
+/* The same with labels ("k=v"; a bare "k" has an empty value), or NULL. */
+struct err *volume_create(struct store *st, const char *name, bool anonymous,
+			  const struct strv *labels, bool *ret_created) MUST_CHECK;
+/* Its labels as "k=v", sorted by nothing; an anonymous one has Docker's "com.docker.volume.anonymous=".  None if the
+ * record cannot be read. */
+void volume_labels(struct store *st, const char *name, struct strv *ret);
+/* The record of a volume in its directory DIR.  LABELS may be NULL. */
+struct err *volume_write_record(int dir, const char *name, bool anonymous, const struct strv *labels)
+	MUST_CHECK;
 /* 64 random hex digits, as Docker names anonymous volumes. */
 char *volume_make_name(void);
 /* Remove with its data; absent is success. */

@@ -30,7 +30,7 @@ END
 
 f() { run devbox inspect -f "$1" c1; expect_status 0; }
 f '{{.State.Status}} {{.State.Running}}';				expect_stdout 'running true'
-f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}';		expect_stdout '10.0.2.100'
+f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}';		expect_stdout '172.17.0.2'
 f '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}';	expect_stdout '18081'
 f '{{range $p, $c := .NetworkSettings.Ports}}{{$p}} {{(index $c 0).HostPort}}{{end}}';	expect_stdout '80/tcp 18081'
 f '{{index .Config.Labels "k"}}[{{index .Config.Labels "none"}}]';	expect_stdout 'v[]'

@@ -74,4 +74,10 @@ run devbox version;		expect_stdout_has ' OS/Arch:           linux/'
 run devbox info --format '{{.Driver}} {{.ContainersRunning}} {{.OSType}}';	expect_stdout 'overlay 0 linux'
 run devbox info;		expect_stdout_has 'Storage Driver: overlay'
 run sh -c 'devbox ps >/dev/full';	expect_status 1;	expect_stderr 'devbox: writing the output: No space left on device'
+# which engine is it?
+run docker context show;	expect_stdout default
+run docker context ls --format '{{.Name}} {{.Current}}';	expect_stdout 'default true'
+run docker context use other;	expect_status 1;	expect_stderr_has 'context "other": context not found'
+run docker context inspect -f '{{.Name}}';	expect_stdout default
+run docker info -f '{{.Swarm.LocalNodeState}}';	expect_stdout inactive
 expect_no_leftovers

@@ -18,7 +18,7 @@ expect_status 0
 expect_stdout 'app'
 # the server sees no loopback peer, which it would trust
 client -P 3306 -uroot -p"$password" -Ne 'SELECT SUBSTRING_INDEX(HOST, ":", 1) FROM information_schema.processlist WHERE ID = CONNECTION_ID()'
-expect_stdout '10.0.2.2'
+expect_stdout '172.17.0.1'
 run devbox ps --format '{{.Names}}'
 name=$stdout
 # the same again, for scripts

@@ -11,6 +11,9 @@ run devbox rm new
 run devbox run -d --name two busybox sleep 1000
 run devbox pause two
 run devbox unpause two
+run devbox exec two false
+run devbox update --memory 100m two
+run devbox restart -t 0 two
 run devbox stop -t 0 two
 run devbox rm two
 destroyed() { grep -q 'destroy two' "$live_out"; }
@@ -26,6 +29,16 @@ create two
 start two
 pause two
 unpause two
+exec_create: false two
+exec_start: false two
+exec_die two
+update two
+kill two
+die two
+stop two
+start two
+restart two
+kill two
 die two
 stop two
 destroy two'
@@ -36,10 +49,25 @@ expect_status 0
 expect_stdout '????-??-??T??:??:??.?????????Z container die * (team=a, exitCode=3, image=busybox, name=ev)'
 run devbox events --since 10m --until 0s --filter type=volume --format '{{.Type}} {{.Action}} {{.Actor.ID}}'
 expect_stdout 'volume create data'
+run devbox events --since 10m --until 0s --filter event=exec_create --format '{{.Action}}'
+expect_stdout 'exec_create: false'
 run devbox events --since 10m --until 0s --filter label=team=a --filter event=start --format json
 expect_stdout '{"status":"start","id":"*","from":"busybox","Type":"container","Action":"start","Actor":{"ID":"*","Attributes":{*"name":"ev"*},"scope":"local","time":*,"timeNano":*}'
 run devbox events --since 2020-01-01 --until 2020-01-02;	expect_status 0;	expect_stdout ''
 run devbox events --filter nonsense=1;	expect_status 1;	expect_stderr "*invalid filter 'nonsense'*"
+# images; health; memory
+run devbox tag busybox mine:1
+run devbox rmi mine:1
+run devbox events --since 10m --until 0s --filter type=image --format '{{.Action}} {{.Actor.Attributes.name}}'
+expect_stdout $'pull busybox\ntag mine:1\nuntag mine:1'
+run devbox run -d --name sick --health-cmd false --health-interval 50ms --health-retries 1 busybox sleep 1000
+told() { [[ $(e2e_as devbox events --since 10m --until 0s --filter event=health_status --format '{{.Action}}') == 'health_status: unhealthy' ]]; }
+eventually 10 told
+run devbox rm -f sick
+run devbox run --name fat --memory 10m busybox tail -c 60000000 /dev/zero;	expect_status 137
+run devbox events --since 10m --until 0s --filter container=fat --filter event=oom --filter event=die --format '{{.Action}}'
+expect_stdout $'oom\ndie'
+run devbox rm fat
 # the log is bounded, and a reader follows into the next file
 file=$(store)/events
 run sh -c 'head -c 1100000 /dev/zero | tr "\0" "\n" >>~/.local/share/devbox/events'

@@ -56,14 +56,12 @@ run devbox exec -u 5 ex sh -c 'ulimit -n; id -G';	expect_stdout '50
 run devbox rm -f ex
 
 # refused with the reason
-refused 'no network with each other' --link db
-refused 'no network with each other' --ip 10.0.2.7
 refused 'files belong to the ids' --userns keep-id
 refused 'always has a user namespace' --userns host
 refused 'each container has its own processes' --pid host
 refused 'each container has its own IPC namespace' --ipc host
 refused '(--device)' --gpus all
-refused 'each container has one of its own' --network container:x
+refused 'No such container: x' --network container:x
 run devbox run --rm --ipc private --runtime runc --cgroupns=private busybox true;	expect_status 0
 run devbox run --rm --network none -p 80 busybox ip -o link;	expect_status 0;	expect_stderr 'WARNING: Published ports are discarded*none*'
 [[ $stdout != *eth0* ]] || fail 'none has an interface'

@@ -85,6 +85,15 @@ run devbox rm late;			expect_status 0
 # in the foreground one sees the first run, as with Docker
 run devbox run --name seen --restart always busybox sh -c 'echo once; exit 4'
 expect_status 4; expect_stdout 'once'
+# restarted by hand, a --rm container stays itself; at its end it goes
+run devbox run -d --rm --name brief busybox sh -c 'echo again >>/n; sleep 1000'
+id=$stdout
+run devbox restart -t 0 brief;	expect_status 0
+run devbox ps -q --no-trunc --filter name=brief;	expect_stdout "$id"
+run devbox exec brief wc -l /n;	expect_stdout '2 /n'
+run devbox stop -t 0 brief
+gone() { ! e2e_as devbox inspect brief >/dev/null 2>&1; }
+eventually 5 gone
 run devbox rm -f seen fails fine;	expect_status 0
 run devbox ps -aq;		expect_stdout ''
 expect_no_leftovers

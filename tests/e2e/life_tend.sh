@@ -29,6 +29,12 @@ expect_stdout_has 'sleep 1000'
 expect_stdout_has 'sleep 1001'
 expect_stdout_has 'sleep 1002'
 [[ $stdout != *monitor* ]] || fail 'the monitor is none of its processes'
+run devbox top one -o pid,args
+expect_match "${stdout%%$'\n'*}" 'PID*COMMAND'
+expect_stdout_has 'sleep 1001'
+[[ $stdout != *devbox* ]] || fail 'ps shows others'
+run devbox top one -o comm;	expect_status 1;	expect_stderr "*Couldn't find PID field in ps output*"
+run devbox top one --nonsense;	expect_status 1;	expect_stderr '*ps: it ended with 1'
 run devbox top nosuch;	expect_status 1;	expect_stderr 'devbox: No such container: nosuch'
 
 # stats: the loop takes a processor's time

@@ -12,9 +12,9 @@ for access in open closed; do
 	tun $access
 	run devbox run --rm busybox sh -c 'ip -o addr show dev eth0; ip route; cat /sys/class/net/eth0/mtu'
 	expect_status 0
-	expect_stdout_has 'inet 10.0.2.100/24'
-	expect_stdout_has 'inet6 fd00::100/64'
-	expect_stdout_has 'default via 10.0.2.2 dev eth0'
+	expect_stdout_has 'inet 172.17.0.2/16'
+	expect_stdout_has 'inet6 fd00::2/64'
+	expect_stdout_has 'default via 172.17.0.1 dev eth0'
 	expect_stdout_has '1500'
 	run devbox run --rm busybox wget -q -O - http://outside.test/
 	expect_status 0
@@ -26,7 +26,7 @@ for access in open closed; do
 	expect_status 0
 	expect_stdout 'same 198.51.100.1
 same 2001:db8:51::1'
-	run devbox run --rm busybox sh -c 'ping -c 1 -W 5 10.0.2.2 && ping -c 1 -W 5 -s 3000 198.51.100.1'
+	run devbox run --rm busybox sh -c 'ping -c 1 -W 5 172.17.0.1 && ping -c 1 -W 5 -s 3000 198.51.100.1'
 	expect_status 0
 	expect_stdout_has '3008 bytes from 198.51.100.1'
 	# Nobody there is told at once, not after a minute.

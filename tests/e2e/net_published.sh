@@ -52,11 +52,11 @@ def udp(address, host, port, size=5):
         got, peer = s.recvfrom(65536)
         assert peer[:2] == (host, port) and got == b'%s %d ' % (address.encode(), s.getsockname()[1]) + data, got[:40]
 # the host's loopback appears as the gateway, other peers as themselves; the client's port is kept
-sees('10.0.2.2', '127.0.0.1', 17000)
-sees('10.0.2.2', '127.0.0.1', 17000, b'', ('127.7.7.7', 0))
-sees('10.0.2.2', '127.0.0.1', 17001)
-sees('fd00::2', '::1', 17001)
-sees('10.0.2.2', '::1', 17000)			# the server knows IPv4 only
+sees('172.17.0.1', '127.0.0.1', 17000)
+sees('172.17.0.1', '127.0.0.1', 17000, b'', ('127.7.7.7', 0))
+sees('172.17.0.1', '127.0.0.1', 17001)
+sees('fd00::1', '::1', 17001)
+sees('172.17.0.1', '::1', 17000)			# the server knows IPv4 only
 sees('198.51.100.2', '198.51.100.2', 17002)
 sees('2001:db8:51::2', '2001:db8:51::2', 17003)
 talk('127.0.0.1', 17000, os.urandom(20_000_000))
@@ -66,7 +66,7 @@ a = talk('127.0.0.1', 17000, b'x')[2]
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 for port in 17000, 17001:
     c = socket.socket(); c.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); c.bind(('127.0.0.1', 39999)); c.settimeout(5)
-    c.connect(('127.0.0.1', port)); assert c.makefile('rb').readline().startswith((b'10.0.2.2', b'::ffff:10.0.2.2'))
+    c.connect(('127.0.0.1', port)); assert c.makefile('rb').readline().startswith((b'172.17.0.1', b'::ffff:172.17.0.1'))
     c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); c.close()	# a reset
 # nobody listens there: no answer but a reset
 try:
@@ -75,16 +75,16 @@ try:
 except ConnectionResetError:
     pass
 for size in 1, 1400, 9000, 60000:
-    udp('10.0.2.2', '127.0.0.1', 17000, size)
+    udp('172.17.0.1', '127.0.0.1', 17000, size)
 udp('198.51.100.2', '198.51.100.2', 17005)
-udp('10.0.2.2', '::1', 17000)
+udp('172.17.0.1', '::1', 17000)
 # two thousand at once, all served
 resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
 many = [socket.create_connection(('127.0.0.1', 17000), 20) for _ in range(2000)]
 for s in many: s.sendall(b'ping\n')
 for s in many:
     f = s.makefile('rb')
-    assert f.readline().startswith(b'10.0.2.2 ') and f.readline() == b'ping\n'
+    assert f.readline().startswith(b'172.17.0.1 ') and f.readline() == b'ping\n'
 for s in many: s.close()
 talk('127.0.0.1', 17000)
 print('all well')

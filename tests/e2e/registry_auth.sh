@@ -11,7 +11,7 @@ forget() { run devbox prune -af; expect_status 0; }
 # --- a private repository on the Hub ---------------------------------------------------------------------------------
 run devbox pull -q dbx/private
 expect_status 1
-expect_stderr "devbox: pulling dbx/private: pull access denied for dbx/private:latest: repository does not exist or may require credentials: * (hint: no credentials for docker.io in ~/.docker/config.json)"
+expect_stderr "devbox: pulling dbx/private: pull access denied for dbx/private:latest: repository does not exist or may require credentials: * (hint: no credentials for docker.io in ~/.docker/config.json: devbox login)"
 docker_config <<<"{\"auths\":{\"https://index.docker.io/v1/\":{\"auth\":\"$(basic dbxuser:dbxpass)\"}}}"
 pulls devbox pull -q dbx/private
 ! hub_log 'production.cloudflare.docker.com/*' | grep -q leak || fail 'credentials went to the CDN'

@@ -32,6 +32,16 @@ expect_stdout 'out'
 expect_stderr 'err'
 run devbox exec srv nosuch;	expect_status 127;	expect_stderr '*executable file not found*'
 run devbox rm -f srv;		expect_status 0
+# -a: only these streams, and inspect knows
+run devbox run --name some -a stdout busybox sh -c 'echo out; echo err >&2'
+expect_status 0;	expect_stdout out;	expect_stderr ''
+run devbox inspect -f '{{.Config.AttachStdin}} {{.Config.AttachStdout}} {{.Config.AttachStderr}}' some
+expect_stdout 'false true false'
+run devbox rm some
+run sh -c 'echo in | devbox run --rm -i -a stdin -a stderr busybox sh -c "cat >&2"'
+expect_status 0;	expect_stdout '';	expect_stderr in
+run devbox run -d -a stdout busybox true;	expect_status 125;	expect_stderr '*Conflicting options: -a and -d'
+run devbox run -a nothing busybox true;	expect_status 125;	expect_stderr_has 'valid streams are STDIN, STDOUT and STDERR'
 # neither the relay of a published port nor --init keeps a stream open
 for how in '-p 127.0.0.1::8080' --init; do
 	run timeout -s KILL 20 sh -c "echo over | devbox run --rm -i $how busybox cat";	expect_status 0;	expect_stdout 'over'

@@ -1,5 +1,5 @@
 /* Whatever config.json and a credential helper's answer hold. */
-#include "registry/auth.h"
+#include "registry/docker_config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct net_addrs a;
 
 	net_addrs_default(&a);
-	out = resolv_conf_text(text, &a, size & 1);
+	out = resolv_conf_text(text, &a);
 	for (const char *s = out; *s; s = strchr(s, '\n') + 1)
 		assert(str_starts(s, "nameserver ") || str_starts(s, "search ") ||
 		       str_starts(s, "options "));

@@ -83,10 +83,11 @@ class State:
         self.upstream = None
         self.static = None
 
-    def fault_for(self, where):
+    def fault_for(self, method, where):
         with self.cond:
             for f in self.faults:
-                if f['left'] != 0 and fnmatch.fnmatchcase(where, f['glob']):
+                if f['left'] != 0 and (fnmatch.fnmatchcase(where, f['glob']) or
+                                       fnmatch.fnmatchcase('%s %s' % (method, where), f['glob'])):
                     if f['skip'] > 0:
                         f['skip'] -= 1
                         continue
@@ -160,7 +161,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                       'accept': self.headers.get('Accept'), 'agent': self.headers.get('User-Agent'),
                       'peer': self.client_address[0], 'status': None, 'bytes': 0, 'fault': None,
                       'done': False}
-        self.fault = state.fault_for(self.host + url.path)
+        self.fault = state.fault_for(self.command, self.host + url.path)
         if self.fault:
             self.entry['fault'] = self.fault['action']
         state.begin(self.entry)

@@ -1,5 +1,6 @@
 /* Challenges, tokens, credentials as registries and Docker write them. */
 #include "registry/auth.h"
+#include "registry/docker_config.h"
 
 #include "tests/lib/tap.h"
 

@@ -103,6 +103,10 @@ static void test_parent(void)
 		  "the nearest that has the controller");
 	is_chosen("/user/app/x.scope", (struct limits){ .blkio_weight = 10 }, "none",
 		  "no io controller anywhere");
+	is_chosen("/user/app/x.scope", (struct limits){ .pids = 5, .blkio_weight = 10 }, "app",
+		  "processes without io");
+	is_chosen("/user/app/x.scope", (struct limits){ .memory = 1, .nano_cpus = 1 }, "user",
+		  "all of them rather than the nearest");
 	is_chosen("/gone/x", (struct limits){ .memory = 1 }, "none", "a place that is not there");
 }
 
@@ -130,6 +134,20 @@ static void test_apply(void)
 
 		file(path, "", 0644);
 	}
+	file("box/cgroup.controllers", "memory pids\n", 0444);
+	is_err(cgroup_apply(dir, &l), NULL, "what these controllers keep");
+	{
+		_cleanup_free_ char *max = content(dir, "pids.max"), *cpu = content(dir, "cpu.max");
+		struct limits left = cgroup_left(dir, &l);
+
+		is_str(max, "20", "is written");
+		is_str(cpu, "", "the rest is not");
+		ok(left.nano_cpus == l.nano_cpus && left.cpu_shares == l.cpu_shares &&
+			   left.cpuset == l.cpuset && left.blkio_weight == l.blkio_weight,
+		   "but told");
+		ok(!left.memory && !left.pids, "and no more than that");
+	}
+	file("box/cgroup.controllers", "cpuset cpu io memory pids\n", 0444);
 	is_err(cgroup_apply(dir, &l), NULL, "all limits");
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		_cleanup_free_ char *got = content(dir, files[i]);
@@ -158,7 +176,7 @@ static void test_apply(void)
 static void test_real(void)
 {
 	static const struct limits none = { 0 };
-	int parent, dir;
+	int parent = -1, dir = -1;
 	pid_t pid = fork();
 	struct err *e;
 
@@ -167,7 +185,7 @@ static void test_real(void)
 		_exit(0);
 	}
 	e = cgroup_enter("devbox-unit-test", &none, pid, &parent, &dir);
-	if (!e && dir >= 0) {
+	if (!e) {
 		_cleanup_free_ char *path = xasprintf("/proc/%d/cgroup", (int)pid),
 				    *text = content(AT_FDCWD, path);
 

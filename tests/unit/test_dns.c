@@ -76,11 +76,11 @@ static void on_reply(void *arg, const uint8_t client[DNS_CLIENT_MAX], const uint
 /* Ask, wait for the answer, and return its rcode. */
 static int ask(void)
 {
-	uint8_t client[DNS_CLIENT_MAX] = { 7 };
+	struct dns_client client = { .reply = on_reply, .arg = &loop, .key = { 7 }, .who = 1 };
 
 	replies = 0;
 	last_rcode = -1;
-	dns_query(dns, client, query, sizeof(query));
+	ok(dns_query(dns, &client, query, sizeof(query)), "an answer will come");
 	for (int i = 0; !replies && i < 100; i++)
 		is_err(loop_once(&loop, PATIENCE_MS), NULL, "waiting");
 	return last_rcode;
@@ -92,9 +92,23 @@ static void conf(int dir, const char *text)
 	       "resolv.conf is written");
 }
 
+/* Ask twice; how often it was accepted. */
+static int flood(uint32_t who, unsigned i)
+{
+	struct dns_client client = {
+		.reply = on_reply, .arg = &loop, .key = { 7, (uint8_t)i, (uint8_t)(i >> 8) }, .who = who
+	};
+	int accepted = dns_query(dns, &client, query, sizeof(query));
+
+	accepted += dns_query(dns, &client, query, sizeof(query));
+	err_free(loop_once(&loop, 0));
+	return accepted;
+}
+
 static void test_servers(int dir)
 {
 	struct resolver good, six, silent, failing;
+	int accepted = 0;
 
 	ok(resolver_start(&good, "127.0.0.1", DNS_NXDOMAIN) && resolver_start(&six, "::1", DNS_NOERROR) &&
 		   resolver_start(&silent, "127.0.0.3", -1) &&
@@ -122,17 +136,16 @@ static void test_servers(int dir)
 	is_int(ask(), DNS_NOERROR, "again");
 	is_int(silent.asked, 1, "but not asked first again");
 	conf(dir, "nameserver 127.0.0.3\n");
-	for (unsigned i = 0; i < DNS_PENDING_MAX + 10; i++) {
-		uint8_t client[DNS_CLIENT_MAX] = { 7, (uint8_t)i, (uint8_t)(i >> 8) };
-
-		dns_query(dns, client, query, sizeof(query));
-		dns_query(dns, client, query, sizeof(query));
-		err_free(loop_once(&loop, 0));
-	}
-	while (loop_once(&loop, 20) == NULL && silent.asked < DNS_PENDING_MAX + 1)
+	for (unsigned i = 0; i < DNS_PENDING_MAX + 10; i++)
+		accepted += flood(1, i);
+	is_int(accepted, DNS_PENDING_EACH,
+	       "a flood ends at the limit of a client, a repetition is dropped");
+	for (unsigned i = 0; i < DNS_PENDING_MAX; i++)
+		accepted += flood(2 + i / 32, i);
+	is_int(accepted, DNS_PENDING_MAX, "that of many ends at the limit of all");
+	while (silent.asked < DNS_PENDING_MAX + 1 && loop_once(&loop, PATIENCE_MS) == NULL)
 		;
-	is_int(silent.asked, DNS_PENDING_MAX + 1,
-	       "a flood ends at the limit, a repetition is not passed on");
+	is_int(silent.asked, DNS_PENDING_MAX + 1, "so many were passed on");
 	loop_del_close(&loop, &good.src);
 	loop_del_close(&loop, &six.src);
 	loop_del_close(&loop, &silent.src);
@@ -149,12 +162,12 @@ int main(void)
 		ok(true, "skipped: no user namespaces here");
 		return done_testing();
 	}
-	is_err(netns_setup_lo(), NULL, "lo is up");
+	is_err(netns_setup(NULL, 0, NULL), NULL, "lo is up");
 	ok(mkdtemp(dir) != NULL, "a directory");
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	path = xasprintf("%s/resolv.conf", dir);
 	is_err(loop_init(&loop), NULL, "a loop");
-	is_err(dns_new(&loop, path, on_reply, &loop, &dns), NULL, "a name server");
+	is_err(dns_new(&loop, path, &dns), NULL, "a name server");
 	test_servers(fd);
 	dns_free(dns);
 	err_free(loop_once(&loop, 0));

@@ -123,8 +123,31 @@ static void test_writing(void)
 	json_free(j);
 }
 
+static void test_pretty_empty(void)
+{
+	_cleanup_free_ char *text = NULL;
+	struct json_out o;
+
+	json_out_init(&o, true);
+	json_open(&o, NULL, '{');
+	json_open(&o, "a", '[');
+	json_close(&o, ']');
+	json_open(&o, "b", '[');
+	json_open(&o, NULL, '{');
+	json_close(&o, '}');
+	json_close(&o, ']');
+	json_put_str(&o, "c", "[\n  ] \\\" {\n}");
+	json_close(&o, '}');
+	text = json_out_take(&o, NULL);
+	is_str(text,
+	       "{\n    \"a\": [],\n    \"b\": [\n        {}\n    ],\n"
+	       "    \"c\": \"[\\n  ] \\\\\\\" {\\n}\"\n}\n",
+	       "what is empty has its brackets side by side; texts stay");
+}
+
 int main(void)
 {
+	test_pretty_empty();
 	test_bad();
 	test_getters();
 	test_writing();

@@ -21,6 +21,15 @@ static const struct {
 	{ { .nano_cpus = 4000000001 },
 	  "Range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available" },
 	{ { .nano_cpus = 1 }, "Range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available" },
+	{ { .cpu_quota = 50000 }, NULL },
+	{ { .cpu_quota = -1 }, NULL },
+	{ { .cpu_quota = 999 }, "CPU cfs quota can not be less than 1ms (i.e. 1000)" },
+	{ { .cpu_period = 999 },
+	  "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)" },
+	{ { .nano_cpus = 1000000000, .cpu_quota = 1000 },
+	  "Conflicting options: Nano CPUs and CPU Quota cannot both be set" },
+	{ { .nano_cpus = 1000000000, .cpu_period = 1000 },
+	  "Conflicting options: Nano CPUs and CPU Period cannot both be set" },
 	{ { .blkio_weight = 9 }, "Range of blkio weight is from 10 to 1000" },
 	{ { .cpu_shares = 262145 }, "Range of CPU shares is from 2 to 262144" },
 	{ { .cpuset = (char *)"0-3" }, NULL },
@@ -58,8 +67,20 @@ static const struct {
 	{ "99999999999", -1 },
 };
 
+static void test_nano(void)
+{
+	is_int(limits_nano_cpus(&(struct limits){ .nano_cpus = 5 }), 5, "as --cpus");
+	is_int(limits_nano_cpus(&(struct limits){ .cpu_quota = 50000 }), 500000000,
+	       "of the usual period");
+	is_int(limits_nano_cpus(&(struct limits){ .cpu_quota = 3000, .cpu_period = 2000 }),
+	       1500000000, "of another");
+	is_int(limits_nano_cpus(&(struct limits){ .cpu_quota = -1, .cpu_period = 2000 }), 0,
+	       "without a quota");
+}
+
 int main(void)
 {
+	test_nano();
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		struct limits l;
 

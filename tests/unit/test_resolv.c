@@ -22,44 +22,45 @@ static const struct {
 
 static void test_resolv(void)
 {
-	_cleanup_free_ char *six = NULL, *longest = NULL;
+	_cleanup_free_ char *longest = NULL;
 	struct net_addrs a;
 	struct str big = { 0 };
 
 	net_addrs_default(&a);
 	for (size_t i = 0; i < ARRAY_LEN(confs); i++) {
-		_cleanup_free_ char *got = resolv_conf_text(confs[i].in, &a, false);
+		_cleanup_free_ char *got = resolv_conf_text(confs[i].in, &a);
 		_cleanup_free_ char *want = xasprintf("nameserver 10.0.2.3\n%s", confs[i].out);
 
 		is_str(got, want, "%s", confs[i].what);
 	}
-	six = resolv_conf_text("", &a, true);
-	is_str(six, "nameserver 10.0.2.3\nnameserver fd00::3\n", "with IPv6");
 	str_add(&big, "search");
 	for (int i = 0; i < 1000; i++)
 		str_add(&big, " example.org");
-	longest = resolv_conf_text(big.s, &a, false);
+	longest = resolv_conf_text(big.s, &a);
 	ok(strlen(longest) < 1200, "a search list has an end");
 	str_done(&big);
 }
 
 static void test_hosts(void)
 {
+	static const struct host_entry entries[] = { { "10.0.2.7", "db 0123456789ab" },
+						     { "10.0.2.100", "web.example web" } };
 	_cleanup_strv_ struct strv add = { 0 };
 	struct net_addrs a;
 	char *text;
 
 	net_addrs_default(&a);
-	text = hosts_text("web", NULL, false, &add);
+	text = hosts_text("web", NULL, NULL, 0, &add);
 	ok(str_ends(text, "ff02::2\tip6-allrouters\n127.0.0.1\tweb\n"), "no network");
 	free(text);
 	ok(!hosts_want_gateway(&add), "the host's loopback was not asked for");
 	strv_add(&add, "db:192.168.1.7");
 	strv_add(&add, "six:[2001:db8::1]");
 	strv_add(&add, "host.docker.internal:host-gateway");
-	text = hosts_text("web", &a, true, &add);
+	text = hosts_text("web", &a.gateway, entries, ARRAY_LEN(entries), &add);
 	ok(str_ends(text, "ff02::2\tip6-allrouters\n192.168.1.7\tdb\n2001:db8::1\tsix\n"
-			  "10.0.2.2\thost.docker.internal\n10.0.2.100\tweb\nfd00::100\tweb\n"),
+			  "10.0.2.2\thost.docker.internal\n10.0.2.7\tdb 0123456789ab\n"
+			  "10.0.2.100\tweb.example web\n"),
 	   "added hosts, own name");
 	free(text);
 	ok(hosts_want_gateway(&add), "the host's loopback was asked for");

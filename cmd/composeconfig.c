@@ -1,0 +1,180 @@
+/* cmd/composeconfig.c -- devbox compose config [OPTIONS] [SERVICE...] */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "cmd/compose.h"
+#include "core/base/fd.h"
+
+static bool opt_quiet, opt_services, opt_volumes, opt_networks, opt_images, opt_profiles,
+	opt_environment, opt_no_interpolate, opt_no_path, opt_no_env, opt_no_normalize,
+	opt_no_consistency;
+static const char *opt_format = "yaml", *opt_hash, *opt_output;
+
+static const struct opt opts[] = {
+	{ 0, "environment", NULL, "Print environment used for interpolation.", OPT_BOOL,
+	  &opt_environment, NULL },
+	{ 0, "format", "string", "Format the output. Values: [yaml | json]", OPT_STR, &opt_format, NULL },
+	{ 0, "hash", "string", "Print the service config hash, one per line.", OPT_STR, &opt_hash, NULL },
+	{ 0, "images", NULL, "Print the image names, one per line.", OPT_BOOL, &opt_images, NULL },
+	{ 0, "networks", NULL, "Print the network names, one per line.", OPT_BOOL, &opt_networks, NULL },
+	{ 0, "no-consistency", NULL, "Don't check model consistency", OPT_BOOL, &opt_no_consistency,
+	  NULL },
+	{ 0, "no-env-resolution", NULL, "Don't resolve service env files", OPT_BOOL, &opt_no_env, NULL },
+	{ 0, "no-interpolate", NULL, "Don't interpolate environment variables", OPT_BOOL,
+	  &opt_no_interpolate, NULL },
+	{ 0, "no-normalize", NULL, "Don't normalize compose model", OPT_BOOL, &opt_no_normalize, NULL },
+	{ 0, "no-path-resolution", NULL, "Don't resolve file paths", OPT_BOOL, &opt_no_path, NULL },
+	{ 'o', "output", "string", "Save to file (default to stdout)", OPT_STR, &opt_output, NULL },
+	{ 0, "profiles", NULL, "Print the profile names, one per line.", OPT_BOOL, &opt_profiles, NULL },
+	{ 'q', "quiet", NULL, "Only validate the configuration, don't print anything", OPT_BOOL,
+	  &opt_quiet, NULL },
+	{ 0, "services", NULL, "Print the service names, one per line.", OPT_BOOL, &opt_services, NULL },
+	{ 0, "volumes", NULL, "Print the volume names, one per line.", OPT_BOOL, &opt_volumes, NULL },
+	{ 0 },
+};
+
+/* Only what was asked for stays enabled, with what it needs. */
+static void keep(struct project *p, const char *name, struct strv *kept)
+{
+	const struct service *s = project_service(p, name);
+
+	if (!s || strv_has(kept, name))
+		return;
+	strv_add(kept, name);
+	for (size_t i = 0; i < s->n_depends; i++)
+		keep(p, s->depends[i].service, kept);
+}
+
+static struct err *select_services(struct project *p, int n, char **names)
+{
+	_cleanup_strv_ struct strv kept = { 0 };
+	struct err *e = NULL;
+
+	for (int i = 0; i < n && !e; i++) {
+		e = project_enable(p, names[i]);
+		keep(p, names[i], &kept);
+	}
+	for (size_t i = 0; i < p->n_services && n; i++)
+		p->services[i].enabled = p->services[i].enabled && strv_has(&kept, p->services[i].name);
+	return e;
+}
+
+static void add_keys(const struct node *map, struct str *out)
+{
+	for (size_t i = 0; i < node_len(map); i++)
+		str_addf(out, "%s\n", map->m[i].key);
+}
+
+static void add_once(struct strv *l, const char *s)
+{
+	if (!strv_has(l, s))
+		strv_add(l, s);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void add_sorted(struct strv *l, struct str *out)
+{
+	if (l->n)
+		qsort(l->v, l->n, sizeof(*l->v), by_text);
+	for (size_t i = 0; i < l->n; i++)
+		str_addf(out, "%s\n", l->v[i]);
+}
+
+static void add_lists(struct project *p, struct str *out)
+{
+	_cleanup_strv_ struct strv images = { 0 }, profiles = { 0 }, env = { 0 };
+
+	for (size_t i = 0; i < p->n_services; i++) {
+		const struct service *s = &p->services[i];
+		const struct node *own = node_get(s->node, "profiles");
+
+		if (s->enabled && opt_services)
+			str_addf(out, "%s\n", s->name);
+		if (s->enabled && opt_images)
+			add_once(&images, service_image(p, s));
+		for (size_t k = 0; k < node_len(own); k++)
+			add_once(&profiles, own->m[k].value->text);
+	}
+	if (opt_images)
+		add_sorted(&images, out);
+	if (opt_profiles)
+		add_sorted(&profiles, out);
+	if (opt_volumes)
+		add_keys(node_get(p->root, "volumes"), out);
+	if (opt_networks)
+		add_keys(node_get(p->root, "networks"), out);
+	if (opt_environment) {
+		strv_copy(&env, &p->env);
+		add_sorted(&env, out);
+	}
+}
+
+static struct err *add_hashes(struct project *p, struct str *out)
+{
+	char hash[65];
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_services; i++) {
+		const struct service *s = &p->services[i];
+		bool wanted = !strcmp(opt_hash, "*");
+
+		for (const char *c = opt_hash; *c && !wanted;
+		     c += strcspn(c, ",") + (c[strcspn(c, ",")] == ','))
+			wanted = strlen(s->name) == strcspn(c, ",") && str_starts(c, s->name);
+		if (!wanted || !s->enabled)
+			continue;
+		service_hash(p, s, hash);
+		str_addf(out, "%s %s\n", s->name, hash);
+		n++;
+	}
+	return n ? NULL : err_new(0, "no such service: %s", opt_hash);
+}
+
+static struct err *config(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_project_ struct project *p = NULL;
+	_cleanup_str_ struct str out = { 0 };
+	struct err *e = NULL;
+
+	if (strcmp(opt_format, "yaml") && strcmp(opt_format, "json"))
+		return err_hint(err_new(0, "unsupported format \"%s\"", opt_format), "yaml or json");
+	compose_project_opts.no_interpolate = opt_no_interpolate;
+	compose_project_opts.no_path_resolution = opt_no_path;
+	compose_project_opts.no_env_resolution = opt_no_env;
+	compose_project_opts.no_normalize = opt_no_normalize;
+	compose_project_opts.no_consistency = opt_no_consistency || opt_no_interpolate;
+	compose_project_opts.all_profiles = opt_profiles;
+	e = compose_load(&p);
+	e = e ?: select_services(p, argc, argv);
+	if (e || opt_quiet)
+		return e;
+	if (opt_hash)
+		e = add_hashes(p, &out);
+	else if (opt_services || opt_images || opt_profiles || opt_volumes || opt_networks ||
+		 opt_environment)
+		add_lists(p, &out);
+	else {
+		_cleanup_free_ char *text =
+			project_text(p, !strcmp(opt_format, "json") ? CONFIG_JSON : CONFIG_YAML);
+
+		str_add(&out, text);
+	}
+	if (!e && opt_output)
+		return fd_write_atomic(AT_FDCWD, opt_output, out.s ?: "", out.len, 0644, false);
+	if (!e)
+		fwrite(out.s ?: "", 1, out.len, stdout);
+	return e;
+}
+
+const struct verb verb_compose_config = {
+	.name = "config",
+	.args = "[SERVICE...]",
+	.max_args = -1,
+	.opts = opts,
+	.summary = "Parse, resolve and render compose file in canonical format",
+	.run = config,
+};

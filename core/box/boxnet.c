@@ -1,0 +1,359 @@
+#include "core/box/boxnet.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+#include "core/box/links.h"
+#include "core/box/state.h"
+#include "slirp/resolv.h"
+
+enum { RESOLV_MAX = 65536, ETC_MAX = 4 << 20, MAKE_MS = 10000 };
+
+/* -- addresses ------------------------------------------------------------------------------------------------- */
+
+static const struct net_state *kept_state(const struct state *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_nets; i++)
+		if (!strcmp(s->nets[i].name, name))
+			return &s->nets[i];
+	return NULL;
+}
+
+/* What the memberships are becomes the state's. */
+static void put_state(const struct boxnet *bn, struct state *s)
+{
+	char ip[INET_ADDRSTRLEN];
+
+	state_nets_done(s);
+	free(TAKE_PTR(s->ip));
+	if (!bn->n)
+		return;
+	s->nets = xcalloc(bn->n, sizeof(*s->nets));
+	s->n_nets = bn->n;
+	for (size_t i = 0; i < bn->n; i++)
+		membership_state(bn->v[i], &s->nets[i]);
+	s->ip = xstrdup(inet_ntop(AF_INET, &bn->v[0]->addrs.ip, ip, sizeof(ip)));
+}
+
+static struct err *add(struct boxnet *bn, struct box *b, const struct net_want *want)
+{
+	struct membership *m = NULL;
+	struct err *e;
+
+	if (bn->n == NETNS_LINKS_MAX)
+		return err_new(0, "a container can be on %d networks", NETNS_LINKS_MAX);
+	e = membership_prepare(b->st, b->spec.id, want, kept_state(&b->state, want->name), &m);
+	if (e)
+		return e;
+	membership_names(m, &b->spec, want);
+	m->join.host_loopback = hosts_want_gateway(&b->spec.add_hosts);
+	bn->v[bn->n++] = m;
+	return NULL;
+}
+
+struct err *boxnet_prepare(struct boxnet *bn, struct box *b)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < b->spec.nets.n && b->spec.net == NET_DEFAULT && !e; i++)
+		e = add(bn, b, &b->spec.nets.v[i]);
+	if (!e)
+		put_state(bn, &b->state);
+	return e;
+}
+
+/* -- a run ----------------------------------------------------------------------------------------------------- */
+
+static struct err *open_one(struct membership *m, struct loop *loop, const struct ports *published)
+{
+	ports_done(&m->join.ports);
+	ports_copy(&m->join.ports, published);
+	return membership_open(m, loop);
+}
+
+struct err *boxnet_open(struct boxnet *bn, struct box *b UNUSED, struct loop *loop,
+			const struct ports *published)
+{
+	struct err *e = NULL;
+
+	bn->up = true;
+	for (size_t i = 0; i < bn->n && !e; i++)
+		e = open_one(bn->v[i], loop, published);
+	return e;
+}
+
+static void link_of(const struct boxnet *bn, size_t i, struct netns_link *ret)
+{
+	const struct membership *m = bn->v[i];
+	bool route = !m->net.internal;
+
+	for (size_t k = 0; k < i; k++) /* the first one with a way out has the default route */
+		route &= bn->v[k]->net.internal;
+	*ret = (struct netns_link){ .addrs = m->addrs, .ipv6 = m->net.ipv6, .route = route };
+}
+
+size_t boxnet_links(const struct boxnet *bn, struct netns_link ret[NETNS_LINKS_MAX])
+{
+	for (size_t i = 0; i < bn->n; i++)
+		link_of(bn, i, &ret[i]);
+	return bn->n;
+}
+
+struct err *boxnet_made(struct boxnet *bn, size_t i, const struct netns *ns, int fd)
+{
+	if (i >= bn->n) {
+		close(fd);
+		return err_new(0, "a device of no network");
+	}
+	if (i == 0)
+		bn->ns = *ns;
+	membership_join(bn->v[i], fd, ns->kind);
+	return NULL;
+}
+
+void boxnet_renamed(struct boxnet *bn, const struct box *b)
+{
+	for (size_t i = 0; i < bn->n; i++)
+		membership_names(bn->v[i], &b->spec, net_wants_find(&b->spec.nets, bn->v[i]->net.name));
+}
+
+void boxnet_leave(struct boxnet *bn, bool wait)
+{
+	int fds[NETNS_LINKS_MAX];
+
+	bn->up = false;
+	for (size_t i = 0; i < bn->n; i++)
+		fds[i] = membership_leave(bn->v[i], wait);
+	for (size_t i = 0; i < bn->n; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* -- other networks -------------------------------------------------------------------------------------------- */
+
+struct made {
+	struct netns ns;
+};
+
+/* A child joins the container's namespaces, makes the device and sends it. */
+NORETURN static void make_child(int sock, int init_pidfd, const struct netns_link *link)
+{
+	struct made made = { 0 };
+	struct err *e = NULL;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (setns(init_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		e = err_new(errno, "entering the container's network");
+	prctl(PR_SET_DUMPABLE, 0);
+	e = e ?: netns_add(link, &made.ns);
+	e = e ?: fd_send(sock, &made, sizeof(made), &made.ns.packet_fd, 1);
+	if (e)
+		err_send(sock, e);
+	_exit(e ? 1 : 0);
+}
+
+static struct err *make_device(int init_pidfd, const struct netns_link *link, struct netns *ret,
+			       int *ret_fd)
+{
+	union {
+		struct made made;
+		char buf[ERR_WIRE_MAX];
+	} msg;
+	size_t len = 0, n_fds = 1;
+	int fds[2], fd = -1;
+	struct pollfd p;
+	pid_t pid;
+	struct err *e = fd_socketpair(SOCK_SEQPACKET, fds);
+
+	if (e)
+		return e;
+	pid = fork();
+	if (pid == 0)
+		make_child(fds[1], init_pidfd, link);
+	close(fds[1]);
+	p = (struct pollfd){ .fd = fds[0], .events = POLLIN };
+	if (pid < 0)
+		e = err_new(errno, "forking");
+	else if (poll(&p, 1, MAKE_MS) != 1)
+		e = err_new(ETIMEDOUT, "making the device");
+	else
+		e = fd_recv(fds[0], &msg, sizeof(msg), &len, &fd, &n_fds);
+	close(fds[0]);
+	if (pid > 0)
+		proc_kill_and_reap(pid);
+	if (!e && (len != sizeof(msg.made) || fd < 0))
+		e = len ? err_recv(msg.buf, len) : err_new(0, "making the device failed");
+	if (e)
+		return e;
+	*ret = msg.made.ns;
+	*ret_fd = fd;
+	return NULL;
+}
+
+static void drop(struct boxnet *bn, size_t i, struct box *b)
+{
+	struct membership *m = bn->v[i];
+	_cleanup_free_ char *name = xstrdup(m->net.name);
+	int fd = membership_leave(m, true);
+
+	if (fd >= 0)
+		close(fd); /* the device goes with it */
+	membership_free(m);
+	bn->n--;
+	memmove(&bn->v[i], &bn->v[i + 1], (bn->n - i) * sizeof(bn->v[0]));
+	lease_drop(b->st, name, b->spec.id);
+}
+
+static struct err *enter(struct boxnet *bn, struct box *b, const struct net_want *want,
+			 struct loop *loop, int init_pidfd, const struct ports *published)
+{
+	struct netns_link link;
+	struct netns ns;
+	struct err *e = add(bn, b, want);
+	int fd = -1;
+
+	if (e || !bn->up)
+		return e;
+	link_of(bn, bn->n - 1, &link);
+	e = open_one(bn->v[bn->n - 1], loop, published);
+	e = e ?: make_device(init_pidfd, &link, &ns, &fd);
+	e = e ?: boxnet_made(bn, bn->n - 1, &ns, fd);
+	if (e)
+		drop(bn, bn->n - 1, b);
+	return e;
+}
+
+struct err *boxnet_change(struct boxnet *bn, struct box *b, struct loop *loop, int init_pidfd,
+			  const struct ports *published)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < bn->n;) {
+		if (net_wants_find(&b->spec.nets, bn->v[i]->net.name))
+			i++;
+		else
+			drop(bn, i, b);
+	}
+	for (size_t i = 0; i < b->spec.nets.n && !e; i++) {
+		const struct net_want *want = &b->spec.nets.v[i];
+		bool there = false;
+
+		for (size_t k = 0; k < bn->n; k++)
+			there |= !strcmp(bn->v[k]->net.name, want->name);
+		if (!there)
+			e = enter(bn, b, want, loop, init_pidfd, published);
+	}
+	put_state(bn, &b->state);
+	return e;
+}
+
+/* -- files ----------------------------------------------------------------------------------------------------- */
+
+static void add_entry(struct host_entry **v, size_t *n, size_t *cap, int family, const void *ip,
+		      const char *names)
+{
+	*v = xgrow(*v, *n, cap, sizeof(**v));
+	inet_ntop(family, ip, (*v)[*n].ip, sizeof((*v)[*n].ip));
+	(*v)[(*n)++].names = names;
+}
+
+static char *hosts(const struct boxnet *bn, const struct box *b, const char *hostname)
+{
+	const struct spec *s = &b->spec;
+	_cleanup_free_ char *own = s->domainname
+					   ? xasprintf("%s.%s %s", hostname, s->domainname, hostname)
+					   : xstrdup(hostname);
+	struct host_entry *v = NULL;
+	struct links links = { 0 };
+	size_t n = 0, cap = 0;
+	char *text;
+
+	links_find(b, &links);
+	for (size_t i = 0; i < links.n; i++)
+		add_entry(&v, &n, &cap, AF_INET, &links.v[i].ip, links.v[i].names);
+	for (size_t i = 0; i < bn->n; i++) {
+		add_entry(&v, &n, &cap, AF_INET, &bn->v[i]->addrs.ip, own);
+		if (bn->v[i]->net.ipv6)
+			add_entry(&v, &n, &cap, AF_INET6, &bn->v[i]->addrs.ip6, own);
+	}
+	text = hosts_text(own, bn->n ? &bn->v[0]->addrs.gateway : NULL, v, n, &s->add_hosts);
+	free(v);
+	links_done(&links);
+	return text;
+}
+
+static char *resolv(const struct boxnet *bn, const struct spec *s)
+{
+	_cleanup_free_ char *host = NULL;
+	struct err *e = fd_read_file(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &host, NULL);
+	char *text;
+
+	err_free(e); /* a machine without: the network's name server only */
+	text = bn->n ? resolv_conf_text(host, &bn->v[0]->addrs) : xstrdup(host ?: "");
+	if (s->dns.n || s->dns_search.n || s->dns_options.n) {
+		char *other = resolv_conf_override(text, &s->dns, &s->dns_search, &s->dns_options);
+
+		free(text);
+		text = other;
+	}
+	return text;
+}
+
+static struct err *write_one(const struct box *b, const char *file, const char *text, bool in_place)
+{
+	const struct userns_ids *ids = &b->st->ids;
+	_cleanup_close_ int fd = -1;
+	struct err *e;
+
+	if (in_place) {
+		e = fd_open(b->dir, file, O_WRONLY | O_TRUNC | O_NOFOLLOW, 0, &fd);
+		return e ?: fd_write_all(fd, file, text, strlen(text));
+	}
+	e = fd_write_atomic(b->dir, file, text, strlen(text), 0644, false);
+	if (!e && ids->direct && fchownat(b->dir, file, ids->root_uid, ids->root_gid, 0) < 0)
+		e = err_new(errno, "giving %s to the container", file);
+	return e;
+}
+
+/* --network container:X: it sees what that one sees. */
+static struct err *copy_etc(const struct box *b)
+{
+	static const char *const files[] = { "resolv.conf", "hosts", "hostname" };
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(files) && !e; i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", b->spec.net_container, files[i]);
+		_cleanup_free_ char *text = NULL;
+
+		e = fd_read_file(b->st->containers, path, ETC_MAX, &text, NULL);
+		e = e ?: write_one(b, files[i], text, false);
+	}
+	return e;
+}
+
+struct err *boxnet_write_etc(const struct boxnet *bn, struct box *b, const char *hostname, bool in_place)
+{
+	_cleanup_free_ char *resolv_text = NULL, *hosts_file = NULL, *name = NULL;
+	struct err *e;
+
+	if (b->spec.net == NET_CONTAINER)
+		return copy_etc(b);
+	resolv_text = resolv(bn, &b->spec);
+	hosts_file = hosts(bn, b, hostname);
+	name = xasprintf("%s\n", hostname);
+	e = write_one(b, "resolv.conf", resolv_text, in_place);
+	e = e ?: write_one(b, "hosts", hosts_file, in_place);
+	if (!in_place)
+		e = e ?: write_one(b, "hostname", name, false);
+	return e;
+}

@@ -1,0 +1,123 @@
+/* Other networks for a container that is there: they are written into its record; a running container's monitor takes
+ * them from there. */
+#include "core/box/box.h"
+
+#include "core/base/fd.h"
+#include "core/box/control.h"
+#include "core/box/netresolve.h"
+#include "core/store/network.h"
+
+enum { RECORD_MAX = 4 << 20 };
+
+/* Read the record again under the store's lock (it may have been changed since B was), change it, write it. */
+static struct err *change(struct box *b, struct err *(*fn)(struct spec *s, const struct net_want *w),
+			  const struct net_want *want)
+{
+	_cleanup_close_ int lock = -1;
+	_cleanup_free_ char *text = NULL, *changed = NULL;
+	struct spec s = { 0 };
+	struct err *e;
+	size_t len;
+
+	e = store_lock(b->st, &lock);
+	e = e ?: fd_read_file(b->dir, "config.json", RECORD_MAX, &text, &len);
+	e = e ?: spec_from_json(text, len, &s);
+	if (e)
+		return e;
+	e = fn(&s, want);
+	if (!e) {
+		changed = spec_to_json(&s, &len);
+		e = fd_write_atomic(b->dir, "config.json", changed, len, 0600, true);
+	}
+	if (!e) {
+		net_wants_done(&b->spec.nets);
+		net_wants_copy(&b->spec.nets, &s.nets);
+	}
+	spec_done(&s);
+	return e;
+}
+
+static struct err *add(struct spec *s, const struct net_want *want)
+{
+	struct net_wants one = { .v = (struct net_want *)want, .n = 1 };
+
+	if (net_wants_find(&s->nets, want->name))
+		return err_new(0, "endpoint with name %s already exists in network %s", s->name,
+			       want->name);
+	net_wants_copy(&s->nets, &one);
+	return NULL;
+}
+
+static struct err *take(struct spec *s, const struct net_want *want)
+{
+	if (!net_wants_find(&s->nets, want->name))
+		return err_new(0, "container %s is not connected to network %s", s->id, want->name);
+	net_wants_remove(&s->nets, want->name);
+	return NULL;
+}
+
+static struct err *tell_monitor(struct box *b)
+{
+	_cleanup_close_ int sock = -1;
+	struct ctl_msg msg = { 0 };
+	size_t len = 0;
+	struct err *e = ctl_connect(b->dir, &sock);
+
+	if (err_is(e, ECONNREFUSED) || err_is(e, ENOENT)) { /* it does not run: the next start reads the record */
+		err_free(e);
+		return NULL;
+	}
+	e = e ?: ctl_send(sock, CTL_NETWORKS, 0, NULL, 0, -1);
+	e = e ?: ctl_recv(sock, &msg, &len, NULL);
+	if (!e && msg.type == CTL_FAIL)
+		e = err_recv(msg.data, len);
+	return e;
+}
+
+static struct err *has_own(const struct box *b)
+{
+	return b->spec.net == NET_DEFAULT
+		       ? NULL
+		       : err_new(0, "container %s uses the network mode %s: it cannot be on other networks",
+				 b->spec.name, net_mode_names[b->spec.net]);
+}
+
+struct err *box_connect(struct box *b, const struct net_want *want)
+{
+	struct net_wants one = { 0 };
+	struct net_wants source = { .v = (struct net_want *)want, .n = 1 };
+	struct err *e = has_own(b), *back;
+
+	if (e)
+		return e;
+	net_wants_copy(&one, &source);
+	e = net_want_check(b->st, one.v);
+	e = e ?: change(b, add, one.v);
+	if (!e) {
+		e = tell_monitor(b);
+		if (e) { /* it is not on it: nor shall the record say so */
+			back = change(b, take, one.v);
+			err_free(back); /* the first error counts */
+		}
+	}
+	net_wants_done(&one);
+	return e;
+}
+
+struct err *box_disconnect(struct box *b, const char *network)
+{
+	_cleanup_network_ struct network n = { 0 };
+	struct net_want want = { 0 };
+	struct err *e = has_own(b);
+
+	if (!e && !net_wants_find(&b->spec.nets, network))
+		e = network_get(b->st, network, &n);
+	if (e)
+		return e;
+	want.name = n.name ?: (char *)network;
+	e = change(b, take, &want);
+	e = e ?: tell_monitor(b);
+	if (!e)
+		lease_drop(b->st, want.name, b->spec.id); /* of one that does not run */
+	return e;
+}

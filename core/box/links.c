@@ -1,0 +1,149 @@
+#include "core/box/links.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "core/store/network.h"
+
+void links_done(struct links *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->v[i].names);
+	free(l->v);
+	*l = (struct links){ 0 };
+}
+
+struct err *link_parse(const char *text, char **ret_name, char **ret_alias)
+{
+	const char *colon = strchr(text, ':'), *name = *text == '/' ? text + 1 : text;
+
+	if (!*name || colon == name || (colon && (!colon[1] || strchr(colon + 1, ':'))))
+		return err_new(0, "bad format for links: %s", text);
+	*ret_name = colon ? xstrndup(name, (size_t)(colon - name)) : xstrdup(name);
+	*ret_alias = xstrdup(colon ? colon + 1 : name);
+	return NULL;
+}
+
+struct err *links_resolve(struct store *st, const struct strv *links, struct strv *ret)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < links->n && !e; i++) {
+		_cleanup_free_ char *name = NULL, *alias = NULL;
+		char id[ID_LEN + 1];
+
+		e = link_parse(links->v[i], &name, &alias);
+		e = e ?: err_wrap(name_find(st, name, id), "could not get container for %s", name ?: "");
+		if (!e)
+			strv_addf(ret, "%s:%s", id, alias);
+	}
+	return e;
+}
+
+/* The address at which B sees the other one, or 0. */
+static struct in_addr address(const struct box *b, const struct box *other)
+{
+	for (size_t i = 0; i < b->spec.nets.n; i++)
+		for (size_t k = 0; k < other->state.n_nets; k++)
+			if (!strcmp(b->spec.nets.v[i].name, other->state.nets[k].name))
+				return other->state.nets[k].addrs.ip;
+	return (struct in_addr){ 0 };
+}
+
+static const char *split(const char *link, char id[ID_LEN + 1])
+{
+	if (strlen(link) < ID_LEN + 2)
+		return NULL;
+	memcpy(id, link, ID_LEN);
+	id[ID_LEN] = '\0';
+	return link + ID_LEN + 1;
+}
+
+void links_find(const struct box *b, struct links *ret)
+{
+	*ret = (struct links){ .v = xcalloc(b->spec.links.n + 1, sizeof(*ret->v)) };
+	for (size_t i = 0; i < b->spec.links.n; i++) {
+		char id[ID_LEN + 1];
+		const char *alias = split(b->spec.links.v[i], id);
+		struct box *other = NULL;
+		struct err *e = alias ? box_find(b->st, id, &other) : NULL;
+		struct link *l = &ret->v[ret->n];
+
+		err_free(e); /* removed meanwhile */
+		if (!other)
+			continue;
+		l->ip = address(b, other);
+		if (l->ip.s_addr && other->state.status == BOX_RUNNING) {
+			l->names = xasprintf("%s %.12s%s%s", alias, id,
+					     strcmp(alias, other->spec.name) ? " " : "",
+					     strcmp(alias, other->spec.name) ? other->spec.name : "");
+			ret->n++;
+		}
+		box_free(other);
+	}
+}
+
+/* ALIAS_PORT=tcp://172.17.0.2:3306 and so on, for each exposed port; ALIAS_PORT alone is the lowest one. */
+static void port_env(const char *prefix, const char *ip, const struct strv *exposed, struct strv *env)
+{
+	for (size_t i = 0; i < exposed->n; i++) {
+		const char *port = exposed->v[i], *slash = strchr(port, '/');
+		int len = (int)(slash ? slash - port : (ptrdiff_t)strlen(port));
+		const char *proto = slash ? slash + 1 : "tcp";
+		_cleanup_free_ char *upper = xstrdup(proto);
+
+		for (char *c = upper; *c; c++)
+			*c = (char)toupper((unsigned char)*c);
+		if (i == 0)
+			strv_addf(env, "%s_PORT=%s://%s:%.*s", prefix, proto, ip, len, port);
+		strv_addf(env, "%s_PORT_%.*s_%s=%s://%s:%.*s", prefix, len, port, upper, proto, ip,
+			  len, port);
+		strv_addf(env, "%s_PORT_%.*s_%s_ADDR=%s", prefix, len, port, upper, ip);
+		strv_addf(env, "%s_PORT_%.*s_%s_PORT=%.*s", prefix, len, port, upper, len, port);
+		strv_addf(env, "%s_PORT_%.*s_%s_PROTO=%s", prefix, len, port, upper, proto);
+	}
+}
+
+static void link_env(const struct box *b, const struct box *other, const char *alias, struct strv *env)
+{
+	_cleanup_free_ char *prefix = xstrdup(alias);
+	struct in_addr ip = address(b, other);
+	char text[INET_ADDRSTRLEN];
+
+	for (char *c = prefix; *c; c++)
+		*c = isalnum((unsigned char)*c) ? (char)toupper((unsigned char)*c) : '_';
+	inet_ntop(AF_INET, &ip, text, sizeof(text));
+	strv_addf(env, "%s_NAME=/%s/%s", prefix, b->spec.name, alias);
+	port_env(prefix, text, &other->spec.exposed, env);
+	for (size_t i = 0; i < other->spec.env.n; i++) {
+		const char *entry = other->spec.env.v[i];
+
+		if (!str_starts(entry, "HOME=") && !str_starts(entry, "PATH="))
+			strv_addf(env, "%s_ENV_%s", prefix, entry);
+	}
+}
+
+struct err *links_env(const struct box *b, struct strv *env)
+{
+	bool by_default = net_wants_find(&b->spec.nets, NETWORK_DEFAULT) != NULL;
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < b->spec.links.n && by_default && !e; i++) {
+		char id[ID_LEN + 1];
+		const char *alias = split(b->spec.links.v[i], id);
+		struct box *other = NULL;
+
+		if (!alias)
+			continue;
+		e = box_find(b->st, id, &other);
+		if (!e && other->state.status != BOX_RUNNING)
+			e = err_hint(err_new(0, "Cannot link to a non running container: /%s AS /%s/%s",
+					     other->spec.name, b->spec.name, alias),
+				     "start it first");
+		if (!e)
+			link_env(b, other, alias, env);
+		box_free(other);
+	}
+	return e;
+}

@@ -1,0 +1,31 @@
+/* core/box/links.h -- --link NAME[:ALIAS]: another container under a name of one's own, as Docker has it: a line in
+ * hosts, and on the default network the settings that old programs look for (ALIAS_PORT_3306_TCP_ADDR...). */
+#ifndef CORE_BOX_LINKS_H
+#define CORE_BOX_LINKS_H
+
+#include <netinet/in.h>
+
+#include "core/box/box.h"
+
+struct link {
+	struct in_addr ip;
+	char *names; /* "alias name shortid" */
+};
+struct links {
+	struct link *v;
+	size_t n;
+};
+void links_done(struct links *l);
+
+/* "NAME", "NAME:ALIAS".  Both are the caller's. */
+struct err *link_parse(const char *text, char **ret_name, char **ret_alias) MUST_CHECK;
+/* The links of a request with the ids of their containers: "<id>:ALIAS", for struct spec.  Errors: no such
+ * container. */
+struct err *links_resolve(struct store *st, const struct strv *links, struct strv *ret) MUST_CHECK;
+/* Where they are: on a network of B's, by preference its first.  What does not run is left out. */
+void links_find(const struct box *b, struct links *ret);
+/* Append the settings that come of B's links on the default network.  Errors: "Cannot link to a non running
+ * container: /x AS /b/alias". */
+struct err *links_env(const struct box *b, struct strv *env) MUST_CHECK;
+
+#endif

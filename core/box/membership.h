@@ -1,0 +1,50 @@
+/* core/box/membership.h -- a container on one network, seen from its monitor: the addresses, the connection to the
+ * network's process (slirp/hub.h), which is forked when there is none.
+ *
+ *	membership_prepare()    its addresses are taken (or kept from the last run)
+ *	membership_open()       the network's process is there, or on its way
+ *	... init makes the device and sends the packet descriptor ...
+ *	membership_join()       from now on frames flow
+ *	membership_leave()      the end of a run; the addresses stay the container's until it is removed
+ *
+ * If the network's process is killed, the connection ends: another one is forked, by the first of the network's
+ * monitors that notices, and joined again with the same descriptor and addresses. */
+#ifndef CORE_BOX_MEMBERSHIP_H
+#define CORE_BOX_MEMBERSHIP_H
+
+#include "core/base/loop.h"
+#include "core/box/box.h"
+#include "core/store/network.h"
+#include "slirp/join.h"
+#include "slirp/netns.h"
+
+struct membership {
+	struct source conn; /* fd -1: not connected */
+	struct loop *loop;
+	struct timer retry;
+	struct network net;
+	struct net_addrs addrs;
+	struct join join;
+	int dir; /* networks/<name> */
+	int packet_fd; /* our copy, -1 before it has joined */
+	int64_t opened_ms; /* when we last connected */
+};
+
+/* Take addresses of the network WANT->name for the container ID: those it wishes, or had before (KEPT may be NULL), or
+ * free ones.  Errors: no such network, address in use. */
+struct err *membership_prepare(struct store *st, const char *id, const struct net_want *want,
+			       const struct net_state *kept, struct membership **ret) MUST_CHECK;
+void membership_state(const struct membership *m, struct net_state *ret);
+
+/* LOOP must outlive the membership.  Never waits. */
+struct err *membership_open(struct membership *m, struct loop *loop) MUST_CHECK;
+/* What others may know: its names, own first, then what m->join says.  Also after a change of them. */
+void membership_names(struct membership *m, const struct spec *s, const struct net_want *want);
+/* Takes over PACKET_FD in every case. */
+void membership_join(struct membership *m, int packet_fd, enum packet_kind kind);
+/* Leave.  The descriptor is the caller's: closing a tap takes milliseconds, so it is closed when nobody waits, and
+ * after the network's process has closed its own: WAIT for that, not longer than a second.  -1: there is none. */
+int membership_leave(struct membership *m, bool wait);
+void membership_free(struct membership *m);
+
+#endif

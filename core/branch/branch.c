@@ -1,0 +1,826 @@
+#include "core/branch/branch.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+#include "core/box/procs.h"
+#include "core/box/recipe.h"
+#include "core/store/fork.h"
+#include "core/store/names.h"
+#include "core/store/trash.h"
+#include "core/store/volume.h"
+
+enum { COMMIT_DIGITS = 12, CHAIN_MAX = 32, NAME_TRIES = 100 };
+
+void branch_result_done(struct branch_result *r)
+{
+	free(r->parent);
+	free(r->origin);
+	free(r->box);
+	*r = (struct branch_result){ 0 };
+}
+
+char *branch_of_head(const struct git_head *h)
+{
+	return h->branch ? xstrdup(h->branch) : xasprintf("@%.*s", COMMIT_DIGITS, h->commit);
+}
+
+struct err *branch_of_tree(const struct tree *t, char **ret)
+{
+	_cleanup_git_ struct git_repo r = { 0 };
+	_cleanup_git_head_ struct git_head h = { 0 };
+	struct err *e;
+
+	if (t->pinned) {
+		*ret = xstrdup(t->pinned);
+		return NULL;
+	}
+	if (!*t->dir)
+		return err_new(0, "no branch was chosen");
+	e = git_open_dir(t->dir, &r);
+	e = e ?: git_head(&r, &h);
+	if (!e)
+		*ret = branch_of_head(&h);
+	return e;
+}
+
+/* --- services --------------------------------------------------------------------------------- */
+
+struct err *dbservice_define(struct store *st, struct dbproject *p, const struct dbservice_want *want,
+			     const struct image *img, struct dbservice **ret)
+{
+	struct run_request req = { .image = want->image, .stop_timeout_s = -1 };
+	struct spec spec = { 0 };
+	struct dbservice *s;
+	struct err *e;
+
+	(void)st;
+	if (dbproject_service(p, want->name))
+		return err_new(EEXIST, "service %s", want->name);
+	req.env = want->env;
+	req.args = want->args;
+	e = spec_resolve(&req, img, &spec); /* as a container of its own would be */
+	if (!e && !spec.recipe)
+		e = err_hint(err_new(0, "%s is no database that devbox knows", want->image),
+			     "mysql, mariadb, postgres, redis, valkey or mongo, and images made from them");
+	if (e) {
+		spec_done(&spec);
+		return e;
+	}
+	s = dbproject_add_service(p, want->name);
+	s->image = xstrdup(want->image);
+	s->image_id = xstrdup(spec.image_id);
+	s->recipe = xstrdup(spec.recipe);
+	s->port = recipe_port(recipe_by_name(spec.recipe));
+	strv_copy(&s->env, &want->env);
+	strv_copy(&s->args, &want->args);
+	strv_copy(&s->binds, &want->binds);
+	s->made_password = spec.made_password;
+	if (spec.made_password) { /* one for all branches: the application's settings stay */
+		struct db_access a;
+
+		recipe_access(recipe_by_name(spec.recipe), &spec.env, &spec.cmd, "", 0, &a);
+		if (a.password)
+			recipe_add_password(recipe_by_name(spec.recipe), a.password, &s->env);
+		db_access_done(&a);
+	}
+	for (size_t i = 0; i < spec.mounts.n; i++)
+		if (spec.mounts.v[i].type == MOUNT_VOLUME)
+			strv_add(&s->targets, spec.mounts.v[i].target);
+	s->idle_ms = want->idle_ms;
+	s->ttl_ms = want->ttl_ms;
+	spec_done(&spec);
+	if (!s->targets.n) {
+		dbproject_drop_service(p, want->name);
+		return err_new(0, "the image %s says of no directory that it holds its data (VOLUME)",
+			       want->image);
+	}
+	*ret = s;
+	return NULL;
+}
+
+/* --- standing still --------------------------------------------------------------------------- */
+
+static struct err *run_quietly(struct box *b, struct strv *argv, const char *env, int *ret_status)
+{
+	struct exec_request req = { .argv = *argv };
+	_cleanup_close_ int null = -1;
+	struct err *e = fd_open(AT_FDCWD, "/dev/null", O_RDWR, 0, &null);
+	int stdio[3] = { null, null, null };
+
+	if (env)
+		strv_add(&req.env, env);
+	e = e ?: box_exec(b, &req, stdio, NULL, ret_status);
+	strv_done(&req.env);
+	return e;
+}
+
+/* Redis and Valkey have their data in memory: written out first, or the fork would be what was on disk last. */
+static struct err *flush_memory(struct box *b)
+{
+	const struct recipe *r = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;
+	_cleanup_strv_ struct strv argv = { 0 };
+	_cleanup_free_ char *auth = NULL;
+	struct db_access a;
+	int status = 0;
+	struct err *e;
+
+	if (!r || (recipe_engine(r) != ENGINE_REDIS && recipe_engine(r) != ENGINE_VALKEY))
+		return NULL;
+	recipe_access(r, &b->spec.env, &b->spec.cmd, "", 0, &a);
+	auth = a.password ? xasprintf("REDISCLI_AUTH=%s", a.password) : NULL;
+	db_access_done(&a);
+	strv_add(&argv, recipe_engine(r) == ENGINE_REDIS ? "redis-cli" : "valkey-cli");
+	strv_add(&argv, "SAVE");
+	e = run_quietly(b, &argv, auth, &status);
+	if (!e && status)
+		e = err_new(0, "%s could not write its data to disk (SAVE failed)", b->spec.recipe);
+	return e;
+}
+
+static struct err *hold_stop(void *arg)
+{
+	struct box *b = arg;
+
+	return box_is_paused(b) ? NULL : box_pause(b);
+}
+
+static void hold_go(void *arg)
+{
+	err_free(box_unpause(arg)); /* it has ended meanwhile, or stood still before: then that is what it is */
+}
+
+/* The container of F; *RET is NULL if it is gone. */
+static struct err *find_box(struct store *st, const struct fork *f, struct box **ret)
+{
+	char id[ID_LEN + 1];
+	struct err *e;
+
+	*ret = NULL;
+	e = f->box ? name_find(st, f->box, id) : err_new(ENOENT, "container");
+	if (e) {
+		err_free(e); /* no such container */
+		return NULL;
+	}
+	return box_find(st, f->box, ret);
+}
+
+struct err *branch_copy(struct store *st, const struct dbservice *s, const struct fork *f,
+			const struct strv *from, const struct strv *to)
+{
+	struct fork_pair *pairs = xcalloc(from->n, sizeof(*pairs));
+	struct box *b = NULL;
+	struct err *e = find_box(st, f, &b);
+	bool runs = !e && b && b->state.status == BOX_RUNNING;
+	struct fork_hold hold = { hold_stop, hold_go, b };
+
+	(void)s;
+	if (runs)
+		e = flush_memory(b);
+	for (size_t i = 0; i < from->n; i++)
+		pairs[i] = (struct fork_pair){ .from = from->v[i], .to = to->v[i] };
+	e = e ?: fork_volumes(st, pairs, from->n, runs ? &hold : NULL);
+	box_free(b);
+	free(pairs);
+	return e;
+}
+
+/* --- making ----------------------------------------------------------------------------------- */
+
+static void volume_names(const struct dbproject *p, const struct dbservice *s,
+			 const struct branch *b, struct strv *ret)
+{
+	for (size_t i = 0; i < s->targets.n; i++) {
+		if (i)
+			strv_addf(ret, "db.%s.%s.%s.%zu", p->id, s->name, b->slug, i + 1);
+		else
+			strv_addf(ret, "db.%s.%s.%s", p->id, s->name, b->slug);
+	}
+}
+
+static bool volume_exists(struct store *st, const char *name)
+{
+	return faccessat(st->volumes, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* "shop-mysql-main", or with a number behind it. */
+static char *free_box_name(struct store *st, const char *base)
+{
+	for (unsigned n = 1; n < NAME_TRIES; n++) {
+		char *name = n == 1 ? xstrdup(base) : xasprintf("%s-%u", base, n);
+
+		if (faccessat(st->names, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			return name;
+		free(name);
+	}
+	return name_make();
+}
+
+static struct err *make_box(struct store *st, const struct dbproject *p, const struct dbservice *s,
+			    const struct branch *b, struct fork *f)
+{
+	_cleanup_free_ char *base = xasprintf("%s-%s-%s", p->id, s->name, b->slug), *name = NULL;
+	struct run_request req = { .image = s->image, .hostname = b->slug, .stop_timeout_s = -1 };
+	struct image *img = NULL;
+	struct box *box = NULL;
+	struct err *e = image_find(st, s->image_id, &img);
+
+	if (err_is(e, ENOENT)) { /* it was removed and pulled again */
+		err_free(e);
+		e = image_find(st, s->image, &img);
+	}
+	e = err_hint(e, "devbox pull %s", s->image);
+	name = free_box_name(st, base);
+	req.name = name;
+	strv_copy(&req.env, &s->env);
+	strv_copy(&req.args, &s->args);
+	for (size_t i = 0; i < s->targets.n; i++) {
+		struct mount_spec *m = mounts_add(&req.mounts);
+
+		m->type = MOUNT_VOLUME;
+		m->source = xstrdup(f->volumes.v[i]);
+		m->target = xstrdup(s->targets.v[i]);
+	}
+	for (size_t i = 0; i < s->binds.n; i++)
+		e = e ?: mount_parse_volume(s->binds.v[i], "/", &req.mounts);
+	strv_addf(&req.labels, "devbox.project=%s", p->id);
+	strv_addf(&req.labels, "devbox.service=%s", s->name);
+	strv_addf(&req.labels, "devbox.branch=%s", b->name);
+	e = e ?: box_create(st, &req, img, &box);
+	if (!e) {
+		free(f->box);
+		f->box = xstrdup(box->spec.id);
+	}
+	box_free(box);
+	image_free(img);
+	strv_done(&req.env);
+	strv_done(&req.args);
+	strv_done(&req.labels);
+	mounts_done(&req.mounts);
+	return e;
+}
+
+/* New volumes, before anything is in them: able to be forked quickly later. */
+static struct err *make_volumes(struct store *st, const struct fork *f)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < f->volumes.n && !e; i++) {
+		bool created;
+
+		e = volume_ensure(st, f->volumes.v[i], false, &created);
+		if (!e && created)
+			e = fork_prepare(st, f->volumes.v[i]);
+	}
+	return e;
+}
+
+static struct err *find_repo(const struct dbproject *p, struct git_repo *ret)
+{
+	if (!p->common)
+		return err_new(ENOENT, "project %s belongs to no repository", p->id);
+	return git_open_dir(p->common, ret);
+}
+
+/* The nearest branch with data that BRANCH descends from. */
+static struct fork *find_parent(const struct dbproject *p, const struct dbservice *s,
+				const struct git_repo *repo, const char *branch, const char *left)
+{
+	_cleanup_strv_ struct strv seen = { 0 };
+	struct fork *found = NULL;
+
+	if (left && (found = dbservice_fork(s, left)))
+		return found;
+	strv_add(&seen, branch);
+	(void)p;
+	/* breadth first: seen[] is the queue as well */
+	for (size_t at = 0; at < seen.n && at < CHAIN_MAX && !found; at++) {
+		_cleanup_strv_ struct strv next = { 0 };
+
+		git_parents(repo, seen.v[at], &next);
+		for (size_t i = 0; i < next.n && !found; i++) {
+			struct fork *f = dbservice_fork(s, next.v[i]);
+
+			if (f && strcmp(f->branch, branch) && !f->replica_of)
+				found = f;
+			else if (!strv_has(&seen, next.v[i]))
+				strv_add(&seen, next.v[i]);
+		}
+	}
+	return found;
+}
+
+/* The branch was renamed with git: its data goes with it. */
+static void follow_rename(struct dbproject *p, const struct git_repo *repo, const char *branch)
+{
+	_cleanup_free_ char *old = git_renamed_from(repo, branch);
+	_cleanup_strv_ struct strv all = { 0 };
+	struct branch *b = dbproject_branch(p, old);
+	struct err *e;
+
+	if (!b || dbproject_branch(p, branch))
+		return;
+	e = git_branches(repo, &all);
+	if (!e && !strv_has(&all, old)) {
+		free(b->name);
+		b->name = xstrdup(branch);
+		for (size_t i = 0; i < p->n_services; i++)
+			for (size_t k = 0; k < p->services[i].n_forks; k++) {
+				struct fork *f = &p->services[i].forks[k];
+
+				if (!strcmp(f->branch, old)) {
+					free(f->branch);
+					f->branch = xstrdup(branch);
+				}
+				if (str_eq(f->parent, old)) {
+					free(f->parent);
+					f->parent = xstrdup(branch);
+				}
+			}
+	}
+	err_free(e); /* then it is a new one */
+}
+
+/* Data and container for BRANCH of S.  The project's lock is held; the record is the caller's to save. */
+static struct err *make_fork(struct store *st, const struct dbproject_dir *d, struct dbproject *p,
+			     const char *service, const char *branch, const struct git_repo *repo,
+			     const char *from)
+{
+	_cleanup_git_head_ struct git_head head = { 0 };
+	struct dbservice *s = dbproject_service(p, service);
+	struct fork *f, *parent = NULL;
+	_cleanup_free_ char *name = NULL;
+	struct branch *b;
+	bool kept;
+	struct err *e = dbproject_ensure_branch(st, d, p, branch, &b);
+
+	if (e)
+		return e;
+	if (*branch == '@') {
+		b->ttl_ms = DETACHED_TTL_S * INT64_C(1000);
+		if (repo)
+			err_free(git_head(repo, &head)); /* only a guess less */
+	}
+	if (from) {
+		parent = dbservice_fork(s, from);
+		if (!parent)
+			return err_hint(err_new(0, "branch %s has no data of %s", from, service),
+					"devbox db ls");
+	} else if (repo) {
+		parent = find_parent(p, s, repo, branch, head.from);
+	}
+	name = parent ? xstrdup(parent->branch) : NULL; /* the list of forks may move */
+	f = dbservice_add_fork(s, branch);
+	parent = dbservice_fork(s, name);
+	volume_names(p, s, b, &f->volumes);
+	f->created_ns = f->used_ns = time_now_ns();
+	kept = volume_exists(st, f->volumes.v[0]);
+	if (kept)
+		f->origin = xstrdup("data that was kept");
+	else if (parent) {
+		f->parent = xstrdup(parent->branch);
+		e = branch_copy(st, s, parent, &parent->volumes, &f->volumes);
+	} else {
+		e = make_volumes(st, f);
+	}
+	e = e ?: make_box(st, p, s, b, f);
+	if (e)
+		dbservice_drop_fork(s, branch);
+	return e;
+}
+
+static struct err *no_service(const struct dbproject *p, const char *service)
+{
+	return err_hint(err_new(0, "project %s has no database %s", p->id, service),
+			"devbox db up %s", service);
+}
+
+/* Fork found or made, container there; the record saved. */
+static struct err *ensure_fork(struct store *st, const char *project, const char *service,
+			       const char *branch, const struct git_repo *repo, const char *from,
+			       struct branch_result *ret)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	_cleanup_git_ struct git_repo own = { 0 };
+	struct box *b = NULL;
+	struct dbservice *s;
+	struct fork *f;
+	struct err *e = dbproject_open(st, project, true, &d, &p);
+
+	if (e)
+		return e;
+	s = dbproject_service(&p, service);
+	if (!s)
+		return no_service(&p, service);
+	if (!repo && p.common) {
+		err_free(find_repo(&p, &own)); /* the repository is gone: then there are no parents to look for */
+		repo = own.dir ? &own : NULL;
+	}
+	if (repo && !dbservice_fork(s, branch))
+		follow_rename(&p, repo, branch);
+	f = dbservice_fork(s, branch);
+	if (!f) {
+		e = make_fork(st, &d, &p, service, branch, repo, from);
+		if (e)
+			return e;
+		ret->made = true;
+		s = dbproject_service(&p, service);
+		f = dbservice_fork(s, branch);
+	} else {
+		e = find_box(st, f, &b);
+		if (!e && !b) /* somebody removed the container: the data is what counts */
+			e = make_box(st, &p, s, dbproject_branch(&p, branch), f);
+		box_free(b);
+	}
+	if (e)
+		return e;
+	f->used_ns = time_now_ns();
+	free(TAKE_PTR(f->error));
+	free(TAKE_PTR(p.error));
+	ret->parent = xstrdup(f->parent);
+	ret->origin = xstrdup(f->origin);
+	ret->box = xstrdup(f->box);
+	return dbproject_save(&d, &p);
+}
+
+/* Keep why it could not be brought up, for who was not there. */
+static void note_error(struct store *st, const char *project, const char *service,
+		       const char *branch, const struct err *failure)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	struct dbservice *s;
+	struct fork *f;
+	struct err *e = dbproject_open(st, project, true, &d, &p);
+
+	s = e ? NULL : dbproject_service(&p, service);
+	f = s ? dbservice_fork(s, branch) : NULL;
+	if (!e) {
+		char **at = f ? &f->error : &p.error;
+
+		free(*at);
+		*at = err_line(failure);
+		e = dbproject_save(&d, &p);
+	}
+	err_free(e); /* the failure itself is what counts */
+}
+
+struct err *branch_make(struct store *st, const char *project, const char *service, const char *branch,
+			const struct git_repo *repo, const char *from, struct branch_result *ret)
+{
+	struct err *e = ensure_fork(st, project, service, branch, repo, from, ret);
+
+	return err_wrap(e, "%s for branch %s", service, branch);
+}
+
+struct err *branch_up(struct store *st, const char *project, const char *service, const char *branch,
+		      const struct git_repo *repo, const char *from, struct branch_result *ret)
+{
+	struct box *b = NULL;
+	struct err *e = ensure_fork(st, project, service, branch, repo, from, ret);
+
+	e = e ?: box_find(st, ret->box, &b);
+	if (!e && box_is_paused(b))
+		e = box_unpause(b);
+	if (!e && !state_is_up(&b->state)) {
+		e = box_start(b, NULL);
+		ret->started = !e;
+	}
+	e = e ?: box_wait_ready(b, READY_TIMEOUT_S);
+	box_free(b);
+	e = err_wrap(e, "%s for branch %s", service, branch);
+	if (e)
+		note_error(st, project, service, branch, e);
+	return e;
+}
+
+/* --- taking away ------------------------------------------------------------------------------ */
+
+struct err *branch_stop(struct store *st, const struct fork *f)
+{
+	struct box *b = NULL;
+	struct err *e = find_box(st, f, &b);
+
+	if (!e && b && state_is_up(&b->state))
+		e = box_stop(b, -1);
+	box_free(b);
+	return e;
+}
+
+static struct err *refuse_protected(const struct dbproject *p, const char *branch, const char *what)
+{
+	const struct branch *b = dbproject_branch(p, branch);
+
+	if (!b || !b->protected)
+		return NULL;
+	return err_hint(err_new(0, "branch %s is protected: it is not %s", branch, what),
+			"devbox db protect --off %s", branch);
+}
+
+/* Container gone, volumes in the trash. */
+static struct err *drop_data(struct store *st, const struct fork *f, const char *reason, const char *batch)
+{
+	struct box *b = NULL;
+	struct err *e = branch_stop(st, f); /* in good order: the data may be wanted again */
+
+	e = e ?: find_box(st, f, &b);
+	if (!e && b)
+		e = box_rm(b, true, false);
+	box_free(b);
+	for (size_t i = 0; i < f->volumes.n; i++)
+		e = e ?: trash_volume(st, f->volumes.v[i], reason, batch);
+	return e;
+}
+
+struct err *branch_remove(struct store *st, const char *project, const char *service,
+			  const char *branch, bool force, const char *batch)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	_cleanup_free_ char *reason = xasprintf("db rm %s", branch);
+	struct dbservice *s;
+	struct fork *f;
+	struct err *e = dbproject_open(st, project, true, &d, &p);
+
+	s = e ? NULL : dbproject_service(&p, service);
+	f = s ? dbservice_fork(s, branch) : NULL;
+	if (!e && !f)
+		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
+	if (!e && !force)
+		e = refuse_protected(&p, branch, "removed");
+	e = e ?: drop_data(st, f, reason, batch);
+	if (e)
+		return e;
+	dbservice_drop_fork(s, branch);
+	dbproject_drop_branch(&p, branch);
+	return dbproject_save(&d, &p);
+}
+
+struct err *branch_replace(struct store *st, const char *project, const char *service,
+			   const char *branch, const struct strv *from_volumes, const char *origin)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	_cleanup_free_ char *reason = xasprintf("db reset %s", branch), *batch = trash_batch();
+	_cleanup_strv_ struct strv stage = { 0 };
+	struct box *b = NULL;
+	struct dbservice *s;
+	struct fork *f, *source = NULL;
+	bool was_up = false;
+	struct err *e = dbproject_open(st, project, true, &d, &p);
+
+	s = e ? NULL : dbproject_service(&p, service);
+	f = s ? dbservice_fork(s, branch) : NULL;
+	if (!e && !f)
+		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
+	e = e ?: refuse_protected(&p, branch, "reset");
+	if (e)
+		return e;
+	/* the new data first, beside the old: if it cannot be made, nothing has changed */
+	for (size_t i = 0; i < f->volumes.n; i++) {
+		strv_addf(&stage, "%s.new", f->volumes.v[i]);
+		e = e ?: volume_remove(st, stage.v[i]); /* of a try that was cut short */
+	}
+	for (size_t i = 0; i < s->n_forks; i++)
+		if (from_volumes && from_volumes->n &&
+		    !strcmp(s->forks[i].volumes.v[0], from_volumes->v[0]))
+			source = &s->forks[i];
+	if (from_volumes)
+		e = e ?: branch_copy(st, s, source ?: f, from_volumes, &stage);
+	for (size_t i = 0; !from_volumes && i < stage.n && !e; i++) {
+		bool created;
+
+		e = volume_ensure(st, stage.v[i], false, &created);
+		e = e ?: fork_prepare(st, stage.v[i]);
+	}
+	e = e ?: find_box(st, f, &b);
+	was_up = !e && b && state_is_up(&b->state);
+	if (was_up)
+		e = box_stop(b, -1);
+	for (size_t i = 0; i < stage.n && !e; i++) {
+		e = trash_volume(st, f->volumes.v[i], reason, batch);
+		if (!e && renameat(st->volumes, stage.v[i], st->volumes, f->volumes.v[i]) < 0)
+			e = err_new(errno, "putting the new data into place");
+	}
+	if (!e) {
+		free(f->origin);
+		f->origin = xstrdup(origin);
+		f->created_ns = f->used_ns = time_now_ns();
+		e = dbproject_save(&d, &p);
+	}
+	if (was_up && b)
+		e = e ?: box_start(b, NULL);
+	if (was_up && b)
+		e = e ?: box_wait_ready(b, READY_TIMEOUT_S);
+	box_free(b);
+	return err_wrap(e, "%s of branch %s", service, branch);
+}
+
+struct err *branch_reset(struct store *st, const char *project, const char *service,
+			 const char *branch, const char *from, struct branch_result *ret)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	_cleanup_strv_ struct strv volumes = { 0 };
+	_cleanup_free_ char *origin = NULL;
+	struct dbservice *s;
+	struct fork *f, *parent;
+	struct err *e = dbproject_open(st, project, false, &d, &p);
+
+	s = e ? NULL : dbproject_service(&p, service);
+	f = s ? dbservice_fork(s, branch) : NULL;
+	if (!e && !f)
+		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
+	if (e)
+		return e;
+	parent = dbservice_fork(s, from ?: f->parent);
+	if (from && !parent)
+		return err_hint(err_new(0, "branch %s has no data of %s", from, service),
+				"devbox db ls");
+	if (parent && strcmp(parent->branch, branch)) {
+		strv_copy(&volumes, &parent->volumes);
+		origin = xasprintf("reset to %s", parent->branch);
+		ret->parent = xstrdup(parent->branch);
+	} else {
+		origin = xstrdup("reset to an empty database");
+	}
+	return branch_replace(st, project, service, branch, volumes.n ? &volumes : NULL, origin);
+}
+
+struct err *branch_rename(struct store *st, const char *project, const char *from, const char *to)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	struct branch *b;
+	struct err *e = dbproject_open(st, project, true, &d, &p);
+
+	b = e ? NULL : dbproject_branch(&p, from);
+	if (!e && !b)
+		e = err_hint(err_new(0, "branch %s has no data", from), "devbox db ls");
+	if (!e && !git_name_ok(to))
+		e = err_new(0, "'%s' is no name for a branch", to);
+	if (!e && dbproject_branch(&p, to))
+		e = err_hint(err_new(0, "branch %s has data already", to), "devbox db rm %s", to);
+	if (e)
+		return e;
+	for (size_t i = 0; i < p.n_services; i++)
+		for (size_t k = 0; k < p.services[i].n_forks; k++) {
+			struct fork *f = &p.services[i].forks[k];
+			char **names[] = { &f->branch, &f->parent, &f->replica_of };
+
+			for (size_t n = 0; n < ARRAY_LEN(names); n++)
+				if (str_eq(*names[n], from)) {
+					free(*names[n]);
+					*names[n] = xstrdup(to);
+				}
+		}
+	for (size_t i = 0; i < p.n_trees; i++)
+		if (str_eq(p.trees[i].pinned, from)) {
+			free(p.trees[i].pinned);
+			p.trees[i].pinned = xstrdup(to);
+		}
+	free(b->name);
+	b->name = xstrdup(to);
+	return dbproject_save(&d, &p);
+}
+
+/* --- what is not needed any more -------------------------------------------------------------- */
+
+static void checked_out(const struct dbproject *p, struct strv *ret)
+{
+	for (size_t i = 0; i < p->n_trees; i++) {
+		char *name = NULL;
+		struct err *e = branch_of_tree(&p->trees[i], &name);
+
+		err_free(e); /* a work tree that is gone */
+		if (name)
+			strv_take(ret, name);
+	}
+}
+
+struct err *branch_gone(const struct dbproject *p, struct strv *ret)
+{
+	_cleanup_git_ struct git_repo repo = { 0 };
+	_cleanup_strv_ struct strv all = { 0 }, out = { 0 };
+	struct err *e;
+
+	if (!p->common)
+		return NULL;
+	e = find_repo(p, &repo);
+	e = e ?: git_branches(&repo, &all);
+	if (e)
+		return e;
+	checked_out(p, &out);
+	for (size_t i = 0; i < p->n_branches; i++) {
+		const struct branch *b = &p->branches[i];
+		bool by_hand = true; /* made with `db create`, never a branch of git's */
+
+		for (size_t k = 0; k < p->n_services; k++) {
+			const struct fork *f = dbservice_fork(&p->services[k], b->name);
+
+			by_hand &= f && (f->replica_of || str_eq(f->origin, "created by hand"));
+		}
+		if (*b->name != '@' && !b->keep && !b->protected && !by_hand &&
+		    !strv_has(&all, b->name) && !strv_has(&out, b->name))
+			strv_add(ret, b->name);
+	}
+	return NULL;
+}
+
+struct err *branch_expire(struct store *st, const char *project, struct strv *ret_removed)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	_cleanup_strv_ struct strv out = { 0 };
+	_cleanup_free_ char *batch = trash_batch();
+	int64_t now = time_now_ns();
+	struct err *e = dbproject_open(st, project, false, &d, &p);
+
+	if (e)
+		return e;
+	checked_out(&p, &out);
+	for (size_t i = 0; i < p.n_services; i++) {
+		struct dbservice *s = &p.services[i];
+
+		for (size_t k = 0; k < s->n_forks && !e; k++) {
+			struct fork *f = &s->forks[k];
+			const struct branch *b = dbproject_branch(&p, f->branch);
+			int64_t ttl_ms = !b ? 0 : b->ttl_ms >= 0 ? b->ttl_ms : s->ttl_ms;
+			struct box *box = NULL;
+			bool up;
+
+			if (!ttl_ms || b->protected || strv_has(&out, f->branch) ||
+			    now - f->used_ns < ttl_ms * 1000000)
+				continue;
+			e = find_box(st, f, &box);
+			up = box && state_is_up(&box->state);
+			box_free(box);
+			if (e || up)
+				continue;
+			e = branch_remove(st, project, s->name, f->branch, false, batch);
+			if (!e)
+				strv_add(ret_removed, f->branch);
+		}
+	}
+	return e;
+}
+
+/* --- who is connected ------------------------------------------------------------------------- */
+
+/* A line of /proc/net/tcp: "sl: LOCAL:PORT REMOTE:PORT ST ..."; ST 01 is an established connection. */
+static bool tcp_busy(const char *path, uint16_t port)
+{
+	FILE *f = fopen(path, "re");
+	char line[512];
+	bool busy = false;
+
+	while (f && !busy && fgets(line, sizeof(line), f)) {
+		unsigned local, state;
+
+		if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &local, &state) == 2)
+			busy = local == port && state == 1;
+	}
+	if (f)
+		fclose(f);
+	return busy;
+}
+
+/* /proc/net/unix: "Num: RefCount Protocol Flags Type St Inode Path"; type 0001 with St 03 and a path is the
+ * server's end of a connection. */
+static bool unix_busy(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char line[512];
+	bool busy = false;
+
+	while (f && !busy && fgets(line, sizeof(line), f)) {
+		unsigned type, state;
+		int at = 0;
+
+		if (sscanf(line, "%*s %*s %*s %*s %x %x %*s %n", &type, &state, &at) == 2)
+			busy = type == 1 && state == 3 && at && line[at];
+	}
+	if (f)
+		fclose(f);
+	return busy;
+}
+
+bool branch_is_busy(const struct box *b, uint16_t port)
+{
+	char path[64];
+
+	if (b->state.status != BOX_RUNNING)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/net/tcp", b->state.pid);
+	if (access(path, R_OK) < 0 || tcp_busy(path, port))
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/net/tcp6", b->state.pid);
+	if (tcp_busy(path, port))
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/net/unix", b->state.pid);
+	return unix_busy(path);
+}

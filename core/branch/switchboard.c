@@ -1,0 +1,1012 @@
+/* How it works
+ *
+ *   devbox db up --fork--> switchboard (this) --fork--> waker    makes a branch's data, starts its server
+ *                                             --fork--> sleeper  stops a server that nobody uses
+ *
+ *   1. Each service that is up has an address a branch, and one a work tree (the stable one); this process listens on
+ *      all of them.  The containers publish nothing themselves.
+ *   2. A connection is accepted.  Which branch it is for: the address says it, or, at a work tree's, the HEAD of this
+ *      moment (or what `db switch` chose).  There are no hooks: HEAD is read for every connection.
+ *   3. The branch's server takes connections over a channel to its relay (CTL_RELAY).  Is there one, the
+ *      connection is sent through it (SCM_RIGHTS) and is the relay's from then on.  If not, it waits while the
+ *      waker brings the branch up, which comes back with a channel or an error; then all that wait are sent, or
+ *      reset.
+ *   4. Beside the connection goes its leash, one end of a socket pair.  The relay closes its end with the
+ *      connection, so we know how many there are; a byte from us ends the connection.  Our death ends none.
+ *   5. git moves HEAD (inotify): connections that came in at that work tree's address for another branch are
+ *      ended.  A pool of connections would go on with the old branch's data, a client that reconnects gets the
+ *      new one's.
+ *   6. When a branch had no connection for the service's idle time, the sleeper stops its server, unless somebody
+ *      talks to it in another way (a socket file, another container).  Connections that come meanwhile wait, then
+ *      wake it.
+ *
+ *   A target (a branch of a service):
+ *       COLD --accept--> WAKING --channel--> LIVE --idle--> SLEEPING --done--> COLD
+ *         ^-----failed------'  ^---busy---------------------'
+ *         ^--------------- the channel's end (stopped by somebody else) -- LIVE
+ *
+ * The lock "switch" is held as long as the process lives; who finds it free starts another one. */
+#include "core/branch/switchboard.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include "core/base/fd.h"
+#include "core/base/lock.h"
+#include "core/base/loop.h"
+#include "core/base/proc.h"
+#include "core/box/control.h"
+#include "core/box/relay_proc.h"
+#include "core/branch/envfile.h"
+#include "slirp/publish.h"
+
+enum {
+	SETTLE_MS = 150, /* git moves HEAD more than once while it rebases */
+	RETRY_MS = 20, /* between two looks whether another switchboard is gone */
+	RETRIES = 250,
+	WAITING_MAX = 1024, /* connections that wait for one branch */
+	EXPIRE_MS = 3600 * 1000,
+	FIRST_EXPIRE_MS = 60 * 1000,
+};
+
+enum target_state { COLD, WAKING, LIVE, SLEEPING };
+
+struct waiting { /* a connection whose server is not there yet */
+	int fd;
+	char *tree; /* the work tree's git directory it came for, or NULL */
+	struct waiting *next;
+};
+
+struct target {
+	struct board *b;
+	struct target *next;
+	char *service, *branch;
+	enum target_state state;
+	struct source channel; /* LIVE: to the relay */
+	struct source worker; /* WAKING, SLEEPING: what the child says */
+	pid_t worker_pid;
+	struct waiting *waiting;
+	size_t n_waiting, n_conns;
+	struct timer idle;
+	bool has_timer;
+};
+
+struct conn { /* one that was handed over */
+	struct source leash;
+	struct target *t;
+	char *tree;
+	struct conn **at, *next;
+};
+
+struct gate { /* a listening socket */
+	struct source src;
+	struct board *b;
+	struct gate *next;
+	char address[ADDRESS_MAX];
+	uint16_t port;
+	char *service, *branch, *tree; /* of BRANCH and TREE one is NULL */
+	bool wanted;
+};
+
+struct watched {
+	struct watched *next;
+	char *dir;
+	int wd;
+};
+
+struct board {
+	struct loop loop;
+	struct store *st;
+	char *id;
+	int dir, lock;
+	struct dbproject p;
+	struct source ctl, inotify, signals;
+	struct timer settle, expire;
+	struct gate *gates;
+	struct target *targets;
+	struct conn *conns;
+	struct watched *watches;
+	struct strv notes;
+};
+
+/* --- targets ---------------------------------------------------------------------------------- */
+
+static struct err *idle_expired(struct timer *t);
+static void wake(struct target *t);
+
+static struct dbservice *service_of(const struct target *t)
+{
+	return dbproject_service(&t->b->p, t->service);
+}
+
+static struct target *find_target(struct board *b, const char *service, const char *branch)
+{
+	struct target *t;
+
+	for (t = b->targets; t; t = t->next)
+		if (!strcmp(t->service, service) && !strcmp(t->branch, branch))
+			return t;
+	t = xcalloc(1, sizeof(*t));
+	t->b = b;
+	t->service = xstrdup(service);
+	t->branch = xstrdup(branch);
+	t->channel.fd = t->worker.fd = -1;
+	t->has_timer = !timer_init(&b->loop, &t->idle, idle_expired);
+	t->next = b->targets;
+	b->targets = t;
+	return t;
+}
+
+static void arm_idle(struct target *t)
+{
+	const struct dbservice *s = service_of(t);
+
+	if (t->has_timer && s)
+		timer_set(&t->idle, t->n_conns ? 0 : s->idle_ms, 0);
+}
+
+static void reset_and_close(int fd)
+{
+	struct linger now = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+}
+
+static struct waiting *take_waiting(struct target *t)
+{
+	struct waiting *w = t->waiting;
+
+	if (w) {
+		t->waiting = w->next;
+		t->n_waiting--;
+	}
+	return w;
+}
+
+static void refuse_waiting(struct target *t)
+{
+	struct waiting *w;
+
+	while ((w = take_waiting(t)) != NULL) {
+		reset_and_close(w->fd);
+		free(w->tree);
+		free(w);
+	}
+}
+
+/* --- connections that were handed over --- */
+
+static void conn_release(struct source *s)
+{
+	struct conn *c = container_of(s, struct conn, leash);
+
+	free(c->tree);
+	free(c);
+}
+
+static struct err *leash_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct conn *c = container_of(s, struct conn, leash);
+	char byte;
+
+	if (recv(s->fd, &byte, 1, MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR))
+		return NULL;
+	if (--c->t->n_conns == 0)
+		arm_idle(c->t);
+	*c->at = c->next;
+	if (c->next)
+		c->next->at = c->at;
+	loop_del_close(&c->t->b->loop, s);
+	return NULL;
+}
+
+/* Give FD to the branch's relay.  False: the channel is broken, FD is still ours. */
+static bool hand_over(struct target *t, int fd, const char *tree)
+{
+	struct board *b = t->b;
+	struct relay_handover msg = { .port = service_of(t) ? service_of(t)->port : 0 };
+	struct conn *c;
+	int pair[2];
+	struct err *e = fd_socketpair(SOCK_STREAM, pair);
+
+	if (!e) {
+		int fds[2] = { fd, pair[1] };
+
+		e = fd_send(t->channel.fd, &msg, sizeof(msg), fds, 2);
+		close(pair[1]);
+		if (e)
+			close(pair[0]);
+	}
+	if (e) {
+		err_free(e);
+		return false;
+	}
+	close(fd);
+	c = xcalloc(1, sizeof(*c));
+	c->t = t;
+	c->tree = xstrdup(tree);
+	c->leash = (struct source){ .fd = pair[0], .ready = leash_ready, .release = conn_release };
+	e = loop_add(&b->loop, &c->leash, EPOLLIN);
+	if (e) { /* it is served, only not counted */
+		err_free(e);
+		close(pair[0]);
+		conn_release(&c->leash);
+		return true;
+	}
+	c->next = b->conns;
+	if (c->next)
+		c->next->at = &c->next;
+	b->conns = c;
+	c->at = &b->conns;
+	t->n_conns++;
+	arm_idle(t);
+	return true;
+}
+
+static void go_cold(struct target *t)
+{
+	loop_del_close(&t->b->loop, &t->channel);
+	if (t->state == LIVE)
+		t->state = COLD;
+}
+
+static void serve_waiting(struct target *t)
+{
+	struct waiting *w;
+
+	while (t->state == LIVE && (w = t->waiting) != NULL) {
+		if (!hand_over(t, w->fd, w->tree)) {
+			go_cold(t);
+			wake(t);
+			return;
+		}
+		w = take_waiting(t);
+		free(w->tree);
+		free(w);
+	}
+}
+
+/* Nothing is sent from there: the relay is gone. */
+static struct err *channel_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct target *t = container_of(s, struct target, channel);
+
+	go_cold(t);
+	if (t->waiting)
+		wake(t);
+	return NULL;
+}
+
+/* --- children --------------------------------------------------------------------------------- */
+
+static void reap_worker(struct target *t)
+{
+	int status;
+
+	loop_del_close(&t->b->loop, &t->worker);
+	if (t->worker_pid > 0)
+		err_free(proc_wait_pid(t->worker_pid, &status)); /* what it had to say came over the socket */
+	t->worker_pid = 0;
+}
+
+/* A child that has none of our sockets, but its end of RESULT and the store. */
+static pid_t fork_worker(struct board *b, int result[2])
+{
+	struct err *e = fd_socketpair(SOCK_SEQPACKET, result);
+	pid_t pid = e ? -1 : fork();
+
+	err_free(e); /* out of descriptors: told as "failed" */
+	if (pid == 0) {
+		int keep[STORE_FDS + 1] = { [STORE_FDS] = result[1] };
+		sigset_t none;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		store_fds(b->st, keep);
+		fd_close_except(keep, ARRAY_LEN(keep));
+	} else if (!e) {
+		close(result[1]);
+		if (pid < 0)
+			close(result[0]);
+	}
+	return pid;
+}
+
+/* The channel to the relay of the container BOX. */
+static struct err *open_channel(struct store *st, const char *box, int *ret_fd)
+{
+	_cleanup_close_ int sock = -1;
+	struct ctl_msg msg;
+	struct box *b = NULL;
+	size_t len;
+	struct err *e = box_find(st, box, &b);
+
+	e = e ?: ctl_connect(b->dir, &sock);
+	e = e ?: ctl_send(sock, CTL_RELAY, 0, NULL, 0, -1);
+	e = e ?: ctl_recv(sock, &msg, &len, ret_fd);
+	if (!e && msg.type == CTL_FAIL)
+		e = err_recv(msg.data, len);
+	else if (!e && (msg.type != CTL_OK || *ret_fd < 0))
+		e = err_new(0, "container %s takes no connections", b->spec.name);
+	box_free(b);
+	return e;
+}
+
+NORETURN static void waker_main(struct target *t, int result)
+{
+	_cleanup_close_ int channel = -1;
+	struct branch_result r = { 0 };
+	struct err *e;
+
+	prctl(PR_SET_NAME, "devbox-wake");
+	proc_title_set("devbox: waking %s of %s", t->service, t->branch);
+	e = branch_up(t->b->st, t->b->id, t->service, t->branch, NULL, NULL, &r);
+	e = e ?: open_channel(t->b->st, r.box, &channel);
+	if (e)
+		err_send(result, e);
+	else
+		err_free(fd_send(result, r.made ? "m" : "u", 1, &channel, 1));
+	_exit(0);
+}
+
+static struct err *reload(struct board *b);
+
+static struct err *waker_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct target *t = container_of(s, struct target, worker);
+	char buf[ERR_WIRE_MAX];
+	size_t len = 0, n = 1;
+	int fd = -1;
+	struct err *e = fd_recv(s->fd, buf, sizeof(buf), &len, &fd, &n);
+
+	if (err_is(e, EAGAIN)) {
+		err_free(e);
+		return NULL;
+	}
+	reap_worker(t);
+	t->state = COLD;
+	if (!e && len == 1 && n == 1) {
+		t->channel = (struct source){ .fd = fd, .ready = channel_ready };
+		e = fd_nonblock(fd, true) ?: loop_add(&t->b->loop, &t->channel, EPOLLIN);
+		if (!e && *buf == 'm')
+			e = reload(t->b); /* the new branch has an address, too */
+		if (!e) {
+			t->state = LIVE;
+			serve_waiting(t);
+			arm_idle(t);
+			return NULL;
+		}
+		loop_del_close(&t->b->loop, &t->channel);
+	} else {
+		for (size_t i = 0; !e && i < n; i++)
+			close(fd);
+	}
+	err_free(e);
+	refuse_waiting(t); /* why is in the record: devbox db ls shows it */
+	return NULL;
+}
+
+static void wake(struct target *t)
+{
+	int result[2];
+	struct err *e;
+
+	if (t->state != COLD)
+		return;
+	t->worker_pid = fork_worker(t->b, result);
+	if (t->worker_pid == 0)
+		waker_main(t, result[1]);
+	if (t->worker_pid < 0) {
+		t->worker_pid = 0;
+		refuse_waiting(t);
+		return;
+	}
+	t->state = WAKING;
+	t->worker = (struct source){ .fd = result[0], .ready = waker_ready };
+	e = fd_nonblock(result[0], true) ?: loop_add(&t->b->loop, &t->worker, EPOLLIN);
+	if (e) {
+		err_free(e);
+		proc_kill_and_reap(t->worker_pid);
+		t->worker_pid = 0;
+		close(TAKE_FD(t->worker.fd));
+		t->state = COLD;
+		refuse_waiting(t);
+	}
+}
+
+/* Says 's' (it sleeps), 'b' (somebody uses it). */
+NORETURN static void sleeper_main(struct target *t, int result)
+{
+	struct dbservice *s = service_of(t);
+	struct fork *f = s ? dbservice_fork(s, t->branch) : NULL;
+	struct box *b = NULL;
+	struct err *e;
+
+	prctl(PR_SET_NAME, "devbox-sleep");
+	e = f ? box_find(t->b->st, f->box, &b) : NULL;
+	if (!e && b && branch_is_busy(b, s->port))
+		_exit(send(result, "b", 1, MSG_NOSIGNAL) < 0);
+	if (!e && b && state_is_up(&b->state))
+		e = box_stop(b, -1);
+	err_free(e); /* then it runs on: the next try is at the next idle time */
+	_exit(send(result, "s", 1, MSG_NOSIGNAL) < 0);
+}
+
+static struct err *sleeper_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct target *t = container_of(s, struct target, worker);
+	char byte = 's';
+	ssize_t n = recv(s->fd, &byte, 1, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return NULL;
+	reap_worker(t);
+	if (byte == 'b') {
+		t->state = t->channel.fd >= 0 ? LIVE : COLD;
+		arm_idle(t);
+		serve_waiting(t);
+	} else {
+		loop_del_close(&t->b->loop, &t->channel);
+		t->state = COLD;
+	}
+	if (t->waiting)
+		wake(t);
+	return NULL;
+}
+
+static struct err *idle_expired(struct timer *timer)
+{
+	struct target *t = container_of(timer, struct target, idle);
+	int result[2];
+
+	if (t->n_conns || t->waiting || (t->state != LIVE && t->state != COLD))
+		return NULL;
+	t->worker_pid = fork_worker(t->b, result);
+	if (t->worker_pid == 0)
+		sleeper_main(t, result[1]);
+	if (t->worker_pid < 0) {
+		t->worker_pid = 0;
+		arm_idle(t);
+		return NULL;
+	}
+	t->state = SLEEPING;
+	t->worker = (struct source){ .fd = result[0], .ready = sleeper_ready };
+	return loop_add(&t->b->loop, &t->worker, EPOLLIN);
+}
+
+/* --- accepting -------------------------------------------------------------------------------- */
+
+/* FD is given away. */
+static void serve(struct board *b, const char *service, const char *branch, int fd, const char *tree)
+{
+	struct target *t = find_target(b, service, branch);
+	struct waiting *w, **end = &t->waiting;
+
+	if (t->state == LIVE && !t->waiting) {
+		if (hand_over(t, fd, tree))
+			return;
+		go_cold(t);
+	}
+	if (t->n_waiting >= WAITING_MAX) {
+		reset_and_close(fd);
+		return;
+	}
+	w = xcalloc(1, sizeof(*w));
+	w->fd = fd;
+	w->tree = xstrdup(tree);
+	while (*end)
+		end = &(*end)->next;
+	*end = w;
+	t->n_waiting++;
+	wake(t);
+}
+
+static struct err *gate_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct gate *g = container_of(s, struct gate, src);
+	struct board *b = g->b;
+	_cleanup_free_ char *branch = xstrdup(g->branch);
+	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct err *e = NULL;
+
+	if (fd < 0)
+		return NULL; /* it has gone again; without descriptors it waits for the next event */
+	if (!branch) {
+		const struct tree *t = dbproject_tree(&b->p, g->tree);
+
+		e = t ? branch_of_tree(t, &branch) : err_new(0, "no such work tree");
+	}
+	if (e) { /* the repository is gone, or between two states */
+		err_free(e);
+		reset_and_close(fd);
+		return NULL;
+	}
+	serve(b, g->service, branch, fd, g->tree);
+	return NULL;
+}
+
+static void gate_release(struct source *s)
+{
+	struct gate *g = container_of(s, struct gate, src);
+
+	free(g->service);
+	free(g->branch);
+	free(g->tree);
+	free(g);
+}
+
+static struct gate *find_gate(struct board *b, const char *address, uint16_t port)
+{
+	struct gate *g = b->gates;
+
+	while (g && (strcmp(g->address, address) || g->port != port))
+		g = g->next;
+	return g;
+}
+
+/* Listen at ADDRESS for SERVICE, unless we do.  What is in the way is a note, not an error: the other addresses
+ * work. */
+static struct err *want_gate(struct board *b, const struct dbservice *s, const char *address,
+			     const char *branch, const char *tree)
+{
+	struct port one = { .host = s->port, .host_last = s->port, .ctr = s->port, .ctr_last = s->port };
+	struct ports ports = { .v = &one, .n = 1 };
+	struct listeners l = { 0 };
+	struct gate *g = find_gate(b, address, s->port);
+	struct err *e;
+
+	if (g && str_eq(g->branch, branch) && str_eq(g->tree, tree) && !strcmp(g->service, s->name)) {
+		g->wanted = true;
+		return NULL;
+	}
+	if (g) { /* the address stays, what it is for has changed: renamed */
+		free(g->branch);
+		free(g->tree);
+		free(g->service);
+		g->branch = xstrdup(branch);
+		g->tree = xstrdup(tree);
+		g->service = xstrdup(s->name);
+		g->wanted = true;
+		return NULL;
+	}
+	snprintf(one.ip, sizeof(one.ip), "%s", address);
+	e = publish_open(&ports, &l, &b->notes);
+	if (e) {
+		_cleanup_free_ char *line = err_line(e);
+
+		strv_addf(&b->notes, "%s", line);
+		err_free(e);
+		return NULL;
+	}
+	g = xcalloc(1, sizeof(*g));
+	g->b = b;
+	snprintf(g->address, sizeof(g->address), "%s", address);
+	g->port = s->port;
+	g->service = xstrdup(s->name);
+	g->branch = xstrdup(branch);
+	g->tree = xstrdup(tree);
+	g->wanted = true;
+	g->src = (struct source){ .fd = l.v[0].fd, .ready = gate_ready, .release = gate_release };
+	l.v[0].fd = -1;
+	listeners_done(&l);
+	g->next = b->gates;
+	b->gates = g;
+	return loop_add(&b->loop, &g->src, EPOLLIN);
+}
+
+static void drop_unwanted(struct board *b)
+{
+	struct gate **at = &b->gates;
+
+	while (*at) {
+		struct gate *g = *at;
+
+		if (g->wanted) {
+			at = &g->next;
+			continue;
+		}
+		*at = g->next;
+		loop_del_close(&b->loop, &g->src);
+	}
+}
+
+/* --- HEAD moves ------------------------------------------------------------------------------- */
+
+static void watch_dir(struct board *b, const char *dir)
+{
+	struct watched *w;
+
+	for (w = b->watches; w; w = w->next)
+		if (!strcmp(w->dir, dir))
+			return;
+	w = xcalloc(1, sizeof(*w));
+	w->dir = xstrdup(dir);
+	/* git writes HEAD.lock and renames it */
+	w->wd = inotify_add_watch(b->inotify.fd, dir, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR);
+	w->next = b->watches;
+	b->watches = w;
+}
+
+static struct err *inotify_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct board *b = container_of(s, struct board, inotify);
+	union {
+		struct inotify_event ev;
+		char bytes[4096];
+	} buf;
+	ssize_t n = read(s->fd, &buf, sizeof(buf));
+
+	for (ssize_t at = 0; at < n;) {
+		struct inotify_event ev;
+
+		memcpy(&ev, buf.bytes + at, sizeof(ev));
+		if (ev.len && !strcmp(buf.bytes + at + sizeof(ev), "HEAD"))
+			timer_set(&b->settle, SETTLE_MS, 0);
+		at += (ssize_t)(sizeof(ev) + ev.len);
+	}
+	return NULL;
+}
+
+/* End what is connected through the address of work tree T with another branch than BRANCH. */
+static void cut_others(struct board *b, const struct tree *t, const char *branch)
+{
+	for (struct conn *c = b->conns; c; c = c->next)
+		if (str_eq(c->tree, t->dir) && strcmp(c->t->branch, branch) &&
+		    send(c->leash.fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+			continue; /* it has just ended */
+}
+
+static void follow_heads(struct board *b)
+{
+	for (size_t i = 0; i < b->p.n_trees; i++) {
+		const struct tree *t = &b->p.trees[i];
+		_cleanup_free_ char *branch = NULL;
+		struct err *e = branch_of_tree(t, &branch);
+
+		if (!e) {
+			cut_others(b, t, branch);
+			if (t->env_file)
+				e = envfile_write(&b->p, t, branch);
+		}
+		err_free(e); /* the work tree is gone, or read-only: its connections stay what they are */
+	}
+}
+
+static struct err *settled(struct timer *t)
+{
+	follow_heads(container_of(t, struct board, settle));
+	return NULL;
+}
+
+/* --- the record ------------------------------------------------------------------------------- */
+
+static struct err *reload(struct board *b)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	struct dbproject p = { 0 };
+	bool any = false;
+	struct err *e = dbproject_open(b->st, b->id, false, &d, &p);
+
+	if (e)
+		return e;
+	dbproject_done(&b->p);
+	b->p = p;
+	strv_done(&b->notes);
+	for (struct gate *g = b->gates; g; g = g->next)
+		g->wanted = false;
+	for (size_t i = 0; i < b->p.n_trees; i++)
+		if (*b->p.trees[i].dir)
+			watch_dir(b, b->p.trees[i].dir);
+	for (size_t i = 0; i < b->p.n_services && !e; i++) {
+		const struct dbservice *s = &b->p.services[i];
+
+		if (!s->up)
+			continue;
+		any = true;
+		for (size_t k = 0; k < b->p.n_trees && !e; k++)
+			e = want_gate(b, s, b->p.trees[k].address, NULL, b->p.trees[k].dir);
+		for (size_t k = 0; k < s->n_forks && !e; k++) {
+			const struct branch *br = dbproject_branch(&b->p, s->forks[k].branch);
+
+			if (br)
+				e = want_gate(b, s, br->address, br->name, NULL);
+			arm_idle(find_target(b, s->name, s->forks[k].branch));
+		}
+	}
+	drop_unwanted(b);
+	follow_heads(b);
+	if (!any)
+		loop_stop(&b->loop);
+	return e;
+}
+
+struct asker {
+	struct source src;
+	struct board *b;
+};
+
+static void asker_release(struct source *s)
+{
+	free(container_of(s, struct asker, src));
+}
+
+static struct err *asker_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct board *b = container_of(s, struct asker, src)->b;
+	struct ctl_msg msg;
+	_cleanup_str_ struct str notes = { 0 };
+	size_t len = 0;
+	struct err *e = ctl_recv(s->fd, &msg, &len, NULL);
+
+	if (err_is(e, EAGAIN)) {
+		err_free(e);
+		return NULL;
+	}
+	if (!e && msg.type == CTL_UPDATE) {
+		e = reload(b);
+		for (size_t i = 0; i < b->notes.n; i++)
+			str_addf(&notes, "%s\n", b->notes.v[i]);
+		if (e)
+			err_free(ctl_send_err(s->fd, e)); /* it may be gone */
+		else
+			err_free(ctl_send(s->fd, CTL_OK, 0, notes.s,
+					  notes.len < CTL_DATA_MAX ? notes.len : 0, -1));
+		err_free(e);
+		return NULL;
+	}
+	err_free(e);
+	loop_del_close(&b->loop, s);
+	return NULL;
+}
+
+static struct err *ctl_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct board *b = container_of(s, struct board, ctl);
+	struct asker *a;
+	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct err *e;
+
+	if (fd < 0)
+		return NULL;
+	a = xcalloc(1, sizeof(*a));
+	a->b = b;
+	a->src = (struct source){ .fd = fd, .ready = asker_ready, .release = asker_release };
+	e = loop_add(&b->loop, &a->src, EPOLLIN);
+	if (e) { /* that one sees its connection closed */
+		err_free(e);
+		close(fd);
+		free(a);
+	}
+	return NULL;
+}
+
+static struct err *signals_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct board *b = container_of(s, struct board, signals);
+	struct signalfd_siginfo si;
+
+	if (read(s->fd, &si, sizeof(si)) == sizeof(si))
+		loop_stop(&b->loop);
+	return NULL;
+}
+
+/* What was not used for its time to live goes. */
+NORETURN static void expirer_main(struct board *b)
+{
+	_cleanup_strv_ struct strv removed = { 0 };
+
+	err_free(branch_expire(b->st, b->id, &removed)); /* best effort: the next hour tries again */
+	if (removed.n) /* its addresses are not needed any more */
+		err_free(switchboard_update(b->st, b->id, NULL));
+	_exit(0);
+}
+
+static struct err *expire_due(struct timer *t)
+{
+	struct board *b = container_of(t, struct board, expire);
+	int result[2];
+	pid_t pid = fork_worker(b, result);
+
+	if (pid == 0) {
+		pid_t child = fork(); /* nobody waits for it */
+
+		if (child == 0)
+			expirer_main(b);
+		_exit(0);
+	}
+	if (pid > 0) {
+		int status;
+
+		err_free(proc_wait_pid(pid, &status)); /* it ends at once */
+		close(result[0]);
+	}
+	timer_set(&b->expire, EXPIRE_MS, 0);
+	return NULL;
+}
+
+static struct err *begin(struct board *b)
+{
+	sigset_t mask;
+	struct err *e;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	e = loop_init(&b->loop);
+	b->signals = (struct source){ .fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK),
+				      .ready = signals_ready };
+	b->inotify = (struct source){ .fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK),
+				      .ready = inotify_ready };
+	if (!e && (b->signals.fd < 0 || b->inotify.fd < 0))
+		e = err_new(errno, "watching signals and repositories");
+	e = e ?: loop_add(&b->loop, &b->signals, EPOLLIN);
+	e = e ?: loop_add(&b->loop, &b->inotify, EPOLLIN);
+	e = e ?: timer_init(&b->loop, &b->settle, settled);
+	e = e ?: timer_init(&b->loop, &b->expire, expire_due);
+	if (!e)
+		timer_set(&b->expire, FIRST_EXPIRE_MS, 0);
+	e = e ?: ctl_listen(b->dir, &b->ctl.fd);
+	b->ctl.ready = ctl_ready;
+	e = e ?: loop_add(&b->loop, &b->ctl, EPOLLIN);
+	return e ?: reload(b);
+}
+
+/* STARTER gets 'k' and the notes, or an error. */
+NORETURN static void board_main(struct store *st, const char *id, int dir, int lock, int starter)
+{
+	struct board *b = xcalloc(1, sizeof(*b));
+	int keep[STORE_FDS + 3] = { [STORE_FDS] = dir, lock, starter };
+	_cleanup_str_ struct str text = { 0 };
+	int null;
+	struct err *e;
+
+	setsid();
+	prctl(PR_SET_NAME, "devbox-switch");
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int i = 0; i < 3; i++)
+		dup2(null, i);
+	store_fds(st, keep);
+	fd_close_except(keep, ARRAY_LEN(keep));
+	proc_title_set("devbox: switchboard of %s", id);
+	if (chdir("/") < 0)
+		_exit(125); /* cannot happen: "/" exists */
+	b->st = st;
+	b->id = xstrdup(id);
+	b->dir = dir;
+	b->lock = lock;
+	b->ctl.fd = b->inotify.fd = b->signals.fd = -1;
+	e = begin(b);
+	if (e) {
+		err_free(ctl_send_err(starter, e)); /* it may be gone */
+		_exit(1);
+	}
+	for (size_t i = 0; i < b->notes.n; i++)
+		str_addf(&text, "%s\n", b->notes.v[i]);
+	err_free(ctl_send(starter, CTL_OK, 0, text.s, text.len < CTL_DATA_MAX ? text.len : 0, -1));
+	close(starter);
+	proc_trim_memory();
+	err_free(loop_run(&b->loop)); /* nobody is there to hear of it; the next devbox starts another one */
+	unlinkat(b->dir, "ctl", 0);
+	_exit(0);
+}
+
+/* --- from outside ----------------------------------------------------------------------------- */
+
+static struct err *take_answer(int sock, struct strv *notes)
+{
+	struct ctl_msg msg;
+	size_t len;
+	struct err *e = ctl_recv(sock, &msg, &len, NULL);
+
+	if (!e && msg.type == CTL_FAIL)
+		return err_recv(msg.data, len);
+	if (!e && msg.type != CTL_OK)
+		return err_new(ECONNRESET, "the switchboard ended unexpectedly");
+	if (e)
+		return e;
+	msg.data[len < CTL_DATA_MAX ? len : CTL_DATA_MAX - 1] = '\0';
+	for (char *line, *rest = msg.data; notes && (line = strsep(&rest, "\n")) != NULL;)
+		if (*line)
+			strv_add(notes, line);
+	return NULL;
+}
+
+static struct err *start(struct store *st, const char *id, int dir, int lock, struct strv *notes)
+{
+	struct err *e;
+	int fds[2];
+	pid_t pid;
+
+	e = fd_socketpair(SOCK_SEQPACKET, fds);
+	if (e)
+		return e;
+	pid = fork();
+	if (pid == 0)
+		board_main(st, id, dir, lock, fds[1]);
+	close(fds[1]); /* or its end would never be seen */
+	if (pid < 0)
+		e = err_new(errno, "forking the switchboard");
+	e = e ?: take_answer(fds[0], notes);
+	close(fds[0]);
+	return e;
+}
+
+struct err *switchboard_update(struct store *st, const char *project, struct strv *notes)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	bool up = false;
+	struct err *e = dbproject_open(st, project, false, &d, &p);
+
+	for (size_t i = 0; i < p.n_services; i++)
+		up |= p.services[i].up;
+	/* one that ends just now still holds the lock for a moment */
+	for (unsigned tries = 0; !e && tries < RETRIES; tries++) {
+		_cleanup_close_ int sock = -1, lock = -1;
+
+		e = ctl_connect(d.dir, &sock);
+		if (!e) {
+			e = ctl_send(sock, CTL_UPDATE, 0, NULL, 0, -1);
+			e = e ?: take_answer(sock, notes);
+			if (!e)
+				return NULL;
+		}
+		if (!err_is(e, ECONNREFUSED) && !err_is(e, ENOENT) && !err_is(e, EPIPE) &&
+		    !err_is(e, ECONNRESET))
+			break;
+		err_free(TAKE_PTR(e));
+		if (!up)
+			return NULL;
+		e = lock_try(d.dir, "switch", false, &lock);
+		if (!e && lock >= 0)
+			return start(st, project, d.dir, lock, notes);
+		poll(NULL, 0, RETRY_MS);
+	}
+	return err_wrap(e ?: err_new(ETIMEDOUT, "it is busy"), "the switchboard of %s", project);
+}
+
+bool switchboard_runs(struct store *st, const char *project)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	struct err *e = dbproject_open(st, project, false, &d, &p);
+	bool runs = !e && lock_is_held(d.dir, "switch");
+
+	err_free(e); /* no such project: nothing runs */
+	return runs;
+}
+
+struct err *switchboard_resume(struct store *st, struct strv *ret_projects)
+{
+	_cleanup_strv_ struct strv ids = { 0 };
+	struct err *all = dbproject_list(st, &ids);
+
+	for (size_t i = 0; i < ids.n; i++) {
+		_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+		_cleanup_dbproject_ struct dbproject p = { 0 };
+		bool up = false;
+		struct err *e = dbproject_open(st, ids.v[i], false, &d, &p);
+
+		for (size_t k = 0; k < p.n_services; k++)
+			up |= p.services[k].up;
+		if (!e && up && !lock_is_held(d.dir, "switch")) {
+			e = switchboard_update(st, ids.v[i], NULL);
+			if (!e)
+				strv_add(ret_projects, ids.v[i]);
+		}
+		all = err_also(all, e);
+	}
+	return all;
+}

@@ -1,0 +1,285 @@
+/* How it works
+ *
+ *	monitor of a container --connect, JOIN (slirp/join.h) with its packet descriptor--> hub_member
+ *	hub_member --> switch_port (slirp/switch.c), names (slirp/names.c)
+ *	the switch --query()--> nameserver (slirp/nameserver.c) --switch_answer()--> the switch
+ *	libslirp --TCP to port 53--> unix socket "dns" --> the same nameserver
+ *
+ * The first monitor that finds nobody behind "ctl" takes the lock, binds "ctl" anew and forks us (core/box/
+ * membership.c): connections are queued from that moment.  With the last member gone we look once more whether somebody
+ * has connected, then end; who connects in just this moment sees his connection reset, and does the same again.
+ *
+ * If we are killed, every monitor sees its connection end, one of them forks the next of us, and all join again with
+ * the same addresses and copies of the same packet descriptors: frames wait in the devices meanwhile. */
+#include "slirp/hub.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+#include "slirp/join.h"
+#include "slirp/nameserver.h"
+#include "slirp/switch.h"
+
+enum { FIRST_MS = 10000, BACKLOG = 128 };
+
+struct hub_member {
+	struct source src;
+	struct hub *h;
+	struct hub_member *next;
+	struct switch_port *port; /* NULL until it has joined */
+	char *id;
+};
+
+struct hub {
+	const struct hub_cfg *cfg;
+	struct loop loop;
+	struct source listen;
+	struct netswitch *sw;
+	struct names *names;
+	struct nameserver *ns;
+	struct hub_member *members;
+	struct timer first; /* somebody must come */
+	char dns_path[64];
+};
+
+/* -- members --------------------------------------------------------------------------------------------------- */
+
+static void member_release(struct source *s)
+{
+	struct hub_member *m = container_of(s, struct hub_member, src);
+
+	free(m->id);
+	free(m);
+}
+
+static bool accept_all(struct hub *h);
+
+/* The name server may have them already under another connection: a monitor that came back. */
+static void leave_names(struct hub_member *m)
+{
+	for (const struct hub_member *o = m->h->members; o; o = o->next)
+		if (o != m && o->id && !strcmp(o->id, m->id))
+			return;
+	names_remove(m->h->names, m->id);
+}
+
+static void leave(struct hub_member *m)
+{
+	struct hub *h = m->h;
+	struct hub_member **at = &h->members;
+
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	if (m->port) {
+		switch_detach(m->port);
+		leave_names(m);
+	}
+	m->src.release = member_release;
+	loop_del_close(&h->loop, &m->src);
+	if (!h->members && !accept_all(h))
+		loop_stop(&h->loop);
+}
+
+static void enter_names(struct hub *h, const struct join *j)
+{
+	const struct names_member n = {
+		.id = j->id, .names = (const char *const *)j->names.v, .ip = j->ip, .ip6 = j->ip6
+	};
+
+	names_add(h->names, &n);
+}
+
+/* FD -1: it has joined before, other things are to be known of it. */
+static struct err *join(struct hub_member *m, const struct join *j, int fd)
+{
+	struct err *e;
+
+	if (m->port) {
+		if (fd >= 0)
+			close(fd);
+		switch_update(m->port, j);
+		enter_names(m->h, j);
+		return NULL;
+	}
+	if (fd < 0)
+		return err_new(0, "joining without a device");
+	e = fd_nonblock(fd, true);
+	if (e) {
+		close(fd);
+		return e;
+	}
+	e = switch_attach(m->h->sw, fd, j, &m->port);
+	if (e)
+		return e;
+	m->id = xstrdup(j->id);
+	enter_names(m->h, j);
+	timer_set(&m->h->first, 0, 0);
+	return NULL;
+}
+
+static struct err *member_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct hub_member *m = container_of(s, struct hub_member, src);
+	_cleanup_free_ char *buf = xmalloc(JOIN_MAX);
+	_cleanup_join_ struct join j = { 0 };
+	size_t len, n_fds = 1;
+	int fd = -1;
+	struct err *e = fd_recv(s->fd, buf, JOIN_MAX, &len, &fd, &n_fds);
+
+	if (err_is(e, EAGAIN)) {
+		err_free(e);
+		return NULL;
+	}
+	if (!e && len)
+		e = join_parse(buf, len, &j);
+	if (!e && len && j.id)
+		e = join(m, &j, fd);
+	else if (fd >= 0)
+		close(fd);
+	if (e || !len || !j.id) {
+		err_free(e); /* nobody to tell: its monitor sees the connection end */
+		leave(m);
+	}
+	return NULL;
+}
+
+/* True: somebody came. */
+static bool accept_all(struct hub *h)
+{
+	bool any = false;
+	int fd;
+
+	while ((fd = accept4(h->listen.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		struct hub_member *m = xcalloc(1, sizeof(*m));
+		struct err *e;
+
+		m->src = (struct source){ .fd = fd, .ready = member_ready };
+		m->h = h;
+		e = loop_add(&h->loop, &m->src, EPOLLIN);
+		if (e) {
+			err_free(e); /* its monitor sees the connection end and tries again */
+			close(fd);
+			free(m);
+			continue;
+		}
+		m->next = h->members;
+		h->members = m;
+		any = true;
+	}
+	return any;
+}
+
+static struct err *listen_ready(struct source *s, uint32_t events UNUSED)
+{
+	accept_all(container_of(s, struct hub, listen));
+	return NULL;
+}
+
+static struct err *nobody_came(struct timer *t)
+{
+	loop_stop(&container_of(t, struct hub, first)->loop);
+	return NULL;
+}
+
+/* -- names ----------------------------------------------------------------------------------------------------- */
+
+_Static_assert((int)FRAME_UDP_HEAD <= (int)DNS_CLIENT_MAX,
+	       "a client is known by the headers of its question");
+
+static void reply(void *arg, const uint8_t head[DNS_CLIENT_MAX], const uint8_t *msg, size_t len)
+{
+	const struct hub *h = arg;
+
+	switch_answer(h->sw, head, msg, len);
+}
+
+static void query(void *arg, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg, size_t len)
+{
+	struct hub *h = arg;
+	struct dns_client c = { .reply = reply, .arg = h };
+
+	memcpy(c.key, head, FRAME_UDP_HEAD);
+	memcpy(&c.who, head + 8, sizeof(c.who)); /* the end of the sender's hardware address */
+	c.who |= 1; /* 0 is that of TCP */
+	nameserver_query(h->ns, &c, msg, len);
+}
+
+static struct err *listen_dns(struct hub *h)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un sun;
+
+	fd_sun(h->cfg->dir, "dns", &sun);
+	memcpy(h->dns_path, sun.sun_path, sizeof(h->dns_path) - 1);
+	if (unlinkat(h->cfg->dir, "dns", 0) < 0 && errno != ENOENT)
+		return err_new(errno, "removing an old socket");
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(fd, BACKLOG) < 0)
+		return err_new(errno, "opening the name server's socket");
+	return nameserver_listen(h->ns, TAKE_FD(fd));
+}
+
+/* -- the process ----------------------------------------------------------------------------------------------- */
+
+static struct err *run(struct hub *h)
+{
+	const struct hub_cfg *cfg = h->cfg;
+	struct switch_cfg sc = {
+		.addrs = cfg->addrs,
+		.ipv6 = cfg->ipv6,
+		.internal = cfg->internal,
+		.dns_socket = h->dns_path,
+		.query = query,
+		.arg = h,
+	};
+	struct names_cfg nc = { cfg->name, cfg->addrs, cfg->ipv6, cfg->internal };
+	struct err *e = loop_init(&h->loop);
+
+	h->names = names_new(&nc);
+	e = e ?: nameserver_new(&h->loop, h->names, "/etc/resolv.conf", &h->ns);
+	e = e ?: listen_dns(h);
+	e = e ?: switch_new(&h->loop, &sc, &h->sw);
+	e = e ?: timer_init(&h->loop, &h->first, nobody_came);
+	h->listen = (struct source){ .fd = cfg->listen, .ready = listen_ready };
+	e = e ?: loop_add(&h->loop, &h->listen, EPOLLIN);
+	if (e)
+		return e;
+	timer_set(&h->first, FIRST_MS, 0);
+	proc_trim_memory();
+	return loop_run(&h->loop);
+}
+
+/* Two descriptors a member, and one a connection of the stack. */
+static void raise_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+void hub_main(const struct hub_cfg *cfg)
+{
+	struct hub *h = xcalloc(1, sizeof(*h));
+	struct err *e;
+
+	h->cfg = cfg;
+	prctl(PR_SET_NAME, "devbox-network");
+	proc_title_set("devbox: network %s", cfg->name);
+	signal(SIGPIPE, SIG_IGN);
+	raise_limit();
+	e = run(h);
+	/* under the lock, so that it is nobody else's */
+	unlinkat(cfg->dir, "ctl", 0);
+	unlinkat(cfg->dir, "dns", 0);
+	_exit(e ? 1 : 0);
+}

@@ -1,0 +1,39 @@
+/* slirp/join.h -- the words between the monitor of a container and the process of a network.  Pure, no I/O.
+ *
+ * A SOCK_SEQPACKET unix socket, networks/<name>/ctl.  A monitor connects and sends one message: a JSON object, with the
+ * container's packet descriptor beside it.  Further messages on the connection (without a descriptor) take the place of
+ * the first: other names.  When the connection ends, the container has left; a message "{}" says so, and the process
+ * ends the connection when it has let go of the descriptor.
+ * Everything that can open the socket is the user's own, but for containers that were given his home directory. */
+#ifndef SLIRP_JOIN_H
+#define SLIRP_JOIN_H
+
+#include <netinet/in.h>
+#include <stdint.h>
+
+#include "core/base/str.h"
+#include "slirp/addrs.h"
+#include "slirp/netns.h"
+#include "slirp/port.h"
+
+enum { JOIN_MAX = 65536, JOIN_NAMES_MAX = 256, JOIN_PORTS_MAX = 4096 };
+
+struct join {
+	char *id; /* the container's; NULL: it leaves */
+	struct strv names; /* its own first */
+	struct in_addr ip;
+	struct in6_addr ip6; /* zero: none */
+	uint8_t mac[NET_MAC_LEN];
+	enum packet_kind kind;
+	bool host_loopback; /* the gateway's address leads it to the host's 127.0.0.1 and ::1 */
+	struct ports ports; /* what it publishes on the host: others reach that through the gateway */
+};
+void join_done(struct join *j);
+#define _cleanup_join_ _cleanup_(join_done)
+
+/* The message; the caller frees it. */
+char *join_pack(const struct join *j, size_t *ret_len);
+/* Errors: what is wrong with it. */
+struct err *join_parse(const char *msg, size_t len, struct join *ret) MUST_CHECK;
+
+#endif

@@ -1,0 +1,417 @@
+#include "slirp/switch.h"
+
+#include <arpa/inet.h>
+#include <net/ethernet.h>
+#include <netinet/if_ether.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+#include "core/base/proc.h"
+#include "core/base/str.h"
+#include "slirp/stack.h"
+
+enum {
+	FRAMES_PER_WAKE = 64,
+	DNS_PORT = 53,
+	LARGE_FRAME = 16384, /* worth giving memory back afterwards */
+	TIDY_MS = 1000,
+	BUF_BYTES = (FRAME_MAX + (int)sizeof(struct virtio_net_hdr) + 4095) & ~4095,
+	BUCKETS = 256,
+};
+
+struct switch_port {
+	struct source src;
+	struct netswitch *sw;
+	struct switch_port *next, *next_in_bucket;
+	uint8_t mac[NET_MAC_LEN];
+	struct in_addr ip;
+	bool host_loopback;
+	struct ports ports;
+};
+
+struct netswitch {
+	struct loop *loop;
+	struct switch_cfg cfg;
+	struct stack *stack;
+	struct switch_port *ports;
+	struct switch_port *by_mac[BUCKETS];
+	uint8_t gateway_mac[NET_MAC_LEN];
+	struct timer tidy;
+	bool tidy_set, large; /* large frames passed since the timer was set */
+	uint8_t *buf; /* BUF_BYTES, mapped: a virtio header and a frame */
+};
+
+/* -- out of the switch ----------------------------------------------------------------------------------------- */
+
+static struct switch_port **bucket(struct netswitch *sw, const uint8_t mac[NET_MAC_LEN])
+{
+	return &sw->by_mac[(uint8_t)(mac[5] ^ mac[4] * 31)];
+}
+
+static struct switch_port *by_mac(struct netswitch *sw, const uint8_t mac[NET_MAC_LEN])
+{
+	struct switch_port *p = *bucket(sw, mac);
+
+	while (p && memcmp(p->mac, mac, NET_MAC_LEN) != 0)
+		p = p->next_in_bucket;
+	return p;
+}
+
+static struct switch_port *by_ip(struct netswitch *sw, struct in_addr ip)
+{
+	struct switch_port *p = sw->ports;
+
+	while (p && p->ip.s_addr != ip.s_addr)
+		p = p->next;
+	return p;
+}
+
+/* A full queue, or a device that is down, loses frames, as on any wire: TCP sends them again. */
+static void put(const struct switch_port *p, const void *data, size_t len)
+{
+	ssize_t n = write(p->src.fd, data, len);
+
+	(void)n;
+}
+
+/* A frame of ours, or of the stack, cut to the MTU. */
+static void put_split(const struct switch_port *p, const uint8_t *frame, size_t len)
+{
+	struct frame_piece piece = { 0 };
+
+	while (frame_split(frame, len, p->sw->cfg.addrs.mtu, &piece)) {
+		struct iovec iov[] = {
+			{ &piece.vh, sizeof(piece.vh) },
+			{ piece.head, piece.head_len },
+			{ (uint8_t *)frame + piece.at, piece.len },
+		};
+
+		if (writev(p->src.fd, iov, ARRAY_LEN(iov)) < 0)
+			break;
+	}
+}
+
+static void from_stack(void *arg, const uint8_t *frame, size_t len)
+{
+	struct netswitch *sw = arg;
+	struct switch_port *p;
+
+	if (!(frame[0] & 1)) {
+		p = by_mac(sw, frame);
+		if (p)
+			put_split(p, frame, len);
+		return;
+	}
+	for (p = sw->ports; p; p = p->next)
+		put_split(p, frame, len);
+}
+
+static bool find_mac(void *arg, struct in_addr ip, uint8_t ret[NET_MAC_LEN])
+{
+	const struct switch_port *p = by_ip(arg, ip);
+
+	if (p)
+		memcpy(ret, p->mac, NET_MAC_LEN);
+	return p != NULL;
+}
+
+void switch_answer(struct netswitch *sw, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg,
+		   size_t len)
+{
+	_cleanup_free_ uint8_t *frame = xmalloc(FRAME_UDP_HEAD + len);
+
+	from_stack(sw, frame, frame_udp_answer(head, msg, len, frame));
+}
+
+/* -- to the way out -------------------------------------------------------------------------------------------- */
+
+static bool is_published(const struct netswitch *sw, const struct frame_info *f)
+{
+	for (const struct switch_port *p = sw->ports; p && f->has_ports; p = p->next)
+		for (size_t i = 0; i < p->ports.n; i++) {
+			const struct port *port = &p->ports.v[i];
+
+			if (port->host == f->port &&
+			    (port->proto == PORT_TCP) == (f->proto == IPPROTO_TCP))
+				return true;
+		}
+	return false;
+}
+
+enum way { WAY_OUT, WAY_QUERY, WAY_REFUSE, WAY_NONE };
+
+static enum way way_of(const struct switch_port *p, const struct frame_info *f)
+{
+	const struct net_addrs *a = &p->sw->cfg.addrs;
+	size_t ip_len = f->v6 ? sizeof(a->ip6) : sizeof(a->ip);
+	bool gateway = !memcmp(f->dst, f->v6 ? (const void *)&a->gateway6 : &a->gateway, ip_len);
+	bool dns = !memcmp(f->dst, f->v6 ? (const void *)&a->dns6 : &a->dns, ip_len);
+	struct in6_addr net6 = net_addrs_network6(a);
+	uint32_t ip;
+
+	if (f->v6 && !p->sw->cfg.ipv6)
+		return WAY_NONE;
+	if (dns && f->has_ports && f->port == DNS_PORT)
+		return f->proto == IPPROTO_UDP ? WAY_QUERY : f->v6 ? WAY_REFUSE : WAY_OUT;
+	if (gateway && (p->host_loopback || f->proto == IPPROTO_ICMP ||
+			f->proto == IPPROTO_ICMPV6 || is_published(p->sw, f)))
+		return WAY_OUT;
+	if (gateway || dns)
+		return WAY_REFUSE;
+	if (f->v6) { /* a group: neighbour discovery, frame_check() leaves nothing else */
+		if (f->dst[0] == 0xff)
+			return WAY_OUT;
+		if (!memcmp(f->dst, &net6, a->prefix6 / 8))
+			return WAY_NONE; /* a container that is not there */
+	} else {
+		memcpy(&ip, f->dst, sizeof(ip));
+		if ((ip & net_addrs_mask(a).s_addr) == net_addrs_network(a).s_addr)
+			return WAY_NONE;
+	}
+	return p->sw->cfg.internal ? WAY_NONE : WAY_OUT;
+}
+
+static void way_out(struct switch_port *p, struct virtio_net_hdr *vh, uint8_t *frame, size_t len)
+{
+	struct netswitch *sw = p->sw;
+	uint8_t head[FRAME_UDP_HEAD], refusal[FRAME_REFUSAL_MAX];
+	const uint8_t *msg;
+	struct frame_info f;
+	size_t n;
+
+	if (!frame_check(frame, len, vh, &sw->cfg.addrs) || !frame_look(frame, len, &f))
+		return;
+	switch (way_of(p, &f)) {
+	case WAY_OUT:
+		stack_input(sw->stack, frame, len);
+		break;
+	case WAY_QUERY:
+		if (frame_to_dns(frame, len, &sw->cfg.addrs, DNS_PORT, head, &msg, &n))
+			sw->cfg.query(sw->cfg.arg, head, msg, n);
+		break;
+	case WAY_REFUSE:
+		n = frame_refuse(frame, len, refusal);
+		if (n)
+			put_split(p, refusal, n);
+		break;
+	case WAY_NONE:
+		break;
+	}
+}
+
+/* -- into the switch ------------------------------------------------------------------------------------------- */
+
+/* "Who has the gateway?"  True: it is answered. */
+static bool answer_arp(struct switch_port *p, const uint8_t *frame, const struct ether_arp *ask)
+{
+	uint8_t reply[ETH_HLEN + sizeof(struct ether_arp)];
+	struct ether_arp arp = *ask;
+	struct in_addr ip;
+
+	memcpy(&ip, ask->arp_tpa, sizeof(ip));
+	if (ip.s_addr != p->sw->cfg.addrs.gateway.s_addr && ip.s_addr != p->sw->cfg.addrs.dns.s_addr)
+		return false;
+	arp.ea_hdr.ar_op = htons(ARPOP_REPLY);
+	memcpy(arp.arp_sha, p->sw->gateway_mac, NET_MAC_LEN);
+	memcpy(arp.arp_spa, ask->arp_tpa, sizeof(arp.arp_spa));
+	memcpy(arp.arp_tha, ask->arp_sha, sizeof(arp.arp_tha));
+	memcpy(arp.arp_tpa, ask->arp_spa, sizeof(arp.arp_tpa));
+	memcpy(reply, p->mac, NET_MAC_LEN);
+	memcpy(reply + NET_MAC_LEN, p->sw->gateway_mac, NET_MAC_LEN);
+	memcpy(reply + 2 * NET_MAC_LEN, frame + 2 * NET_MAC_LEN, 2);
+	memcpy(reply + ETH_HLEN, &arp, sizeof(arp));
+	put_split(p, reply, sizeof(reply));
+	return true;
+}
+
+/* To all, or to the one who is asked for. */
+static void to_group(struct switch_port *from, struct virtio_net_hdr *vh, uint8_t *frame, size_t len)
+{
+	unsigned type = (unsigned)(frame[12] << 8 | frame[13]);
+	const size_t all = sizeof(*vh) + len;
+	struct ether_arp ask;
+
+	if (type == ETH_P_ARP && len >= ETH_HLEN + sizeof(ask)) {
+		struct switch_port *to;
+		struct in_addr ip;
+
+		memcpy(&ask, frame + ETH_HLEN, sizeof(ask));
+		if (ask.ea_hdr.ar_op == htons(ARPOP_REQUEST) && answer_arp(from, frame, &ask))
+			return;
+		memcpy(&ip, ask.arp_tpa, sizeof(ip));
+		to = by_ip(from->sw, ip);
+		if (to && to != from) {
+			put(to, vh, all);
+			return;
+		}
+	}
+	for (struct switch_port *p = from->sw->ports; p; p = p->next)
+		if (p != from)
+			put(p, vh, all);
+	if (type == ETH_P_IPV6)
+		way_out(from, vh, frame, len); /* the stack may be meant: neighbour discovery */
+}
+
+static void take(struct switch_port *from, struct virtio_net_hdr *vh, uint8_t *frame, size_t len)
+{
+	struct switch_port *to;
+
+	if (len < ETH_HLEN || memcmp(frame + NET_MAC_LEN, from->mac, NET_MAC_LEN) != 0)
+		return;
+	if (len > LARGE_FRAME)
+		from->sw->large = true;
+	if (frame[0] & 1) {
+		to_group(from, vh, frame, len);
+		return;
+	}
+	to = by_mac(from->sw, frame);
+	if (to)
+		put(to, vh, sizeof(*vh) + len);
+	else
+		way_out(from, vh, frame, len);
+}
+
+static struct err *port_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct switch_port *p = container_of(s, struct switch_port, src);
+	struct netswitch *sw = p->sw;
+	struct virtio_net_hdr *vh = (void *)sw->buf;
+
+	for (int i = 0; i < FRAMES_PER_WAKE && s->fd >= 0; i++) {
+		ssize_t n = read(s->fd, sw->buf, sizeof(*vh) + FRAME_MAX);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n < 0 && errno == ENETDOWN)
+			break; /* the container has taken its device down; that is said once */
+		if (n < 0) { /* the device is gone with its namespace: the container has ended */
+			struct epoll_event none = { 0 };
+
+			epoll_ctl(sw->loop->epfd, EPOLL_CTL_DEL, s->fd, &none);
+			break;
+		}
+		if ((size_t)n > sizeof(*vh))
+			take(p, vh, sw->buf + sizeof(*vh), (size_t)n - sizeof(*vh));
+	}
+	if (sw->large && !sw->tidy_set) {
+		sw->tidy_set = true;
+		timer_set(&sw->tidy, TIDY_MS, 0);
+	}
+	return NULL;
+}
+
+/* The buffer's pages go back when no large frames have come for a moment. */
+static struct err *tidy(struct timer *t)
+{
+	struct netswitch *sw = container_of(t, struct netswitch, tidy);
+
+	if (sw->large)
+		timer_set(t, TIDY_MS, 0);
+	else
+		madvise(sw->buf, BUF_BYTES, MADV_DONTNEED);
+	sw->tidy_set = sw->large;
+	sw->large = false;
+	return NULL;
+}
+
+/* -- making ---------------------------------------------------------------------------------------------------- */
+
+struct err *switch_new(struct loop *loop, const struct switch_cfg *cfg, struct netswitch **ret)
+{
+	struct netswitch *sw = xcalloc(1, sizeof(*sw));
+	struct stack_cfg sc = {
+		.addrs = cfg->addrs,
+		.ipv6 = cfg->ipv6,
+		.dns_socket = cfg->dns_socket,
+		.output = from_stack,
+		.find = find_mac,
+		.arg = sw,
+	};
+	struct err *e;
+
+	sw->loop = loop;
+	sw->cfg = *cfg;
+	stack_mac(cfg->addrs.gateway, sw->gateway_mac);
+	sw->buf = mmap(NULL, BUF_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sw->buf == MAP_FAILED) {
+		free(sw);
+		return err_new(errno, "allocating a frame buffer");
+	}
+	e = timer_init(loop, &sw->tidy, tidy);
+	e = e ?: stack_new(loop, &sc, &sw->stack);
+	if (e) {
+		munmap(sw->buf, BUF_BYTES);
+		free(sw);
+		return e;
+	}
+	*ret = sw;
+	return NULL;
+}
+
+void switch_update(struct switch_port *p, const struct join *j)
+{
+	p->host_loopback = j->host_loopback;
+	ports_done(&p->ports);
+	ports_copy(&p->ports, &j->ports);
+}
+
+struct err *switch_attach(struct netswitch *sw, int packet_fd, const struct join *j,
+			  struct switch_port **ret)
+{
+	struct switch_port *p = xcalloc(1, sizeof(*p)), **at;
+	struct err *e;
+
+	p->src = (struct source){ .fd = packet_fd, .ready = port_ready };
+	p->sw = sw;
+	p->ip = j->ip;
+	memcpy(p->mac, j->mac, NET_MAC_LEN);
+	e = loop_add(sw->loop, &p->src, EPOLLIN);
+	if (e) {
+		close(packet_fd);
+		free(p);
+		return e;
+	}
+	switch_update(p, j);
+	at = bucket(sw, p->mac);
+	p->next_in_bucket = *at;
+	*at = p;
+	p->next = sw->ports;
+	sw->ports = p;
+	*ret = p;
+	return NULL;
+}
+
+static void port_release(struct source *s)
+{
+	struct switch_port *p = container_of(s, struct switch_port, src);
+
+	ports_done(&p->ports);
+	free(p);
+}
+
+void switch_detach(struct switch_port *p)
+{
+	struct switch_port **at = &p->sw->ports;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	for (at = bucket(p->sw, p->mac); *at != p;)
+		at = &(*at)->next_in_bucket;
+	*at = p->next_in_bucket;
+	p->src.release = port_release;
+	loop_del_close(p->sw->loop, &p->src);
+}
+
+void switch_free(struct netswitch *sw)
+{
+	if (!sw)
+		return;
+	while (sw->ports)
+		switch_detach(sw->ports);
+	stack_free(sw->stack);
+	timer_done(sw->loop, &sw->tidy);
+	munmap(sw->buf, BUF_BYTES);
+	free(sw);
+}

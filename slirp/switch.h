@@ -1,0 +1,47 @@
+/* slirp/switch.h -- a network's switch: frames between the packet descriptors of its containers, and to the way out.
+ *
+ * Frames travel with their virtio header as they are: a TCP segment of 64 KiB with its checksum unfinished crosses in
+ * one read and one write.  What is not for a container goes to the user-mode stack (slirp/stack.h), as far as the
+ * container may:
+ *   - the name server's address: questions over UDP go to query(), TCP to the stack
+ *   - the gateway's address: ping; the host's loopback for containers with host_loopback, or a published port of a
+ *     container of this network; the rest is refused (TCP reset, port unreachable)
+ *   - the world, unless the network is INTERNAL
+ * A container sends with its own hardware address only.
+ * Source: linux/virtio_net.h, RFC 826 (ARP). */
+#ifndef SLIRP_SWITCH_H
+#define SLIRP_SWITCH_H
+
+#include "core/base/loop.h"
+#include "slirp/addrs.h"
+#include "slirp/frame.h"
+#include "slirp/join.h"
+
+struct switch_cfg {
+	struct net_addrs addrs; /* of the network: gateway, name server, prefixes, MTU */
+	bool ipv6;
+	bool internal;
+	const char *dns_socket; /* see struct stack_cfg */
+	/* A question to the name server, to be answered by switch_answer() with the same HEAD, now or later. */
+	void (*query)(void *arg, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg, size_t len);
+	void *arg;
+};
+
+struct netswitch;
+struct err *switch_new(struct loop *loop, const struct switch_cfg *cfg, struct netswitch **ret)
+	MUST_CHECK;
+void switch_answer(struct netswitch *sw, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg,
+		   size_t len);
+
+struct switch_port;
+/* Attach a container.  Takes ownership of PACKET_FD in every case; J is copied as far as it is needed. */
+struct err *switch_attach(struct netswitch *sw, int packet_fd, const struct join *j,
+			  struct switch_port **ret) MUST_CHECK;
+/* What J says about host_loopback and ports replaces what was said before. */
+void switch_update(struct switch_port *p, const struct join *j);
+/* Closes the descriptor.  Closing the last one of a tap takes milliseconds (the kernel unregisters a device), so the
+ * container's monitor holds another one. */
+void switch_detach(struct switch_port *p);
+void switch_free(struct netswitch *sw);
+
+#endif
