@@ -58,7 +58,8 @@ struct build_request {
 	bool no_cache, pull;
 	enum build_net net;
 	int64_t shm_bytes; /* of RUN's /dev/shm; 0: the default */
-	/* Bring NAME from its registry into the store, for PLATFORM (NULL: this machine's), showing it; NULL: silently. */
+	/* Bring NAME from its registry into the store, for PLATFORM (NULL: this machine's), and show it.
+	 * NULL: silently. */
 	struct err *(*pull_shown)(void *arg, struct store *st, const char *name, const char *platform);
 	/* Runs in the calling process; may be NULL. */
 	void (*progress)(void *arg, const struct build_event *ev);
