@@ -54,8 +54,6 @@ static const struct opt opts[] = {
 	  "Set the networking mode for the \"RUN\" instructions (default, none, host)", OPT_STR,
 	  &opt_network, NULL },
 	{ 0, "no-cache", NULL, "Do not use cache when building the image", OPT_BOOL, &req.no_cache, NULL },
-	{ 'o', "output", "stringArray", "Output destination (format: \"type=local,dest=path\")",
-	  OPT_LIST, &req.outputs, NULL },
 	{ 0, "platform", "string", "Set target platform for build", OPT_STR, &req.platform, NULL },
 	{ 0, "progress", "string", "Set type of progress output (\"auto\", \"plain\", \"tty\", \"quiet\")",
 	  OPT_STR, &opt_progress, NULL },
