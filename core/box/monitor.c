@@ -449,7 +449,7 @@ static struct err *change_networks(struct monitor *m)
 	if (!str_eq(own->name, s.name)) {
 		free(own->name);
 		own->name = xstrdup(s.name);
-		boxnet_renamed(&m->nets, m->b);
+		boxnet_tell(&m->nets, m->b);
 	}
 	spec_done(&s);
 	listeners_ports(&m->listeners, &published);
@@ -708,6 +708,7 @@ static void relay_close(struct monitor *m, int control)
 			close(fds[i]);
 	for (struct client *c = m->clients; c; c = c->next)
 		close(c->src.fd);
+	boxnet_close(&m->nets);
 }
 
 static struct err *relay_start(struct monitor *m)
