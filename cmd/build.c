@@ -19,10 +19,11 @@ static const char *opt_progress, *opt_network;
 
 static struct err *add_host(const char *value, void *to)
 {
-	struct err *e = hosts_check(value);
+	char *entry;
+	struct err *e = hosts_check(value, &entry);
 
 	if (!e)
-		strv_add(to, value);
+		strv_take(to, entry);
 	return e;
 }
 
