@@ -14,9 +14,9 @@
  *              is slow in the kernel: unmounting, closing the tap, removing files.
  *   WAITING    between two runs: recorded ("restarting") and told likewise; everything of the run is taken down
  *              (streams, relay, networks, mounts), but not what others hold on to: lock, log, control socket,
- *              published ports, which refuse connections meanwhile.  After the delay: STARTING again, with a new init.  Whoever stops, kills or
- *              removes the container, now or before, ends it.  So does SIGTERM to the monitor, but that is not
- *              recorded as the user's wish: "devbox resume" brings such a container back.
+ *              published ports, which refuse connections meanwhile.  After the delay: STARTING again, with a new
+ *              init.  Whoever stops, kills or removes the container, now or before, ends it.  So does SIGTERM to the
+ *              monitor, but that is not recorded as the user's wish: "devbox resume" brings such a container back.
  *
  * Health: while RUNNING a timer forks a tester, which runs the test inside as exec does, keeps its time limit, and
  * sends one message: the result.  health.c says what follows from it and when the next one is due.
