@@ -64,12 +64,14 @@
 #include "core/box/security.h"
 #include "core/box/state.h"
 #include "core/box/term.h"
+#include "core/store/fork.h"
 #include "slirp/publish.h"
 
 enum phase { STARTING, RUNNING, EXITED, WAITING };
 enum {
 	DRAIN_MS = 2000,
 	RELAY_MIN_MS = 1000,
+	STOP_UNHEARD_MS = 1000,
 	STDIN_QUEUE_MAX = 65536,
 	CONFIG_MAX = 4 << 20,
 	FULL_READS = 64,
@@ -98,6 +100,7 @@ struct monitor {
 	struct loop loop;
 	enum phase phase;
 	int lock;
+	int *holds; /* on its volumes, one per entry of spec.mounts, -1 for others: nobody seals them under it */
 	int mnt_ns; /* keeps the file tree mounted beyond init's end, so that a slow unmount delays nobody */
 	pid_t init_pid, relay_pid;
 	int64_t relay_start_ms;
@@ -112,6 +115,8 @@ struct monitor {
 	struct logfile *log;
 	struct keeper keeper;
 	struct client *clients;
+	int64_t stop_deadline_ms;
+	bool stop_unheard; /* the last stop signal was dropped by the kernel */
 	struct timer stop_timer, drain_timer, relay_timer, restart_timer;
 	struct restart_track track;
 	int64_t run_start_ms; /* of this run, 0 until it runs */
@@ -380,19 +385,41 @@ static void user_signal(struct monitor *m, int sig)
 	signal_init(m, sig);
 }
 
+/* The stop signal, and SIGKILL when it has had the time for it.  A program that does not listen to the signal (a shell,
+ * sleep, node: the kernel drops it for the first process of a pid namespace) would only sit that time out: it gets a
+ * moment to begin listening, for it may just be starting, and is killed if it has not. */
+static void stop_signal(struct monitor *m)
+{
+	int64_t left_ms = m->stop_deadline_ms - time_mono_ms();
+
+	signal_init(m, m->b->spec.stop_signal);
+	m->stop_unheard = m->init_pid && !proc_init_takes(m->init_pid, m->b->spec.stop_signal);
+	if (m->stop_unheard && left_ms > STOP_UNHEARD_MS)
+		left_ms = STOP_UNHEARD_MS;
+	timer_set(&m->stop_timer, left_ms > 1 ? left_ms : 1, 0);
+}
+
 /* SIGTERM (or what the image wants) now, SIGKILL in TIMEOUT_S seconds; a shorter wait replaces a longer one. */
 static void stop(struct monitor *m, uint32_t timeout_s)
 {
 	if (timeout_s == CTL_STOP_DEFAULT)
 		timeout_s = m->b->spec.stop_timeout_s;
-	signal_init(m, timeout_s ? m->b->spec.stop_signal : SIGKILL);
-	if (timeout_s)
-		timer_set(&m->stop_timer, (int64_t)timeout_s * 1000, 0);
+	if (!timeout_s) {
+		signal_init(m, SIGKILL);
+		return;
+	}
+	m->stop_deadline_ms = time_mono_ms() + (int64_t)timeout_s * 1000;
+	stop_signal(m);
 }
 
 static struct err *stop_expired(struct timer *t)
 {
-	signal_init(container_of(t, struct monitor, stop_timer), SIGKILL);
+	struct monitor *m = container_of(t, struct monitor, stop_timer);
+
+	if (m->stop_unheard && m->init_pid && proc_init_takes(m->init_pid, m->b->spec.stop_signal))
+		stop_signal(m);
+	else
+		signal_init(m, SIGKILL);
 	return NULL;
 }
 
@@ -706,6 +733,9 @@ static void relay_close(struct monitor *m, int control)
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	for (size_t i = 0; m->holds && i < m->b->spec.mounts.n; i++)
+		if (m->holds[i] >= 0)
+			close(m->holds[i]);
 	for (struct client *c = m->clients; c; c = c->next)
 		close(c->src.fd);
 	boxnet_close(&m->nets);
@@ -1009,12 +1039,22 @@ static struct err *on_net(struct monitor *m, const struct init_net *msg, int fd)
 	return e || msg->index ? e : relay_start(m);
 }
 
+static struct err *on_volume(struct monitor *m, const struct init_volume *msg, int fd)
+{
+	_cleanup_close_ int fuse = fd;
+
+	if (msg->entry >= m->b->spec.mounts.n)
+		return err_new(EPROTO, "mounting a volume");
+	return fork_serve_mount(m->b->st, m->b->spec.mounts.v[msg->entry].source, m->init.fd, fuse);
+}
+
 static struct err *sync_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct monitor *m = container_of(s, struct monitor, sync);
 	union {
 		char what;
 		struct init_net net;
+		struct init_volume volume;
 		char buf[1 + ERR_WIRE_MAX];
 	} msg;
 	size_t len, n_fds = 1;
@@ -1029,6 +1069,8 @@ static struct err *sync_ready(struct source *s, uint32_t events UNUSED)
 	}
 	if (!e && msg.what == INIT_NET && len == sizeof(msg.net))
 		e = on_net(m, &msg.net, fd);
+	else if (!e && msg.what == INIT_VOLUME && len == sizeof(msg.volume))
+		e = on_volume(m, &msg.volume, fd);
 	else if (!e && msg.what == INIT_TTY)
 		e = on_tty(m, fd);
 	else if (!e)
@@ -1326,7 +1368,8 @@ static struct err *spawn_init(struct monitor *m)
 				.hostname = m->hostname,
 				.links = links,
 				.n_links = boxnet_links(&m->nets, links),
-				.env = &env };
+				.env = &env,
+				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
 	const char mapped = INIT_MAPPED;
 	int pidfd = -1, sync[2];
@@ -1390,6 +1433,20 @@ static struct err *open_log(struct monitor *m)
 	return e;
 }
 
+static struct err *hold_volumes(struct monitor *m)
+{
+	const struct mounts *mounts = &m->b->spec.mounts;
+	struct err *e = NULL;
+
+	m->holds = xmalloc((mounts->n + 1) * sizeof(*m->holds));
+	for (size_t i = 0; i < mounts->n; i++)
+		m->holds[i] = -1;
+	for (size_t i = 0; i < mounts->n && !e; i++)
+		if (mounts->v[i].type == MOUNT_VOLUME)
+			e = fork_hold_volume(m->b->st, mounts->v[i].source, &m->holds[i]);
+	return e;
+}
+
 static struct err *begin(struct monitor *m)
 {
 	sigset_t mask;
@@ -1420,6 +1477,7 @@ static struct err *begin(struct monitor *m)
 	e = e ?: ctl_listen(m->b->dir, &m->listen.fd);
 	m->listen.ready = listen_ready;
 	e = e ?: loop_add(&m->loop, &m->listen, EPOLLIN);
+	e = e ?: hold_volumes(m);
 	return e ?: spawn_init(m);
 }
 
