@@ -48,8 +48,11 @@ static const struct entry {
 	{ "", "env", &verb_env },
 	{ "", "pull", &verb_pull },
 	{ "", "push", &verb_push },
+	{ "", "save", &verb_save },
+	{ "", "load", &verb_load },
 	{ "", "login", &verb_login },
 	{ "", "logout", &verb_logout },
+	{ "", "build", &verb_build },
 	{ "", "images", &verb_images },
 	{ "", "tag", &verb_tag },
 	{ "", "rmi", &verb_rmi },
@@ -58,8 +61,36 @@ static const struct entry {
 	{ "", "doctor", &verb_doctor },
 	{ "", "version", &verb_version },
 
+	{ "", "up", &verb_compose_up },
+	{ "", "down", &verb_compose_down },
+
+	{ "builder", "build", &verb_build },
+	{ "builder", "prune", &verb_builder_prune },
+
+	{ "buildx", "build", &verb_build },
+	{ "buildx", "prune", &verb_builder_prune },
+
 	{ "compose", "config", &verb_compose_config },
 	{ "compose", "convert", &verb_compose_config },
+	{ "compose", "create", &verb_compose_create },
+	{ "compose", "down", &verb_compose_down },
+	{ "compose", "images", &verb_compose_images },
+	{ "compose", "kill", &verb_compose_kill },
+	{ "compose", "logs", &verb_compose_logs },
+	{ "compose", "ls", &verb_compose_ls },
+	{ "compose", "pause", &verb_compose_pause },
+	{ "compose", "port", &verb_compose_port },
+	{ "compose", "ps", &verb_compose_ps },
+	{ "compose", "pull", &verb_compose_pull },
+	{ "compose", "restart", &verb_compose_restart },
+	{ "compose", "rm", &verb_compose_rm },
+	{ "compose", "scale", &verb_compose_scale },
+	{ "compose", "start", &verb_compose_start },
+	{ "compose", "stop", &verb_compose_stop },
+	{ "compose", "unpause", &verb_compose_unpause },
+	{ "compose", "up", &verb_compose_up },
+	{ "compose", "version", &verb_compose_version },
+	{ "compose", "wait", &verb_compose_wait },
 
 	{ "container", "attach", &verb_attach },
 	{ "container", "commit", &verb_commit },
@@ -114,8 +145,10 @@ static const struct entry {
 	{ "db", "hosts", &verb_db_hosts },
 	{ "db", "hook", &verb_db_hook },
 
+	{ "image", "build", &verb_build },
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
+	{ "image", "load", &verb_load },
 	{ "image", "ls", &verb_images },
 	{ "image", "list", &verb_images },
 	{ "image", "prune", &verb_image_prune },
@@ -123,6 +156,7 @@ static const struct entry {
 	{ "image", "push", &verb_push },
 	{ "image", "rm", &verb_rmi },
 	{ "image", "remove", &verb_rmi },
+	{ "image", "save", &verb_save },
 	{ "image", "tag", &verb_tag },
 
 	{ "network", "connect", &verb_network_connect },
@@ -140,19 +174,29 @@ static const struct entry {
 	{ "system", "info", &verb_info },
 	{ "system", "prune", &verb_prune },
 
+	{ "snapshot", "create", &verb_snapshot_create },
+	{ "snapshot", "diff-size", &verb_snapshot_diff },
+	{ "snapshot", "ls", &verb_snapshot_ls },
+	{ "snapshot", "restore", &verb_snapshot_restore },
+	{ "snapshot", "rm", &verb_snapshot_rm },
+
 	{ "volume", "create", &verb_volume_create },
+	{ "volume", "fork", &verb_volume_fork },
 	{ "volume", "inspect", &verb_volume_inspect },
 	{ "volume", "ls", &verb_volume_ls },
 	{ "volume", "list", &verb_volume_ls },
 	{ "volume", "prune", &verb_volume_prune },
 	{ "volume", "rm", &verb_volume_rm },
 	{ "volume", "remove", &verb_volume_rm },
+	{ "volume", "snapshot", &verb_snapshot_create },
 };
 
 static const struct {
 	const char *name, *summary;
 	const struct opt *opts; /* between the group's name and the verb's, or NULL */
 } groups[] = {
+	{ "builder", "Manage builds", NULL },
+	{ "buildx", "Docker's other name for builds", NULL },
 	{ "compose", "Define and run multi-container applications", compose_opts },
 	{ "container", "Manage containers", NULL },
 	{ "context", "Tell which engine is used: always this one", NULL },
@@ -160,6 +204,7 @@ static const struct {
 	{ "image", "Manage images", NULL },
 	{ "network", "Manage networks", NULL },
 	{ "system", "Manage devbox", NULL },
+	{ "snapshot", "Manage snapshots of volumes", NULL },
 	{ "volume", "Manage volumes", NULL },
 };
 
