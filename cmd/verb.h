@@ -70,6 +70,7 @@ static inline void cleanup_image(struct image **img)
 extern const struct verb verb_network_connect, verb_network_create, verb_network_disconnect,
 	verb_network_inspect, verb_network_ls, verb_network_prune, verb_network_rm;
 extern const struct verb verb_context_inspect, verb_context_ls, verb_context_show, verb_context_use;
+extern const struct verb verb_build, verb_builder_prune;
 extern const struct verb verb_events, verb_pause, verb_system_df, verb_rename, verb_stats, verb_top,
 	verb_unpause;
 extern const struct verb verb_db_create, verb_db_diff_size, verb_db_hook, verb_db_hosts, verb_db_ls,
@@ -78,9 +79,9 @@ extern const struct verb verb_db_create, verb_db_diff_size, verb_db_hook, verb_d
 extern const struct verb verb_attach, verb_commit, verb_container_inspect, verb_container_prune,
 	verb_cp, verb_create, verb_diff, verb_doctor, verb_env, verb_exec, verb_export, verb_import,
 	verb_image_inspect, verb_image_prune, verb_images, verb_info, verb_inspect, verb_kill,
-	verb_login, verb_logout, verb_logs, verb_port, verb_prune, verb_ps, verb_pull, verb_push,
-	verb_restart, verb_resume, verb_rm, verb_rmi, verb_run, verb_start, verb_stop, verb_tag,
-	verb_update, verb_version, verb_volume_create, verb_volume_inspect, verb_volume_ls,
-	verb_volume_prune, verb_volume_rm, verb_wait;
+	verb_load, verb_login, verb_logout, verb_logs, verb_port, verb_prune, verb_ps, verb_pull,
+	verb_push, verb_restart, verb_resume, verb_rm, verb_rmi, verb_run, verb_save, verb_start,
+	verb_stop, verb_tag, verb_update, verb_version, verb_volume_create, verb_volume_inspect,
+	verb_volume_ls, verb_volume_prune, verb_volume_rm, verb_wait;
 
 #endif

@@ -48,8 +48,11 @@ static const struct entry {
 	{ "", "env", &verb_env },
 	{ "", "pull", &verb_pull },
 	{ "", "push", &verb_push },
+	{ "", "save", &verb_save },
+	{ "", "load", &verb_load },
 	{ "", "login", &verb_login },
 	{ "", "logout", &verb_logout },
+	{ "", "build", &verb_build },
 	{ "", "images", &verb_images },
 	{ "", "tag", &verb_tag },
 	{ "", "rmi", &verb_rmi },
@@ -60,6 +63,12 @@ static const struct entry {
 
 	{ "", "up", &verb_compose_up },
 	{ "", "down", &verb_compose_down },
+
+	{ "builder", "build", &verb_build },
+	{ "builder", "prune", &verb_builder_prune },
+
+	{ "buildx", "build", &verb_build },
+	{ "buildx", "prune", &verb_builder_prune },
 
 	{ "compose", "config", &verb_compose_config },
 	{ "compose", "convert", &verb_compose_config },
@@ -136,8 +145,10 @@ static const struct entry {
 	{ "db", "hosts", &verb_db_hosts },
 	{ "db", "hook", &verb_db_hook },
 
+	{ "image", "build", &verb_build },
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
+	{ "image", "load", &verb_load },
 	{ "image", "ls", &verb_images },
 	{ "image", "list", &verb_images },
 	{ "image", "prune", &verb_image_prune },
@@ -145,6 +156,7 @@ static const struct entry {
 	{ "image", "push", &verb_push },
 	{ "image", "rm", &verb_rmi },
 	{ "image", "remove", &verb_rmi },
+	{ "image", "save", &verb_save },
 	{ "image", "tag", &verb_tag },
 
 	{ "network", "connect", &verb_network_connect },
@@ -175,6 +187,8 @@ static const struct {
 	const char *name, *summary;
 	const struct opt *opts; /* between the group's name and the verb's, or NULL */
 } groups[] = {
+	{ "builder", "Manage builds", NULL },
+	{ "buildx", "Docker's other name for builds", NULL },
 	{ "compose", "Define and run multi-container applications", compose_opts },
 	{ "container", "Manage containers", NULL },
 	{ "context", "Tell which engine is used: always this one", NULL },

@@ -13,6 +13,7 @@ enum pull_phase {
 	PULL_DONE,
 	PULL_EXISTS,
 	PULL_RETRY,
+	PULL_LOADING, /* an archive of images */
 	PUSH_PREPARING,
 	PUSH_UPLOADING,
 	PUSH_DONE,

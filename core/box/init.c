@@ -103,6 +103,8 @@ static struct err *make_network(const struct init_args *a)
 	struct netns made[NETNS_LINKS_MAX];
 	struct err *e;
 
+	if (a->netns >= 0)
+		return setns(a->netns, CLONE_NEWNET) < 0 ? err_new(errno, "entering the network") : NULL;
 	if (a->spec->net == NET_HOST || a->spec->net == NET_CONTAINER)
 		return NULL;
 	e = netns_setup(a->links, a->n_links, made);
@@ -118,7 +120,7 @@ static struct err *make_network(const struct init_args *a)
 void init_main(const struct init_args *a)
 {
 	const struct spec *s = a->spec;
-	struct rootfs_cfg cfg = { s, a->st->path, s->net == NET_HOST };
+	struct rootfs_cfg cfg = { s, a->st->path, a->dir, s->net == NET_HOST };
 	struct rootfs_binds binds = { 0 };
 	struct launch l = {
 		.user = s->user,
@@ -136,7 +138,7 @@ void init_main(const struct init_args *a)
 	};
 	struct strv argv = { 0 };
 	int root = -1, master = -1;
-	const int keep[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2] };
+	const int keep[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2], a->netns };
 	struct err *e = NULL;
 	char c;
 

@@ -74,7 +74,7 @@ struct err *box_inside(struct box *b, enum inside_view view,
 		e = box_init_pidfd(b, &pidfd);
 		return e ?: userns_call_in(pidfd, b->st->ids.single, in_running, &in, ret_result);
 	}
-	in.cfg = (struct rootfs_cfg){ &b->spec, b->st->path, false };
+	in.cfg = (struct rootfs_cfg){ .spec = &b->spec, .store_path = b->st->path };
 	e = box_lock(b, &lock);
 	if (!e && lock < 0)
 		e = err_new(0, "container %s was started meanwhile", b->spec.name);

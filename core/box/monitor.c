@@ -14,7 +14,7 @@
  *              is slow in the kernel: unmounting, closing the tap, removing files.
  *   WAITING    between two runs: recorded ("restarting") and told likewise; everything of the run is taken down
  *              (streams, relay, networks, mounts), but not what others hold on to: lock, log, control socket,
- *              published listeners.  After the delay: STARTING again, with a new init.  Whoever stops, kills or
+ *              published ports, which refuse connections meanwhile.  After the delay: STARTING again, with a new init.  Whoever stops, kills or
  *              removes the container, now or before, ends it.  So does SIGTERM to the monitor, but that is not
  *              recorded as the user's wish: "devbox resume" brings such a container back.
  *
@@ -732,6 +732,7 @@ static struct err *relay_start(struct monitor *m)
 	e = fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
 		return e;
+	listeners_listen(&m->listeners);
 	pid = fork();
 	if (pid < 0)
 		return err_new(errno, "forking the port relay");
@@ -1106,6 +1107,7 @@ static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 static void take_down(struct monitor *m)
 {
 	relay_stop(m);
+	listeners_rest(&m->listeners);
 	for (size_t i = 0; i < ARRAY_LEN(m->out); i++)
 		loop_del_close(&m->loop, &m->out[i].src); /* somebody outside the container may hold them open */
 	loop_del_close(&m->loop, &m->in);
@@ -1324,7 +1326,8 @@ static struct err *spawn_init(struct monitor *m)
 				.hostname = m->hostname,
 				.links = links,
 				.n_links = boxnet_links(&m->nets, links),
-				.env = &env };
+				.env = &env,
+				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
 	const char mapped = INIT_MAPPED;
 	int pidfd = -1, sync[2];
