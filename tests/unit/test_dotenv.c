@@ -42,7 +42,8 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		_cleanup_strv_ struct strv got = { 0 };
 		_cleanup_str_ struct str all = { 0 };
-		struct err *e = dotenv_parse("f", cases[i].in, strlen(cases[i].in), cases[i].raw, &in, &got);
+		struct err *e =
+			dotenv_parse("f", cases[i].in, strlen(cases[i].in), cases[i].raw, &in, &got);
 
 		for (size_t k = 0; k < got.n; k++)
 			str_addf(&all, "%s\n", got.v[k]);

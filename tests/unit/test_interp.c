@@ -5,7 +5,10 @@
 static const char *lookup(void *arg, const char *name)
 {
 	(void)arg;
-	return !strcmp(name, "SET") ? "v" : !strcmp(name, "EMPTY") ? "" : !strcmp(name, "DOLLAR") ? "$SET" : NULL;
+	return !strcmp(name, "SET")	 ? "v"
+	       : !strcmp(name, "EMPTY")	 ? ""
+	       : !strcmp(name, "DOLLAR") ? "$SET"
+					 : NULL;
 }
 
 static unsigned n_unset;
@@ -42,10 +45,12 @@ static const struct {
 	{ "${UNSET?}", NULL, "required variable UNSET is missing a value" },
 	{ "${", NULL, "invalid interpolation format: \"${\" (hint: a $ of its own is written $$)" },
 	{ "${}", NULL, "invalid interpolation format: \"\" (hint: a $ of its own is written $$)" },
-	{ "x${SET", NULL, "invalid interpolation format: \"x${SET\" (hint: a $ of its own is written $$)" },
+	{ "x${SET", NULL,
+	  "invalid interpolation format: \"x${SET\" (hint: a $ of its own is written $$)" },
 	{ "${SET!}", NULL, "invalid interpolation format: \"SET!\" (hint: a $ of its own is written $$)" },
 	{ "${1}", NULL, "invalid interpolation format: \"1\" (hint: a $ of its own is written $$)" },
-	{ "${SET:x}", NULL, "invalid interpolation format: \"SET:x\" (hint: a $ of its own is written $$)" },
+	{ "${SET:x}", NULL,
+	  "invalid interpolation format: \"SET:x\" (hint: a $ of its own is written $$)" },
 };
 
 int main(void)

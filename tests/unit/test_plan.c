@@ -41,16 +41,18 @@ static struct actual container(struct project *p, const char *service, unsigned 
 }
 
 /* "create db 1; start db 1 after 0" */
-static char *text_of(const struct plan *plan)
+static char *text_of(const struct project_plan *plan)
 {
-	static const char *const words[] = { "create", "recreate", "start", "stop", "remove", "rename", "wait" };
+	static const char *const words[] = { "create", "recreate", "start", "stop",
+					     "remove", "rename",   "wait" };
 	struct str s = { 0 };
 
 	str_add(&s, "");
 	for (size_t i = 0; i < plan->n; i++) {
 		const struct step *t = &plan->v[i];
 
-		str_addf(&s, "%s%s %s", i ? "; " : "", words[t->kind], t->old ? t->old->name : t->service->name);
+		str_addf(&s, "%s%s %s", i ? "; " : "", words[t->kind],
+			 t->old ? t->old->name : t->service->name);
 		if (!t->old && t->number)
 			str_addf(&s, " %u", t->number);
 		for (size_t k = 0; k < t->n_after; k++)
@@ -59,14 +61,14 @@ static char *text_of(const struct plan *plan)
 	return str_take(&s);
 }
 
-static void check(struct project *p, const struct actual *there, size_t n, const struct plan_opts *o,
-		  const char *want, const char *what)
+static void check(struct project *p, const struct actual *there, size_t n,
+		  const struct plan_opts *o, const char *want, const char *what)
 {
 	struct actuals a = { .v = (struct actual *)there, .n = n };
-	_cleanup_plan_ struct plan plan = { 0 };
+	_cleanup_project_plan_ struct project_plan plan = { 0 };
 	_cleanup_free_ char *got = NULL;
 
-	is_err(plan_up(p, &a, o, NULL, &plan), NULL, "%s", what);
+	is_err(project_plan_up(p, &a, o, NULL, &plan), NULL, "%s", what);
 	got = text_of(&plan);
 	is_str(got, want, "%s", what);
 }
@@ -144,7 +146,8 @@ static void test_links(void)
 	struct plan_opts o = { 0 };
 	struct actual all[] = { container(p, "db", 1, true), container(p, "web", 1, true) };
 
-	check(p, NULL, 0, &o, "create db 1; start db 1 after 0; create web 1 after 0; start web 1 after 2,0,1",
+	check(p, NULL, 0, &o,
+	      "create db 1; start db 1 after 0; create web 1 after 0; start web 1 after 2,0,1",
 	      "a link's container is made before");
 	all[0].hash = "other";
 	check(p, all, 2, &o,
@@ -171,21 +174,22 @@ static void test_leftovers(void)
 static void test_down(void)
 {
 	struct project *p = load(three);
-	struct actual v[] = { container(p, "cache", 1, true), container(p, "web", 1, true),
+	struct actual v[] = { container(p, "cache", 1, true),
+			      container(p, "web", 1, true),
 			      { .service = "old", .number = 1, .name = "p-old-1", .hash = "" } };
 	struct actuals a = { .v = v, .n = 3 };
-	_cleanup_plan_ struct plan plan = { 0 }, all = { 0 }, stop = { 0 };
+	_cleanup_project_plan_ struct project_plan plan = { 0 }, all = { 0 }, stop = { 0 };
 	_cleanup_free_ char *got = NULL, *more = NULL, *stopped = NULL;
 
-	plan_down(p, &a, NULL, true, false, false, &plan);
+	project_plan_down(p, &a, NULL, true, false, false, &plan);
 	got = text_of(&plan);
 	is_str(got, "stop p-cache-1 after 3; remove p-cache-1 after 0; stop p-web-1; remove p-web-1 after 2",
 	       "dependents first, orphans stay");
-	plan_down(p, &a, NULL, true, true, false, &all);
+	project_plan_down(p, &a, NULL, true, true, false, &all);
 	more = text_of(&all);
 	ok(strstr(more, "remove p-old-1"), "orphans too");
 	v[0].up = false;
-	plan_down(p, &a, NULL, false, false, false, &stop);
+	project_plan_down(p, &a, NULL, false, false, false, &stop);
 	stopped = text_of(&stop);
 	is_str(stopped, "stop p-web-1", "stop: what runs");
 	project_free(p);
