@@ -174,13 +174,21 @@ static const struct entry {
 	{ "system", "info", &verb_info },
 	{ "system", "prune", &verb_prune },
 
+	{ "snapshot", "create", &verb_snapshot_create },
+	{ "snapshot", "diff-size", &verb_snapshot_diff },
+	{ "snapshot", "ls", &verb_snapshot_ls },
+	{ "snapshot", "restore", &verb_snapshot_restore },
+	{ "snapshot", "rm", &verb_snapshot_rm },
+
 	{ "volume", "create", &verb_volume_create },
+	{ "volume", "fork", &verb_volume_fork },
 	{ "volume", "inspect", &verb_volume_inspect },
 	{ "volume", "ls", &verb_volume_ls },
 	{ "volume", "list", &verb_volume_ls },
 	{ "volume", "prune", &verb_volume_prune },
 	{ "volume", "rm", &verb_volume_rm },
 	{ "volume", "remove", &verb_volume_rm },
+	{ "volume", "snapshot", &verb_snapshot_create },
 };
 
 static const struct {
@@ -196,6 +204,7 @@ static const struct {
 	{ "image", "Manage images", NULL },
 	{ "network", "Manage networks", NULL },
 	{ "system", "Manage devbox", NULL },
+	{ "snapshot", "Manage snapshots of volumes", NULL },
 	{ "volume", "Manage volumes", NULL },
 };
 

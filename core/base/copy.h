@@ -15,5 +15,10 @@ struct err *copy_tree(int src, int dst) MUST_CHECK;
 struct err *copy_bytes(int src, int dst, off_t size) MUST_CHECK;
 /* Extended attributes, as far as they can be kept: not those of security modules, nor overlayfs' own. */
 void copy_xattrs(int src, int dst);
+/* The same while others write to SRC: what they write meanwhile may be missing or torn, copy_again() mends it. */
+struct err *copy_live(int src, int dst) MUST_CHECK;
+/* Bring DST, a copy made by copy_live() a moment ago, up to what SRC is now: only files that were written since then
+ * are read, and only what differs is written.  Nobody may change SRC meanwhile. */
+struct err *copy_again(int src, int dst) MUST_CHECK;
 
 #endif

@@ -13,6 +13,7 @@ enum { INIT_MAPPED = 'M' }; /* from the monitor: the id maps are written */
 enum init_msg {
 	INIT_NET = 'N', /* struct init_net, with a packet descriptor; one for each link */
 	INIT_TTY = 'T', /* with the terminal's master side */
+	INIT_VOLUME = 'V', /* struct init_volume, with /dev/fuse: a thin volume was mounted */
 	INIT_FAILED = 'E', /* followed by an error, see err_recv() */
 };
 
@@ -20,6 +21,11 @@ struct init_net {
 	char what; /* INIT_NET */
 	unsigned index; /* of struct init_args' links */
 	struct netns net; /* the descriptor's number is the child's: the one that came with the message counts */
+};
+
+struct init_volume {
+	char what; /* INIT_VOLUME */
+	uint32_t entry; /* in spec->mounts */
 };
 
 struct init_args {

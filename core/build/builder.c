@@ -46,7 +46,7 @@ struct job {
 };
 
 struct builder {
-	struct plan plan;
+	struct build_plan plan;
 	const struct build_request *req;
 	struct store *st;
 	struct job **jobs;
@@ -71,7 +71,7 @@ static void emit_step(struct builder *b, enum build_event_kind kind, unsigned nu
 	emit(b, &ev);
 }
 
-static void note(struct plan *p, const char *text)
+static void note(struct build_plan *p, const char *text)
 {
 	struct builder *b = container_of(p, struct builder, plan);
 	struct build_event ev = { .kind = BUILD_NOTE, .data = text, .len = strlen(text) };
@@ -118,7 +118,8 @@ static const char *replaced(const struct build_request *req, const char *name)
 	return name;
 }
 
-static struct err *get_image(struct plan *p, const char *name, const char *platform, struct image **ret)
+static struct err *get_image(struct build_plan *p, const char *name, const char *platform,
+			     struct image **ret)
 {
 	struct builder *b = container_of(p, struct builder, plan);
 	struct image *img = NULL;
@@ -514,7 +515,7 @@ static struct err *full_tags(const struct build_request *req, struct strv *ret)
 
 static struct err *make_image(struct builder *b, const struct strv *refs, char **ret_id)
 {
-	struct plan *p = &b->plan;
+	struct build_plan *p = &b->plan;
 	struct assembly a = { 0 };
 	struct conf_doc doc = { .conf = &p->target->conf };
 	struct image_put put = { .refs = refs, .diff_ids = &b->fresh };
@@ -590,8 +591,8 @@ struct err *build_run(struct store *st, const struct build_request *req, char **
 	store_sweep(st);
 	e = full_tags(req, &refs);
 	e = e ?: lock_take(st->cache, "gc.lock", true, &lock);
-	e = e ?: plan_open(&b.plan);
-	e = e ?: plan_make(&b.plan);
+	e = e ?: build_plan_open(&b.plan);
+	e = e ?: build_plan_make(&b.plan);
 	e = e ?: run_stages(&b);
 	if (!e && req->outputs.n)
 		e = export_outputs(&b.plan, &refs, &id);
@@ -601,8 +602,8 @@ struct err *build_run(struct store *st, const struct build_request *req, char **
 	if (b.fresh.n)
 		cache_bound(st);
 	drop_downloads(&b);
-	plan_close(&b.plan);
-	plan_done(&b.plan);
+	build_plan_close(&b.plan);
+	build_plan_done(&b.plan);
 	strv_done(&b.fresh);
 	free(b.jobs);
 	free(b.in);

@@ -155,7 +155,8 @@ static struct err *items(const struct instr *in, const struct expand *x, const s
 	return e;
 }
 
-static struct err *copy_source(struct plan *p, struct stage *s, const struct instr *in, struct step *t)
+static struct err *copy_source(struct build_plan *p, struct stage *s, const struct instr *in,
+			       struct step *t)
 {
 	const char *from = instr_flag(in, "from");
 
@@ -166,10 +167,10 @@ static struct err *copy_source(struct plan *p, struct stage *s, const struct ins
 	for (size_t i = 0; i < t->n_items; i++)
 		if (t->items[i].kind != ITEM_PATH)
 			return pos_err(&in->pos, "COPY: heredocs and --from do not go together");
-	return plan_source(p, s, from, &in->pos, &t->from);
+	return build_plan_source(p, s, from, &in->pos, &t->from);
 }
 
-struct err *copy_eval(struct plan *p, struct stage *s, const struct instr *in,
+struct err *copy_eval(struct build_plan *p, struct stage *s, const struct instr *in,
 		      const struct expand *x, const char *workdir, struct step *t)
 {
 	_cleanup_strv_ struct strv l = { 0 };

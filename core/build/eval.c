@@ -15,7 +15,7 @@ static const char *const proxies[] = { "HTTP_PROXY", "http_proxy", "HTTPS_PROXY"
 				       "ALL_PROXY",  "all_proxy" };
 
 struct eval {
-	struct plan *p;
+	struct build_plan *p;
 	struct stage *s;
 	const struct instr *in;
 	struct expand x;
@@ -173,7 +173,7 @@ static struct err *pairs(struct eval *v, struct strv *to)
 static struct err *do_arg(struct eval *v)
 {
 	struct str text = { 0 };
-	struct plan *p = v->p;
+	struct build_plan *p = v->p;
 	struct err *e = NULL;
 
 	str_add(&text, "ARG");
@@ -625,12 +625,12 @@ static struct err *eval_instr(struct eval *v)
 
 static const char *global_get(void *arg, const char *name)
 {
-	struct plan *p = arg;
+	struct build_plan *p = arg;
 
 	return strv_env(&p->globals, name) ?: strv_env(&p->predefined, name);
 }
 
-static struct err *find_base(struct plan *p, struct stage *s, char **ret_title)
+static struct err *find_base(struct build_plan *p, struct stage *s, char **ret_title)
 {
 	struct expand x = { .escape = p->file.escape, .get = global_get, .arg = p };
 	const struct word *w = &s->from->words.v[0];
@@ -689,7 +689,7 @@ static struct err *read_triggers(struct stage *s, const char *title)
 	return e;
 }
 
-static void title_steps(struct plan *p, struct stage *s, const char *base)
+static void title_steps(struct build_plan *p, struct stage *s, const char *base)
 {
 	_cleanup_free_ char *word = NULL;
 	size_t total = s->n_steps + 1;
@@ -723,7 +723,7 @@ static char *full_name(const char *name)
 	return full;
 }
 
-struct err *stage_eval(struct plan *p, struct stage *s)
+struct err *stage_eval(struct build_plan *p, struct stage *s)
 {
 	struct eval v = { .p = p, .s = s, .x = { .escape = p->file.escape, .get = get } };
 	_cleanup_free_ char *title = NULL, *full = NULL;

@@ -1,6 +1,6 @@
 #include "core/build/export.h"
 
-struct err *export_outputs(struct plan *p, struct strv *refs, char **ret_id)
+struct err *export_outputs(struct build_plan *p, struct strv *refs, char **ret_id)
 {
 	(void)p;
 	(void)refs;

@@ -9,6 +9,6 @@
 #include "core/build/plan.h"
 
 /* The target is built.  Of images only that they are wanted is noted (in *REFS, from name=). */
-struct err *export_outputs(struct plan *p, struct strv *refs, char **ret_id) MUST_CHECK;
+struct err *export_outputs(struct build_plan *p, struct strv *refs, char **ret_id) MUST_CHECK;
 
 #endif

@@ -74,7 +74,7 @@ static void raw_digest(const char *hex, unsigned char to[32])
 	}
 }
 
-struct err *item_fetch(struct plan *p, struct item *it)
+struct err *item_fetch(struct build_plan *p, struct item *it)
 {
 	_cleanup_str_ struct str digest = { 0 };
 	_cleanup_close_ int out = -1;

@@ -32,7 +32,7 @@ static void finish(struct sha256 *s, char ret[HASH_LEN + 1])
 
 /* -- what comes from contexts ------------------------------------------------------------------------------------ */
 
-static struct err *hash_tree(struct plan *p, struct context *c, const char *path,
+static struct err *hash_tree(struct build_plan *p, struct context *c, const char *path,
 			     const struct step *t, struct tree *tree)
 {
 	struct tree_opts o = { .ignore = &c->ignore,
@@ -49,7 +49,7 @@ static struct err *hash_tree(struct plan *p, struct context *c, const char *path
 	return e ?: tree_read(tree, c->root, c->fp);
 }
 
-static struct err *hash_item(struct plan *p, struct step *t, struct item *it, struct sha256 *s)
+static struct err *hash_item(struct build_plan *p, struct step *t, struct item *it, struct sha256 *s)
 {
 	char hash[HASH_LEN + 1];
 	struct err *e;
@@ -76,7 +76,7 @@ static struct err *hash_item(struct plan *p, struct step *t, struct item *it, st
 	}
 }
 
-struct err *step_hash(struct plan *p, struct step *t)
+struct err *step_hash(struct build_plan *p, struct step *t)
 {
 	struct sha256 *s;
 	struct err *e = NULL;
@@ -117,7 +117,7 @@ static void add_source(struct sha256 *s, const struct source *from)
 	add(s, key);
 }
 
-static void run_key(const struct plan *p, const struct step *t, struct sha256 *s)
+static void run_key(const struct build_plan *p, const struct step *t, struct sha256 *s)
 {
 	add_list(s, &t->argv);
 	add_list(s, &t->fixed);
@@ -153,7 +153,8 @@ static void copy_key(const struct step *t, struct sha256 *s)
 				add(s, t->in->flags.v[i].text);
 }
 
-void step_key(const struct plan *p, const struct step *t, const char *before, char ret[HASH_LEN + 1])
+void step_key(const struct build_plan *p, const struct step *t, const char *before,
+	      char ret[HASH_LEN + 1])
 {
 	struct sha256 *s = sha256_new();
 	const uint32_t head[] = { KEY_VERSION, t->kind };

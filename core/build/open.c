@@ -13,7 +13,7 @@ enum { SECRET_MAX = 500 << 10, RESOLV_MAX = 64 << 10 };
 
 /* -- contexts ---------------------------------------------------------------------------------------------------- */
 
-static struct context *new_context(struct plan *p, const char *name)
+static struct context *new_context(struct build_plan *p, const char *name)
 {
 	struct context *c = xcalloc(1, sizeof(*c));
 
@@ -24,7 +24,7 @@ static struct context *new_context(struct plan *p, const char *name)
 	return c;
 }
 
-static struct err *unpack(struct plan *p, struct context *c, int fd)
+static struct err *unpack(struct build_plan *p, struct context *c, int fd)
 {
 	struct tarin t = { .fd = fd, .dest = ".", .owner = TARIN_OWN, .ids = &p->st->ids };
 	struct err *e = store_stage(p->st, "context", &c->stage, &c->stage_fd);
@@ -36,7 +36,7 @@ static struct err *unpack(struct plan *p, struct context *c, int fd)
 	return err_wrap(e, "reading the build context");
 }
 
-static struct err *open_context(struct plan *p, struct context *c, const char *path)
+static struct err *open_context(struct build_plan *p, struct context *c, const char *path)
 {
 	_cleanup_close_ int fd = -1;
 	char real[PATH_MAX];
@@ -55,7 +55,7 @@ static struct err *open_context(struct plan *p, struct context *c, const char *p
 }
 
 /* --build-context name=DIR */
-static struct err *named_contexts(struct plan *p)
+static struct err *named_contexts(struct build_plan *p)
 {
 	struct err *e = NULL;
 
@@ -74,7 +74,7 @@ static struct err *named_contexts(struct plan *p)
 
 /* -- the Dockerfile ---------------------------------------------------------------------------------------------- */
 
-static struct err *read_ignore(struct plan *p, int dir, const char *path, const char *shown,
+static struct err *read_ignore(struct build_plan *p, int dir, const char *path, const char *shown,
 			       bool *ret_found)
 {
 	_cleanup_free_ char *text = NULL;
@@ -96,7 +96,7 @@ static struct err *read_ignore(struct plan *p, int dir, const char *path, const 
 	return e ?: ignore_parse(text, len, shown, &p->contexts[0]->ignore);
 }
 
-static struct err *parse_file(struct plan *p, int dir, const char *path, const char *shown)
+static struct err *parse_file(struct build_plan *p, int dir, const char *path, const char *shown)
 {
 	_cleanup_free_ char *text = NULL, *own = xasprintf("%s.dockerignore", path);
 	_cleanup_close_ int fd = -1;
@@ -116,7 +116,7 @@ static struct err *parse_file(struct plan *p, int dir, const char *path, const c
 	return e;
 }
 
-static struct err *find_file(struct plan *p)
+static struct err *find_file(struct build_plan *p)
 {
 	static const char *const names[] = { "Dockerfile", "dockerfile", "Containerfile" };
 	const struct build_request *req = p->req;
@@ -162,7 +162,7 @@ static char *csv_get(const char *text, const char *key)
 	return NULL;
 }
 
-static struct err *read_secret(struct plan *p, const char *text)
+static struct err *read_secret(struct build_plan *p, const char *text)
 {
 	_cleanup_free_ char *id = csv_get(text, "id"), *env = csv_get(text, "env");
 	_cleanup_free_ char *src = csv_get(text, "src") ?: csv_get(text, "source");
@@ -189,7 +189,7 @@ static struct err *read_secret(struct plan *p, const char *text)
 	return err_wrap(e, "--secret %s", text);
 }
 
-static struct err *read_agent(struct plan *p, const char *text)
+static struct err *read_agent(struct build_plan *p, const char *text)
 {
 	const char *eq = strchr(text, '='), *path = eq ? eq + 1 : getenv("SSH_AUTH_SOCK");
 	char real[PATH_MAX];
@@ -205,7 +205,7 @@ static struct err *read_agent(struct plan *p, const char *text)
 	return NULL;
 }
 
-struct err *plan_open(struct plan *p)
+struct err *build_plan_open(struct build_plan *p)
 {
 	const struct build_request *req = p->req;
 	struct context *c = new_context(p, NULL);
@@ -227,7 +227,7 @@ struct err *plan_open(struct plan *p)
 	return e;
 }
 
-void plan_close(struct plan *p)
+void build_plan_close(struct build_plan *p)
 {
 	for (size_t i = 0; i < p->n_contexts; i++) {
 		struct context *c = p->contexts[i];

@@ -12,7 +12,7 @@ _Static_assert(ARRAY_LEN(build_net_names) == BUILD_NET_MAX, "a name for each net
 
 /* -- arguments --------------------------------------------------------------------------------------------------- */
 
-static void read_args(struct plan *p)
+static void read_args(struct build_plan *p)
 {
 	const struct strv *given = &p->req->args;
 
@@ -27,7 +27,7 @@ static void read_args(struct plan *p)
 	p->args_used = xcalloc(p->build_args.n + 1, sizeof(bool));
 }
 
-static void add_platform(struct plan *p, const char *prefix, const struct platform *pl)
+static void add_platform(struct build_plan *p, const char *prefix, const struct platform *pl)
 {
 	_cleanup_free_ char *text = platform_text(pl);
 
@@ -37,7 +37,7 @@ static void add_platform(struct plan *p, const char *prefix, const struct platfo
 	strv_addf(&p->predefined, "%sVARIANT=%s", prefix, pl->variant ?: "");
 }
 
-static struct err *read_platform(struct plan *p)
+static struct err *read_platform(struct build_plan *p)
 {
 	struct platform own = { 0 };
 	struct err *e = NULL;
@@ -57,7 +57,7 @@ static struct err *read_platform(struct plan *p)
 	return e;
 }
 
-static struct err *read_epoch(struct plan *p)
+static struct err *read_epoch(struct build_plan *p)
 {
 	const char *text = strv_env(&p->build_args, "SOURCE_DATE_EPOCH") ?: getenv("SOURCE_DATE_EPOCH");
 	uint64_t n;
@@ -74,12 +74,12 @@ static struct err *read_epoch(struct plan *p)
 
 static const char *global_get(void *arg, const char *name)
 {
-	struct plan *p = arg;
+	struct build_plan *p = arg;
 
 	return strv_env(&p->globals, name) ?: strv_env(&p->predefined, name);
 }
 
-static void use_arg(struct plan *p, const char *name)
+static void use_arg(struct build_plan *p, const char *name)
 {
 	for (size_t i = 0; i < p->build_args.n; i++) {
 		const char *rest = str_after(p->build_args.v[i], name);
@@ -90,7 +90,7 @@ static void use_arg(struct plan *p, const char *name)
 }
 
 /* ARG before the first FROM. */
-static struct err *global_arg(struct plan *p, const struct instr *in)
+static struct err *global_arg(struct build_plan *p, const struct instr *in)
 {
 	struct expand x = { .escape = p->file.escape, .get = global_get, .arg = p };
 	struct err *e = NULL;
@@ -118,7 +118,7 @@ static struct err *global_arg(struct plan *p, const struct instr *in)
 
 /* -- stages ------------------------------------------------------------------------------------------------------ */
 
-static struct stage *new_stage(struct plan *p)
+static struct stage *new_stage(struct build_plan *p)
 {
 	struct stage *s = xcalloc(1, sizeof(*s));
 
@@ -138,7 +138,7 @@ static bool is_stage_name(const char *s)
 	return true;
 }
 
-static struct stage *find_stage(const struct plan *p, const char *name, size_t before)
+static struct stage *find_stage(const struct build_plan *p, const char *name, size_t before)
 {
 	for (size_t i = before; i-- > 0;)
 		if (p->stages[i]->name && !strcasecmp(p->stages[i]->name, name))
@@ -146,7 +146,7 @@ static struct stage *find_stage(const struct plan *p, const char *name, size_t b
 	return NULL;
 }
 
-static struct err *add_stage(struct plan *p, const struct instr *in, size_t at)
+static struct err *add_stage(struct build_plan *p, const struct instr *in, size_t at)
 {
 	const char *as = in->words.n == 3 ? in->words.v[2].text : NULL;
 	struct stage *s;
@@ -165,7 +165,7 @@ static struct err *add_stage(struct plan *p, const struct instr *in, size_t at)
 	return NULL;
 }
 
-static struct err *find_target(struct plan *p)
+static struct err *find_target(struct build_plan *p)
 {
 	const char *name = p->req->target;
 	uint64_t n;
@@ -186,7 +186,7 @@ static struct err *find_target(struct plan *p)
 	return NULL;
 }
 
-static struct context *find_context(const struct plan *p, const char *name)
+static struct context *find_context(const struct build_plan *p, const char *name)
 {
 	for (size_t i = 1; i < p->n_contexts; i++)
 		if (str_eq(p->contexts[i]->name, name))
@@ -194,8 +194,8 @@ static struct context *find_context(const struct plan *p, const char *name)
 	return NULL;
 }
 
-struct err *plan_source(struct plan *p, const struct stage *stage, const char *name,
-			const struct pos *pos, struct source *ret)
+struct err *build_plan_source(struct build_plan *p, const struct stage *stage, const char *name,
+			      const struct pos *pos, struct source *ret)
 {
 	size_t before = stage && !stage->is_image ? stage->index : p->n_own;
 	struct stage *s = find_stage(p, name, before);
@@ -231,7 +231,7 @@ struct err *plan_source(struct plan *p, const struct stage *stage, const char *n
 	return s->is_image ? pos_wrap(pos, e) : e;
 }
 
-struct err *plan_make(struct plan *p)
+struct err *build_plan_make(struct build_plan *p)
 {
 	struct err *e = NULL;
 
@@ -274,7 +274,7 @@ struct err *plan_make(struct plan *p)
 	return e;
 }
 
-void plan_done(struct plan *p)
+void build_plan_done(struct build_plan *p)
 {
 	for (size_t i = 0; i < p->n_stages; i++)
 		stage_free(p->stages[i]);

@@ -144,7 +144,7 @@ struct agent {
 	char *id, *path;
 };
 
-struct plan {
+struct build_plan {
 	struct store *st;
 	const struct build_request *req;
 	struct dockerfile file;
@@ -166,40 +166,41 @@ struct plan {
 	size_t n_agents;
 	char *resolv; /* the host's resolv.conf */
 	/* find or pull an image; *RET is the plan's */
-	struct err *(*get_image)(struct plan *p, const char *name, const char *platform,
+	struct err *(*get_image)(struct build_plan *p, const char *name, const char *platform,
 				 struct image **ret);
-	void (*note)(struct plan *p, const char *text);
+	void (*note)(struct build_plan *p, const char *text);
 	void *arg;
 };
 
 /* plan.c: stages and who needs whom; the request's arguments. */
-struct err *plan_make(struct plan *p) MUST_CHECK;
-void plan_done(struct plan *p);
+struct err *build_plan_make(struct build_plan *p) MUST_CHECK;
+void build_plan_done(struct build_plan *p);
 /* The stage or image that COPY --from=NAME means for an instruction of STAGE (NULL: any), or the named context. */
-struct err *plan_source(struct plan *p, const struct stage *stage, const char *name,
-			const struct pos *pos, struct source *ret) MUST_CHECK;
+struct err *build_plan_source(struct build_plan *p, const struct stage *stage, const char *name,
+			      const struct pos *pos, struct source *ret) MUST_CHECK;
 /* eval.c: fill in the stage's base, steps and configuration, of those it needs first.  Once for each stage. */
-struct err *stage_eval(struct plan *p, struct stage *s) MUST_CHECK;
+struct err *stage_eval(struct build_plan *p, struct stage *s) MUST_CHECK;
 void stage_free(struct stage *s);
 /* runmount.c: RUN --mount=TEXT, variables filled in. */
-struct err *step_mount_parse(struct plan *p, const struct stage *s, const struct word *w,
+struct err *step_mount_parse(struct build_plan *p, const struct stage *s, const struct word *w,
 			     const char *text, struct step_mount *ret) MUST_CHECK;
 void step_mount_done(struct step_mount *m);
 /* copystep.c: COPY and ADD. */
 struct expand;
-struct err *copy_eval(struct plan *p, struct stage *s, const struct instr *in,
+struct err *copy_eval(struct build_plan *p, struct stage *s, const struct instr *in,
 		      const struct expand *x, const char *workdir, struct step *ret) MUST_CHECK;
 
 /* open.c: the contexts, the Dockerfile, secrets and agents, as the caller. */
-struct err *plan_open(struct plan *p) MUST_CHECK;
-void plan_close(struct plan *p);
+struct err *build_plan_open(struct build_plan *p) MUST_CHECK;
+void build_plan_close(struct build_plan *p);
 /* fetch.c: download an item's URL into tmp/; fills file, digest. */
-struct err *item_fetch(struct plan *p, struct item *it) MUST_CHECK;
+struct err *item_fetch(struct build_plan *p, struct item *it) MUST_CHECK;
 
 /* key.c: hash what the step takes from contexts; as the caller. */
-struct err *step_hash(struct plan *p, struct step *s) MUST_CHECK;
+struct err *step_hash(struct build_plan *p, struct step *s) MUST_CHECK;
 /* The key of step S behind a step with the key BEFORE. */
-void step_key(const struct plan *p, const struct step *s, const char *before, char ret[HASH_LEN + 1]);
+void step_key(const struct build_plan *p, const struct step *s, const char *before,
+	      char ret[HASH_LEN + 1]);
 void stage_base_key(const struct stage *s, char ret[HASH_LEN + 1]);
 /* What comes behind step S with the record's key RECORD is built on RET. */
 void step_next_key(const struct step *s, const char *before, const char *record, char ret[HASH_LEN + 1]);

@@ -170,7 +170,7 @@ static struct err *defaults(const struct stage *s, struct step_mount *m, struct 
 	return NULL;
 }
 
-struct err *step_mount_parse(struct plan *p, const struct stage *s, const struct word *w,
+struct err *step_mount_parse(struct build_plan *p, const struct stage *s, const struct word *w,
 			     const char *text, struct step_mount *ret)
 {
 	_cleanup_free_ char *copy = xstrdup(text);
@@ -188,7 +188,7 @@ struct err *step_mount_parse(struct plan *p, const struct stage *s, const struct
 	e = e ?: defaults(s, ret, &f);
 	e = pos_wrap(&w->pos, err_wrap(e, "RUN --mount=%s", text));
 	if (!e && f.from && (ret->kind == STEP_BIND || ret->kind == STEP_CACHE))
-		e = plan_source(p, s, f.from, &w->pos, &ret->from);
+		e = build_plan_source(p, s, f.from, &w->pos, &ret->from);
 	else if (!e && ret->kind == STEP_BIND)
 		ret->from.context = p->contexts[0];
 	free(f.from);

@@ -239,7 +239,7 @@ static struct err *secret_file(struct run *r, size_t nth, const struct secret *s
 static struct err *secret_mount(struct run *r, size_t nth)
 {
 	const struct step_mount *m = &r->t->mounts[nth];
-	const struct plan *p = r->w->p;
+	const struct build_plan *p = r->w->p;
 	const struct secret *s = NULL;
 	_cleanup_free_ char *path = NULL;
 	struct err *e = NULL;
@@ -268,7 +268,7 @@ static struct err *secret_mount(struct run *r, size_t nth)
 static struct err *ssh_mount(struct run *r, size_t nth)
 {
 	const struct step_mount *m = &r->t->mounts[nth];
-	const struct plan *p = r->w->p;
+	const struct build_plan *p = r->w->p;
 	const struct agent *a = NULL;
 
 	for (size_t i = 0; i < p->n_agents; i++)

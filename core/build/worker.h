@@ -35,7 +35,7 @@ struct err *wire_send(int sock, const struct wire *w, size_t len) MUST_CHECK;
 struct err *wire_recv(int sock, struct wire *w, size_t *ret_len) MUST_CHECK;
 
 struct worker {
-	struct plan *p;
+	struct build_plan *p;
 	struct stage *s;
 	size_t first; /* the step to begin with; those before are done */
 	int sock;
