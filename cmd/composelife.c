@@ -119,7 +119,15 @@ static const struct opt kill_opts[] = {
 
 static struct err *kill_one(struct box *b, void *arg)
 {
-	return state_is_up(&b->state) ? box_kill(b, *(const int *)arg) : NULL;
+	int sig = *(const int *)arg, code;
+	struct err *e = NULL;
+
+	if (!state_is_up(&b->state))
+		return NULL;
+	e = box_kill(b, sig);
+	if (!e && sig == SIGKILL) /* nothing withstands it: who asks next finds it ended */
+		e = box_wait(b, &code);
+	return e;
 }
 
 static struct err *kill_verb(UNUSED struct call *c, int argc, char **argv)

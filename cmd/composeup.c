@@ -222,7 +222,7 @@ static struct err *bring_up(struct session *s, const struct strv *services,
 }
 
 /* Show what they write; Ctrl-C, or the end of one of them, stops all. */
-static struct err *watch_over(struct call *c, struct session *s, const bool *picked)
+static struct err *watch_over(struct call *c, struct session *s, const bool *picked, int64_t since_ns)
 {
 	_cleanup_strv_ struct strv shown = { 0 }, all = { 0 };
 	struct log_opts o = { .follow = true,
@@ -234,7 +234,7 @@ static struct err *watch_over(struct call *c, struct session *s, const bool *pic
 			      .abort_on_exit = opt_abort || opt_code_from,
 			      .abort_on_failure = opt_abort_failure,
 			      .code_from = opt_code_from,
-			      .since_ns = 0 };
+			      .since_ns = since_ns };
 	bool interrupted = false;
 	struct err *e;
 
@@ -253,6 +253,8 @@ static struct err *watch_over(struct call *c, struct session *s, const bool *pic
 	e = compose_logs(s, &shown, &o, &c->status, &interrupted);
 	if (e)
 		return e;
+	if (interrupted)
+		c->status = 130;
 	if (interrupted || o.abort_on_exit || o.abort_on_failure) {
 		_cleanup_project_plan_ struct project_plan plan = { 0 };
 
@@ -270,6 +272,7 @@ static struct err *up(struct call *c, int argc, char **argv)
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_free_ bool *picked = NULL;
+	int64_t since_ns = time_now_ns();
 	struct err *e = check_up();
 
 	e = e ?: session_open(&s, SESSION_FILES);
@@ -283,7 +286,7 @@ static struct err *up(struct call *c, int argc, char **argv)
 	e = bring_up(&s, &services, &opt_scale, picked);
 	if (e || opt_detach || opt_wait || opt_no_start)
 		return e;
-	return watch_over(c, &s, picked);
+	return watch_over(c, &s, picked, since_ns);
 }
 
 const struct verb verb_compose_up = {
