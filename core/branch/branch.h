@@ -78,7 +78,4 @@ struct err *branch_gone(const struct dbproject *p, struct strv *ret) MUST_CHECK;
 /* Remove what nobody used for its time to live; never what is protected, checked out, running, or the parent's. */
 struct err *branch_expire(struct store *st, const char *project, struct strv *ret_removed) MUST_CHECK;
 
-/* Does anybody talk to the server of a running container, from wherever?  Errors count as yes. */
-bool branch_is_busy(const struct box *b, uint16_t port);
-
 #endif

@@ -43,6 +43,7 @@
 #include "core/base/loop.h"
 #include "core/base/proc.h"
 #include "core/box/control.h"
+#include "core/box/initcache.h"
 #include "core/box/relay_proc.h"
 #include "core/branch/envfile.h"
 #include "slirp/publish.h"
@@ -433,7 +434,7 @@ NORETURN static void sleeper_main(struct target *t, int result)
 
 	prctl(PR_SET_NAME, "devbox-sleep");
 	e = f ? box_find(t->b->st, f->box, &b) : NULL;
-	if (!e && b && branch_is_busy(b, s->port))
+	if (!e && b && box_is_busy(b, s->port))
 		_exit(send(result, "b", 1, MSG_NOSIGNAL) < 0);
 	if (!e && b && state_is_up(&b->state))
 		e = box_stop(b, -1);
