@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -23,28 +24,75 @@ socklen_t sock_addr_len(const union sock_addr *a)
 	return a->sa.sa_family == AF_INET6 ? sizeof(a->v6) : sizeof(a->v4);
 }
 
-uint8_t *relay_buf_get(struct relay *r)
+uint8_t *relay_buf(struct relay *r)
 {
-	void *buf;
-
-	r->bufs_used = true;
-	if (r->n_bufs)
-		return r->bufs[--r->n_bufs];
-	buf = mmap(NULL, RELAY_BUF_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (buf == MAP_FAILED)
-		abort(); /* out of memory, as in xmalloc() */
+	r->buf_used = true;
 	relay_tick_start(r);
-	return buf;
+	return r->buf;
 }
 
-void relay_buf_put(struct relay *r, uint8_t *buf)
+static void pipe_free(struct relay *r, struct relay_pipe *p)
 {
-	if (!buf)
+	close(p->read_fd);
+	close(p->write_fd);
+	free(p);
+	r->n_pipes--;
+}
+
+static struct relay_pipe *pipe_new(void)
+{
+	struct relay_pipe *p;
+	int fd[2];
+
+	if (pipe2(fd, O_NONBLOCK | O_CLOEXEC) < 0)
+		return NULL;
+	if (fcntl(fd[1], F_SETPIPE_SZ, RELAY_PIPE_BYTES) < 0) {
+		close(fd[0]);
+		close(fd[1]);
+		return NULL;
+	}
+	p = xcalloc(1, sizeof(*p));
+	p->read_fd = fd[0];
+	p->write_fd = fd[1];
+	return p;
+}
+
+struct relay_pipe *relay_pipe_get(struct relay *r)
+{
+	struct relay_pipe *p = r->pipes;
+
+	r->pipes_used = true;
+	if (p) {
+		r->pipes = p->next;
+		return p;
+	}
+	if (r->no_pipes || r->n_pipes >= RELAY_PIPES_MAX)
+		return NULL;
+	p = pipe_new();
+	r->n_pipes += p != NULL;
+	r->no_pipes = !p;
+	relay_tick_start(r);
+	return p;
+}
+
+void relay_pipe_put(struct relay *r, struct relay_pipe *p, bool empty)
+{
+	if (!empty) {
+		pipe_free(r, p);
 		return;
-	if (r->n_bufs < RELAY_BUFS_KEPT)
-		r->bufs[r->n_bufs++] = buf;
-	else
-		munmap(buf, RELAY_BUF_BYTES);
+	}
+	p->next = r->pipes;
+	r->pipes = p;
+}
+
+static void pipes_done(struct relay *r)
+{
+	while (r->pipes) {
+		struct relay_pipe *p = r->pipes;
+
+		r->pipes = p->next;
+		pipe_free(r, p);
+	}
 }
 
 void relay_tick_start(struct relay *r)
@@ -59,11 +107,15 @@ static struct err *tick(struct timer *t)
 	struct relay *r = container_of(t, struct relay, tick);
 	bool flows = relay_udp_expire(r);
 
-	while (!r->bufs_used && r->n_bufs)
-		munmap(r->bufs[--r->n_bufs], RELAY_BUF_BYTES);
-	r->bufs_used = false;
+	bool used = r->buf_used || r->pipes_used;
+
+	if (!r->buf_used)
+		madvise(r->buf, RELAY_BUF_BYTES, MADV_DONTNEED);
+	if (!r->pipes_used)
+		pipes_done(r);
+	r->buf_used = r->pipes_used = r->no_pipes = false;
 	relay_resume(r);
-	if (!flows && !r->n_bufs && !r->paused) {
+	if (!flows && !used && !r->paused) {
 		malloc_trim(0); /* of many connections that have ended */
 		timer_set(t, 0, 0);
 		r->ticking = false;
@@ -208,6 +260,10 @@ struct err *relay_new(struct loop *loop, const struct relay_cfg *cfg, struct rel
 		free(r);
 		return e;
 	}
+	r->buf = mmap(NULL, RELAY_BUF_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (r->buf == MAP_FAILED)
+		abort(); /* out of memory, as in xmalloc() */
+	signal(SIGPIPE, SIG_IGN); /* splice() has no MSG_NOSIGNAL */
 	r->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
@@ -266,8 +322,8 @@ void relay_free(struct relay *r)
 	}
 	relay_tcp_free_all(r);
 	relay_udp_free_all(r);
-	while (r->n_bufs)
-		munmap(r->bufs[--r->n_bufs], RELAY_BUF_BYTES);
+	pipes_done(r);
+	munmap(r->buf, RELAY_BUF_BYTES);
 	if (r->spare_fd >= 0)
 		close(r->spare_fd);
 	r->tick.src.release = relay_release;

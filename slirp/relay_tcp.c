@@ -1,5 +1,6 @@
 #include "slirp/relay_priv.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 
 #include "core/base/fd.h"
@@ -24,9 +25,9 @@
 
 enum { OUTER, INNER, SIDES };
 enum {
-	READS_PER_WAKE = 2, /* then the others' turn */
-	COPY_LIMIT = 65536, /* a small rest is copied, a large one keeps its whole buffer */
-	HELD_MAX = 8, /* when so many are kept, reads are small: many slow readers shall not cost a megabyte each */
+	BULK_MIN = 16384, /* less is cheaper copied than spliced */
+	HELD_MAX = 4 * 1024 * 1024, /* when so much waits for slow readers, reads are small: there may be many */
+	SMALL_READ = 4096,
 };
 
 struct side {
@@ -35,9 +36,10 @@ struct side {
 	bool in_set, hung_up; /* hung_up: EPOLLHUP came while nothing was watched */
 	bool ended; /* end of file was read from it */
 	bool shut; /* it was told the end */
-	bool own_buf; /* PENDING is a buffer of RELAY_BUF_BYTES, else from malloc */
-	uint8_t *pending; /* to be written to it, or NULL */
-	size_t at, len; /* where in PENDING, how much */
+	bool bulk; /* reads from it are large: spliced */
+	struct relay_pipe *pipe; /* what is pending is in there, or NULL: */
+	uint8_t *pending; /* in here, or NULL */
+	size_t at, len; /* where in PENDING; how much waits to be written to it */
 };
 
 struct relay_conn {
@@ -67,12 +69,12 @@ static struct relay_conn *conn_of(struct source *s)
 
 static void drop_pending(struct relay *r, struct side *s)
 {
-	if (s->pending && s->own_buf) {
-		relay_buf_put(r, s->pending);
-		r->n_held--;
-	} else {
-		free(s->pending);
-	}
+	if (s->pipe)
+		relay_pipe_put(r, s->pipe, !s->len);
+	if (s->pending)
+		r->held_bytes -= s->at + s->len;
+	free(s->pending);
+	s->pipe = NULL;
 	s->pending = NULL;
 	s->len = 0;
 }
@@ -162,7 +164,7 @@ static struct err *watch(struct relay_conn *c, int i)
 	if (c->connecting)
 		events = i == INNER ? EPOLLOUT : 0;
 	else
-		events = (!s->ended && !other->pending ? EPOLLIN : 0) | (s->pending ? EPOLLOUT : 0);
+		events = (!s->ended && !other->len ? EPOLLIN : 0) | (s->len ? EPOLLOUT : 0);
 	if (!events && (s->hung_up || (s->ended && s->shut))) {
 		leave_set(c->r, s);
 		return NULL;
@@ -192,7 +194,7 @@ static bool pass_end(struct relay_conn *c, int i)
 {
 	struct side *s = &c->side[i], *other = &c->side[1 - i];
 
-	if (!other->ended || s->pending || s->shut)
+	if (!other->ended || s->len || s->shut)
 		return true;
 	if (s->ended && other->shut) {
 		conn_end(c, false); /* closing tells it, too */
@@ -203,68 +205,87 @@ static bool pass_end(struct relay_conn *c, int i)
 	return true;
 }
 
-/* Keep the LEN bytes at AT of BUF (a whole buffer, given away) until side S takes them. */
-static void keep_pending(struct relay *r, struct side *s, uint8_t *buf, size_t at, size_t len)
+/* Keep a copy of the LEN bytes at DATA until side S takes them. */
+static void keep_pending(struct relay *r, struct side *s, const uint8_t *data, size_t len)
 {
-	s->own_buf = len > COPY_LIMIT;
-	s->pending = s->own_buf ? buf : xmemdup(buf + at, len);
-	s->at = s->own_buf ? at : 0;
+	s->pending = xmemdup(data, len);
+	s->at = 0;
 	s->len = len;
-	if (s->own_buf)
-		r->n_held++;
-	else
-		relay_buf_put(r, buf);
+	r->held_bytes += len;
 }
 
-/* Write S's pending bytes.  Returns false on an error of the socket. */
+static bool would_block(void)
+{
+	return errno == EAGAIN || errno == EINTR;
+}
+
+/* Write what is pending for S.  Returns false on an error of the socket. */
 static bool flush(struct relay *r, struct side *s)
 {
-	ssize_t n = send(s->src.fd, s->pending + s->at, s->len, MSG_NOSIGNAL);
+	while (s->len) {
+		ssize_t n;
 
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
-	s->at += (size_t)n;
-	s->len -= (size_t)n;
-	if (!s->len)
-		drop_pending(r, s);
+		if (s->pipe)
+			n = splice(s->pipe->read_fd, NULL, s->src.fd, NULL, s->len, SPLICE_F_NONBLOCK);
+		else
+			n = send(s->src.fd, s->pending + s->at, s->len, MSG_NOSIGNAL);
+		if (n < 0)
+			return would_block();
+		s->at += (size_t)n;
+		s->len -= (size_t)n;
+	}
+	drop_pending(r, s);
 	return true;
+}
+
+/* These move bytes from one side to the other and keep what does not fit.  They return what recv() does; errno is
+ * EAGAIN or EINTR only if there was nothing to read. */
+static ssize_t move_copy(struct relay *r, struct side *from, struct side *to)
+{
+	uint8_t *buf = relay_buf(r);
+	ssize_t n = recv(from->src.fd, buf, r->held_bytes < HELD_MAX ? RELAY_BUF_BYTES : SMALL_READ, 0);
+	ssize_t sent;
+
+	if (n <= 0)
+		return n;
+	from->bulk = n == RELAY_BUF_BYTES;
+	sent = send(to->src.fd, buf, (size_t)n, MSG_NOSIGNAL);
+	if (sent < 0 && !would_block())
+		return -1;
+	if (sent < n)
+		keep_pending(r, to, buf + (sent > 0 ? sent : 0), (size_t)(n - (sent > 0 ? sent : 0)));
+	return n;
+}
+
+static ssize_t move_splice(struct relay *r, struct side *from, struct side *to)
+{
+	struct relay_pipe *pipe = relay_pipe_get(r);
+	ssize_t n;
+
+	if (!pipe)
+		return move_copy(r, from, to);
+	n = splice(from->src.fd, NULL, pipe->write_fd, NULL, RELAY_PIPE_BYTES, SPLICE_F_NONBLOCK);
+	if (n <= 0) {
+		relay_pipe_put(r, pipe, true);
+		return n;
+	}
+	from->bulk = n >= BULK_MIN;
+	to->pipe = pipe;
+	to->len = (size_t)n;
+	return flush(r, to) ? n : -1;
 }
 
 /* Move bytes from side I to the other.  Returns false on an error of a socket. */
 static bool pump(struct relay_conn *c, int i)
 {
 	struct side *from = &c->side[i], *to = &c->side[1 - i];
-	size_t size = c->r->n_held < HELD_MAX ? RELAY_BUF_BYTES : COPY_LIMIT;
-	uint8_t *buf = relay_buf_get(c->r);
-	bool good = true;
+	ssize_t n;
 
-	for (int turn = 0; turn < READS_PER_WAKE && !from->ended && !to->pending; turn++) {
-		ssize_t n = recv(from->src.fd, buf, size, 0), sent;
-
-		if (n < 0) {
-			good = errno == EAGAIN || errno == EINTR;
-			break;
-		}
-		if (n == 0) {
-			from->ended = true;
-			break;
-		}
-		sent = send(to->src.fd, buf, (size_t)n, MSG_NOSIGNAL);
-		if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-			good = false;
-			break;
-		}
-		if (sent < n) {
-			size_t done = sent > 0 ? (size_t)sent : 0;
-
-			keep_pending(c->r, to, buf, done, (size_t)n - done);
-			return true;
-		}
-		if ((size_t)n < size)
-			break; /* that was all: the next read would only say so */
-	}
-	relay_buf_put(c->r, buf);
-	return good;
+	if (from->ended || to->len)
+		return true;
+	n = from->bulk ? move_splice(c->r, from, to) : move_copy(c->r, from, to);
+	from->ended = n == 0;
+	return n >= 0 || would_block();
 }
 
 /* Start the inner connection from SRC.  Returns 0 when it is established, EINPROGRESS, or why not. */
@@ -320,6 +341,10 @@ static void conn_start(struct relay_conn *c)
 		return;
 	}
 	c->connecting = failed == EINPROGRESS;
+	if (!c->connecting && !pump(c, OUTER)) { /* most clients have said something by now: a wait less */
+		conn_end(c, true);
+		return;
+	}
 	watch_both(c);
 }
 
@@ -364,7 +389,7 @@ static struct err *side_ready(struct relay_conn *c, int i, uint32_t events)
 		return NULL;
 	}
 	s->hung_up |= !s->events && (events & EPOLLHUP); /* its end, behind data that must wait */
-	if (s->pending && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) && !flush(c->r, s)) {
+	if (s->len && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) && !flush(c->r, s)) {
 		conn_end(c, true);
 		return NULL;
 	}

@@ -350,7 +350,7 @@ static void to_server(struct relay_listener *l, const union sock_addr *peer,
 struct err *relay_udp_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct relay_listener *l = container_of(s, struct relay_listener, src);
-	uint8_t *buf = relay_buf_get(l->r);
+	uint8_t *buf = relay_buf(l->r);
 
 	for (int i = 0; i < UDP_PER_WAKE; i++) {
 		union sock_addr peer, local;
@@ -369,7 +369,6 @@ struct err *relay_udp_ready(struct source *s, uint32_t events UNUSED)
 		local = local_of(&msg);
 		to_server(l, &peer, &local, buf, (size_t)n);
 	}
-	relay_buf_put(l->r, buf);
 	return NULL;
 }
 
@@ -413,7 +412,7 @@ static struct err *flow_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct udp_flow *f = container_of(s, struct udp_flow, src);
 	struct relay *r = f->r;
-	uint8_t *buf = relay_buf_get(r);
+	uint8_t *buf = relay_buf(r);
 	bool heard = false;
 
 	for (int i = 0; i < UDP_PER_WAKE; i++) {
@@ -429,7 +428,6 @@ static struct err *flow_ready(struct source *s, uint32_t events UNUSED)
 		unlink_age(r->udp, f);
 		link_newest(r->udp, f);
 	}
-	relay_buf_put(r, buf);
 	return NULL;
 }
 

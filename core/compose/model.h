@@ -12,7 +12,7 @@
  *	    build			context, dockerfile | dockerfile_inline, args{}, target, labels{}, ...
  *	    environment, labels		map of string or null (null: the variable is not set anywhere)
  *	    depends_on			map of service: { condition, restart, required }
- *	    ports			list of { mode, host_ip, target, published, protocol }, one port or one range each
+ *	    ports			list of { mode, host_ip, target, published, protocol }, a port or a range each
  *	    volumes			list of { type, source, target, read_only, bind{}, volume{}, tmpfs{} }
  *	    networks			map of network key: null | { aliases[], ipv4_address, ipv6_address, ... }
  *	    secrets, configs		list of { source, target, uid, gid, mode }
