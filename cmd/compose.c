@@ -1,12 +1,17 @@
-/* cmd/compose.c -- devbox compose [OPTIONS] VERB: the options in front of the verb. */
+/* cmd/compose.c -- devbox compose [OPTIONS] VERB: the options in front of the verb, and what its verbs share. */
 #include "cmd/compose.h"
 
 #include <stdio.h>
 
+#include "core/base/proc.h"
+#include "core/compose/find.h"
+#include "core/compose/jobs.h"
+#include "core/compose/request.h"
+
 struct project_opts compose_project_opts;
 
-static const char *opt_ansi, *opt_progress;
-static bool opt_compatibility;
+static const char *opt_progress;
+static bool opt_compatibility, opt_ansi_never;
 static unsigned opt_parallel;
 
 static struct err *set_name(const char *value, UNUSED void *to)
@@ -15,9 +20,29 @@ static struct err *set_name(const char *value, UNUSED void *to)
 	return NULL;
 }
 
+static struct err *set_ansi(const char *value, UNUSED void *to)
+{
+	if (strcmp(value, "never") && strcmp(value, "always") && strcmp(value, "auto"))
+		return err_new(0, "it must be \"never\", \"always\" or \"auto\"");
+	opt_ansi_never = !strcmp(value, "never");
+	return NULL;
+}
+
+static struct err *set_progress(const char *value, UNUSED void *to)
+{
+	static const char *const known[] = { "auto", "tty", "plain", "json", "quiet", NULL };
+
+	for (size_t i = 0; known[i]; i++)
+		if (!strcmp(value, known[i])) {
+			opt_progress = strcmp(value, "json") ? value : "plain";
+			return NULL;
+		}
+	return err_new(0, "it must be \"auto\", \"tty\", \"plain\" or \"quiet\"");
+}
+
 const struct opt compose_opts[] = {
 	{ 0, "ansi", "string", "Control when to print ANSI control characters (never|always|auto)",
-	  OPT_STR, &opt_ansi, NULL },
+	  OPT_CALL, NULL, set_ansi },
 	{ 0, "compatibility", NULL, "Name containers as version 1 did, with underscores", OPT_BOOL,
 	  &opt_compatibility, NULL },
 	{ 0, "env-file", "file", "Specify an alternate environment file", OPT_LIST,
@@ -27,8 +52,8 @@ const struct opt compose_opts[] = {
 	{ 0, "parallel", "int", "Control max parallelism, 0 for no limit", OPT_UINT, &opt_parallel, NULL },
 	{ 0, "profile", "name", "Specify a profile to enable", OPT_LIST,
 	  &compose_project_opts.profiles, NULL },
-	{ 0, "progress", "string", "Set type of progress output (auto, tty, plain, quiet)", OPT_STR,
-	  &opt_progress, NULL },
+	{ 0, "progress", "string", "Set type of progress output (auto, tty, plain, quiet)",
+	  OPT_CALL, NULL, set_progress },
 	{ 0, "project-directory", "directory",
 	  "Specify an alternate working directory (default: the path of the first file)", OPT_STR,
 	  &compose_project_opts.directory, NULL },
@@ -43,4 +68,167 @@ struct err *compose_load(struct project **ret)
 	for (size_t i = 0; !e && i < (*ret)->notes.n; i++)
 		fprintf(stderr, "%s: warning: %s\n", prog(), (*ret)->notes.v[i]);
 	return e;
+}
+
+/* --- a session -------------------------------------------------------------------------------- */
+
+static void on_event(void *arg, const struct engine_event *ev)
+{
+	struct session *s = arg;
+	_cleanup_free_ char *line = NULL;
+
+	if (ev->subject) {
+		tasks_set(&s->tasks, ev->subject, ev->words, ev->text, (enum task_state)ev->state);
+		return;
+	}
+	line = xasprintf("%s: %s", prog(), ev->text);
+	tasks_note(&s->tasks, line);
+}
+
+/* The name when there are no files: -p, or what the variable says. */
+static const char *bare_name(void)
+{
+	return compose_project_opts.name ?: getenv("COMPOSE_PROJECT_NAME");
+}
+
+struct err *session_open(struct session *s, enum session_need need)
+{
+	struct err *e;
+
+	*s = (struct session){ 0 };
+	tasks_init(&s->tasks, STDERR_FILENO, opt_ansi_never && !opt_progress ? "plain" : opt_progress);
+	e = compose_load(&s->p);
+	if (!e) {
+		s->name = s->p->name;
+	} else if (need == SESSION_NAME && bare_name() && !compose_project_opts.files.n &&
+		   str_starts(e->text, "no configuration file")) {
+		err_free(e);
+		s->name = bare_name();
+		e = project_name_check(s->name);
+	}
+	e = e ?: store_open(&s->st);
+	e = e ?: session_refresh(s);
+	s->c = (struct compose){ .st = s->st,
+				 .p = s->p,
+				 .a = &s->a,
+				 .underscores = opt_compatibility,
+				 .parallel = opt_parallel,
+				 .stop_timeout_s = -1,
+				 .event = on_event,
+				 .arg = s };
+	return e;
+}
+
+struct err *session_refresh(struct session *s)
+{
+	actuals_done(&s->a);
+	return actuals_load(s->st, s->name, &s->a);
+}
+
+void session_done(struct session *s)
+{
+	tasks_done(&s->tasks);
+	actuals_done(&s->a);
+	project_free(s->p);
+	store_free(s->st);
+}
+
+struct err *session_services(struct session *s, int argc, char **argv, struct strv *to)
+{
+	for (int i = 0; i < argc; i++) {
+		size_t n = 0;
+
+		actuals_of(&s->a, argv[i], &n);
+		if (!n && !(s->p && project_service(s->p, argv[i])))
+			return err_new(0, "no such service: %s", argv[i]);
+		strv_add(to, argv[i]);
+	}
+	return NULL;
+}
+
+bool is_meant(const struct actual *c, const struct strv *services)
+{
+	return !c->oneoff && (!services->n || strv_has(services, c->service));
+}
+
+struct actual **session_meant(struct session *s, const struct strv *services, bool all, size_t *ret_n)
+{
+	struct actual **v = xcalloc(s->a.n + 1, sizeof(struct actual *));
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->a.n; i++)
+		if (is_meant(&s->a.v[i], services) && (all || s->a.v[i].up))
+			v[n++] = &s->a.v[i];
+	*ret_n = n;
+	return v;
+}
+
+struct each {
+	struct err *(*fn)(struct box *b, void *arg);
+	struct box *b;
+	void *arg;
+};
+
+static struct err *each_job(void *arg, UNUSED int out)
+{
+	struct each *e = arg;
+
+	return e->fn(e->b, e->arg);
+}
+
+struct err *session_each(struct session *s, const struct strv *services, const char *working,
+			 const char *done, struct err *(*fn)(struct box *b, void *arg), void *arg)
+{
+	_cleanup_jobs_ struct jobs jobs = { .limit = s->c.parallel };
+	struct err *all = NULL;
+	size_t next = 0;
+
+	for (;;) {
+		struct job_word word;
+		struct err *e = NULL;
+
+		for (; next < s->a.n && !e && !jobs_full(&jobs); next++) {
+			struct each each = { fn, s->a.v[next].box, arg };
+
+			if (!is_meant(&s->a.v[next], services))
+				continue;
+			engine_tell(&s->c, ENGINE_WORKING, "Container", s->a.v[next].name, working);
+			e = jobs_start(&jobs, next, each_job, &each);
+		}
+		if (!e && !jobs.n)
+			return all;
+		e = e ?: jobs_next(&jobs, -1, &word);
+		if (e)
+			return err_also(all, e);
+		if (word.kind)
+			continue;
+		engine_tell(&s->c, word.error ? ENGINE_FAILED : ENGINE_DONE, "Container",
+			    s->a.v[word.id].name, word.error ? "Error" : done);
+		all = err_also(all, word.error);
+	}
+}
+
+struct err *session_container(struct session *s, const char *service, unsigned index, struct box **ret)
+{
+	size_t n = 0;
+	struct actual *own = actuals_of(&s->a, service, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (!own[i].oneoff && (index ? own[i].number == index : own[i].up)) {
+			*ret = own[i].box;
+			return NULL;
+		}
+	if (!n && !(s->p && project_service(s->p, service)))
+		return err_new(0, "no such service: %s", service);
+	if (index)
+		return err_new(0, "service \"%s\" has no container %u", service, index);
+	return err_hint(err_new(0, "service \"%s\" is not running", service),
+			"devbox compose up -d %s", service);
+}
+
+struct err *session_run(struct session *s, const struct plan *plan)
+{
+	struct err *e = engine_steps(&s->c, plan);
+
+	return err_also(e, session_refresh(s));
 }

@@ -103,10 +103,12 @@ static void add_lists(struct project *p, struct str *out)
 		add_sorted(&images, out);
 	if (opt_profiles)
 		add_sorted(&profiles, out);
-	if (opt_volumes)
-		add_keys(node_get(p->root, "volumes"), out);
-	if (opt_networks)
-		add_keys(node_get(p->root, "networks"), out);
+	if (opt_volumes || opt_networks) {
+		struct arena a = { 0 };
+
+		add_keys(node_get(project_used(p, &a), opt_volumes ? "volumes" : "networks"), out);
+		arena_done(&a);
+	}
 	if (opt_environment) {
 		strv_copy(&env, &p->env);
 		add_sorted(&env, out);

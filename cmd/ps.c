@@ -4,6 +4,7 @@
 
 #include "cmd/filter.h"
 #include "cmd/list.h"
+#include "cmd/ps.h"
 #include "cmd/verb.h"
 #include "cmd/volume.h"
 #include "cmd/ui/human.h"
@@ -260,7 +261,7 @@ static void put_taken(struct list *l, const char *key, struct str *value)
 	str_done(value);
 }
 
-static void status_text(const struct box *b, int64_t now, struct str *out)
+void ps_status(const struct box *b, int64_t now, struct str *out)
 {
 	const struct state *s = &b->state;
 
@@ -303,17 +304,16 @@ static void add_word(struct str *words, const char *word)
 	str_addf(words, "%s%s%s%s", words->len ? " " : "", quote, word, quote);
 }
 
-static void put_command(struct list *l, const struct spec *s)
+void ps_command(const struct spec *s, bool whole, struct str *out)
 {
-	_cleanup_str_ struct str words = { 0 }, cut = { 0 }, quoted = { 0 };
+	_cleanup_str_ struct str words = { 0 }, cut = { 0 };
 
 	for (size_t i = 0; i < s->entrypoint.n; i++)
 		add_word(&words, s->entrypoint.v[i]);
 	for (size_t i = 0; i < s->cmd.n; i++)
 		add_word(&words, s->cmd.v[i]);
-	human_ellipsis(words.s ?: "", opt_no_trunc ? SIZE_MAX : 20, &cut);
-	human_quote(cut.s ?: "", &quoted);
-	list_put(l, "Command", quoted.s);
+	human_ellipsis(words.s ?: "", whole ? SIZE_MAX : 20, &cut);
+	human_quote(cut.s ?: "", out);
 }
 
 static void put_mounts(struct list *l, const struct spec *s)
@@ -353,7 +353,8 @@ static struct err *add_row(struct list *l, const struct box *b, int64_t now)
 	str_addn(&id, s->id, opt_no_trunc ? strlen(s->id) : 12);
 	put_taken(l, "ID", &id);
 	list_put(l, "Image", s->image);
-	put_command(l, s);
+	ps_command(s, opt_no_trunc, &text);
+	put_taken(l, "Command", &text);
 	human_time(s->created_ns, &text);
 	put_taken(l, "CreatedAt", &text);
 	human_ago(s->created_ns, now, &text);
@@ -365,7 +366,7 @@ static struct err *add_row(struct list *l, const struct box *b, int64_t now)
 	if (s->net != NET_HOST)
 		put_taken(l, "Ports", &text);
 	list_put(l, "State", box_is_paused(b) ? "paused" : box_status_names[b->state.status]);
-	status_text(b, now, &text);
+	ps_status(b, now, &text);
 	put_taken(l, "Status", &text);
 	put_size(l, b);
 	list_put(l, "Names", s->name);

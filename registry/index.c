@@ -171,9 +171,9 @@ void index_drop(struct index *ix, size_t i, bool keep)
 	memmove(&ix->v[i], &ix->v[i + 1], (--ix->n - i) * sizeof(*ix->v));
 }
 
-void index_set(struct index *ix, const char *ref, const struct index_entry *e)
+static struct index_entry copy_entry(const char *ref, const struct index_entry *e)
 {
-	struct index_entry copy = {
+	return (struct index_entry){
 		.ref = xstrdup(ref),
 		.media_type = xstrdup(e->media_type),
 		.digest = xstrdup(e->digest),
@@ -183,6 +183,11 @@ void index_set(struct index *ix, const char *ref, const struct index_entry *e)
 		.image_size = e->image_size,
 		.boot = xstrdup(e->boot),
 	};
+}
+
+void index_set(struct index *ix, const char *ref, const struct index_entry *e)
+{
+	struct index_entry copy = copy_entry(ref, e);
 
 	/* from behind: dropping moves what comes after */
 	for (size_t i = ix->n; i-- > 0;)
@@ -191,4 +196,12 @@ void index_set(struct index *ix, const char *ref, const struct index_entry *e)
 		else if (!ix->v[i].ref && str_eq(ix->v[i].digest, copy.digest))
 			index_drop(ix, i, false);
 	*append(ix) = copy;
+}
+
+void index_set_dangling(struct index *ix, const struct index_entry *e)
+{
+	for (size_t i = 0; i < ix->n; i++)
+		if (str_eq(ix->v[i].digest, e->digest))
+			return;
+	*append(ix) = copy_entry(NULL, e);
 }

@@ -40,6 +40,8 @@ struct err *index_save(struct store *st, const struct index *ix) MUST_CHECK;
 struct index_entry *index_find(struct index *ix, const char *ref);
 /* Give REF to the manifest of E (copied).  Who had the name before stays as a dangling image, unless it has others. */
 void index_set(struct index *ix, const char *ref, const struct index_entry *e);
+/* The same for a dangling image: no name is taken from anybody.  An entry that is there already is left. */
+void index_set_dangling(struct index *ix, const struct index_entry *e);
 /* Take entry I out, or, if KEEP and no other entry has its manifest, only its name. */
 void index_drop(struct index *ix, size_t i, bool keep);
 

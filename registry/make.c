@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <zlib.h>
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
@@ -15,12 +14,13 @@
 #include "registry/index.h"
 #include "registry/layer.h"
 #include "registry/mark.h"
+#include "registry/squeeze.h"
 
 #define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
 #define CONFIG_TYPE "application/vnd.oci.image.config.v1+json"
 #define LAYER_TYPE "application/vnd.oci.image.layer.v1.tar+gzip"
 
-enum { BUF = 256 << 10, GZIP_WINDOW = 15 + 16, GZIP_LEVEL = 4 };
+enum { BUF = 256 << 10 };
 
 void image_conf_done(struct image_conf *c)
 {
@@ -201,34 +201,31 @@ struct make {
 	char *buf;
 };
 
-static struct err *squeeze(struct make *k, z_stream *z, int out, struct sha256 *hash, int flush)
-{
-	unsigned char buf[65536];
-	struct err *e = NULL;
+struct blob_out {
+	struct make *k;
+	struct sha256 *hash;
+	int fd;
+};
 
-	do {
-		z->next_out = buf;
-		z->avail_out = sizeof(buf);
-		deflate(z, flush);
-		sha256_add(hash, buf, sizeof(buf) - z->avail_out);
-		k->blob_size += sizeof(buf) - z->avail_out;
-		e = fd_write_all(out, "the layer", buf, sizeof(buf) - z->avail_out);
-	} while (!e && z->avail_out == 0);
-	return e;
+static struct err *write_blob(void *arg, const void *data, size_t len)
+{
+	struct blob_out *o = arg;
+
+	sha256_add(o->hash, data, len);
+	o->k->blob_size += len;
+	return fd_write_all(o->fd, "the layer", data, len);
 }
 
 static struct err *make_blob(struct make *k)
 {
 	struct sha256 *plain = sha256_new(), *packed = sha256_new();
-	_cleanup_close_ int out = -1;
-	z_stream z = { 0 };
+	struct blob_out out = { k, packed, -1 };
+	struct squeeze *z = squeeze_new(write_blob, &out);
 	struct err *e;
 	ssize_t n;
 
-	if (deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		abort();
-	e = fd_open(k->stage_fd, "blob", O_WRONLY | O_CREAT | O_EXCL, 0644, &out);
-	if (!e && k->st->ids.direct && fchown(out, k->st->ids.root_uid, k->st->ids.root_gid) < 0)
+	e = fd_open(k->stage_fd, "blob", O_WRONLY | O_CREAT | O_EXCL, 0644, &out.fd);
+	if (!e && k->st->ids.direct && fchown(out.fd, k->st->ids.root_uid, k->st->ids.root_gid) < 0)
 		e = err_new(errno, "giving the blob its owner");
 	if (!e && lseek(k->m->tar, 0, SEEK_SET) < 0)
 		e = err_new(errno, "rewinding the layer");
@@ -238,12 +235,12 @@ static struct err *make_blob(struct make *k)
 			continue;
 		}
 		sha256_add(plain, k->buf, (size_t)n);
-		z.next_in = (unsigned char *)k->buf;
-		z.avail_in = (unsigned)n;
-		e = squeeze(k, &z, out, packed, Z_NO_FLUSH);
+		e = squeeze_feed(z, k->buf, (size_t)n);
 	}
-	e = e ?: squeeze(k, &z, out, packed, Z_FINISH);
-	deflateEnd(&z);
+	e = e ?: squeeze_end(z);
+	squeeze_free(z);
+	if (out.fd >= 0)
+		close(out.fd);
 	sha256_text(plain, k->diff_id);
 	sha256_text(packed, k->blob);
 	sha256_free(plain);

@@ -400,3 +400,8 @@ void pull_result_done(struct pull_result *r)
 	free(r->digest);
 	*r = (struct pull_result){ 0 };
 }
+
+void image_sync_later(struct store *st, const char *digest, const struct strv *diff_ids)
+{
+	start_sync(st, digest, diff_ids);
+}

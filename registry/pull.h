@@ -13,6 +13,7 @@ enum pull_phase {
 	PULL_DONE,
 	PULL_EXISTS,
 	PULL_RETRY,
+	PULL_LOADING, /* an archive of images */
 	PUSH_PREPARING,
 	PUSH_UPLOADING,
 	PUSH_DONE,
@@ -49,5 +50,9 @@ void pull_result_done(struct pull_result *r);
  * (registry code and TLS never run in the calling process).  Several pulls of the same image share the work. */
 struct err *pull_image(struct store *st, const char *text, const struct pull_opts *opts,
 		       struct pull_result *ret) MUST_CHECK;
+
+/* Leave a process behind that syncs the storage and notes that the layers and the image with the manifest DIGEST are on
+ * disk for sure. */
+void image_sync_later(struct store *st, const char *digest, const struct strv *diff_ids);
 
 #endif

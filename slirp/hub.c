@@ -3,6 +3,7 @@
  *	monitor of a container --connect, JOIN (slirp/join.h) with its packet descriptor--> hub_member
  *	hub_member --> switch_port (slirp/switch.c), names (slirp/names.c)
  *	the switch --query()--> nameserver (slirp/nameserver.c) --switch_answer()--> the switch
+ *	the same, from a container on several networks --> their processes (slirp/sisters.c), then the nameserver
  *	libslirp --TCP to port 53--> unix socket "dns" --> the same nameserver
  *
  * The first monitor that finds nobody behind "ctl" takes the lock, binds "ctl" anew and forks us (core/box/
@@ -24,7 +25,9 @@
 #include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "slirp/join.h"
+#include "slirp/dns_msg.h"
 #include "slirp/nameserver.h"
+#include "slirp/sisters.h"
 #include "slirp/switch.h"
 
 enum { FIRST_MS = 10000, BACKLOG = 128 };
@@ -35,6 +38,8 @@ struct hub_member {
 	struct hub_member *next;
 	struct switch_port *port; /* NULL until it has joined */
 	char *id;
+	uint8_t mac[NET_MAC_LEN];
+	struct strv others;
 };
 
 struct hub {
@@ -44,6 +49,7 @@ struct hub {
 	struct netswitch *sw;
 	struct names *names;
 	struct nameserver *ns;
+	struct sisters *sisters;
 	struct hub_member *members;
 	struct timer first; /* somebody must come */
 	char dns_path[64];
@@ -56,6 +62,7 @@ static void member_release(struct source *s)
 	struct hub_member *m = container_of(s, struct hub_member, src);
 
 	free(m->id);
+	strv_done(&m->others);
 	free(m);
 }
 
@@ -88,13 +95,16 @@ static void leave(struct hub_member *m)
 		loop_stop(&h->loop);
 }
 
-static void enter_names(struct hub *h, const struct join *j)
+static void enter_names(struct hub_member *m, const struct join *j)
 {
 	const struct names_member n = {
 		.id = j->id, .names = (const char *const *)j->names.v, .ip = j->ip, .ip6 = j->ip6
 	};
 
-	names_add(h->names, &n);
+	names_add(m->h->names, &n);
+	memcpy(m->mac, j->mac, sizeof(m->mac));
+	strv_done(&m->others);
+	strv_copy(&m->others, &j->others);
 }
 
 /* FD -1: it has joined before, other things are to be known of it. */
@@ -106,7 +116,7 @@ static struct err *join(struct hub_member *m, const struct join *j, int fd)
 		if (fd >= 0)
 			close(fd);
 		switch_update(m->port, j);
-		enter_names(m->h, j);
+		enter_names(m, j);
 		return NULL;
 	}
 	if (fd < 0)
@@ -120,7 +130,7 @@ static struct err *join(struct hub_member *m, const struct join *j, int fd)
 	if (e)
 		return e;
 	m->id = xstrdup(j->id);
-	enter_names(m->h, j);
+	enter_names(m, j);
 	timer_set(&m->h->first, 0, 0);
 	return NULL;
 }
@@ -201,15 +211,41 @@ static void reply(void *arg, const uint8_t head[DNS_CLIENT_MAX], const uint8_t *
 	switch_answer(h->sw, head, msg, len);
 }
 
+static void none_knows(void *arg, const struct dns_client *c, const uint8_t *msg, size_t len)
+{
+	const struct hub *h = arg;
+
+	nameserver_query(h->ns, c, msg, len);
+}
+
+/* Is it one of our own names?  Then it is answered. */
+static bool answer_own(struct hub *h, const struct dns_client *c, const uint8_t *msg, size_t len)
+{
+	uint8_t answer[NAMES_UDP_MAX];
+	size_t n;
+
+	if (names_answer(h->names, msg, len, answer, sizeof(answer), &n) != NAMES_ANSWER ||
+	    dns_rcode(answer) != DNS_NOERROR)
+		return false;
+	c->reply(c->arg, c->key, answer, n);
+	return true;
+}
+
 static void query(void *arg, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg, size_t len)
 {
 	struct hub *h = arg;
 	struct dns_client c = { .reply = reply, .arg = h };
+	const struct hub_member *m = h->members;
 
 	memcpy(c.key, head, FRAME_UDP_HEAD);
 	memcpy(&c.who, head + 8, sizeof(c.who)); /* the end of the sender's hardware address */
 	c.who |= 1; /* 0 is that of TCP */
-	nameserver_query(h->ns, &c, msg, len);
+	while (m && memcmp(m->mac, head + NET_MAC_LEN, NET_MAC_LEN) != 0)
+		m = m->next;
+	if (!m || !m->others.n)
+		nameserver_query(h->ns, &c, msg, len);
+	else if (!answer_own(h, &c, msg, len))
+		sisters_ask(h->sisters, &m->others, &c, msg, len);
 }
 
 static struct err *listen_dns(struct hub *h)
@@ -245,6 +281,7 @@ static struct err *run(struct hub *h)
 	h->names = names_new(&nc);
 	e = e ?: nameserver_new(&h->loop, h->names, "/etc/resolv.conf", &h->ns);
 	e = e ?: listen_dns(h);
+	e = e ?: sisters_new(&h->loop, cfg->dir, h->names, none_knows, h, &h->sisters);
 	e = e ?: switch_new(&h->loop, &sc, &h->sw);
 	e = e ?: timer_init(&h->loop, &h->first, nobody_came);
 	h->listen = (struct source){ .fd = cfg->listen, .ready = listen_ready };
@@ -281,5 +318,6 @@ void hub_main(const struct hub_cfg *cfg)
 	/* under the lock, so that it is nobody else's */
 	unlinkat(cfg->dir, "ctl", 0);
 	unlinkat(cfg->dir, "dns", 0);
+	sisters_end(h->sisters);
 	_exit(e ? 1 : 0);
 }

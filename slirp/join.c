@@ -10,6 +10,7 @@ void join_done(struct join *j)
 {
 	free(j->id);
 	strv_done(&j->names);
+	strv_done(&j->others);
 	ports_done(&j->ports);
 	*j = (struct join){ 0 };
 }
@@ -30,6 +31,7 @@ char *join_pack(const struct join *j, size_t *ret_len)
 		json_put_str(&o, "mac", mac);
 		json_put_str(&o, "kind", packet_kind_names[j->kind]);
 		json_put_bool(&o, "host_loopback", j->host_loopback);
+		json_put_strv(&o, "others", &j->others);
 		json_open(&o, "ports", '[');
 		for (size_t i = 0; i < j->ports.n; i++) {
 			_cleanup_str_ struct str p = { 0 };
@@ -64,9 +66,11 @@ static struct err *parse(json *j, struct join *to)
 	to->id = xstrdup(json_str(j, "id"));
 	if (!to->id)
 		return NULL;
-	if (json_len(names) > JOIN_NAMES_MAX || json_len(ports) > JOIN_PORTS_MAX)
+	if (json_len(names) > JOIN_NAMES_MAX || json_len(json_get(j, "others")) > JOIN_NAMES_MAX ||
+	    json_len(ports) > JOIN_PORTS_MAX)
 		return err_new(0, "too many names or ports");
 	json_strv(j, "names", &to->names);
+	json_strv(j, "others", &to->others);
 	if (!*to->id || !to->names.n)
 		return err_new(0, "a member without id or name");
 	if (inet_pton(AF_INET, json_str(j, "ip") ?: "", &to->ip) != 1 ||

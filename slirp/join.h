@@ -26,6 +26,7 @@ struct join {
 	uint8_t mac[NET_MAC_LEN];
 	enum packet_kind kind;
 	bool host_loopback; /* the gateway's address leads it to the host's 127.0.0.1 and ::1 */
+	struct strv others; /* the names of further networks it is on, whose names it may know */
 	struct ports ports; /* what it publishes on the host: others reach that through the gateway */
 };
 void join_done(struct join *j);

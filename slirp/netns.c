@@ -41,7 +41,7 @@
 const char *const packet_kind_names[] = { [PACKET_TAP] = "tap", [PACKET_SOCKET] = "packet socket" };
 static_assert(ARRAY_LEN(packet_kind_names) == PACKET_KIND_MAX, "one name a kind");
 
-enum { LO_INDEX = 1, FAR_MTU = 65535, FAR_QUEUE = 4 << 20, FEATURES_MAX = 1024 };
+enum { LO_INDEX = 1, FAR_MTU = 65535, FAR_QUEUE = 4 << 20, FEATURES_MAX = 1024, DEVICES_MAX = 64 };
 #define FAR_NAME "far0"
 enum {
 	GSO_IPV4_MAX_SIZE = 63, /* IFLA_GSO_IPV4_MAX_SIZE, which headers before 6.3 lack */
@@ -269,8 +269,8 @@ static void add_default_route(struct netlink_batch *b, int family, unsigned inde
 			    .rtm_scope = RT_SCOPE_UNIVERSE,
 			    .rtm_type = RTN_UNICAST };
 
-	netlink_begin(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &rt, sizeof(rt),
-		      "adding the default route");
+	netlink_begin(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &rt, sizeof(rt),
+		      "setting the default route");
 	netlink_attr(b, RTA_GATEWAY, gateway, len);
 	netlink_attr_u32(b, RTA_OIF, index);
 }
@@ -481,12 +481,43 @@ struct err *netns_add(const struct netns_link *link, struct netns *ret)
 {
 	char name[IFNAMSIZ] = "";
 
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < DEVICES_MAX; i++) {
 		snprintf(name, sizeof(name), "eth%d", i);
 		if (if_nametoindex(name) == 0)
 			break;
 	}
 	return make_link(link, name, false, ret);
+}
+
+static unsigned index_of_address(int any_socket, struct in_addr ip)
+{
+	for (int i = 0; i < DEVICES_MAX; i++) {
+		struct ifreq ifr = { 0 };
+		struct sockaddr_in *sin = (struct sockaddr_in *)(void *)&ifr.ifr_addr;
+
+		snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "eth%d", i);
+		if (ioctl(any_socket, SIOCGIFADDR, &ifr) == 0 && sin->sin_addr.s_addr == ip.s_addr)
+			return if_nametoindex(ifr.ifr_name);
+	}
+	return 0;
+}
+
+struct err *netns_route(const struct netns_link *link)
+{
+	const struct net_addrs *a = &link->addrs;
+	_cleanup_close_ int fd = -1, ip = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	unsigned index = ip < 0 ? 0 : index_of_address(ip, a->ip);
+	struct asked q = { 0 };
+	struct err *e = netlink_open(&fd);
+
+	if (!e && !index)
+		e = err_new(0, "the container has changed the address of its device");
+	netlink_batch_init(&q.b);
+	q.needed[0] = true;
+	add_default_route(&q.b, AF_INET, index, &a->gateway, sizeof(a->gateway));
+	if (link->ipv6)
+		add_default_route(&q.b, AF_INET6, index, &a->gateway6, sizeof(a->gateway6));
+	return e ?: run(fd, &q);
 }
 
 bool netns_sysctl(const char *path, const char *value)

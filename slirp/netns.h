@@ -45,5 +45,7 @@ struct err *netns_setup(const struct netns_link *links, size_t n, struct netns *
 /* One more, with the first free name, in the calling process's namespace, which may be in use; without a default route
  * there is one already, or none wanted. */
 struct err *netns_add(const struct netns_link *link, struct netns *ret) MUST_CHECK;
+/* The device of LINK, which is there, has the default route from now on. */
+struct err *netns_route(const struct netns_link *link) MUST_CHECK;
 
 #endif

@@ -29,6 +29,10 @@ struct listeners {
 struct err *publish_open(const struct ports *want, struct listeners *ret, struct strv *notes) MUST_CHECK;
 /* What is published where, one entry a listener; appended to RET. */
 void listeners_ports(const struct listeners *l, struct ports *ret);
+/* Between two runs of a container: the ports stay ours, but who connects is refused, as nothing serves them; and again
+ * as they were. */
+void listeners_rest(const struct listeners *l);
+void listeners_listen(const struct listeners *l);
 /* Closes the descriptors. */
 void listeners_done(struct listeners *l);
 #define _cleanup_listeners_ _cleanup_(listeners_done)

@@ -1,6 +1,7 @@
 #include "slirp/resolv.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <net/if.h>
 
 /* Options that change how names are asked for, not whom: those that open files or trust the server (edns0 is
@@ -200,17 +201,26 @@ static const char *split_host(const char *text, size_t *ret_name_len, char ip[IN
 	return ip;
 }
 
-struct err *hosts_check(const char *text)
+bool host_name_ok(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)name[i]) && !memchr("._-", name[i], 3))
+			return false;
+	return len && isalnum((unsigned char)*name);
+}
+
+struct err *hosts_check(const char *text, char **ret)
 {
 	char ip[INET6_ADDRSTRLEN];
 	unsigned char addr[16];
 	size_t name_len;
 
-	if (!split_host(text, &name_len, ip))
-		return err_new(0, "bad format for add-host: \"%s\"", text);
+	if (!split_host(text, &name_len, ip) || !host_name_ok(text, name_len))
+		return err_hint(err_new(0, "bad format for add-host: \"%s\"", text), "it is NAME:IP");
 	if (!str_eq(ip, "host-gateway") && inet_pton(AF_INET, ip, addr) != 1 &&
 	    inet_pton(AF_INET6, ip, addr) != 1)
 		return err_new(0, "invalid IP address in add-host: \"%s\"", ip);
+	*ret = xasprintf("%.*s:%s", (int)name_len, text, ip);
 	return NULL;
 }
 

@@ -41,8 +41,11 @@ struct host_entry {
  * Behind them the ENTRIES; without any, HOSTNAME is 127.0.0.1. */
 char *hosts_text(const char *hostname, const struct in_addr *gateway,
 		 const struct host_entry *entries, size_t n_entries, const struct strv *add_hosts);
-/* Is TEXT a valid --add-host?  Errors as Docker words them. */
-struct err *hosts_check(const char *text) MUST_CHECK;
+/* Is it a name such as hosts have?  Letters, digits, "._-", the first one a letter or digit. */
+bool host_name_ok(const char *name, size_t len);
+/* Is TEXT a valid --add-host?  *RET is "name:address" then, the address without brackets.  Errors as Docker words
+ * them. */
+struct err *hosts_check(const char *text, char **ret) MUST_CHECK;
 /* Does an entry ask for host-gateway?  Then the stack needs host_loopback. */
 bool hosts_want_gateway(const struct strv *add_hosts);
 

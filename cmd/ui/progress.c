@@ -37,6 +37,7 @@ static const char *phase_word(const struct progress_layer *l)
 		[PULL_DONE] = "Pull complete",
 		[PULL_EXISTS] = "Already exists",
 		[PULL_RETRY] = "Retrying",
+		[PULL_LOADING] = "Loading",
 		[PUSH_PREPARING] = "Preparing",
 		[PUSH_UPLOADING] = "Pushing",
 		[PUSH_DONE] = "Pushed",
@@ -61,7 +62,8 @@ static void add_bar(uint64_t done, uint64_t total, unsigned width, struct str *o
 
 void progress_line(const struct progress_layer *l, unsigned columns, struct str *out)
 {
-	bool moves = l->phase == PULL_DOWNLOADING || l->phase == PUSH_UPLOADING;
+	bool moves = l->phase == PULL_DOWNLOADING || l->phase == PUSH_UPLOADING ||
+		     l->phase == PULL_LOADING;
 	_cleanup_str_ struct str head = { 0 }, tail = { 0 };
 	size_t used;
 

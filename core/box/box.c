@@ -805,6 +805,9 @@ struct err *box_rename(struct box *b, const char *name)
 		_cleanup_free_ char *from = xasprintf("oldName=/%s", old);
 
 		box_event(b->st, &b->spec, "rename", from);
+		close(TAKE_FD(lock)); /* its monitor may want it */
+		/* a monitor of an older devbox: the new name counts from its next start */
+		err_free(box_tell_networks(b));
 	}
 	return e;
 }

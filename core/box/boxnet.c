@@ -17,7 +17,7 @@
 #include "core/box/state.h"
 #include "slirp/resolv.h"
 
-enum { RESOLV_MAX = 65536, ETC_MAX = 4 << 20, MAKE_MS = 10000 };
+enum { RESOLV_MAX = 65536, ETC_MAX = 4 << 20, WORK_MS = 10000 };
 
 /* -- addresses ------------------------------------------------------------------------------------------------- */
 
@@ -61,12 +61,26 @@ static struct err *add(struct boxnet *bn, struct box *b, const struct net_want *
 	return NULL;
 }
 
+/* Each network's name server may ask the others. */
+static void tell_others(struct boxnet *bn)
+{
+	for (size_t i = 0; i < bn->n; i++) {
+		struct strv *others = &bn->v[i]->join.others;
+
+		strv_done(others);
+		for (size_t k = 0; k < bn->n; k++)
+			if (k != i)
+				strv_add(others, bn->v[k]->net.name);
+	}
+}
+
 struct err *boxnet_prepare(struct boxnet *bn, struct box *b)
 {
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < b->spec.nets.n && b->spec.net == NET_DEFAULT && !e; i++)
 		e = add(bn, b, &b->spec.nets.v[i]);
+	tell_others(bn);
 	if (!e)
 		put_state(bn, &b->state);
 	return e;
@@ -92,14 +106,21 @@ struct err *boxnet_open(struct boxnet *bn, struct box *b UNUSED, struct loop *lo
 	return e;
 }
 
+/* The first one with a way out has the default route; bn->n: none has. */
+static size_t way_out(const struct boxnet *bn)
+{
+	size_t i = 0;
+
+	while (i < bn->n && bn->v[i]->net.internal)
+		i++;
+	return i;
+}
+
 static void link_of(const struct boxnet *bn, size_t i, struct netns_link *ret)
 {
 	const struct membership *m = bn->v[i];
-	bool route = !m->net.internal;
 
-	for (size_t k = 0; k < i; k++) /* the first one with a way out has the default route */
-		route &= bn->v[k]->net.internal;
-	*ret = (struct netns_link){ .addrs = m->addrs, .ipv6 = m->net.ipv6, .route = route };
+	*ret = (struct netns_link){ .addrs = m->addrs, .ipv6 = m->net.ipv6, .route = i == way_out(bn) };
 }
 
 size_t boxnet_links(const struct boxnet *bn, struct netns_link ret[NETNS_LINKS_MAX])
@@ -121,7 +142,7 @@ struct err *boxnet_made(struct boxnet *bn, size_t i, const struct netns *ns, int
 	return NULL;
 }
 
-void boxnet_renamed(struct boxnet *bn, const struct box *b)
+void boxnet_tell(struct boxnet *bn, const struct box *b)
 {
 	for (size_t i = 0; i < bn->n; i++)
 		membership_names(bn->v[i], &b->spec, net_wants_find(&b->spec.nets, bn->v[i]->net.name));
@@ -139,34 +160,49 @@ void boxnet_leave(struct boxnet *bn, bool wait)
 			close(fds[i]);
 }
 
+void boxnet_close(const struct boxnet *bn)
+{
+	for (size_t i = 0; i < bn->n; i++) {
+		const struct membership *m = bn->v[i];
+		const int fds[] = { m->conn.fd, m->retry.src.fd, m->dir, m->packet_fd };
+
+		for (size_t k = 0; k < ARRAY_LEN(fds); k++)
+			if (fds[k] >= 0)
+				close(fds[k]);
+	}
+}
+
 /* -- other networks -------------------------------------------------------------------------------------------- */
 
-struct made {
-	struct netns ns;
+/* What a child does in the container's namespaces. */
+enum inside_work { WORK_DEVICE, WORK_ROUTE };
+struct inside_answer {
+	struct netns ns; /* WORK_DEVICE: its descriptor comes with it */
 };
 
-/* A child joins the container's namespaces, makes the device and sends it. */
-NORETURN static void make_child(int sock, int init_pidfd, const struct netns_link *link)
+NORETURN static void work_child(int sock, int init_pidfd, enum inside_work work,
+				const struct netns_link *link)
 {
-	struct made made = { 0 };
+	struct inside_answer a = { .ns.packet_fd = -1 };
 	struct err *e = NULL;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (setns(init_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		e = err_new(errno, "entering the container's network");
 	prctl(PR_SET_DUMPABLE, 0);
-	e = e ?: netns_add(link, &made.ns);
-	e = e ?: fd_send(sock, &made, sizeof(made), &made.ns.packet_fd, 1);
+	e = e ?: (work == WORK_DEVICE ? netns_add(link, &a.ns) : netns_route(link));
+	e = e ?: fd_send(sock, &a, sizeof(a), &a.ns.packet_fd, work == WORK_DEVICE);
 	if (e)
 		err_send(sock, e);
 	_exit(e ? 1 : 0);
 }
 
-static struct err *make_device(int init_pidfd, const struct netns_link *link, struct netns *ret,
-			       int *ret_fd)
+/* *RET_FD is -1 unless a device was made. */
+static struct err *work_inside(int init_pidfd, enum inside_work work, const struct netns_link *link,
+			       struct netns *ret, int *ret_fd)
 {
 	union {
-		struct made made;
+		struct inside_answer answer;
 		char buf[ERR_WIRE_MAX];
 	} msg;
 	size_t len = 0, n_fds = 1;
@@ -179,23 +215,24 @@ static struct err *make_device(int init_pidfd, const struct netns_link *link, st
 		return e;
 	pid = fork();
 	if (pid == 0)
-		make_child(fds[1], init_pidfd, link);
+		work_child(fds[1], init_pidfd, work, link);
 	close(fds[1]);
 	p = (struct pollfd){ .fd = fds[0], .events = POLLIN };
 	if (pid < 0)
 		e = err_new(errno, "forking");
-	else if (poll(&p, 1, MAKE_MS) != 1)
-		e = err_new(ETIMEDOUT, "making the device");
+	else if (poll(&p, 1, WORK_MS) != 1)
+		e = err_new(ETIMEDOUT, "working on the container's network");
 	else
 		e = fd_recv(fds[0], &msg, sizeof(msg), &len, &fd, &n_fds);
 	close(fds[0]);
 	if (pid > 0)
 		proc_kill_and_reap(pid);
-	if (!e && (len != sizeof(msg.made) || fd < 0))
-		e = len ? err_recv(msg.buf, len) : err_new(0, "making the device failed");
+	if (!e && (len != sizeof(msg.answer) || (work == WORK_DEVICE && fd < 0)))
+		e = len ? err_recv(msg.buf, len)
+			: err_new(0, "working on the container's network failed");
 	if (e)
 		return e;
-	*ret = msg.made.ns;
+	*ret = msg.answer.ns;
 	*ret_fd = fd;
 	return NULL;
 }
@@ -226,7 +263,7 @@ static struct err *enter(struct boxnet *bn, struct box *b, const struct net_want
 		return e;
 	link_of(bn, bn->n - 1, &link);
 	e = open_one(bn->v[bn->n - 1], loop, published);
-	e = e ?: make_device(init_pidfd, &link, &ns, &fd);
+	e = e ?: work_inside(init_pidfd, WORK_DEVICE, &link, &ns, &fd);
 	e = e ?: boxnet_made(bn, bn->n - 1, &ns, fd);
 	if (e)
 		drop(bn, bn->n - 1, b);
@@ -236,6 +273,8 @@ static struct err *enter(struct boxnet *bn, struct box *b, const struct net_want
 struct err *boxnet_change(struct boxnet *bn, struct box *b, struct loop *loop, int init_pidfd,
 			  const struct ports *published)
 {
+	size_t had = way_out(bn);
+	const struct membership *had_m = had < bn->n ? bn->v[had] : NULL;
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < bn->n;) {
@@ -243,6 +282,16 @@ struct err *boxnet_change(struct boxnet *bn, struct box *b, struct loop *loop, i
 			i++;
 		else
 			drop(bn, i, b);
+	}
+	had = way_out(bn);
+	if (bn->up && had < bn->n && bn->v[had] != had_m) { /* the default route went with its device */
+		struct netns_link link;
+		struct netns none;
+		int fd;
+
+		link_of(bn, had, &link);
+		e = work_inside(init_pidfd, WORK_ROUTE, &link, &none, &fd);
+		err_free(TAKE_PTR(e)); /* what the container did to its devices is its affair */
 	}
 	for (size_t i = 0; i < b->spec.nets.n && !e; i++) {
 		const struct net_want *want = &b->spec.nets.v[i];
@@ -253,6 +302,8 @@ struct err *boxnet_change(struct boxnet *bn, struct box *b, struct loop *loop, i
 		if (!there)
 			e = enter(bn, b, want, loop, init_pidfd, published);
 	}
+	tell_others(bn);
+	boxnet_tell(bn, b);
 	put_state(bn, &b->state);
 	return e;
 }

@@ -24,10 +24,13 @@ struct err *boxnet_made(struct boxnet *bn, size_t i, const struct netns *ns, int
 /* b->spec has other networks now than BN: join and leave, also inside the running container (INIT_PIDFD, or -1). */
 struct err *boxnet_change(struct boxnet *bn, struct box *b, struct loop *loop, int init_pidfd,
 			  const struct ports *published) MUST_CHECK;
-/* The container has another name. */
-void boxnet_renamed(struct boxnet *bn, const struct box *b);
+/* Tell the networks the container's names again. */
+void boxnet_tell(struct boxnet *bn, const struct box *b);
 /* The end of a run.  WAIT as in membership_leave(); closes the descriptors, which takes milliseconds. */
 void boxnet_leave(struct boxnet *bn, bool wait);
+
+/* In a forked child that lives on: close what is open here. */
+void boxnet_close(const struct boxnet *bn);
 
 /* Write resolv.conf, hosts and hostname into the container's directory.  IN_PLACE: they are mounted in a running
  * container. */

@@ -5,6 +5,8 @@
 #include "core/base/fd.h"
 #include "core/box/control.h"
 #include "core/box/netresolve.h"
+#include "core/box/state.h"
+#include "core/store/events.h"
 #include "core/store/network.h"
 
 enum { RECORD_MAX = 4 << 20 };
@@ -56,7 +58,7 @@ static struct err *take(struct spec *s, const struct net_want *want)
 	return NULL;
 }
 
-static struct err *tell_monitor(struct box *b)
+struct err *box_tell_networks(struct box *b)
 {
 	_cleanup_close_ int sock = -1;
 	struct ctl_msg msg = { 0 };
@@ -82,24 +84,38 @@ static struct err *has_own(const struct box *b)
 				 b->spec.name, net_mode_names[b->spec.net]);
 }
 
+static void event(struct box *b, const struct network *n, const char *action)
+{
+	_cleanup_strv_ struct strv attrs = { 0 };
+
+	strv_addf(&attrs, "container=%s", b->spec.id);
+	strv_addf(&attrs, "name=%s", n->name);
+	strv_addf(&attrs, "type=%s", n->driver);
+	event_add(b->st, "network", action, n->id, &attrs);
+}
+
 struct err *box_connect(struct box *b, const struct net_want *want)
 {
 	struct net_wants one = { 0 };
 	struct net_wants source = { .v = (struct net_want *)want, .n = 1 };
+	_cleanup_network_ struct network n = { 0 };
 	struct err *e = has_own(b), *back;
 
+	e = e ?: network_get(b->st, want->name, &n);
 	if (e)
 		return e;
 	net_wants_copy(&one, &source);
 	e = net_want_check(b->st, one.v);
 	e = e ?: change(b, add, one.v);
 	if (!e) {
-		e = tell_monitor(b);
+		e = box_tell_networks(b);
 		if (e) { /* it is not on it: nor shall the record say so */
 			back = change(b, take, one.v);
 			err_free(back); /* the first error counts */
 		}
 	}
+	if (!e)
+		event(b, &n, "connect");
 	net_wants_done(&one);
 	return e;
 }
@@ -110,14 +126,15 @@ struct err *box_disconnect(struct box *b, const char *network)
 	struct net_want want = { 0 };
 	struct err *e = has_own(b);
 
-	if (!e && !net_wants_find(&b->spec.nets, network))
-		e = network_get(b->st, network, &n);
+	e = e ?: network_get(b->st, network, &n);
 	if (e)
 		return e;
-	want.name = n.name ?: (char *)network;
+	want.name = n.name;
 	e = change(b, take, &want);
-	e = e ?: tell_monitor(b);
-	if (!e)
+	e = e ?: box_tell_networks(b);
+	if (!e) {
 		lease_drop(b->st, want.name, b->spec.id); /* of one that does not run */
+		event(b, &n, "disconnect");
+	}
 	return e;
 }

@@ -14,7 +14,7 @@
  *              is slow in the kernel: unmounting, closing the tap, removing files.
  *   WAITING    between two runs: recorded ("restarting") and told likewise; everything of the run is taken down
  *              (streams, relay, networks, mounts), but not what others hold on to: lock, log, control socket,
- *              published listeners.  After the delay: STARTING again, with a new init.  Whoever stops, kills or
+ *              published ports, which refuse connections meanwhile.  After the delay: STARTING again, with a new init.  Whoever stops, kills or
  *              removes the container, now or before, ends it.  So does SIGTERM to the monitor, but that is not
  *              recorded as the user's wish: "devbox resume" brings such a container back.
  *
@@ -451,7 +451,7 @@ static struct err *change_networks(struct monitor *m)
 	if (!str_eq(own->name, s.name)) {
 		free(own->name);
 		own->name = xstrdup(s.name);
-		boxnet_renamed(&m->nets, m->b);
+		boxnet_tell(&m->nets, m->b);
 	}
 	spec_done(&s);
 	listeners_ports(&m->listeners, &published);
@@ -733,6 +733,7 @@ static void relay_close(struct monitor *m, int control)
 			close(fds[i]);
 	for (struct client *c = m->clients; c; c = c->next)
 		close(c->src.fd);
+	boxnet_close(&m->nets);
 }
 
 static struct err *relay_start(struct monitor *m)
@@ -757,6 +758,7 @@ static struct err *relay_start(struct monitor *m)
 	e = fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
 		return e;
+	listeners_listen(&m->listeners);
 	pid = fork();
 	if (pid < 0)
 		return err_new(errno, "forking the port relay");
@@ -1132,6 +1134,7 @@ static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 static void take_down(struct monitor *m)
 {
 	relay_stop(m);
+	listeners_rest(&m->listeners);
 	for (size_t i = 0; i < ARRAY_LEN(m->out); i++)
 		loop_del_close(&m->loop, &m->out[i].src); /* somebody outside the container may hold them open */
 	loop_del_close(&m->loop, &m->in);

@@ -1,6 +1,4 @@
 /* spec_resolve(): the request and the image become one spec. */
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <signal.h>
 #include <sys/utsname.h>
 
@@ -8,6 +6,7 @@
 #include "core/box/logconf.h"
 #include "core/box/recipe.h"
 #include "core/box/runopt.h"
+#include "slirp/resolv.h"
 #include "core/box/security.h"
 #include "core/box/spec.h"
 
@@ -153,47 +152,24 @@ static void resolve_labels(const struct run_request *req, const struct image *im
 		}
 }
 
-/* A word of the hosts file and of uname(2): no blanks, no lines. */
-static bool is_host_word(const char *s)
-{
-	size_t len = strlen(s);
-
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)s[i]) && !strchr("._-", s[i]))
-			return false;
-	return len && isalnum((unsigned char)*s);
-}
-
 static struct err *resolve_hostname(const struct run_request *req, struct spec *s)
 {
 	if (!req->hostname || !*req->hostname)
 		return NULL; /* made of the id */
-	if (!is_host_word(req->hostname) || strlen(req->hostname) > HOSTNAME_MAX)
+	if (!host_name_ok(req->hostname, strlen(req->hostname)) || strlen(req->hostname) > HOSTNAME_MAX)
 		return err_new(0, "invalid hostname format: %s", req->hostname);
 	s->hostname = xstrdup(req->hostname);
 	return NULL;
 }
 
-/* "name:ip" or "name=ip"; the address may be IPv6, in brackets or not. */
 static struct err *add_host(const char *text, struct spec *s)
 {
-	size_t n = strcspn(text, "=:"), len;
-	_cleanup_free_ char *name = xstrndup(text, n), *ip = xstrdup(text[n] ? text + n + 1 : "");
-	const char *bare = ip;
-	unsigned char addr[16];
+	char *entry = NULL;
+	struct err *e = hosts_check(text, &entry);
 
-	if (!text[n] || !is_host_word(name))
-		return err_hint(err_new(0, "bad format for add-host: \"%s\"", text), "it is NAME:IP");
-	len = strlen(ip);
-	if (*ip == '[' && ip[len - 1] == ']') {
-		ip[len - 1] = '\0';
-		bare = ip + 1;
-	}
-	if (strcmp(bare, "host-gateway") && inet_pton(AF_INET, bare, addr) != 1 &&
-	    inet_pton(AF_INET6, bare, addr) != 1)
-		return err_new(0, "invalid IP address in add-host: \"%s\"", ip);
-	strv_addf(&s->add_hosts, "%s:%s", name, bare);
-	return NULL;
+	if (!e)
+		strv_take(&s->add_hosts, entry);
+	return e;
 }
 
 /* --- ports --- */

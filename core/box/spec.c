@@ -309,7 +309,7 @@ static struct err *get_all(json *j, struct spec *s)
 	s->net = (enum net_mode)net;
 	for (size_t i = 0; i < json_len(nets); i++)
 		get_net(json_at(nets, i), &s->nets);
-	if (s->net == NET_DEFAULT && !s->nets.n) /* a record from before there were others */
+	if (s->net == NET_DEFAULT && json_is_null(nets)) /* a record from before there were others */
 		net_wants_add(&s->nets, NETWORK_DEFAULT);
 	s->stop_signal = (int)sig;
 	s->stop_timeout_s = (unsigned)timeout;

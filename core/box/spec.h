@@ -97,7 +97,7 @@ struct spec {
 	bool tty, open_stdin, auto_remove, use_init, read_only;
 	unsigned attach; /* ATTACH_*: what whoever made it wanted to be connected to */
 	enum net_mode net;
-	struct net_wants nets; /* with NET_DEFAULT: in the order of eth0, eth1...; never empty */
+	struct net_wants nets; /* with NET_DEFAULT: in the order of eth0, eth1... */
 	struct strv links; /* "<id>:ALIAS", see links.h */
 	char *net_container; /* with NET_CONTAINER: the id of the one whose network this is; else NULL */
 	struct ports ports; /* to publish, as asked for (-p, -P resolved against exposed) */

@@ -9,6 +9,8 @@ struct err *state_write(int box_dir, const struct state *s, bool sync) MUST_CHEC
 /* Make config.json and state.json as they are now survive a power loss. */
 struct err *state_sync(int box_dir) MUST_CHECK;
 struct err *state_read(int box_dir, struct state *ret) MUST_CHECK;
+/* Its networks, or its name, in config.json were changed: tell its monitor, if it has one. */
+struct err *box_tell_networks(struct box *b) MUST_CHECK;
 void state_done(struct state *s);
 void state_nets_done(struct state *s); /* its networks only */
 

@@ -39,18 +39,45 @@ void env_lookup_unset(void *arg, const char *name)
 
 /* --- files of variables ----------------------------------------------------------------------- */
 
-struct err *find_env_file(struct project *p, const char *path, struct strv *env)
-{
-	struct env_lookup l = { env, &p->notes };
-	struct interp in = { env_lookup_get, env_lookup_unset, &l };
-	_cleanup_strv_ struct strv got = { 0 };
-	_cleanup_free_ char *text = NULL;
-	size_t len = 0;
-	struct err *e = fd_read_file(AT_FDCWD, path, DOTENV_BYTES_MAX, &text, &len);
+struct two_envs {
+	const struct strv *first, *second;
+	struct strv *notes;
+};
 
-	if (e)
-		return err_wrap(e, "reading variables from %s", path);
-	e = dotenv_parse(path, text, len, false, &in, &got);
+static const char *two_get(void *arg, const char *name)
+{
+	const struct two_envs *t = arg;
+
+	return strv_env(t->first, name) ?: strv_env(t->second, name);
+}
+
+static void two_unset(void *arg, const char *name)
+{
+	const struct two_envs *t = arg;
+	struct env_lookup l = { t->first, t->notes };
+
+	env_lookup_unset(&l, name);
+}
+
+struct err *find_env_files(struct project *p, const struct strv *paths, struct strv *env)
+{
+	_cleanup_strv_ struct strv got = { 0 };
+	struct two_envs both = { env, &got, &p->notes };
+	struct interp in = { two_get, two_unset, &both };
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < paths->n && !e; i++) {
+		_cleanup_free_ char *text = NULL;
+		size_t len = 0;
+
+		e = fd_read_file(AT_FDCWD, paths->v[i], DOTENV_BYTES_MAX, &text, &len);
+		if (err_is(e, ENOENT)) {
+			err_free(e);
+			return err_new(ENOENT, "env file %s", paths->v[i]);
+		}
+		e = err_wrap(e, "env file %s", paths->v[i]);
+		e = e ?: dotenv_parse(paths->v[i], text, len, false, &in, &got);
+	}
 	for (size_t i = 0; i < got.n && !e; i++) {
 		_cleanup_free_ char *key = xstrndup(got.v[i], strcspn(got.v[i], "="));
 
@@ -84,38 +111,24 @@ static bool is_true(const char *s)
 	return s && (!strcmp(s, "1") || !strcasecmp(s, "true") || !strcasecmp(s, "t"));
 }
 
-/* .env of DIR, if there is one. */
-static struct err *dot_env(struct project *p, const char *dir)
-{
-	_cleanup_free_ char *path = xasprintf("%s/.env", dir);
-	struct stat sb;
-
-	if (stat(path, &sb) < 0 || S_ISDIR(sb.st_mode))
-		return NULL;
-	return find_env_file(p, path, &p->env);
-}
-
 static struct err *read_env_files(const struct project_opts *o, struct project *p, const char *cwd,
 				  const char *dir)
 {
-	_cleanup_strv_ struct strv files = { 0 };
+	_cleanup_strv_ struct strv given = { 0 }, files = { 0 };
 	const char *list = strv_env(&p->env, "COMPOSE_ENV_FILES");
-	struct err *e = NULL;
+	struct stat sb;
 
-	strv_copy(&files, &o->env_files);
-	if (!files.n && list)
-		split_list(list, ",", &files);
-	/* later files win: the first one to give a variable is kept */
-	for (size_t i = files.n; i-- > 0 && !e;) {
-		_cleanup_free_ char *path = absolute(cwd, files.v[i]);
-
-		e = find_env_file(p, path, &p->env);
-		if (e && e->errnum == ENOENT)
-			e = err_new(0, "couldn't find env file: %s", path);
+	strv_copy(&given, &o->env_files);
+	if (!given.n && list)
+		split_list(list, ",", &given);
+	for (size_t i = 0; i < given.n; i++)
+		strv_take(&files, absolute(cwd, given.v[i]));
+	if (!files.n && !is_true(strv_env(&p->env, "COMPOSE_DISABLE_ENV_FILE"))) {
+		strv_addf(&files, "%s/.env", dir);
+		if (stat(files.v[0], &sb) < 0 || S_ISDIR(sb.st_mode))
+			return NULL;
 	}
-	if (files.n || e || is_true(strv_env(&p->env, "COMPOSE_DISABLE_ENV_FILE")))
-		return e;
-	return dot_env(p, dir);
+	return find_env_files(p, &files, &p->env);
 }
 
 /* --- files ------------------------------------------------------------------------------------ */

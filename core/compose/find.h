@@ -13,8 +13,8 @@
  *  - profiles: --profile and COMPOSE_PROFILES */
 struct err *find_project(const struct project_opts *opts, struct project *p) MUST_CHECK;
 
-/* Read the file of variables PATH into ENV, under what is there: existing ones stay. */
-struct err *find_env_file(struct project *p, const char *path, struct strv *env) MUST_CHECK;
+/* Read the N files of variables PATHS, later ones above earlier ones, into ENV: what is there already stays. */
+struct err *find_env_files(struct project *p, const struct strv *paths, struct strv *env) MUST_CHECK;
 
 /* Lower case, without what a name may not hold: "My App" -> "myapp".  The caller frees it. */
 char *project_name_from(const char *text);

@@ -198,18 +198,16 @@ static struct err *include_env(struct loader *l, const struct node *entry, const
 			       struct strv *env)
 {
 	const struct node *files = node_get(entry, "env_file");
-	struct err *e = NULL;
+	_cleanup_strv_ struct strv paths = { 0 };
 
-	for (size_t i = node_len(files); i-- > 0 && !e;)
-		e = pos_wrap(&files->m[i].value->pos,
-			     find_env_file(l->p, join(l, files->m[i].value->text), env));
-	if (!node_len(files)) {
-		_cleanup_free_ char *path = xasprintf("%s/.env", dir);
-
-		if (access(path, R_OK) == 0)
-			e = find_env_file(l->p, path, env);
+	for (size_t i = 0; i < node_len(files); i++)
+		strv_add(&paths, join(l, files->m[i].value->text));
+	if (!paths.n) {
+		strv_addf(&paths, "%s/.env", dir);
+		if (access(paths.v[0], R_OK) < 0)
+			return NULL;
 	}
-	return e;
+	return pos_wrap(&entry->pos, find_env_files(l->p, &paths, env));
 }
 
 /* Join what FROM holds with ROOT. */
@@ -414,6 +412,7 @@ struct err *project_load(const struct project_opts *o, struct project **ret)
 	struct loader l = { .p = p, .o = o, .env = &p->env, .n_files = &n_files };
 	struct err *e = find_project(o, p);
 
+	p->raw = o->no_interpolate;
 	e = e ?: find_name(p, o);
 	l.directory = p->directory;
 	for (size_t i = 0; i < p->files.n && !e; i++)

@@ -12,7 +12,7 @@
  *	    build			context, dockerfile | dockerfile_inline, args{}, target, labels{}, ...
  *	    environment, labels		map of string or null (null: the variable is not set anywhere)
  *	    depends_on			map of service: { condition, restart, required }
- *	    ports			list of { mode, host_ip, target, published, protocol }, a port or a range each
+ *	    ports			list of { mode, host_ip, target, published, protocol }
  *	    volumes			list of { type, source, target, read_only, bind{}, volume{}, tmpfs{} }
  *	    networks			map of network key: null | { aliases[], ipv4_address, ipv6_address, ... }
  *	    secrets, configs		list of { source, target, uid, gid, mode }
@@ -66,6 +66,7 @@ struct project {
 	struct strv env; /* KEY=VALUE: .env files below the process's environment */
 	struct strv profiles; /* active ones */
 	struct strv notes; /* sentences for the user: unset variables, ignored keys; each once */
+	bool raw; /* variables were left as they stand (no_interpolate) */
 	struct node *root;
 	struct service *services; /* by name; all of them, see enabled */
 	size_t n_services;
@@ -82,6 +83,9 @@ struct service *project_service(const struct project *p, const char *name); /* o
 struct err *project_enable(struct project *p, const char *name) MUST_CHECK;
 /* The service's image: image:, or "<project>-<service>" for one that is only built.  The arena's. */
 const char *service_image(struct project *p, const struct service *s);
+
+/* A copy of ROOT with the enabled services alone and what these name of networks, volumes, secrets and configs. */
+struct node *project_used(const struct project *p, struct arena *a);
 
 /* --- config --- */
 /* As `docker compose config` prints it.  The caller frees it. */

@@ -136,10 +136,14 @@ static bool may_be_plain(const char *text)
 	return true;
 }
 
+/* A tab is welcome in a block of lines. */
 static bool needs_escapes(const char *text)
 {
+	bool lines = strchr(text, '\n') != NULL;
+
 	for (; *text; text++)
-		if (((unsigned char)*text < 0x20 && *text != '\n') || *text == 0x7f)
+		if (((unsigned char)*text < 0x20 && *text != '\n' && (*text != '\t' || !lines)) ||
+		    *text == 0x7f)
 			return true;
 	return false;
 }
@@ -301,7 +305,7 @@ static void json_value(const struct key *k, const char *name, const struct node 
 		json_open(o, name, '[');
 		for (size_t i = 0; i < n->n; i++)
 			json_value(k && k->type == KEY_LIST ? k->sub : NULL, NULL, n->m[i].value, o);
-		json_close(o, '[');
+		json_close(o, ']');
 		return;
 	default: {
 		size_t len;
@@ -310,7 +314,7 @@ static void json_value(const struct key *k, const char *name, const struct node 
 		json_open(o, name, '{');
 		for (size_t i = 0; i < len; i++)
 			json_value(show[i].type, show[i].key, show[i].value, o);
-		json_close(o, '{');
+		json_close(o, '}');
 	}
 	}
 }
@@ -331,21 +335,51 @@ static char *escape_dollars(const char *text)
 	return str_take(&s);
 }
 
-/* ROOT without services that are not enabled. */
-static struct node *enabled_part(const struct project *p, struct arena *a)
+/* Is the network, volume, secret or config KEY of section IN named by a service that is enabled? */
+static bool is_used(const struct project *p, const char *in, const char *key)
 {
+	for (size_t i = 0; i < p->n_services; i++) {
+		const struct node *s = p->services[i].node, *list = node_get(s, in),
+				  *build = node_get(node_get(s, "build"), in);
+
+		if (!p->services[i].enabled)
+			continue;
+		if (node_is(list, NODE_MAP) && node_member(list, key))
+			return true;
+		for (size_t k = 0; node_is(list, NODE_LIST) && k < list->n; k++)
+			if (str_eq(node_str(list->m[k].value, "source"), key) &&
+			    (strcmp(in, "volumes") ||
+			     str_eq(node_str(list->m[k].value, "type"), "volume")))
+				return true;
+		for (size_t k = 0; k < node_len(build); k++)
+			if (str_eq(node_str(build->m[k].value, "source"), key))
+				return true;
+	}
+	return false;
+}
+
+struct node *project_used(const struct project *p, struct arena *a)
+{
+	static const char *const sections[] = { "networks", "volumes", "secrets", "configs" };
 	struct node *root = node_clone(a, p->root), *services = node_get(root, "services");
 
 	for (size_t i = 0; i < p->n_services; i++)
 		if (!p->services[i].enabled)
 			node_del(services, p->services[i].name);
+	for (size_t k = 0; k < ARRAY_LEN(sections); k++) {
+		struct node *all = node_get(root, sections[k]);
+
+		for (size_t i = 0; i < node_len(all); i++)
+			if (!is_used(p, sections[k], all->m[i].key))
+				node_del_at(all, i--);
+	}
 	return root;
 }
 
 char *project_text(const struct project *p, enum config_format f)
 {
 	struct arena a = { 0 };
-	const struct node *root = enabled_part(p, &a);
+	const struct node *root = project_used(p, &a);
 	_cleanup_free_ char *text = NULL;
 
 	if (f == CONFIG_JSON) {
@@ -362,7 +396,7 @@ char *project_text(const struct project *p, enum config_format f)
 		text = str_take(&s);
 	}
 	arena_done(&a);
-	return escape_dollars(text);
+	return p->raw ? TAKE_PTR(text) : escape_dollars(text);
 }
 
 void service_hash(const struct project *p, const struct service *s, char ret[65])

@@ -160,14 +160,26 @@ static void gpu_defaults(struct project *p, struct node *list)
 	}
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(((const struct member *)a)->value->text, ((const struct member *)b)->value->text);
+}
+
+static void sort_words(struct node *list)
+{
+	if (node_len(list))
+		qsort(list->m, list->n, sizeof(*list->m), by_text);
+}
+
 static void service_defaults(struct project *p, struct node *s, const struct project_opts *o)
 {
 	struct node *resources = node_get(node_get(s, "deploy"), "resources");
 
 	build_defaults(p, s, o);
 	port_defaults(p, node_get(s, "ports"));
+	sort_words(node_get(s, "extra_hosts"));
+	sort_words(node_get(node_get(s, "build"), "extra_hosts"));
 	mount_defaults(p, node_get(s, "secrets"));
-	mount_defaults(p, node_get(node_get(s, "build"), "secrets"));
 	gpu_defaults(p, node_get(s, "gpus"));
 	gpu_defaults(p, node_get(node_get(resources, "reservations"), "devices"));
 	if (o->no_normalize)

@@ -333,7 +333,7 @@ struct err *short_volume(const struct schema_ctx *c, struct node **n)
 	node_set_str(c->arena, mount, "target", clean(c, second ?: first));
 	if (second && is_path(first))
 		set_kind(c, bind, "create_host_path", NODE_BOOL, "true");
-	else
+	else if (strlen(old->text) > 2) /* as Compose has it */
 		node_set(c->arena, mount, "volume", &old->pos, volume);
 	if (bind->n)
 		node_set(c->arena, mount, "bind", &old->pos, bind);

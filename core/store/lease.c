@@ -72,11 +72,30 @@ static const char *text4(struct in_addr ip, char buf[INET6_ADDRSTRLEN])
 	return inet_ntop(AF_INET, &ip, buf, INET6_ADDRSTRLEN);
 }
 
+/* IPv6 addresses follow the IPv4 ones, unless they are asked for. */
+static struct in6_addr following6(const struct network *n, struct in_addr ip)
+{
+	return subnet_at6(&n->subnet6, ntohl(ip.s_addr) - ntohl(n->subnet.ip.s_addr));
+}
+
+/* Has somebody asked for the IPv6 address that follows IP? */
+static bool following_is_asked(const struct network *n, int leases, struct in_addr ip)
+{
+	struct in6_addr ip6 = following6(n, ip);
+	char text[INET6_ADDRSTRLEN];
+
+	return n->ipv6 && inet_ntop(AF_INET6, &ip6, text, sizeof(text)) &&
+	       faccessat(leases, text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* May a container have it at all? */
 static bool usable(const struct network *n, struct in_addr ip)
 {
 	uint32_t at = ntohl(ip.s_addr) - ntohl(n->subnet.ip.s_addr);
+	struct in6_addr ip6 = following6(n, ip);
 
+	if (n->ipv6 && memcmp(&n->gateway6, &ip6, sizeof(ip6)) == 0)
+		return false;
 	return subnet_has(&n->subnet, ip) && ip.s_addr != n->gateway.s_addr &&
 	       ip.s_addr != network_dns(n).s_addr && at != 0 && at != subnet_size(&n->subnet) - 1;
 }
@@ -127,7 +146,8 @@ static struct err *claim_any(struct store *st, const struct network *n, int leas
 
 		while (at < n_used && used[at] < first + i)
 			at++;
-		if (!usable(n, ip) || (!steal && at < n_used && used[at] == first + i))
+		if (!usable(n, ip) || following_is_asked(n, leases, ip) ||
+		    (!steal && at < n_used && used[at] == first + i))
 			continue;
 		tries++;
 		c = claim(st, leases, text4(ip, text), id, steal);
@@ -166,7 +186,6 @@ static struct err *take4(struct store *st, const struct network *n, int leases, 
 	return claim_any(st, n, leases, id, false, ret);
 }
 
-/* IPv6 addresses follow the IPv4 ones, unless asked for. */
 static struct err *take6(struct store *st, const struct network *n, int leases, const char *id,
 			 const struct in6_addr *want, struct in_addr ip, struct in6_addr *ret)
 {
@@ -268,7 +287,7 @@ static void list_one(int leases, const char *ip, const char *id, void *arg)
 	if (n->ipv6) {
 		char holder[ID_LEN + 1];
 
-		ip6 = subnet_at6(&n->subnet6, ntohl(h.lease.ip.s_addr) - ntohl(n->subnet.ip.s_addr));
+		ip6 = following6(n, h.lease.ip);
 		inet_ntop(AF_INET6, &ip6, text, sizeof(text));
 		if (!read_holder(leases, text, holder) || !strcmp(holder, id))
 			h.lease.ip6 = ip6;

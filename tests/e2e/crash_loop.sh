@@ -13,7 +13,7 @@ run devbox pull -q odd/whiteout;	expect_status 0
 
 words() {	# what to do next
 	local c=c$((RANDOM % 4))
-	case $((RANDOM % 14)) in
+	case $((RANDOM % 26)) in
 	0 | 1) echo "run -d --name $c -p 127.0.0.1:1808${c#c}:80 busybox sh -c 'trap exit TERM; sleep 1000 & wait'" ;;
 	2) echo "run -d --name $c busybox sleep 1000" ;;
 	3) echo "run -d --rm --init --name $c -v /anon busybox sleep 1000" ;;
@@ -26,6 +26,18 @@ words() {	# what to do next
 	10) echo "start $c" ;;
 	11 | 12) echo "rm -f -v $c" ;;
 	13) echo "pull -q odd/whiteout" ;;
+	14) echo "run -d --restart always --name $c -v vol:/v busybox sh -c 'sleep 0.2; exit 1'" ;;
+	15) echo "run -d --health-cmd true --health-interval 50ms --memory 50m --name $c busybox sleep 1000" ;;
+	16) echo "pause $c" ;;
+	17) echo "unpause $c" ;;
+	18) echo "cp /etc/passwd $c:/tmp/copied" ;;
+	19) echo "cp $c:/bin - >/dev/null" ;;
+	20) echo "commit $c made:$c" ;;
+	21) echo "rename $c c$((RANDOM % 4))" ;;
+	22) echo "update --memory 6${c#c}m --restart on-failure:2 $c" ;;
+	23) echo "volume rm -f vol" ;;
+	24) echo "volume create --label crash=1 vol" ;;
+	25) echo "export -o /dev/null $c" ;;
 	esac
 }
 
@@ -64,7 +76,11 @@ while read -r name state _; do
 	case $name in
 	c[0-3])	# a stop whose client was killed is still carried out, so "Up" may not last: start it until it stays
 		run devbox inspect "$name";	expect_status 0
+		run devbox unpause "$name"	# if it is paused
+		run devbox diff "$name";	expect_status 0
+		if [ "$(e2e_as devbox inspect -f '{{.HostConfig.RestartPolicy.Name}} {{index .Config.Cmd 0}}' "$name")" != "always sh" ]; then
 		eventually 15 sh -c "'$lib/world' _as $AS devbox start $name && '$lib/world' _as $AS devbox exec $name true"
+		fi
 		run devbox logs "$name";	expect_status 0
 		run devbox stop -t 0 "$name";	expect_status 0 ;;
 	*)	# "run --rm busybox true", whose client or monitor was killed before it began: it ends now
@@ -77,6 +93,7 @@ done <<<"$stdout"
 for n in 0 1 2 3; do
 	run devbox run --rm --name c$n -p 127.0.0.1:1808$n:80 busybox true;	expect_status 0;	expect_stderr ''
 done
+run devbox volume rm -f vol;	expect_status 0
 run devbox pull -q odd/whiteout;	expect_status 0
 run devbox run --rm odd/whiteout cat /f;	expect_status 0
 run devbox ps -aq;	expect_stdout ''

@@ -85,6 +85,19 @@ run devbox rm late;			expect_status 0
 # in the foreground one sees the first run, as with Docker
 run devbox run --name seen --restart always busybox sh -c 'echo once; exit 4'
 expect_status 4; expect_stdout 'once'
+# between two runs a published port refuses at once, and is still the container's
+run devbox run -d --name ports --restart always -p 127.0.0.1:18090:80 busybox sh -c 'echo served | nc -l -p 80; exit 1'
+served() { [ "$(timeout 2 bash -c 'exec 3<>/dev/tcp/127.0.0.1/18090 && cat <&3')" = served ]; }
+eventually 10 served
+for _ in 1 2; do
+	waits() { [ "$(e2e_as devbox inspect -f '{{.State.Status}}' ports)" = restarting ]; }
+	eventually 10 waits
+	run python3 -c 'import socket; s = socket.socket(); s.settimeout(2); print(s.connect_ex(("127.0.0.1", 18090)))'
+	[ "$stdout" = 111 ] || ! waits || fail "connecting to it: $stdout"
+	run devbox run --rm -p 127.0.0.1:18090:80 busybox true;	expect_status 125
+	eventually 10 served
+done
+run devbox rm -f ports
 # restarted by hand, a --rm container stays itself; at its end it goes
 run devbox run -d --rm --name brief busybox sh -c 'echo again >>/n; sleep 1000'
 id=$stdout

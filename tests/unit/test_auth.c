@@ -132,11 +132,49 @@ static void test_helper(void)
 	is_err(docker_helper_parse("{}", 2, &c), "its answer holds no Username and Secret", "neither");
 }
 
+/* Credentials written into the file: the rest of it stays. */
+static void test_config_set(void)
+{
+	static const char old[] =
+		"{\"credsStore\":\"x\",\"auths\":{\"https://index.docker.io/v1/\":{\"auth\":\"YTpi\"},"
+		"\"EXAMPLE.org\":{\"auth\":\"YTpi\"}},\"proxies\":{\"a\":[1.5,null,true]}}";
+	char user[] = "me", password[] = "p:w", token[] = "t0k";
+	struct auth_creds creds = { .user = user, .password = password };
+	_cleanup_free_ char *fresh = NULL, *both = NULL, *marked = NULL, *gone = NULL,
+			    *with_token = NULL;
+	char *none = NULL;
+
+	ok(!docker_config_set(NULL, 0, "h:5", &creds, false, &fresh), "no file yet");
+	is_str(fresh,
+	       "{\n    \"auths\": {\n        \"h:5\": {\n            \"auth\": \"bWU6cDp3\"\n        }\n    }\n}\n",
+	       "as Docker writes it");
+	ok(!docker_config_set(old, strlen(old), "example.org", &creds, false, &both), "one of two");
+	ok(strstr(both, "index.docker.io") && !strstr(both, "EXAMPLE") &&
+		   strstr(both, "bWU6cDp3") && strstr(both, "credsStore") && strstr(both, "1.5"),
+	   "replaced whatever its spelling, the rest stays");
+	ok(!docker_config_set(old, strlen(old), "https://index.docker.io/v1/", NULL, true, &marked),
+	   "marked");
+	ok(strstr(marked, "index.docker.io") && !strstr(marked, "YTpi\"\n        },\n        \"EX"),
+	   "an empty entry");
+	ok(!docker_config_set(old, strlen(old), "https://index.docker.io/v1/", NULL, false, &gone),
+	   "taken out");
+	ok(!strstr(gone, "index.docker.io") && strstr(gone, "EXAMPLE"), "only that one");
+	creds.identity_token = token;
+	ok(!docker_config_set(NULL, 0, "h", &creds, false, &with_token), "a token");
+	ok(strstr(with_token, "\"identitytoken\": \"t0k\"") && strstr(with_token, "\"bWU6\""),
+	   "instead of the password");
+	is_err(docker_config_set("[]", 2, "h", &creds, false, &none), "config.json: not an object",
+	       "no object");
+	is_err(docker_config_set("{", 1, "h", &creds, false, &none), "config.json: malformed JSON*",
+	       "malformed");
+}
+
 int main(void)
 {
 	test_challenges();
 	test_tokens();
 	test_config();
 	test_helper();
+	test_config_set();
 	return done_testing();
 }

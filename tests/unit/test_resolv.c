@@ -43,6 +43,7 @@ static void test_resolv(void)
 
 static void test_hosts(void)
 {
+	char *entry = NULL;
 	static const struct host_entry entries[] = { { "10.0.2.7", "db 0123456789ab" },
 						     { "10.0.2.100", "web.example web" } };
 	_cleanup_strv_ struct strv add = { 0 };
@@ -64,15 +65,22 @@ static void test_hosts(void)
 	   "added hosts, own name");
 	free(text);
 	ok(hosts_want_gateway(&add), "the host's loopback was asked for");
-	is_err(hosts_check("a:1.2.3.4"), NULL, "IPv4");
-	is_err(hosts_check("a:::1"), NULL, "IPv6");
-	is_err(hosts_check("a=[::1]"), NULL, "IPv6 with =");
-	is_err(hosts_check("a:host-gateway"), NULL, "the gateway");
-	is_err(hosts_check("a"), "bad format for add-host: \"a\"", "no address");
-	is_err(hosts_check(":1.2.3.4"), "bad format for add-host: \":1.2.3.4\"", "no name");
-	is_err(hosts_check("a b:1.2.3.4"), "bad format*", "blank in the name");
-	is_err(hosts_check("a\nb:1.2.3.4"), "bad format*", "newline in the name");
-	is_err(hosts_check("a:1.2.3"), "invalid IP address in add-host: \"1.2.3\"", "half an address");
+	is_err(hosts_check("a:1.2.3.4", &entry), NULL, "IPv4");
+	is_str(entry, "a:1.2.3.4", "as it was");
+	free(entry);
+	is_err(hosts_check("a:::1", &entry), NULL, "IPv6");
+	free(entry);
+	is_err(hosts_check("a=[::1]", &entry), NULL, "IPv6 with =");
+	is_str(entry, "a:::1", "without brackets");
+	free(entry);
+	is_err(hosts_check("a:host-gateway", &entry), NULL, "the gateway");
+	free(entry);
+	is_err(hosts_check("a", &entry), "bad format for add-host: \"a\" *", "no address");
+	is_err(hosts_check(":1.2.3.4", &entry), "bad format for add-host: \":1.2.3.4\" *", "no name");
+	is_err(hosts_check("a b:1.2.3.4", &entry), "bad format*", "blank in the name");
+	is_err(hosts_check("a\nb:1.2.3.4", &entry), "bad format*", "newline in the name");
+	is_err(hosts_check("a:1.2.3", &entry), "invalid IP address in add-host: \"1.2.3\"",
+	       "half an address");
 }
 
 static void test_servers(void)

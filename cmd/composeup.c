@@ -1,0 +1,444 @@
+/* cmd/composeup.c -- devbox compose up, create, scale, start, down: the verbs that follow a plan. */
+#include <stdio.h>
+
+#include "cmd/compose.h"
+#include "core/base/proc.h"
+
+static bool opt_detach, opt_build, opt_no_build, opt_force, opt_no_recreate, opt_no_deps,
+	opt_orphans, opt_no_start, opt_wait, opt_abort, opt_abort_failure, opt_always_deps, opt_renew,
+	opt_quiet_pull, opt_timestamps, opt_no_color, opt_no_prefix, opt_volumes, opt_yes, opt_menu;
+static const char *opt_code_from, *opt_rmi;
+static int opt_timeout = -1;
+static unsigned opt_wait_timeout;
+static enum pull_when opt_pull;
+static struct strv opt_scale, opt_attach, opt_no_attach;
+
+/* --- up --------------------------------------------------------------------------------------- */
+
+static struct err *set_pull(const char *value, UNUSED void *to)
+{
+	static const char *const words[] = {
+		[PULL_AS_FILE] = "policy", [PULL_ALWAYS] = "always", [PULL_MISSING] = "missing", [PULL_NEVER] = "never"
+	};
+
+	for (enum pull_when w = 0; w < ARRAY_LEN(words); w++)
+		if (!strcmp(value, words[w])) {
+			opt_pull = w;
+			return NULL;
+		}
+	return err_new(0, "it must be \"always\", \"missing\", \"never\" or \"policy\"");
+}
+
+#define MAKING_OPTS                                                                                  \
+	{ 0, "build", NULL, "Build images before starting containers", OPT_BOOL, &opt_build, NULL }, \
+		{ 0,                                                                                 \
+		  "force-recreate",                                                                  \
+		  NULL,                                                                              \
+		  "Recreate containers even if their configuration and image haven't changed",       \
+		  OPT_BOOL,                                                                          \
+		  &opt_force,                                                                        \
+		  NULL },                                                                            \
+		{ 0,	    "no-build",	   NULL, "Don't build an image, even if it's policy",        \
+		  OPT_BOOL, &opt_no_build, NULL },                                                   \
+		{ 0,	    "no-recreate",                                                           \
+		  NULL,	    "If containers already exist, don't recreate them",                      \
+		  OPT_BOOL, &opt_no_recreate,                                                        \
+		  NULL },                                                                            \
+		{ 0,	    "pull",                                                                  \
+		  "string", "Pull image before running (always|missing|never|policy)",               \
+		  OPT_CALL, NULL,                                                                    \
+		  set_pull },                                                                        \
+		{ 0,	    "quiet-pull",    NULL, "Pull without printing progress information",     \
+		  OPT_BOOL, &opt_quiet_pull, NULL },                                                 \
+		{ 0,	    "remove-orphans",                                                        \
+		  NULL,	    "Remove containers for services not defined in the Compose file",        \
+		  OPT_BOOL, &opt_orphans,                                                            \
+		  NULL },                                                                            \
+		{ 0,                                                                                 \
+		  "scale",                                                                           \
+		  "SERVICE=N",                                                                       \
+		  "Scale SERVICE to N instances. Overrides the `scale` setting in the Compose file", \
+		  OPT_LIST,                                                                          \
+		  &opt_scale,                                                                        \
+		  NULL },                                                                            \
+	{                                                                                            \
+		'y', "yes", NULL, NULL, OPT_BOOL, &opt_yes, NULL                                     \
+	}
+
+static const struct opt create_opts[] = { MAKING_OPTS, { 0 } };
+
+static const struct opt up_opts[] = {
+	{ 'd', "detach", NULL, "Detached mode: Run containers in the background", OPT_BOOL,
+	  &opt_detach, NULL },
+	{ 0, "abort-on-container-exit", NULL, "Stops all containers if any container was stopped",
+	  OPT_BOOL, &opt_abort, NULL },
+	{ 0, "abort-on-container-failure", NULL,
+	  "Stops all containers if any container exited with failure", OPT_BOOL, &opt_abort_failure,
+	  NULL },
+	{ 0, "always-recreate-deps", NULL, "Recreate dependent containers", OPT_BOOL,
+	  &opt_always_deps, NULL },
+	{ 0, "attach", NULL, "Restrict attaching to the specified services", OPT_LIST, &opt_attach, NULL },
+	{ 0, "exit-code-from", "SERVICE",
+	  "Return the exit code of the selected service container. Implies --abort-on-container-exit",
+	  OPT_STR, &opt_code_from, NULL },
+	{ 0, "menu", NULL, NULL, OPT_BOOL, &opt_menu, NULL },
+	{ 0, "no-attach", NULL, "Do not attach (stream logs) to the specified services", OPT_LIST,
+	  &opt_no_attach, NULL },
+	{ 0, "no-color", NULL, "Produce monochrome output", OPT_BOOL, &opt_no_color, NULL },
+	{ 0, "no-deps", NULL, "Don't start linked services", OPT_BOOL, &opt_no_deps, NULL },
+	{ 0, "no-log-prefix", NULL, "Don't print prefix in logs", OPT_BOOL, &opt_no_prefix, NULL },
+	{ 0, "no-start", NULL, "Don't start the services after creating them", OPT_BOOL,
+	  &opt_no_start, NULL },
+	{ 'V', "renew-anon-volumes", NULL,
+	  "Recreate anonymous volumes instead of retrieving data from the previous containers",
+	  OPT_BOOL, &opt_renew, NULL },
+	{ 't', "timeout", "int", "Use this timeout in seconds for container shutdown", OPT_INT,
+	  &opt_timeout, NULL },
+	{ 0, "timestamps", NULL, "Show timestamps", OPT_BOOL, &opt_timestamps, NULL },
+	{ 0, "wait", NULL, "Wait for services to be running|healthy. Implies detached mode",
+	  OPT_BOOL, &opt_wait, NULL },
+	{ 0, "wait-timeout", "int",
+	  "Maximum duration in seconds to wait for the project to be running|healthy", OPT_UINT,
+	  &opt_wait_timeout, NULL },
+	MAKING_OPTS,
+	{ 0 },
+};
+
+static struct err *check_up(void)
+{
+	if (opt_force && opt_no_recreate)
+		return err_new(0, "--force-recreate and --no-recreate are incompatible");
+	if (opt_build && opt_no_build)
+		return err_new(0, "--build and --no-build are incompatible");
+	if (opt_detach && (opt_abort || opt_abort_failure || opt_code_from))
+		return err_new(0, "--abort-on-container-exit and --exit-code-from cannot be used with --detach");
+	return NULL;
+}
+
+/* "web=3" for each of LIST. */
+static struct err *read_scale(const struct project *p, const struct strv *list, int *scale)
+{
+	for (size_t i = 0; i < p->n_services; i++)
+		scale[i] = -1;
+	for (size_t i = 0; i < list->n; i++) {
+		const char *eq = strchr(list->v[i], '=');
+		_cleanup_free_ char *name = xstrndup(list->v[i], eq ? (size_t)(eq - list->v[i]) : 0);
+		const struct service *s = project_service(p, name);
+		uint64_t n = 0;
+		struct err *e;
+
+		if (!eq)
+			return err_new(0, "invalid scale specifier: %s (hint: it is SERVICE=NUMBER)",
+				       list->v[i]);
+		if (!s)
+			return err_new(0, "no such service: %s", name);
+		e = str_to_u64(eq + 1, 0, 1000, &n);
+		if (e)
+			return err_wrap(e, "invalid scale specifier: %s", list->v[i]);
+		if (n > 1 && node_get(s->node, "container_name"))
+			return err_new(0, "service %s has a container_name, which only one container can have",
+				       name);
+		scale[s - p->services] = (int)n;
+	}
+	return NULL;
+}
+
+static void tell_orphans(struct session *s)
+{
+	_cleanup_str_ struct str names = { 0 };
+
+	for (size_t i = 0; i < s->a.n; i++)
+		if (!s->a.v[i].oneoff && !project_service(s->p, s->a.v[i].service))
+			str_addf(&names, "%s%s", names.len ? ", " : "", s->a.v[i].name);
+	if (names.len && !opt_orphans)
+		fprintf(stderr,
+			"%s: found containers of services that are not in the files: %s "
+			"(--remove-orphans removes them)\n",
+			prog(), names.s);
+}
+
+/* Images, networks, volumes, containers: everything up to "started".  PICKED has room for all services. */
+static struct err *bring_up(struct session *s, const struct strv *services,
+			    const struct strv *scales, bool *picked)
+{
+	struct project *p = s->p;
+	_cleanup_free_ const char **images = xcalloc(p->n_services + 1, sizeof(*images));
+	_cleanup_free_ int *scale = xcalloc(p->n_services + 1, sizeof(*scale));
+	_cleanup_plan_ struct plan plan = { 0 };
+	struct plan_opts o = { .services = services,
+			       .no_deps = opt_no_deps,
+			       .force_recreate = opt_force,
+			       .no_recreate = opt_no_recreate,
+			       .always_recreate_deps = opt_always_deps,
+			       .remove_orphans = opt_orphans,
+			       .no_start = opt_no_start,
+			       .wait = opt_wait,
+			       .underscores = s->c.underscores,
+			       .scale = scale };
+	struct err *e = read_scale(p, scales, scale);
+
+	s->c.build = opt_build;
+	s->c.no_build = opt_no_build;
+	s->c.pull = opt_pull;
+	s->c.quiet_pull = opt_quiet_pull;
+	s->c.stop_timeout_s = opt_timeout;
+	/* which services are meant is known first: their images are not */
+	e = e ?: plan_up(p, &s->a, &o, picked, &plan);
+	plan_done(&plan);
+	e = e ?: engine_images(&s->c, picked, images);
+	o.image_ids = images;
+	e = e ?: engine_resources(&s->c, picked);
+	e = e ?: plan_up(p, &s->a, &o, NULL, &plan);
+	if (e)
+		return e;
+	for (size_t i = 0; i < s->a.n; i++) {
+		const struct service *of = project_service(p, s->a.v[i].service);
+		bool changes = !of || !picked[of - p->services] || s->a.v[i].oneoff || !s->a.v[i].up;
+
+		for (size_t k = 0; k < plan.n && !changes; k++)
+			changes = plan.v[k].old == &s->a.v[i];
+		if (!changes)
+			engine_tell(&s->c, ENGINE_DONE, "Container", s->a.v[i].name, "Running");
+	}
+	return session_run(s, &plan);
+}
+
+/* Show what they write; Ctrl-C, or the end of one of them, stops all. */
+static struct err *watch_over(struct call *c, struct session *s, const bool *picked)
+{
+	_cleanup_strv_ struct strv shown = { 0 }, all = { 0 };
+	struct log_opts o = { .follow = true,
+			      .tail = UINT64_MAX,
+			      .attached = true,
+			      .timestamps = opt_timestamps,
+			      .no_color = opt_no_color,
+			      .no_prefix = opt_no_prefix,
+			      .abort_on_exit = opt_abort || opt_code_from,
+			      .abort_on_failure = opt_abort_failure,
+			      .code_from = opt_code_from,
+			      .since_ns = 0 };
+	bool interrupted = false;
+	struct err *e;
+
+	for (size_t i = 0; i < s->p->n_services; i++) {
+		const struct service *of = &s->p->services[i];
+		bool attach = node_get(of->node, "attach") == NULL || node_true(of->node, "attach");
+
+		if (!picked[i])
+			continue;
+		strv_add(&all, of->name);
+		if (attach && (!opt_attach.n || strv_has(&opt_attach, of->name)) &&
+		    !strv_has(&opt_no_attach, of->name))
+			strv_add(&shown, of->name);
+	}
+	tasks_done(&s->tasks);
+	e = compose_logs(s, &shown, &o, &c->status, &interrupted);
+	if (e)
+		return e;
+	if (interrupted || o.abort_on_exit || o.abort_on_failure) {
+		_cleanup_plan_ struct plan plan = { 0 };
+
+		if (interrupted)
+			fprintf(stderr, "\nGracefully stopping... (press Ctrl+C again to force)\n");
+		e = session_refresh(s);
+		plan_down(s->p, &s->a, &all, false, false, false, &plan);
+		e = e ?: session_run(s, &plan);
+	}
+	return e;
+}
+
+static struct err *up(struct call *c, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = { 0 };
+	_cleanup_strv_ struct strv services = { 0 };
+	_cleanup_free_ bool *picked = NULL;
+	struct err *e = check_up();
+
+	e = e ?: session_open(&s, SESSION_FILES);
+	e = e ?: session_services(&s, argc, argv, &services);
+	if (!e && opt_code_from && !project_service(s.p, opt_code_from))
+		e = err_new(0, "no such service: %s", opt_code_from);
+	if (e)
+		return e;
+	tell_orphans(&s);
+	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
+	e = bring_up(&s, &services, &opt_scale, picked);
+	if (e || opt_detach || opt_wait || opt_no_start)
+		return e;
+	return watch_over(c, &s, picked);
+}
+
+const struct verb verb_compose_up = {
+	.name = "up",
+	.args = "[SERVICE...]",
+	.max_args = -1,
+	.opts = up_opts,
+	.summary = "Create and start containers",
+	.run = up,
+};
+
+/* --- create, scale ---------------------------------------------------------------------------- */
+
+static struct err *create(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = { 0 };
+	_cleanup_strv_ struct strv services = { 0 };
+	_cleanup_free_ bool *picked = NULL;
+	struct err *e = check_up();
+
+	e = e ?: session_open(&s, SESSION_FILES);
+	e = e ?: session_services(&s, argc, argv, &services);
+	if (e)
+		return e;
+	opt_no_start = true;
+	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
+	return bring_up(&s, &services, &opt_scale, picked);
+}
+
+const struct verb verb_compose_create = {
+	.name = "create",
+	.args = "[SERVICE...]",
+	.max_args = -1,
+	.opts = create_opts,
+	.summary = "Creates containers for a service",
+	.run = create,
+};
+
+static const struct opt scale_opts[] = {
+	{ 0, "no-deps", NULL, "Don't start linked services", OPT_BOOL, &opt_no_deps, NULL },
+	{ 't', "timeout", "int", NULL, OPT_INT, &opt_timeout, NULL },
+	{ 0 },
+};
+
+static struct err *scale(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = { 0 };
+	_cleanup_strv_ struct strv services = { 0 }, scales = { 0 };
+	_cleanup_free_ bool *picked = NULL;
+	struct err *e = session_open(&s, SESSION_FILES);
+
+	if (e)
+		return e;
+	for (int i = 0; i < argc; i++) {
+		strv_add(&scales, argv[i]);
+		strv_take(&services, xstrndup(argv[i], strcspn(argv[i], "=")));
+	}
+	opt_no_recreate = true;
+	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
+	return bring_up(&s, &services, &scales, picked);
+}
+
+const struct verb verb_compose_scale = {
+	.name = "scale",
+	.args = "SERVICE=REPLICAS...",
+	.min_args = 1,
+	.max_args = -1,
+	.opts = scale_opts,
+	.summary = "Scale services",
+	.run = scale,
+};
+
+/* --- start ------------------------------------------------------------------------------------ */
+
+static const struct opt start_opts[] = {
+	{ 0, "wait", NULL, "Wait for services to be running|healthy. Implies detached mode",
+	  OPT_BOOL, &opt_wait, NULL },
+	{ 0 },
+};
+
+static struct err *start(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = { 0 };
+	_cleanup_strv_ struct strv services = { 0 };
+	_cleanup_plan_ struct plan plan = { 0 };
+	struct plan_opts o = { .services = &services, .no_deps = argc > 0 };
+	struct err *e = session_open(&s, SESSION_FILES);
+
+	e = e ?: session_services(&s, argc, argv, &services);
+	o.wait = opt_wait;
+	o.underscores = s.c.underscores;
+	for (int i = 0; i < argc && !e; i++) {
+		size_t n = 0;
+
+		actuals_of(&s.a, argv[i], &n);
+		if (!n)
+			e = err_hint(err_new(0, "service \"%s\" has no container to start", argv[i]),
+				     "devbox compose up -d %s", argv[i]);
+	}
+	e = e ?: plan_start(s.p, &s.a, &o, &plan);
+	return e ?: session_run(&s, &plan);
+}
+
+const struct verb verb_compose_start = {
+	.name = "start",
+	.args = "[SERVICE...]",
+	.max_args = -1,
+	.opts = start_opts,
+	.summary = "Start services",
+	.run = start,
+};
+
+/* --- down ------------------------------------------------------------------------------------- */
+
+static struct err *set_rmi(const char *value, UNUSED void *to)
+{
+	if (strcmp(value, "local") && strcmp(value, "all"))
+		return err_new(0, "it must be \"local\" or \"all\"");
+	opt_rmi = value;
+	return NULL;
+}
+
+static const struct opt down_opts[] = {
+	{ 0, "remove-orphans", NULL, "Remove containers for services not defined in the Compose file",
+	  OPT_BOOL, &opt_orphans, NULL },
+	{ 0, "rmi", "string",
+	  "Remove images used by services: \"local\" those without a tag of their own, or \"all\"",
+	  OPT_CALL, NULL, set_rmi },
+	{ 't', "timeout", "int", "Specify a shutdown timeout in seconds", OPT_INT, &opt_timeout, NULL },
+	{ 'v', "volumes", NULL,
+	  "Remove named volumes of the project and anonymous volumes of its containers; named ones stay in the "
+	  "trash for a while",
+	  OPT_BOOL, &opt_volumes, NULL },
+	{ 0 },
+};
+
+static struct err *down(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = { 0 };
+	_cleanup_strv_ struct strv services = { 0 };
+	_cleanup_plan_ struct plan plan = { 0 };
+	struct err *e;
+
+	compose_project_opts.all_profiles = true;
+	compose_project_opts.no_env_resolution = true;
+	compose_project_opts.no_consistency = true;
+	e = session_open(&s, SESSION_NAME);
+	e = e ?: session_services(&s, argc, argv, &services);
+	if (e)
+		return e;
+	if (s.p && !argc)
+		tell_orphans(&s);
+	s.c.stop_timeout_s = opt_timeout;
+	s.c.volumes = opt_volumes;
+	plan_down(s.p, &s.a, &services, true, opt_orphans || !s.p, !argc, &plan);
+	e = session_run(&s, &plan);
+	if (argc)
+		return e;
+	if (!s.p) { /* networks and volumes are found by their labels alone */
+		s.c.p = xcalloc(1, sizeof(*s.c.p));
+		s.c.p->name = s.name;
+		e = err_also(e, engine_down(&s.c, opt_volumes, NULL));
+		free(s.c.p);
+		return e;
+	}
+	return err_also(e, engine_down(&s.c, opt_volumes, opt_rmi));
+}
+
+const struct verb verb_compose_down = {
+	.name = "down",
+	.args = "[SERVICE...]",
+	.max_args = -1,
+	.opts = down_opts,
+	.summary = "Stop and remove containers, networks",
+	.run = down,
+};

@@ -1,0 +1,781 @@
+#include "core/compose/request.h"
+
+#include <fcntl.h>
+#include <openssl/sha.h>
+#include <unistd.h>
+
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+#include "core/box/runopt.h"
+
+enum { PORT_SHIFT = 8000, FIRST_FREE_PORT = 1024 };
+
+/* What the functions here work on. */
+struct maker {
+	struct project *p;
+	const struct service *s;
+	const struct request_opts *o;
+	struct store *st;
+	struct run_request *req;
+};
+
+#define BAD(node, ...) pos_err(&(node)->pos, __VA_ARGS__)
+
+static const struct node *get(const struct maker *m, const char *key)
+{
+	return node_get(m->s->node, key);
+}
+
+static const char *text(const struct maker *m, const char *key)
+{
+	return node_str(m->s->node, key);
+}
+
+static void note(const struct maker *m, const char *fmt, ...) PRINTF(2, 3);
+static void note(const struct maker *m, const char *fmt, ...)
+{
+	va_list ap;
+	char *line;
+
+	va_start(ap, fmt);
+	line = xvasprintf(fmt, ap);
+	va_end(ap);
+	if (m->o->notes && !strv_has(m->o->notes, line))
+		strv_take(m->o->notes, line);
+	else
+		free(line);
+}
+
+const char *container_name(struct project *p, const struct service *s, unsigned number, bool underscores)
+{
+	const char *own = node_str(s->node, "container_name"), *gap = underscores ? "_" : "-";
+
+	if (own && *own)
+		return own;
+	return arena_printf(&p->arena, "%s%s%s%s%u", p->name, gap, s->name, gap, number);
+}
+
+const char *real_name(const struct project *p, const char *section, const char *key)
+{
+	return node_str(node_get(node_get(p->root, section), key), "name");
+}
+
+/* --- command, settings, labels ---------------------------------------------------------------- */
+
+static void copy_words(const struct node *list, struct strv *to)
+{
+	for (size_t i = 0; i < node_len(list); i++)
+		strv_add(to, list->m[i].value->text);
+}
+
+/* The entrypoint's first word goes where --entrypoint has it, the others in front of the command. */
+static void command(const struct maker *m)
+{
+	const struct node *entry = get(m, "entrypoint"), *cmd = get(m, "command");
+	struct run_request *req = m->req;
+
+	if (node_is(entry, NODE_LIST)) {
+		req->entrypoint_set = true;
+		req->entrypoint = entry->n ? entry->m[0].value->text : "";
+		for (size_t i = 1; i < entry->n; i++)
+			strv_add(&req->args, entry->m[i].value->text);
+	}
+	copy_words(cmd, &req->args);
+	/* an entrypoint that is only taken away leaves the image's command */
+	if (node_is(entry, NODE_LIST) && !entry->n && !node_len(cmd) && m->o->image)
+		strv_copy(&req->args, &m->o->image->cmd);
+}
+
+static void settings(const struct maker *m)
+{
+	const struct node *env = get(m, "environment");
+
+	for (size_t i = 0; i < node_len(env); i++) {
+		const char *value = env->m[i].value->text;
+
+		if (value)
+			strv_addf(&m->req->env, "%s=%s", env->m[i].key, value);
+		else
+			strv_add(&m->req->env, env->m[i].key);
+	}
+}
+
+static void depends_label(const struct service *s, struct strv *to)
+{
+	_cleanup_str_ struct str list = { 0 };
+
+	for (size_t i = 0; i < s->n_depends; i++)
+		str_addf(&list, "%s%s:%s:%s", i ? "," : "", s->depends[i].service,
+			 depend_when_names[s->depends[i].when],
+			 s->depends[i].restart ? "true" : "false");
+	strv_addf(to, "%s=%s", LABEL_DEPENDS, list.s ?: "");
+}
+
+static void labels(const struct maker *m)
+{
+	const struct node *own = get(m, "labels");
+	struct strv *to = &m->req->labels;
+	_cleanup_str_ struct str files = { 0 };
+	char hash[65];
+
+	for (size_t i = 0; i < node_len(own); i++)
+		strv_addf(to, "%s=%s", own->m[i].key, own->m[i].value->text ?: "");
+	for (size_t i = 0; i < m->p->files.n; i++)
+		str_addf(&files, "%s%s", i ? "," : "", m->p->files.v[i]);
+	service_hash(m->p, m->s, hash);
+	strv_addf(to, "%s=%s", LABEL_HASH, hash);
+	strv_addf(to, "%s=%u", LABEL_NUMBER, m->o->number);
+	depends_label(m->s, to);
+	if (m->o->image)
+		strv_addf(to, "%s=%s", LABEL_IMAGE, m->o->image->id);
+	strv_addf(to, "%s=%s", LABEL_ONEOFF, m->o->oneoff ? "True" : "False");
+	strv_addf(to, "%s=%s", LABEL_PROJECT, m->p->name);
+	strv_addf(to, "%s=%s", LABEL_FILES, files.s ?: "");
+	strv_addf(to, "%s=%s", LABEL_DIRECTORY, m->p->directory);
+	strv_addf(to, "%s=%s", LABEL_SERVICE, m->s->name);
+	if (m->o->replaces)
+		strv_addf(to, "%s=%s", LABEL_REPLACE, m->o->replaces->spec.name);
+}
+
+/* --- ports ------------------------------------------------------------------------------------ */
+
+/* The first port that this user may listen on. */
+static unsigned first_port(void)
+{
+	_cleanup_free_ char *line = NULL;
+	struct err *e;
+
+	if (geteuid() == 0)
+		return 0;
+	e = fd_read_file(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", 64, &line, NULL);
+	if (e) {
+		err_free(e);
+		return FIRST_FREE_PORT;
+	}
+	return (unsigned)strtoul(line, NULL, 10);
+}
+
+static struct err *port(const struct maker *m, const struct node *n)
+{
+	const char *ip = node_str(n, "host_ip"), *published = node_str(n, "published"),
+		   *target = node_str(n, "target"), *proto = node_str(n, "protocol");
+	size_t before = m->req->ports.n;
+	_cleanup_str_ struct str s = { 0 };
+	unsigned low = first_port();
+	struct err *e;
+
+	if (!target)
+		return BAD(n, "a port of service \"%s\" lacks its target", m->s->name);
+	if (ip && *ip)
+		str_addf(&s, strchr(ip, ':') ? "[%s]:" : "%s:", ip);
+	if (published && *published && strcmp(published, "0"))
+		str_addf(&s, "%s:", published);
+	else if (s.len)
+		str_add(&s, ":");
+	str_addf(&s, "%s/%s", target, proto ?: "tcp");
+	e = port_parse(s.s, &m->req->ports);
+	if (e)
+		return pos_wrap(&n->pos, e);
+	for (size_t i = before; i < m->req->ports.n; i++) {
+		struct port *p = &m->req->ports.v[i];
+
+		if (!p->host || p->host >= low || p->host_last != p->host)
+			continue;
+		note(m, "%s: port %u needs root on this host: it is published on %u", m->s->name,
+		     p->host, p->host + PORT_SHIFT);
+		p->host = p->host_last = (uint16_t)(p->host + PORT_SHIFT);
+	}
+	return NULL;
+}
+
+static struct err *ports(const struct maker *m)
+{
+	const struct node *list = get(m, "ports"), *expose = get(m, "expose");
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < node_len(list) && !e && (!m->o->oneoff || m->o->with_ports); i++)
+		e = port(m, list->m[i].value);
+	for (size_t i = 0; i < node_len(expose) && !e; i++) {
+		struct port p;
+
+		e = pos_wrap(&expose->m[i].value->pos,
+			     port_parse_exposed(expose->m[i].value->text, &p));
+		for (unsigned n = e ? 0 : p.ctr; n && n <= p.ctr_last; n++)
+			strv_addf(&m->req->exposed, "%u/%s", n, port_proto_names[p.proto]);
+	}
+	return e;
+}
+
+/* --- mounts ----------------------------------------------------------------------------------- */
+
+static struct err *check_windows(const struct node *n, const char *source)
+{
+	if (!source || source[1] != ':' ||
+	    !strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", *source))
+		return NULL;
+	return err_hint(BAD(n, "%s: a Windows path means nothing on Linux", source),
+			"give the folder's path as it is here; under WSL 2 drive %c: is /mnt/%c",
+			*source, *source | 0x20);
+}
+
+static struct err *bind_mount(const struct node *n, struct mount_spec *to)
+{
+	const struct node *more = node_get(n, "bind");
+	const char *source = node_str(n, "source"), *how = node_str(more, "propagation");
+	struct err *e = check_windows(n, source);
+
+	if (e)
+		return e;
+	if (!source || *source != '/')
+		return BAD(n, "bind mount source '%s' is not an absolute path", source ?: "");
+	if (how && strcmp(how, "private") && strcmp(how, "rprivate") && strcmp(how, "rslave") &&
+	    strcmp(how, "slave"))
+		return BAD(n, "propagation %s cannot be had: a user's mounts stay in the container",
+			   how);
+	to->type = MOUNT_BIND;
+	to->source = str_clean_path(source);
+	to->by_mount = !node_true(more, "create_host_path");
+	return NULL;
+}
+
+static void volume(const struct maker *m, const struct node *n, struct mount_spec *to)
+{
+	const struct node *more = node_get(n, "volume");
+	const char *key = node_str(n, "source");
+
+	to->type = MOUNT_VOLUME;
+	to->anonymous = !key || !*key;
+	to->source = xstrdup(to->anonymous ? "" : real_name(m->p, "volumes", key));
+	to->no_copy = node_true(more, "nocopy");
+	to->subpath = xstrdup(node_str(more, "subpath"));
+}
+
+static struct err *tmpfs(const struct maker *m, const struct node *n, const char *target)
+{
+	const struct node *more = node_get(n, "tmpfs");
+	_cleanup_str_ struct str s = { 0 };
+	const char *size = node_str(more, "size");
+	unsigned mode = (unsigned)node_int(more, "mode", 0);
+
+	str_addf(&s, "%s%s", target, node_true(n, "read_only") ? ":ro" : ":rw");
+	if (size && *size)
+		str_addf(&s, ",size=%s", size);
+	if (mode)
+		str_addf(&s, ",mode=%o", mode);
+	return pos_wrap(&n->pos, mount_parse_tmpfs(s.s, &m->req->mounts));
+}
+
+static struct err *one_mount(const struct maker *m, const struct node *n)
+{
+	const char *type = node_str(n, "type"), *target = node_str(n, "target");
+	_cleanup_free_ char *clean = NULL;
+	struct mount_spec *to;
+	struct err *e = NULL;
+
+	if (*target != '/' || !strcmp(target, "/"))
+		return BAD(n, "invalid mount path: '%s' mount path must be absolute", target);
+	if (!strcmp(type, "tmpfs"))
+		return tmpfs(m, n, target);
+	if (strcmp(type, "bind") && strcmp(type, "volume"))
+		return BAD(n, "mount type %s is not supported: bind, volume or tmpfs", type);
+	to = mounts_add(&m->req->mounts);
+	to->target = str_clean_path(target);
+	to->read_only = node_true(n, "read_only");
+	if (!strcmp(type, "bind"))
+		e = bind_mount(n, to);
+	else
+		volume(m, n, to);
+	return e;
+}
+
+/* What the project holds as text lies in a file of the store: projects/<hash of the content>. */
+static struct err *content_file(const struct maker *m, const char *content, char **ret_path)
+{
+	unsigned char sum[SHA256_DIGEST_LENGTH];
+	char hex[2 * SHA256_DIGEST_LENGTH + 1];
+	_cleanup_close_ int dir = -1;
+	struct err *e;
+
+	SHA256((const unsigned char *)content, strlen(content), sum);
+	str_hex(sum, sizeof(sum), hex);
+	e = fd_mkdir_p(m->st->root, "projects", 0700, NULL);
+	e = e ?: fd_open(m->st->root, "projects", O_RDONLY | O_DIRECTORY, 0, &dir);
+	if (!e && faccessat(dir, hex, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		e = fd_write_atomic(dir, hex, content, strlen(content), 0444, false);
+	if (!e && m->st->ids.direct &&
+	    fchownat(dir, hex, m->st->ids.root_uid, m->st->ids.root_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		e = err_new(errno, "giving the file to the container");
+	if (!e)
+		*ret_path = xasprintf("%s/projects/%s", m->st->path, hex);
+	return e;
+}
+
+/* A secret or config: a read-only file. */
+static struct err *file_mount(const struct maker *m, const struct node *use, const char *section)
+{
+	const char *key = node_str(use, "source"), *target = node_str(use, "target"), *content;
+	const struct node *def = node_get(node_get(m->p->root, section), key);
+	_cleanup_free_ char *path = NULL;
+	struct mount_spec *to;
+	struct err *e = NULL;
+
+	if (node_true(def, "external") || node_get(def, "driver"))
+		return BAD(use, "%s %s is kept by a swarm, which is not here: give it a file",
+			   section, key);
+	if (node_str(def, "environment")) {
+		content = strv_env(&m->p->env, node_str(def, "environment"));
+		if (!content)
+			return err_hint(BAD(def, "environment variable %s required by %s %s is not set",
+					    node_str(def, "environment"), section, key),
+					"export it before");
+		e = content_file(m, content, &path);
+	} else if (node_get(def, "content")) {
+		e = content_file(m, node_str(def, "content") ?: "", &path);
+	} else {
+		path = xstrdup(node_str(def, "file"));
+	}
+	e = e ?: check_windows(def, path);
+	if (e)
+		return pos_wrap(&use->pos, e);
+	to = mounts_add(&m->req->mounts);
+	to->type = MOUNT_BIND;
+	to->source = TAKE_PTR(path);
+	to->target = !target ? xasprintf("/%s", key)
+		     : *target == '/'
+			     ? str_clean_path(target)
+			     : xasprintf("%s/%s", strcmp(section, "secrets") ? "" : "/run/secrets",
+					 target);
+	to->read_only = true;
+	to->by_mount = true;
+	return NULL;
+}
+
+/* Anonymous volumes of the container that is replaced go over to the new one, those of its image too. */
+static void keep_volumes(const struct maker *m)
+{
+	const struct mounts *old = &m->o->replaces->spec.mounts;
+	struct mounts *own = &m->req->mounts;
+
+	for (size_t i = 0; i < old->n; i++) {
+		const struct mount_spec *was = &old->v[i];
+		struct mount_spec *to = NULL;
+		bool taken = false;
+
+		if (was->type != MOUNT_VOLUME || !was->anonymous)
+			continue;
+		for (size_t k = 0; k < own->n; k++)
+			if (!strcmp(own->v[k].target, was->target)) {
+				taken = own->v[k].type != MOUNT_VOLUME || !own->v[k].anonymous;
+				to = &own->v[k];
+			}
+		if (taken)
+			continue;
+		if (!to) {
+			to = mounts_add(own);
+			to->type = MOUNT_VOLUME;
+			to->target = xstrdup(was->target);
+			to->anonymous = true;
+		}
+		free(to->source);
+		to->source = xstrdup(was->source);
+	}
+}
+
+static struct err *mounts(const struct maker *m)
+{
+	static const char *const files[] = { "secrets", "configs" };
+	const struct node *list = get(m, "volumes"), *tmp = get(m, "tmpfs"),
+			  *from = get(m, "volumes_from"), *devices = get(m, "devices");
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < node_len(list) && !e; i++)
+		e = one_mount(m, list->m[i].value);
+	for (size_t i = 0; i < node_len(tmp) && !e; i++)
+		e = pos_wrap(&tmp->m[i].value->pos,
+			     mount_parse_tmpfs(tmp->m[i].value->text, &m->req->mounts));
+	for (size_t k = 0; k < ARRAY_LEN(files); k++) {
+		const struct node *use = get(m, files[k]);
+
+		for (size_t i = 0; i < node_len(use) && !e; i++)
+			e = file_mount(m, use->m[i].value, files[k]);
+	}
+	for (size_t i = 0; i < node_len(devices) && !e; i++) {
+		const struct node *d = devices->m[i].value;
+		_cleanup_free_ char *spec = xasprintf("%s:%s:%s", node_str(d, "source") ?: "",
+						      node_str(d, "target") ?: node_str(d, "source"),
+						      node_str(d, "permissions") ?: "rwm");
+
+		e = pos_wrap(&d->pos, device_parse(spec, &m->req->mounts));
+	}
+	for (size_t i = 0; i < node_len(from) && !e; i++) {
+		const struct node *n = from->m[i].value;
+		const char *other = str_after(n->text, "container:") ?: n->text,
+			   *mode = strchr(other, ':');
+		_cleanup_free_ char *service = xstrndup(other, strcspn(other, ":"));
+		const char *name = other != n->text ? service : m->o->peer(m->o->arg, service, 1);
+
+		if (!name)
+			return BAD(n, "volumes_from: service \"%s\" has no container", service);
+		strv_addf(&m->req->volumes_from, "%s%s", name, mode ?: "");
+	}
+	if (!e && m->o->replaces)
+		keep_volumes(m);
+	return e;
+}
+
+/* --- networks --------------------------------------------------------------------------------- */
+
+static int by_priority(const void *a, const void *b)
+{
+	const struct member *x = *(const struct member *const *)a,
+			    *y = *(const struct member *const *)b;
+	int64_t p = node_int(x->value, "priority", 0), q = node_int(y->value, "priority", 0);
+
+	return p == q ? strcmp(x->key, y->key) : p < q ? 1 : -1;
+}
+
+static struct err *join_networks(const struct maker *m)
+{
+	const struct node *nets = get(m, "networks");
+	const struct member *order[32];
+	size_t n = 0;
+
+	for (size_t i = 0; i < node_len(nets); i++) {
+		if (n == ARRAY_LEN(order))
+			return BAD(nets, "service \"%s\" is on more than %zu networks", m->s->name, n);
+		order[n++] = &nets->m[i];
+	}
+	qsort(order, n, sizeof(order[0]), by_priority);
+	for (size_t i = 0; i < n; i++) {
+		const struct node *o = order[i]->value;
+		struct net_want *w =
+			net_wants_add(&m->req->nets, real_name(m->p, "networks", order[i]->key));
+
+		if (!m->o->oneoff)
+			strv_add(&w->aliases, m->s->name);
+		if (!m->o->oneoff || m->o->with_ports)
+			copy_words(node_get(o, "aliases"), &w->aliases);
+		w->ip = xstrdup(node_str(o, "ipv4_address"));
+		w->ip6 = xstrdup(node_str(o, "ipv6_address"));
+		w->mac = xstrdup(node_str(o, "mac_address"));
+	}
+	return NULL;
+}
+
+/* A linked service's containers under its name, its alias and their own names, each with variables. */
+static struct err *links(const struct maker *m)
+{
+	const struct node *list = get(m, "links"), *outside = get(m, "external_links");
+
+	for (size_t i = 0; i < node_len(list); i++) {
+		const char *link = list->m[i].value->text, *colon = strchr(link, ':');
+		_cleanup_free_ char *service = xstrndup(link, strcspn(link, ":"));
+		const char *alias = colon ? colon + 1 : service, *name;
+
+		for (unsigned k = 1; (name = m->o->peer(m->o->arg, service, k)) != NULL; k++) {
+			if (k == 1)
+				strv_addf(&m->req->links, "%s:%s", name, alias);
+			strv_addf(&m->req->links, "%s:%s_%u", name, alias, k);
+			strv_addf(&m->req->links, "%s:%s", name, name);
+		}
+		if (!m->o->peer(m->o->arg, service, 1))
+			return BAD(list->m[i].value, "links: service \"%s\" has no container", service);
+	}
+	for (size_t i = 0; i < node_len(outside); i++)
+		strv_add(&m->req->links, outside->m[i].value->text);
+	return NULL;
+}
+
+static struct err *networks(const struct maker *m)
+{
+	const struct node *n = get(m, "network_mode");
+	const char *mode = n ? n->text : NULL, *of;
+	struct err *e;
+
+	if (!mode) {
+		e = join_networks(m);
+		return e ?: links(m);
+	}
+	if (!strcmp(mode, "none")) {
+		m->req->net = NET_NONE;
+	} else if (!strcmp(mode, "host")) {
+		m->req->net = NET_HOST;
+	} else if ((of = str_after(mode, "service:")) || (of = str_after(mode, "container:"))) {
+		bool service = str_starts(mode, "service:");
+
+		m->req->net = NET_CONTAINER;
+		m->req->net_container = service ? m->o->peer(m->o->arg, of, 1) : of;
+		if (!m->req->net_container)
+			return BAD(n, "network_mode: service \"%s\" has no container", of);
+	} else if (strcmp(mode, "bridge") && strcmp(mode, "default")) {
+		net_wants_add(&m->req->nets, mode);
+	}
+	return mode && m->req->net == NET_DEFAULT ? links(m) : NULL;
+}
+
+/* --- health, limits --------------------------------------------------------------------------- */
+
+static struct err *duration(const struct node *map, const char *key, int64_t *ret)
+{
+	const struct node *n = node_get(map, key);
+
+	return n ? pos_wrap(&n->pos, duration_parse(n->text, ret)) : NULL;
+}
+
+static struct err *health(const struct maker *m)
+{
+	const struct node *h = get(m, "healthcheck"), *test = node_get(h, "test");
+	struct health_config *to = &m->req->health;
+	struct err *e;
+
+	if (node_true(h, "disable")) {
+		strv_add(&to->test, "NONE");
+		return NULL;
+	}
+	copy_words(test, &to->test);
+	to->retries = (unsigned)node_int(h, "retries", 0);
+	e = duration(h, "interval", &to->interval_ns);
+	e = e ?: duration(h, "timeout", &to->timeout_ns);
+	e = e ?: duration(h, "start_period", &to->start_period_ns);
+	return e ?: duration(h, "start_interval", &to->start_interval_ns);
+}
+
+/* LIMIT's text where the deploy section says it, else what the old key says. */
+static const struct node *limit(const struct maker *m, const char *kind, const char *key, const char *old)
+{
+	return node_get(node_get(node_get(get(m, "deploy"), "resources"), kind), key) ?: get(m, old);
+}
+
+static int64_t bytes(const struct node *n)
+{
+	return n && n->text ? strtoll(n->text, NULL, 10) : 0;
+}
+
+static struct err *limits(const struct maker *m)
+{
+	struct limits *l = &m->req->limits;
+	const struct node *cpus = limit(m, "limits", "cpus", "cpus"),
+			  *pids = limit(m, "limits", "pids", "pids_limit"),
+			  *ulimits = get(m, "ulimits"),
+			  *devices = node_get(node_get(node_get(get(m, "deploy"), "resources"),
+						       "reservations"),
+					      "devices"),
+			  *gpus = get(m, "gpus");
+	int64_t quota = node_int(m->s->node, "cpu_quota", 0),
+		period = node_int(m->s->node, "cpu_period", 100000);
+
+	if (node_len(devices) || node_len(gpus))
+		return err_hint(BAD(node_len(gpus) ? gpus : devices,
+				    "service \"%s\" asks for a GPU, which cannot be had here",
+				    m->s->name),
+				"an override file with !reset takes it away");
+	l->memory = bytes(limit(m, "limits", "memory", "mem_limit"));
+	l->memory_reservation = bytes(limit(m, "reservations", "memory", "mem_reservation"));
+	l->memory_swap = bytes(get(m, "memswap_limit"));
+	l->cpu_shares = node_int(m->s->node, "cpu_shares", 0);
+	l->blkio_weight = node_int(get(m, "blkio_config"), "weight", 0);
+	l->cpuset = xstrdup(text(m, "cpuset"));
+	if (pids)
+		l->pids = strtoll(pids->text, NULL, 10);
+	if (cpus)
+		l->nano_cpus = (int64_t)(strtod(cpus->text, NULL) * 1e9);
+	else if (quota > 0 && period > 0)
+		l->nano_cpus = (int64_t)((double)quota / (double)period * 1e9);
+	for (size_t i = 0; i < node_len(ulimits); i++) {
+		const struct node *v = ulimits->m[i].value;
+
+		if (v->kind == NODE_MAP)
+			strv_addf(&m->req->ulimits, "%s=%s:%s", ulimits->m[i].key,
+				  node_str(v, "soft") ?: node_str(v, "hard") ?: "0",
+				  node_str(v, "hard") ?: node_str(v, "soft") ?: "0");
+		else
+			strv_addf(&m->req->ulimits, "%s=%s", ulimits->m[i].key, v->text);
+	}
+	return NULL;
+}
+
+static struct err *restarts(const struct maker *m)
+{
+	const struct node *own = get(m, "restart"),
+			  *deploy = node_get(get(m, "deploy"), "restart_policy");
+	const char *when = node_str(deploy, "condition");
+
+	if (m->o->oneoff)
+		return NULL;
+	if (own)
+		return pos_wrap(&own->pos, restart_parse(own->text, &m->req->restart));
+	if (!deploy || str_eq(when, "none"))
+		return NULL;
+	m->req->restart.when = str_eq(when, "on-failure") ? RESTART_ON_FAILURE : RESTART_ALWAYS;
+	if (m->req->restart.when == RESTART_ON_FAILURE)
+		m->req->restart.max = (unsigned)node_int(deploy, "max_attempts", 0);
+	return NULL;
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+static struct err *security(const struct maker *m)
+{
+	const struct node *opts = get(m, "security_opt");
+
+	copy_words(get(m, "cap_add"), &m->req->cap_add);
+	copy_words(get(m, "cap_drop"), &m->req->cap_drop);
+	for (size_t i = 0; i < node_len(opts); i++) {
+		const struct node *n = opts->m[i].value;
+		const char *file = str_after(n->text, "seccomp=") ?: str_after(n->text, "seccomp:");
+		_cleanup_free_ char *profile = NULL, *path = NULL;
+		struct err *e;
+
+		if (!file || !strcmp(file, "unconfined") || !strcmp(file, "builtin")) {
+			_cleanup_free_ char *fixed = xstrdup(n->text);
+
+			fixed[strcspn(fixed, ":=")] = fixed[strcspn(fixed, ":=")] ? '=' : '\0';
+			strv_add(&m->req->security_opt, fixed);
+			continue;
+		}
+		path = *file == '/' ? xstrdup(file) : xasprintf("%s/%s", m->p->directory, file);
+		e = fd_read_file(AT_FDCWD, path, 1 << 20, &profile, NULL);
+		if (e)
+			return pos_wrap(&n->pos, err_wrap(e, "opening seccomp profile"));
+		strv_addf(&m->req->security_opt, "seccomp=%s", profile);
+	}
+	return NULL;
+}
+
+/* Keys with which only what devbox does anyway can be had. */
+static struct err *check_fixed(const struct maker *m)
+{
+	static const struct {
+		const char *key, *values[4], *why;
+	} fixed[] = {
+		{ "ipc", { "private", "shareable", "none" }, "each container has its own IPC namespace" },
+		{ "pid", { "private" }, "each container has its own processes" },
+		{ "uts", { "private" }, "each container has its own host name" },
+		{ "cgroup", { "private", "host" }, "each container has its own cgroup namespace" },
+		{ "runtime", { "runc" }, "devbox runs containers itself" },
+		{ "userns_mode", { "host" }, "a container of a user always has a user namespace" },
+		{ "isolation", { "default" }, "this is Linux" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+		const struct node *n = get(m, fixed[i].key);
+		bool known = !n || !*n->text;
+
+		for (size_t k = 0; !known && k < ARRAY_LEN(fixed[i].values) && fixed[i].values[k]; k++)
+			known = !strcmp(n->text, fixed[i].values[k]);
+		if (!known)
+			return BAD(n, "services.%s.%s: %s is not supported: %s", m->s->name,
+				   fixed[i].key, n->text, fixed[i].why);
+	}
+	return get(m, "provider")
+		       ? BAD(get(m, "provider"), "services.%s: providers are not supported", m->s->name)
+		       : NULL;
+}
+
+static void logging(const struct maker *m)
+{
+	static const char *const known[] = { "json-file", "local", "none", NULL };
+	const struct node *l = get(m, "logging"), *options = node_get(l, "options");
+	const char *driver = node_str(l, "driver");
+	bool ours = !driver;
+
+	for (size_t i = 0; driver && known[i]; i++)
+		ours = ours || !strcmp(driver, known[i]);
+	if (!ours) {
+		note(m, "%s: logging driver %s is not there: its output is kept for `logs`",
+		     m->s->name, driver);
+		return;
+	}
+	m->req->log_driver = driver;
+	for (size_t i = 0; i < node_len(options); i++)
+		if (options->m[i].value->text && *options->m[i].value->text)
+			strv_addf(&m->req->log_opts, "%s=%s", options->m[i].key,
+				  options->m[i].value->text);
+}
+
+static struct err *plain(const struct maker *m)
+{
+	struct run_request *req = m->req;
+	const struct node *hosts = get(m, "extra_hosts"), *sysctls = get(m, "sysctls"),
+			  *grace = get(m, "stop_grace_period");
+	int64_t ns = 0;
+	struct err *e = grace ? pos_wrap(&grace->pos, duration_parse(grace->text, &ns)) : NULL;
+
+	req->workdir = text(m, "working_dir");
+	req->user = text(m, "user");
+	req->hostname = text(m, "hostname");
+	req->domainname = text(m, "domainname");
+	req->mac = text(m, "mac_address");
+	req->stop_signal = text(m, "stop_signal");
+	req->stop_timeout_s = grace ? (int)((ns + 999999999) / 1000000000) : -1;
+	req->tty = node_true(m->s->node, "tty");
+	req->open_stdin = node_true(m->s->node, "stdin_open");
+	req->use_init = node_true(m->s->node, "init");
+	req->read_only = node_true(m->s->node, "read_only");
+	req->privileged = node_true(m->s->node, "privileged");
+	req->oom_score_adj = (int)node_int(m->s->node, "oom_score_adj", 0);
+	req->shm_bytes = bytes(get(m, "shm_size"));
+	copy_words(get(m, "group_add"), &req->group_add);
+	copy_words(get(m, "dns"), &req->dns);
+	copy_words(get(m, "dns_search"), &req->dns_search);
+	copy_words(get(m, "dns_opt"), &req->dns_options);
+	for (size_t i = 0; i < node_len(hosts); i++) {
+		const char *h = hosts->m[i].value->text;
+		size_t name = strcspn(h, "=");
+
+		strv_addf(&req->add_hosts, "%.*s:%s", (int)name, h, h + name + 1);
+	}
+	for (size_t i = 0; i < node_len(sysctls); i++)
+		strv_addf(&req->sysctls, "%s=%s", sysctls->m[i].key, sysctls->m[i].value->text);
+	return e;
+}
+
+struct err *request_make(struct project *p, const struct service *s, const struct request_opts *o,
+			 struct store *st, struct run_request *ret)
+{
+	struct run_request req = { .stop_timeout_s = -1 };
+	struct maker m = { p, s, o, st, &req };
+	struct err *e;
+
+	req.image = service_image(p, s);
+	req.name = o->name ?: container_name(p, s, o->number, o->underscores);
+	command(&m);
+	settings(&m);
+	labels(&m);
+	logging(&m);
+	e = check_fixed(&m);
+	e = e ?: plain(&m);
+	e = e ?: ports(&m);
+	e = e ?: mounts(&m);
+	e = e ?: networks(&m);
+	e = e ?: health(&m);
+	e = e ?: limits(&m);
+	e = e ?: restarts(&m);
+	e = e ?: security(&m);
+	if (e) {
+		request_done(&req);
+		return e;
+	}
+	*ret = req;
+	return NULL;
+}
+
+void request_done(struct run_request *req)
+{
+	struct strv *lists[] = { &req->args,	     &req->env,	       &req->exposed,
+				 &req->volumes_from, &req->labels,     &req->add_hosts,
+				 &req->ulimits,	     &req->sysctls,    &req->group_add,
+				 &req->dns,	     &req->dns_search, &req->dns_options,
+				 &req->cap_add,	     &req->cap_drop,   &req->security_opt,
+				 &req->log_opts,     &req->links };
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		strv_done(lists[i]);
+	ports_done(&req->ports);
+	mounts_done(&req->mounts);
+	mounts_done(&req->inherited);
+	net_wants_done(&req->nets);
+	health_config_done(&req->health);
+	limits_done(&req->limits);
+	*req = (struct run_request){ 0 };
+}
