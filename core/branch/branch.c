@@ -30,7 +30,7 @@ char *branch_of_head(const struct git_head *h)
 	return h->branch ? xstrdup(h->branch) : xasprintf("@%.*s", COMMIT_DIGITS, h->commit);
 }
 
-struct err *branch_of_tree(const struct tree *t, char **ret)
+struct err *branch_of_tree(const struct work_tree *t, char **ret)
 {
 	_cleanup_git_ struct git_repo r = { 0 };
 	_cleanup_git_head_ struct git_head h = { 0 };
@@ -770,6 +770,23 @@ struct err *branch_gone(const struct dbproject *p, struct strv *ret)
 			strv_add(ret, b->name);
 	}
 	return NULL;
+}
+
+struct err *branch_volumes(struct store *st, struct strv *ret)
+{
+	_cleanup_strv_ struct strv ids = { 0 };
+	struct err *e = dbproject_list(st, &ids);
+
+	for (size_t i = 0; i < ids.n && !e; i++) {
+		_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+		_cleanup_dbproject_ struct dbproject p = { 0 };
+
+		e = dbproject_open(st, ids.v[i], false, &d, &p);
+		for (size_t k = 0; k < p.n_services; k++)
+			for (size_t n = 0; n < p.services[k].n_forks; n++)
+				strv_copy(ret, &p.services[k].forks[n].volumes);
+	}
+	return e;
 }
 
 struct err *branch_expire(struct store *st, const char *project, struct strv *ret_removed)
