@@ -28,7 +28,7 @@ struct err *initcache_key(struct store *st, const struct spec *s, char **ret_key
 /* Is there an entry?  Then fill the new volumes of S from it, and take its made-up password. */
 struct err *initcache_fill(struct store *st, const char *key, struct spec *s, bool *ret_filled)
 	MUST_CHECK;
-/* Keep what the volumes of B hold, which has just become ready for the first time.  B stands still meanwhile. 
+/* Keep what the volumes of B hold, which has just become ready for the first time.  B stands still meanwhile.
  * Nothing is kept if somebody is connected already, or another one was faster. */
 struct err *initcache_keep(struct box *b, uint16_t port) MUST_CHECK;
 
