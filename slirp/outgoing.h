@@ -1,5 +1,5 @@
-/* slirp/outgoing.h -- TCP from a container to the world without the user-mode stack: connections are made here, outside,
- * and their sockets handed to the container's relay (slirp/relay_out.c has the whole picture).
+/* slirp/outgoing.h -- TCP from a container to the world without the user-mode stack: connections are made here,
+ * outside, and their sockets handed to the container's relay (slirp/relay_out.c has the whole picture).
  *
  * One object a container, used by the switch for each TCP frame that may leave the network:
  *	OUTGOING_TAKEN   nothing to be done: a connection is being made, or the answer has been sent
@@ -32,8 +32,8 @@ struct outgoing *outgoing_new(struct loop *loop, const struct outgoing_cfg *cfg)
 enum outgoing_verdict outgoing_tcp(struct outgoing *o, const struct frame_info *info,
 				   const uint8_t *frame, size_t len) MUST_CHECK;
 bool outgoing_begins(const struct frame_info *info); /* a SYN */
-/* The channel that was asked for (SOCK_SEQPACKET, non-blocking; a struct relay_outgoing and a socket are sent on it), or
- * -1: there will be none. */
+/* The channel that was asked for (SOCK_SEQPACKET, non-blocking; a struct relay_outgoing and a socket are sent on it),
+ * or -1: there will be none. */
 void outgoing_channel(struct outgoing *o, int fd);
 /* The loop must run once more before it ends. */
 void outgoing_free(struct outgoing *o);

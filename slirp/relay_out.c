@@ -11,7 +11,7 @@
 
 /* How outgoing connections get past the user-mode stack
  *
- *	container's socket, SYN-SENT -- SYN --> eth0 --> network's process (slirp/outgoing.c), which keeps the SYN
+ *	container's socket, SYN-SENT -- SYN --> eth0 --> network's process (slirp/outgoing.c), which keeps it
  *	1 the network's process connects outside.  Refused or unreachable: it says so to the container, and that is all
  *	2 connected: it hands the socket to us
  *	3 we make a socket with the server's address and port, and connect it to the container's, over lo: both have
