@@ -16,7 +16,7 @@
  *	2 connected: it hands the socket to us
  *	3 we make a socket with the server's address and port, and connect it to the container's, over lo: both have
  *	  sent a SYN, which TCP calls a simultaneous open (RFC 9293 3.5)
- *	4 what the container sends leaves through eth0 as before, and the network's process sends it back: there it comes
+ *	4 what the container sends leaves through eth0 as before, and the network's process sends it back: it comes in
  *	  from the container's own address, which a rule takes for "is delivered here, whoever it is for"
  *	5 a connection that sends much gets a rule of its own, which keeps its packets on lo: from then on the
  *	  network's process has nothing to do with it
@@ -27,8 +27,8 @@
 enum {
 	ADDRS_MAX = 64, /* of the container, that are prepared */
 	RULES_MAX = 128, /* every new route in the namespace goes through all of them */
-	RULE_CONN = 0xdb,
-	RULE_BACK = 0xdc, /* priorities */
+	RULE_CONN = 0xdb, /* priorities */
+	RULE_BACK = 0xdc,
 };
 
 struct relay_out {
