@@ -137,6 +137,8 @@ static const struct entry {
 	{ "db", "prune", &verb_db_prune },
 	{ "db", "url", &verb_db_url },
 	{ "db", "create", &verb_db_create },
+	{ "db", "import", &verb_db_import },
+	{ "db", "snapshot", &verb_db_snapshot },
 	{ "db", "rename", &verb_db_rename },
 	{ "db", "protect", &verb_db_protect },
 	{ "db", "diff-size", &verb_db_diff_size },
