@@ -48,11 +48,13 @@ static const struct entry {
 	{ "", "env", &verb_env },
 	{ "", "pull", &verb_pull },
 	{ "", "push", &verb_push },
+	{ "", "search", &verb_search },
 	{ "", "save", &verb_save },
 	{ "", "load", &verb_load },
 	{ "", "login", &verb_login },
 	{ "", "logout", &verb_logout },
 	{ "", "images", &verb_images },
+	{ "", "history", &verb_history },
 	{ "", "tag", &verb_tag },
 	{ "", "rmi", &verb_rmi },
 	{ "", "prune", &verb_prune },
@@ -138,6 +140,7 @@ static const struct entry {
 	{ "db", "hosts", &verb_db_hosts },
 	{ "db", "hook", &verb_db_hook },
 
+	{ "image", "history", &verb_history },
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
 	{ "image", "load", &verb_load },
@@ -160,6 +163,8 @@ static const struct entry {
 	{ "network", "prune", &verb_network_prune },
 	{ "network", "rm", &verb_network_rm },
 	{ "network", "remove", &verb_network_rm },
+
+	{ "manifest", "inspect", &verb_manifest_inspect },
 
 	{ "system", "df", &verb_system_df },
 	{ "system", "events", &verb_events },
@@ -184,6 +189,7 @@ static const struct {
 	{ "context", "Tell which engine is used: always this one", NULL },
 	{ "db", "Manage databases that follow git's branches", NULL },
 	{ "image", "Manage images", NULL },
+	{ "manifest", "Look at the manifests of images", NULL },
 	{ "network", "Manage networks", NULL },
 	{ "system", "Manage devbox", NULL },
 	{ "volume", "Manage volumes", NULL },

@@ -468,7 +468,8 @@ void listeners_rest(const struct listeners *l)
 		struct sockaddr_storage sa;
 		socklen_t len = sizeof(sa);
 
-		if (l->v[i].proto != PORT_TCP || getsockname(l->v[i].fd, (struct sockaddr *)&sa, &len) < 0 ||
+		if (l->v[i].proto != PORT_TCP ||
+		    getsockname(l->v[i].fd, (struct sockaddr *)&sa, &len) < 0 ||
 		    shutdown(l->v[i].fd, SHUT_RD) < 0)
 			continue;
 		if (bind(l->v[i].fd, (struct sockaddr *)&sa, len) < 0)
