@@ -69,7 +69,10 @@ static inline void cleanup_image(struct image **img)
 
 extern const struct verb verb_network_connect, verb_network_create, verb_network_disconnect,
 	verb_network_inspect, verb_network_ls, verb_network_prune, verb_network_rm;
+extern const struct verb verb_volume_fork, verb_snapshot_create, verb_snapshot_diff,
+	verb_snapshot_ls, verb_snapshot_restore, verb_snapshot_rm, verb_undo;
 extern const struct verb verb_context_inspect, verb_context_ls, verb_context_show, verb_context_use;
+extern const struct verb verb_build, verb_builder_prune;
 extern const struct verb verb_events, verb_pause, verb_system_df, verb_rename, verb_stats, verb_top,
 	verb_unpause;
 extern const struct verb verb_db_create, verb_db_diff_size, verb_db_hook, verb_db_hosts, verb_db_ls,

@@ -53,6 +53,7 @@ static const struct entry {
 	{ "", "load", &verb_load },
 	{ "", "login", &verb_login },
 	{ "", "logout", &verb_logout },
+	{ "", "build", &verb_build },
 	{ "", "images", &verb_images },
 	{ "", "history", &verb_history },
 	{ "", "tag", &verb_tag },
@@ -64,6 +65,12 @@ static const struct entry {
 
 	{ "", "up", &verb_compose_up },
 	{ "", "down", &verb_compose_down },
+
+	{ "builder", "build", &verb_build },
+	{ "builder", "prune", &verb_builder_prune },
+
+	{ "buildx", "build", &verb_build },
+	{ "buildx", "prune", &verb_builder_prune },
 
 	{ "compose", "config", &verb_compose_config },
 	{ "compose", "convert", &verb_compose_config },
@@ -140,7 +147,11 @@ static const struct entry {
 	{ "db", "hosts", &verb_db_hosts },
 	{ "db", "hook", &verb_db_hook },
 
+<<<<<<< HEAD
 	{ "image", "history", &verb_history },
+=======
+	{ "image", "build", &verb_build },
+>>>>>>> main
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
 	{ "image", "load", &verb_load },
@@ -171,19 +182,29 @@ static const struct entry {
 	{ "system", "info", &verb_info },
 	{ "system", "prune", &verb_prune },
 
+	{ "snapshot", "create", &verb_snapshot_create },
+	{ "snapshot", "diff-size", &verb_snapshot_diff },
+	{ "snapshot", "ls", &verb_snapshot_ls },
+	{ "snapshot", "restore", &verb_snapshot_restore },
+	{ "snapshot", "rm", &verb_snapshot_rm },
+
 	{ "volume", "create", &verb_volume_create },
+	{ "volume", "fork", &verb_volume_fork },
 	{ "volume", "inspect", &verb_volume_inspect },
 	{ "volume", "ls", &verb_volume_ls },
 	{ "volume", "list", &verb_volume_ls },
 	{ "volume", "prune", &verb_volume_prune },
 	{ "volume", "rm", &verb_volume_rm },
 	{ "volume", "remove", &verb_volume_rm },
+	{ "volume", "snapshot", &verb_snapshot_create },
 };
 
 static const struct {
 	const char *name, *summary;
 	const struct opt *opts; /* between the group's name and the verb's, or NULL */
 } groups[] = {
+	{ "builder", "Manage builds", NULL },
+	{ "buildx", "Docker's other name for builds", NULL },
 	{ "compose", "Define and run multi-container applications", compose_opts },
 	{ "container", "Manage containers", NULL },
 	{ "context", "Tell which engine is used: always this one", NULL },
@@ -192,6 +213,7 @@ static const struct {
 	{ "manifest", "Look at the manifests of images", NULL },
 	{ "network", "Manage networks", NULL },
 	{ "system", "Manage devbox", NULL },
+	{ "snapshot", "Manage snapshots of volumes", NULL },
 	{ "volume", "Manage volumes", NULL },
 };
 

@@ -79,6 +79,14 @@ static struct err *send_fd(int sync, char what, int fd)
 	return fd_send(sync, &what, 1, &fd, 1);
 }
 
+static struct err *serve_volume(void *arg, size_t entry, int fuse_fd)
+{
+	const struct init_args *a = arg;
+	const struct init_volume msg = { .what = INIT_VOLUME, .entry = (uint32_t)entry };
+
+	return fd_send(a->sync, &msg, sizeof(msg), &fuse_fd, 1);
+}
+
 /* Before the identity changes; a file of /proc that still is the user's. */
 static struct err *set_oom_score(int adj)
 {
@@ -103,6 +111,8 @@ static struct err *make_network(const struct init_args *a)
 	struct netns made[NETNS_LINKS_MAX];
 	struct err *e;
 
+	if (a->netns >= 0)
+		return setns(a->netns, CLONE_NEWNET) < 0 ? err_new(errno, "entering the network") : NULL;
 	if (a->spec->net == NET_HOST || a->spec->net == NET_CONTAINER)
 		return NULL;
 	e = netns_setup(a->links, a->n_links, made);
@@ -118,7 +128,13 @@ static struct err *make_network(const struct init_args *a)
 void init_main(const struct init_args *a)
 {
 	const struct spec *s = a->spec;
-	struct rootfs_cfg cfg = { s, a->st->path, s->net == NET_HOST };
+	struct rootfs_cfg cfg = { .spec = s,
+				  .store_path = a->st->path,
+				  .dir = a->dir,
+				  .host_net = s->net == NET_HOST,
+				  .st = a->st,
+				  .serve = serve_volume,
+				  .serve_arg = (void *)(uintptr_t)a };
 	struct rootfs_binds binds = { 0 };
 	struct launch l = {
 		.user = s->user,
@@ -136,7 +152,8 @@ void init_main(const struct init_args *a)
 	};
 	struct strv argv = { 0 };
 	int root = -1, master = -1;
-	const int keep[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2] };
+	const int keep[] = { a->sync,	  a->stdio[0], a->stdio[1],
+			     a->stdio[2], a->netns,    a->st->volumes };
 	struct err *e = NULL;
 	char c;
 

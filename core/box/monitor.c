@@ -14,9 +14,9 @@
  *              is slow in the kernel: unmounting, closing the tap, removing files.
  *   WAITING    between two runs: recorded ("restarting") and told likewise; everything of the run is taken down
  *              (streams, relay, networks, mounts), but not what others hold on to: lock, log, control socket,
- *              published ports, which refuse connections meanwhile.  After the delay: STARTING again, with a new init.  Whoever stops, kills or
- *              removes the container, now or before, ends it.  So does SIGTERM to the monitor, but that is not
- *              recorded as the user's wish: "devbox resume" brings such a container back.
+ *              published ports, which refuse connections meanwhile.  After the delay: STARTING again, with a new
+ *              init.  Whoever stops, kills or removes the container, now or before, ends it.  So does SIGTERM to the
+ *              monitor, but that is not recorded as the user's wish: "devbox resume" brings such a container back.
  *
  * Health: while RUNNING a timer forks a tester, which runs the test inside as exec does, keeps its time limit, and
  * sends one message: the result.  health.c says what follows from it and when the next one is due.
@@ -64,6 +64,7 @@
 #include "core/box/security.h"
 #include "core/box/state.h"
 #include "core/box/term.h"
+#include "core/store/fork.h"
 #include "slirp/publish.h"
 
 enum phase { STARTING, RUNNING, EXITED, WAITING };
@@ -98,6 +99,7 @@ struct monitor {
 	struct loop loop;
 	enum phase phase;
 	int lock;
+	int *holds; /* on its volumes, one per entry of spec.mounts, -1 for others: nobody seals them under it */
 	int mnt_ns; /* keeps the file tree mounted beyond init's end, so that a slow unmount delays nobody */
 	pid_t init_pid, relay_pid;
 	int64_t relay_start_ms;
@@ -706,6 +708,9 @@ static void relay_close(struct monitor *m, int control)
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	for (size_t i = 0; m->holds && i < m->b->spec.mounts.n; i++)
+		if (m->holds[i] >= 0)
+			close(m->holds[i]);
 	for (struct client *c = m->clients; c; c = c->next)
 		close(c->src.fd);
 	boxnet_close(&m->nets);
@@ -1009,12 +1014,22 @@ static struct err *on_net(struct monitor *m, const struct init_net *msg, int fd)
 	return e || msg->index ? e : relay_start(m);
 }
 
+static struct err *on_volume(struct monitor *m, const struct init_volume *msg, int fd)
+{
+	_cleanup_close_ int fuse = fd;
+
+	if (msg->entry >= m->b->spec.mounts.n)
+		return err_new(EPROTO, "mounting a volume");
+	return fork_serve_mount(m->b->st, m->b->spec.mounts.v[msg->entry].source, m->init.fd, fuse);
+}
+
 static struct err *sync_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct monitor *m = container_of(s, struct monitor, sync);
 	union {
 		char what;
 		struct init_net net;
+		struct init_volume volume;
 		char buf[1 + ERR_WIRE_MAX];
 	} msg;
 	size_t len, n_fds = 1;
@@ -1029,6 +1044,8 @@ static struct err *sync_ready(struct source *s, uint32_t events UNUSED)
 	}
 	if (!e && msg.what == INIT_NET && len == sizeof(msg.net))
 		e = on_net(m, &msg.net, fd);
+	else if (!e && msg.what == INIT_VOLUME && len == sizeof(msg.volume))
+		e = on_volume(m, &msg.volume, fd);
 	else if (!e && msg.what == INIT_TTY)
 		e = on_tty(m, fd);
 	else if (!e)
@@ -1326,7 +1343,8 @@ static struct err *spawn_init(struct monitor *m)
 				.hostname = m->hostname,
 				.links = links,
 				.n_links = boxnet_links(&m->nets, links),
-				.env = &env };
+				.env = &env,
+				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
 	const char mapped = INIT_MAPPED;
 	int pidfd = -1, sync[2];
@@ -1390,6 +1408,20 @@ static struct err *open_log(struct monitor *m)
 	return e;
 }
 
+static struct err *hold_volumes(struct monitor *m)
+{
+	const struct mounts *mounts = &m->b->spec.mounts;
+	struct err *e = NULL;
+
+	m->holds = xmalloc((mounts->n + 1) * sizeof(*m->holds));
+	for (size_t i = 0; i < mounts->n; i++)
+		m->holds[i] = -1;
+	for (size_t i = 0; i < mounts->n && !e; i++)
+		if (mounts->v[i].type == MOUNT_VOLUME)
+			e = fork_hold_volume(m->b->st, mounts->v[i].source, &m->holds[i]);
+	return e;
+}
+
 static struct err *begin(struct monitor *m)
 {
 	sigset_t mask;
@@ -1420,6 +1452,7 @@ static struct err *begin(struct monitor *m)
 	e = e ?: ctl_listen(m->b->dir, &m->listen.fd);
 	m->listen.ready = listen_ready;
 	e = e ?: loop_add(&m->loop, &m->listen, EPOLLIN);
+	e = e ?: hold_volumes(m);
 	return e ?: spawn_init(m);
 }
 

@@ -25,6 +25,8 @@
 #include "core/base/fd.h"
 #include "core/box/runopt.h"
 #include "core/box/userdb.h"
+#include "core/cow/mount.h"
+#include "core/store/fork.h"
 
 static int sys_open_tree(int dir, const char *path, unsigned flags)
 {
@@ -57,7 +59,13 @@ struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds 
 		ret->fds[i] = -1;
 	e = fd_open(AT_FDCWD, cfg->store_path, O_PATH | O_DIRECTORY, 0, &ret->store);
 	for (size_t i = 0; i < m->n && !e; i++) {
-		if (m->v[i].type != MOUNT_BIND)
+		bool thin = false;
+
+		if (m->v[i].type == MOUNT_VOLUME && cfg->serve)
+			e = fork_is_thin(cfg->st, m->v[i].source, &thin);
+		if (thin)
+			e = err_wrap(cow_fuse_open(&ret->fds[i]), "mounting volume %s", m->v[i].source);
+		if (m->v[i].type != MOUNT_BIND || e)
 			continue;
 		ret->fds[i] = sys_open_tree(AT_FDCWD, m->v[i].source,
 					    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
@@ -65,6 +73,19 @@ struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds 
 			e = err_new(errno, "mounting %s", m->v[i].source);
 	}
 	return e;
+}
+
+/* Where the layer lies, from the layers' directory: layers that are being built have no digest yet, but a path. */
+static const char *layer_path(const char *layer)
+{
+	return str_after(layer, "sha256:") ?: layer;
+}
+
+/* The container's directory, from the store's. */
+static char *own_dir(const struct rootfs_cfg *cfg, const char *name)
+{
+	return cfg->dir ? xasprintf("%s/%s", cfg->dir, name)
+			: xasprintf("containers/%s/%s", cfg->spec->id, name);
 }
 
 /* The overlay through the new mount API: any number of layers (lowerdir+, Linux 6.5). */
@@ -79,7 +100,7 @@ static int overlay_new_api(const struct strv *layers, const char *upper, const c
 	rc = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "source", "devbox", 0);
 	for (size_t i = layers->n; i-- > 0 && rc == 0;) /* topmost first */
 		rc = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir+",
-				  layers->v[i] + strlen("sha256:"), 0);
+				  layer_path(layers->v[i]), 0);
 	if (rc == 0)
 		rc = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "upperdir", upper, 0);
 	if (rc == 0)
@@ -104,7 +125,7 @@ static struct err *overlay_old_api(const struct strv *layers, const char *upper,
 	size_t n = 0;
 
 	for (; n < layers->n && !e; n++) {
-		const char *name = layers->v[layers->n - 1 - n] + strlen("sha256:");
+		const char *name = layer_path(layers->v[layers->n - 1 - n]);
 
 		e = fd_open(AT_FDCWD, name, O_PATH | O_DIRECTORY, 0, &fds[n]);
 		if (e)
@@ -126,9 +147,10 @@ static struct err *overlay_old_api(const struct strv *layers, const char *upper,
 static struct err *overlay(const struct rootfs_cfg *cfg, int store, bool is_volatile, int *ret_root)
 {
 	const struct spec *s = cfg->spec;
-	_cleanup_free_ char *upper = xasprintf("../containers/%s/upper", s->id);
-	_cleanup_free_ char *work = xasprintf("../containers/%s/work", s->id);
-	_cleanup_free_ char *root = xasprintf("containers/%s/root", s->id);
+	_cleanup_free_ char *own_upper = own_dir(cfg, "upper"), *own_work = own_dir(cfg, "work");
+	_cleanup_free_ char *upper = xasprintf("../%s", own_upper);
+	_cleanup_free_ char *work = xasprintf("../%s", own_work);
+	_cleanup_free_ char *root = own_dir(cfg, "root");
 	_cleanup_close_ int layers = -1, target = -1, fs = -1;
 	struct err *e;
 
@@ -141,9 +163,8 @@ static struct err *overlay(const struct rootfs_cfg *cfg, int store, bool is_vola
 		return e;
 	/* an image without layers is an empty directory */
 	if (!s->layers.n) {
-		_cleanup_free_ char *plain = xasprintf("../containers/%s/upper", s->id);
 		_cleanup_close_ int tree =
-			sys_open_tree(AT_FDCWD, plain, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+			sys_open_tree(AT_FDCWD, upper, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 		if (tree < 0 || sys_move_mount(tree, target) < 0)
 			return err_new(errno, "mounting the container's directory");
@@ -151,11 +172,10 @@ static struct err *overlay(const struct rootfs_cfg *cfg, int store, bool is_vola
 	}
 	fs = overlay_new_api(&s->layers, upper, work, is_volatile);
 	if (fs < 0 && errno == EINVAL && is_volatile) {
-		_cleanup_free_ char *used = xasprintf("containers/%s/work", s->id);
 		_cleanup_close_ int dir = -1;
 
 		/* a volatile mount whose end was a kill left its mark, overlayfs wants it taken away by hand */
-		e = fd_open(store, used, O_RDONLY | O_DIRECTORY, 0, &dir);
+		e = fd_open(store, own_work, O_RDONLY | O_DIRECTORY, 0, &dir);
 		e = e ?: fd_rm_tree(dir, "work");
 		if (e)
 			return e;
@@ -315,9 +335,42 @@ static struct err *open_volume(const struct mount_spec *m, int store, int *ret_t
 	return *ret_tree < 0 ? err_new(errno, "opening volume %s", m->source) : NULL;
 }
 
-static struct err *user_mount(const struct spec *s, const struct mount_spec *m, int root, int store,
-			      int bind)
+/* The path inside a volume that is a mount of its own: only what is attached can be cloned. */
+static struct err *take_subpath(const struct mount_spec *m, int root, int *tree)
 {
+	_cleanup_close_ int at = -1, top = -1, sub = -1;
+	char path[32];
+	struct err *e = target_open(root, m->target + 1, true, &at);
+
+	if (!e && sys_move_mount(*tree, at) < 0)
+		e = err_new(errno, "mounting the volume");
+	e = e ?: fd_open_in_root(root, m->target + 1, O_PATH | O_DIRECTORY, 0, &top);
+	e = e
+		    ?: err_wrap(fd_open_in_root(top, m->subpath, O_PATH, 0, &sub),
+				"path %s of the volume", m->subpath);
+	if (e)
+		return e;
+	close(TAKE_FD(*tree));
+	*tree = sys_open_tree(sub, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	fd_path(top, path);
+	if (*tree < 0 || umount2(path, MNT_DETACH) < 0)
+		return err_new(errno, "mounting path %s of the volume", m->subpath);
+	return NULL;
+}
+
+static struct err *open_thin(const struct rootfs_cfg *cfg, size_t entry, int root, int fuse, int *ret_tree)
+{
+	const struct mount_spec *m = &cfg->spec->mounts.v[entry];
+	struct err *e = cow_mount_make(fuse, m->source, ret_tree);
+
+	e = e ?: cfg->serve(cfg->serve_arg, entry, fuse);
+	return e ?: m->subpath ? take_subpath(m, root, ret_tree) : NULL;
+}
+
+static struct err *user_mount(const struct rootfs_cfg *cfg, size_t entry, int root, int store, int bind)
+{
+	const struct spec *s = cfg->spec;
+	const struct mount_spec *m = &s->mounts.v[entry];
 	_cleanup_close_ int tree = -1;
 	struct err *e = NULL;
 
@@ -327,7 +380,7 @@ static struct err *user_mount(const struct spec *s, const struct mount_spec *m, 
 					(m->read_only ? MS_RDONLY : 0),
 				m->options && *m->options ? m->options : NULL);
 	if (m->type == MOUNT_VOLUME) {
-		e = open_volume(m, store, &tree);
+		e = bind >= 0 ? open_thin(cfg, entry, root, bind, &tree) : open_volume(m, store, &tree);
 		if (!e && !m->no_copy && !m->subpath)
 			e = fill_volume(root, m->target, tree);
 		bind = tree;
@@ -347,16 +400,16 @@ static size_t path_depth(const char *p)
 }
 
 /* Parents before children, whatever order they were given in. */
-static struct err *user_mounts(const struct spec *s, const struct rootfs_binds *b, int root)
+static struct err *user_mounts(const struct rootfs_cfg *cfg, const struct rootfs_binds *b, int root)
 {
-	const struct mounts *m = &s->mounts;
+	const struct mounts *m = &cfg->spec->mounts;
 	struct err *e = NULL;
 	size_t done = 0;
 
 	for (size_t depth = 0; done < m->n && !e; depth++)
 		for (size_t i = 0; i < m->n && !e; i++)
 			if (path_depth(m->v[i].target) == depth) {
-				e = user_mount(s, &m->v[i], root, b->store, b->fds[i]);
+				e = user_mount(cfg, i, root, b->store, b->fds[i]);
 				done++;
 			}
 	return e;
@@ -494,17 +547,17 @@ static bool is_mount_target(const struct spec *s, const char *path)
 	return false;
 }
 
-static struct err *etc_files(const struct spec *s, int root, int store)
+static struct err *etc_files(const struct rootfs_cfg *cfg, int root, int store)
 {
 	static const char *const files[] = { "hosts", "hostname", "resolv.conf" };
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(files) && !e; i++) {
-		_cleanup_free_ char *from = xasprintf("containers/%s/%s", s->id, files[i]);
+		_cleanup_free_ char *from = own_dir(cfg, files[i]);
 		_cleanup_free_ char *to = xasprintf("/etc/%s", files[i]);
 		_cleanup_close_ int tree = -1;
 
-		if (is_mount_target(s, to))
+		if (is_mount_target(cfg->spec, to))
 			continue; /* the user brings an own one */
 		tree = sys_open_tree(store, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 		if (tree < 0)
@@ -525,8 +578,8 @@ struct err *rootfs_mount(const struct rootfs_cfg *cfg, const struct rootfs_binds
 	e = e ?: mount_at(root, "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	e = e ?: sys(cfg, root);
 	e = e ?: dev(cfg->spec, root);
-	e = e ?: user_mounts(cfg->spec, binds, root);
-	e = e ?: etc_files(cfg->spec, root, binds->store);
+	e = e ?: user_mounts(cfg, binds, root);
+	e = e ?: etc_files(cfg, root, binds->store);
 	e = e ?: set_sysctls(cfg->spec, root);
 	if (!e && !cfg->spec->unmasked)
 		e = hide(root);
@@ -543,9 +596,9 @@ struct err *rootfs_mount_files(const struct rootfs_cfg *cfg, const struct rootfs
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_new(errno, "making mounts private");
-	e = overlay(cfg, binds->store, false, &root);
+	e = overlay(cfg, binds->store, cfg->dir != NULL, &root);
 	if (!e && mounts)
-		e = user_mounts(cfg->spec, binds, root);
+		e = user_mounts(cfg, binds, root);
 	if (!e)
 		*ret_root = TAKE_FD(root);
 	return e;

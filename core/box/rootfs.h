@@ -8,14 +8,21 @@
 
 struct rootfs_cfg {
 	const struct spec *spec;
-	const char *store_path; /* host's view */
+	const char *store_path; /* host's view; "." if it is the working directory */
+	/* The container's directory in the store: upper, work, root, files of /etc.  NULL: containers/<id>; others are
+	 * used once, so nothing of them is synced. */
+	const char *dir;
 	bool host_net; /* the network namespace is not ours: /sys is bound, not mounted */
+	struct store *st; /* for its records; only before the identity changes */
+	/* A thin volume was mounted: have it served, see core/cow/serve.h.  ENTRY is its place in spec->mounts. */
+	struct err *(*serve)(void *arg, size_t entry, int fuse_fd);
+	void *serve_arg;
 };
 
 /* Detached copies of the bind mounts' sources: taken before the identity changes, while host paths are still walked
  * with the caller's own rights. */
 struct rootfs_binds {
-	int *fds; /* one per spec->mounts entry, -1 for other types */
+	int *fds; /* one per spec->mounts entry: a bind's tree, /dev/fuse for a thin volume, -1 for other types */
 	int store; /* the store in the new mount namespace */
 };
 struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds *ret) MUST_CHECK;

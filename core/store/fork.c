@@ -19,15 +19,19 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
+#include <sys/xattr.h>
 
 #include "core/base/copy.h"
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "core/cow/mount.h"
+#include "core/cow/serve.h"
 #include "core/store/events.h"
 #include "core/store/forkrec.h"
 #include "core/store/trash.h"
 #include "core/store/volume.h"
+
+enum { DEPTH_MAX = 60000 };
 
 struct job {
 	struct fork_pair *pair;
@@ -41,7 +45,7 @@ struct job {
 	char *stage;
 	int stage_dir;
 	bool published;
-	char made_id[SEALED_ID_LEN + 1]; /* where a snapshot was published */
+	char made_id[SEALED_ID_LEN + 1]; /* where a snapshot is */
 };
 
 static void job_done(struct job *j)
@@ -79,12 +83,64 @@ static bool can_reflink(struct store *st)
 
 enum fork_method fork_method_here(struct store *st, char **ret_why)
 {
+	_cleanup_free_ char *name = NULL, *line = NULL;
+	_cleanup_close_ int dir = -1;
+	struct err *e;
+
 	if (can_reflink(st)) {
 		*ret_why = xstrdup("the file system shares blocks between files (reflink)");
 		return FORK_REFLINK;
 	}
-	*ret_why = xstrdup("the file system cannot share blocks between files");
+	e = store_stage(st, "cow", &name, &dir);
+	e = e ?: cow_possible(dir);
+	if (name)
+		e = err_also(e, store_rm_tree(st, st->tmp, name));
+	if (!e) {
+		*ret_why = xstrdup(
+			"blocks are copied when they are written, by a file system of devbox's own (FUSE)");
+		return FORK_COW;
+	}
+	line = err_line(e);
+	err_free(e);
+	*ret_why = xasprintf("no reflinks, and %s", line);
 	return FORK_COPY;
+}
+
+struct is_small {
+	int dir;
+	uint64_t left;
+};
+
+static struct err *measure_small(void *arg, struct str *result)
+{
+	struct is_small *a = arg;
+
+	str_addc(result, fd_tree_size(a->dir, "data") <= FORK_SMALL_BYTES ? 'y' : 'n');
+	return NULL;
+}
+
+static struct err *is_small(struct store *st, int dir, bool *ret)
+{
+	_cleanup_str_ struct str answer = { 0 };
+	struct is_small a = { .dir = dir };
+	struct err *e = userns_call(&st->ids, measure_small, &a, &answer);
+
+	*ret = !e && answer.len && *answer.s == 'y';
+	return e;
+}
+
+static struct err *choose(struct store *st, struct job *j, enum fork_method here)
+{
+	bool small = false;
+	struct err *e = NULL;
+
+	if (j->rec.thin || here != FORK_COW || j->in_use) {
+		j->pair->method = j->rec.thin ? FORK_COW : here == FORK_COW ? FORK_COPY : here;
+		return NULL;
+	}
+	e = is_small(st, j->dir, &small);
+	j->pair->method = small ? FORK_COPY : FORK_COW;
+	return e;
 }
 
 /* --- step 1 ----------------------------------------------------------------------------------- */
@@ -100,26 +156,36 @@ static struct err *check_target(struct store *st, struct job *j)
 		return faccessat(st->volumes, j->to_volume, F_OK, AT_SYMLINK_NOFOLLOW) == 0
 			       ? err_status(err_new(0, "volume %s exists already", j->to_volume), 1)
 			       : NULL;
+	if (j->snap)
+		return err_status(err_new(0, "%s is a snapshot already", j->pair->from), 1);
 	e = snapshot_find(st, j->to_volume, j->to_snap, id);
 	return e
 		       ?: *id ? err_status(err_new(0, "snapshot %s exists already", j->pair->to), 1)
 			      : NULL;
 }
 
+static struct err *make_data(struct store *st, int dir)
+{
+	if (mkdirat(dir, "data", 0755) < 0)
+		return err_new(errno, "making a directory");
+	if (st->ids.direct &&
+	    fchownat(dir, "data", st->ids.root_uid, st->ids.root_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_new(errno, "giving its data to uid %u", st->ids.root_uid);
+	return NULL;
+}
+
 /* The directory that has volume.json and, soon, data/. */
 static struct err *stage_target(struct store *st, struct job *j)
 {
-	struct err *e = store_stage(st, "fork", &j->stage, &j->stage_dir);
+	struct err *e;
 
-	if (!e && mkdirat(j->stage_dir, "data", 0755) < 0)
-		e = err_new(errno, "making a directory");
-	if (!e && st->ids.direct &&
-	    fchownat(j->stage_dir, "data", st->ids.root_uid, st->ids.root_gid, AT_SYMLINK_NOFOLLOW) < 0)
-		e = err_new(errno, "giving its data to uid %u", st->ids.root_uid);
-	e = e
-		    ?: j->to_snap ? snapshot_write(j->stage_dir, j->to_volume, j->to_snap)
-				  : volume_write_record(j->stage_dir, j->to_volume, false, NULL);
-	return e;
+	if (j->to_snap && j->pair->method == FORK_COW)
+		return NULL; /* the sealed tree itself will be it */
+	e = store_stage(st, "fork", &j->stage, &j->stage_dir);
+	e = e ?: make_data(st, j->stage_dir);
+	return e
+		       ?: j->to_snap ? snapshot_write(j->stage_dir, j->to_volume, j->to_snap)
+				     : volume_write_record(j->stage_dir, j->to_volume, false, NULL);
 }
 
 static struct err *plan_one(struct store *st, struct job *j, enum fork_method here)
@@ -134,24 +200,27 @@ static struct err *plan_one(struct store *st, struct job *j, enum fork_method he
 		j->in_use = true;
 	}
 	e = e ?: forkrec_read(j->dir, ".", &j->rec);
-	j->pair->method = here;
+	e = e ?: choose(st, j, here);
 	return e ?: stage_target(st, j);
 }
 
-/* --- steps 2 and 4: the content --------------------------------------------------------------- */
+/* --- steps 2 and 4: copying ------------------------------------------------------------------- */
 
 struct copy_arg {
 	int src, dst;
+	enum { COPY_STILL, COPY_LIVE, COPY_AGAIN } how;
 };
 
 static struct err *copy_inside(void *arg, struct str *result UNUSED)
 {
 	struct copy_arg *a = arg;
 
-	return copy_tree(a->src, a->dst);
+	return a->how == COPY_AGAIN  ? copy_again(a->src, a->dst)
+	       : a->how == COPY_LIVE ? copy_live(a->src, a->dst)
+				     : copy_tree(a->src, a->dst);
 }
 
-static struct err *copy_data(struct store *st, struct job *j)
+static struct err *copy_data(struct store *st, struct job *j, int how)
 {
 	_cleanup_close_ int src = -1, dst = -1;
 	struct copy_arg a;
@@ -159,18 +228,173 @@ static struct err *copy_data(struct store *st, struct job *j)
 
 	e = fd_open(j->dir, "data", O_PATH | O_DIRECTORY, 0, &src);
 	e = e ?: fd_open(j->stage_dir, "data", O_PATH | O_DIRECTORY, 0, &dst);
-	a = (struct copy_arg){ src, dst };
+	a = (struct copy_arg){ .src = src, .dst = dst, .how = how };
 	return e ?: userns_call(&st->ids, copy_inside, &a, NULL);
 }
 
-static struct err *take_one(struct store *st, struct job *j)
+static bool copies_first(const struct job *j)
+{
+	return j->pair->method == FORK_COPY && j->in_use;
+}
+
+/* --- step 4: sealing -------------------------------------------------------------------------- */
+
+/* A thin top that was never mounted: it has nothing of its own, not even a link at its root. */
+static bool is_fresh(const struct job *j)
+{
+	_cleanup_close_ int data = openat(j->dir, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char byte;
+
+	return j->rec.thin && *j->rec.parent && data >= 0 &&
+	       fgetxattr(data, LINK_XATTR, &byte, 0) < 0 && errno == ENODATA;
+}
+
+/* All that the volume's new directory needs. */
+static struct err *fill_top(struct store *st, const struct job *j, int dir, const char *parent)
+{
+	const struct forkrec r = { .thin = true,
+				   .depth = j->rec.depth + 1,
+				   .method = j->rec.method,
+				   .from = j->rec.from,
+				   .made_ns = j->rec.made_ns };
+	_cleanup_free_ char *text = NULL;
+	struct forkrec top = r;
+	size_t len;
+	struct err *e;
+
+	snprintf(top.parent, sizeof(top.parent), "%s", parent);
+	e = make_data(st, dir);
+	e = e ?: fd_read_file(j->dir, "volume.json", 65536, &text, &len);
+	e = e ?: fd_write_atomic(dir, "volume.json", text, len, 0600, true);
+	return e ?: forkrec_write(dir, &top);
+}
+
+static struct err *root_inside(void *arg, struct str *result UNUSED)
+{
+	return cow_root_make(arg);
+}
+
+/* A sealed tree is opened by its root's link: give it one if it was never mounted. */
+static struct err *make_root(struct store *st, struct job *j)
+{
+	struct cow_dirs dirs = { .n = 0 };
+	struct err *e;
+
+	if (!j->rec.thin || j->in_use)
+		return NULL;
+	e = fork_dirs(st, j->dir, &dirs);
+	e = e ?: userns_call(&st->ids, root_inside, &dirs, NULL);
+	fork_dirs_done(&dirs);
+	return e;
+}
+
+/* Its process goes on above the new top; DIR is locked for it.  *RET_ALONE: there is none, after all. */
+static struct err *seal_mounted(struct store *st, const struct job *j, int dir)
+{
+	_cleanup_close_ int conn = -1, held = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+	struct err *e = cow_connect(st->cow, j->volume, &conn);
+
+	if (e || conn < 0)
+		return e;
+	e = cow_serve_seal(conn, dir, j->rec.depth + 1);
+	if (err_is(e, ECONNRESET) || err_is(e, EPIPE)) {
+		err_free(e); /* it has just ended: nobody uses the volume any more */
+		e = NULL;
+	}
+	return e;
+}
+
+static struct err *exchange(struct store *st, const char *id, const char *volume)
+{
+	if (renameat2(st->sealed, id, st->volumes, volume, RENAME_EXCHANGE) < 0)
+		return err_new(errno, "sealing volume %s", volume);
+	fsync(st->sealed);
+	fsync(st->volumes);
+	return NULL;
+}
+
+/* The store's lock is held: fork_tidy() must not see what lies in sealed/ for a moment. */
+static struct err *seal_volume(struct store *st, struct job *j)
+{
+	_cleanup_free_ char *stage = NULL;
+	_cleanup_close_ int top = -1, locked = -1;
+	struct err *e;
+
+	if (j->rec.depth + 1 > DEPTH_MAX)
+		return err_new(0, "volume %s was forked too often", j->volume);
+	sealed_make_id(j->parent);
+	j->parent_depth = j->rec.depth;
+	e = make_root(st, j);
+	e = e ?: store_stage(st, "seal", &stage, &top);
+	e = e ?: fill_top(st, j, top, j->parent);
+	/* a lock of its own: the staging area's is exclusive */
+	e = e ?: fd_open(top, ".", O_RDONLY | O_DIRECTORY, 0, &locked);
+	if (!e && renameat2(st->tmp, stage, st->sealed, j->parent, RENAME_NOREPLACE) < 0)
+		e = err_new(errno, "sealing volume %s", j->volume);
+	if (e)
+		return stage ? err_also(e, store_rm_tree(st, st->tmp, stage)) : e;
+	close(TAKE_FD(top));
+	if (flock(locked, LOCK_SH) < 0)
+		e = err_new(errno, "locking volume %s", j->volume);
+	e = e ?: exchange(st, j->parent, j->volume);
+	if (!e && j->in_use) {
+		e = seal_mounted(st, j, locked);
+		if (e) /* nothing has changed there: back to how it was */
+			e = err_also(e, exchange(st, j->parent, j->volume));
+	}
+	return e;
+}
+
+static struct err *write_fork_record(const struct job *j)
 {
 	struct forkrec r = { .method = j->pair->method,
 			     .from = (char *)(uintptr_t)j->pair->from,
 			     .made_ns = time_now_ns() };
-	struct err *e = copy_data(st, j);
 
-	return e ?: forkrec_write(j->stage_dir, &r);
+	if (r.method == FORK_COW) {
+		r.thin = true;
+		r.depth = j->parent_depth + 1;
+		snprintf(r.parent, sizeof(r.parent), "%s", j->parent);
+	}
+	return forkrec_write(j->stage_dir, &r);
+}
+
+static struct err *take_cow(struct store *st, struct job *j)
+{
+	_cleanup_close_ int lock = -1;
+	struct err *e = store_lock(st, &lock);
+
+	if (!e && j->snap) {
+		e = snapshot_find(st, j->volume, j->snap, j->parent);
+		j->parent_depth = j->rec.depth;
+		if (!e && !*j->parent)
+			e = err_new(0, "snapshot %s was removed meanwhile", j->pair->from);
+	} else if (!e && !j->in_use && !j->to_snap && is_fresh(j)) {
+		snprintf(j->parent, sizeof(j->parent), "%s", j->rec.parent);
+		j->parent_depth = j->rec.depth - 1;
+	} else {
+		e = e ?: seal_volume(st, j);
+	}
+	if (!e && j->to_snap) {
+		_cleanup_close_ int dir = -1;
+
+		snprintf(j->made_id, sizeof(j->made_id), "%s", j->parent);
+		e = fd_open(st->sealed, j->parent, O_RDONLY | O_DIRECTORY, 0, &dir);
+		e = e ?: snapshot_write(dir, j->to_volume, j->to_snap);
+		j->published = !e;
+		return e;
+	}
+	return e ?: write_fork_record(j);
+}
+
+static struct err *take_one(struct store *st, struct job *j)
+{
+	struct err *e;
+
+	if (j->pair->method == FORK_COW)
+		return take_cow(st, j);
+	e = copy_data(st, j, copies_first(j) ? COPY_AGAIN : COPY_STILL);
+	return e ?: write_fork_record(j);
 }
 
 /* --- step 6 ----------------------------------------------------------------------------------- */
@@ -180,6 +404,8 @@ static struct err *publish_one(struct store *st, struct job *j)
 	int to = j->to_snap ? st->sealed : st->volumes;
 	const char *name = j->to_volume;
 
+	if (j->published)
+		return NULL;
 	if (j->to_snap) {
 		sealed_make_id(j->made_id);
 		name = j->made_id;
@@ -201,6 +427,11 @@ static struct err *unpublish_one(struct store *st, struct job *j)
 	return j->to_snap ? snapshot_remove(st, j->pair->to) : volume_remove(st, j->to_volume);
 }
 
+static bool needs_stop(const struct job *j, size_t n)
+{
+	return j->in_use && (n > 1 || j->pair->method != FORK_COW);
+}
+
 struct err *fork_volumes(struct store *st, struct fork_pair *pairs, size_t n,
 			 const struct fork_hold *hold)
 {
@@ -214,8 +445,11 @@ struct err *fork_volumes(struct store *st, struct fork_pair *pairs, size_t n,
 		jobs[i] = (struct job){ .pair = &pairs[i], .dir = -1, .stage_dir = -1 };
 	for (size_t i = 0; i < n && !e; i++) {
 		e = plan_one(st, &jobs[i], here);
-		stop |= jobs[i].in_use;
+		stop |= needs_stop(&jobs[i], n);
 	}
+	for (size_t i = 0; i < n && !e; i++)
+		if (copies_first(&jobs[i]))
+			e = copy_data(st, &jobs[i], COPY_LIVE);
 	stop = stop && hold && !e;
 	if (stop) {
 		e = hold->stop(hold->arg);
@@ -257,17 +491,43 @@ struct err *fork_restore(struct store *st, const char *text)
 	pair.to = aside;
 	e = fork_volumes(st, &pair, 1, NULL);
 	if (!e && old >= 0)
-		e = trash_volume(st, volume, "volume snapshot restore", NULL);
+		e = trash_volume(st, volume, "snapshot restore", NULL);
 	if (!e && renameat2(st->volumes, aside, st->volumes, volume, RENAME_NOREPLACE) < 0)
 		e = err_new(errno, "putting it into place");
 	return err_wrap(e, "restoring %s", text);
 }
 
+/* Is data/ of DIR empty, and still the user's own? */
+static bool is_unused(int dir)
+{
+	_cleanup_close_ int data = openat(dir, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = data < 0 ? NULL : fdopendir(dup(data));
+	struct dirent *de;
+
+	while (d && (de = readdir(d)) != NULL)
+		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
+			return false;
+	return d != NULL;
+}
+
 struct err *fork_prepare(struct store *st, const char *volume)
 {
+	_cleanup_forkrec_ struct forkrec r = { 0 };
+	_cleanup_free_ char *why = NULL;
+	_cleanup_close_ int dir = -1;
 	bool created;
+	struct err *e = volume_ensure(st, volume, false, &created);
 
-	return volume_ensure(st, volume, false, &created);
+	e = e ?: fd_open(st->volumes, volume, O_RDONLY | O_DIRECTORY, 0, &dir);
+	e = e ?: forkrec_read(dir, ".", &r);
+	if (e || r.thin || fork_method_here(st, &why) != FORK_COW || flock(dir, LOCK_EX | LOCK_NB) < 0)
+		return e;
+	if (!is_unused(dir))
+		return NULL;
+	r.thin = true;
+	r.depth = 1;
+	r.made_ns = time_now_ns();
+	return forkrec_write(dir, &r);
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */
@@ -311,23 +571,6 @@ struct err *fork_info(struct store *st, const char *text, struct fork_info *ret)
 void fork_info_done(struct fork_info *i)
 {
 	free(TAKE_PTR(i->from));
-}
-
-struct err *fork_chain(struct store *st, const char *volume, struct fork_chain *ret)
-{
-	_cleanup_free_ char *data = xasprintf("%s/data", volume);
-
-	*ret = (struct fork_chain){ .n = 0 };
-	ret->n = 1;
-	return fd_open(st->volumes, data, O_PATH | O_DIRECTORY, 0, &ret->fds[0]);
-}
-
-void fork_chain_done(struct fork_chain *c)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (c->fds[i] >= 0)
-			close(c->fds[i]);
-	c->n = 0;
 }
 
 struct err *fork_diff_size(struct store *st, const char *a, const char *b, uint64_t *ret_a_bytes,

@@ -101,15 +101,16 @@ struct err *fork_tidy(struct store *st) MUST_CHECK;
 /* Bytes in sealed trees. */
 uint64_t fork_sealed_bytes(struct store *st);
 
-/* For who mounts: the directories of VOLUME's tree, topmost first (*ret_n is 1 for a plain volume; the array and its
- * O_PATH descriptors are the caller's).  Their depths are beside them. */
-struct fork_chain {
-	int fds[64];
-	unsigned depth[64];
-	size_t n;
-	bool thin; /* to be mounted through core/cow, else fds[0] is bound */
-};
-struct err *fork_chain(struct store *st, const char *volume, struct fork_chain *ret) MUST_CHECK;
-void fork_chain_done(struct fork_chain *c);
+/* --- for who mounts --- */
+
+/* Is VOLUME to be mounted through core/cow?  No: its data/ is bound. */
+struct err *fork_is_thin(struct store *st, const char *volume, bool *ret) MUST_CHECK;
+/* Hold VOLUME as in use while *ret_fd is open: a plain one must not be sealed then. */
+struct err *fork_hold_volume(struct store *st, const char *volume, int *ret_fd) MUST_CHECK;
+/* A connection to the process that serves the thin VOLUME, which is started if there is none; see core/cow/serve.h for
+ * USERNS.  Then cow_serve_mount(). */
+struct err *fork_serve(struct store *st, const char *volume, int userns, int *ret_conn) MUST_CHECK;
+/* Both, again if the process was just ending. */
+struct err *fork_serve_mount(struct store *st, const char *volume, int userns, int fuse_fd) MUST_CHECK;
 
 #endif

@@ -115,7 +115,7 @@ struct err *fork_open(struct store *st, const char *text, int *ret_dir)
 	e = snapshot_find(st, volume, snap, id);
 	if (!e && !*id)
 		return err_hint(err_status(err_new(0, "snapshot %s does not exist", text), 1),
-				"'devbox volume snapshot ls' shows what there is");
+				"'devbox snapshot ls' shows what there is");
 	return e ?: fd_open(st->sealed, id, O_RDONLY | O_DIRECTORY, 0, ret_dir);
 }
 

@@ -2,6 +2,7 @@
 #ifndef CORE_STORE_FORKREC_H
 #define CORE_STORE_FORKREC_H
 
+#include "core/cow/serve.h"
 #include "core/store/fork.h"
 
 enum { SEALED_ID_LEN = 16 };
@@ -30,5 +31,9 @@ void sealed_make_id(char ret[SEALED_ID_LEN + 1]);
 struct err *snapshot_find(struct store *st, const char *volume, const char *snap,
 			  char ret[SEALED_ID_LEN + 1]) MUST_CHECK;
 struct err *snapshot_write(int dir, const char *volume, const char *snap) MUST_CHECK;
+
+/* DIR, a volume's directory, and the sealed trees below it. */
+struct err *fork_dirs(struct store *st, int dir, struct cow_dirs *ret) MUST_CHECK;
+void fork_dirs_done(struct cow_dirs *d);
 
 #endif
