@@ -139,6 +139,7 @@ void init_main(const struct init_args *a)
 	struct launch l = {
 		.user = s->user,
 		.workdir = s->workdir,
+		.make_workdir = true,
 		.stdio = { a->stdio[0], a->stdio[1], a->stdio[2] },
 		.tty = s->tty,
 		.caps = s->caps,

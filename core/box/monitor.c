@@ -71,6 +71,7 @@ enum phase { STARTING, RUNNING, EXITED, WAITING };
 enum {
 	DRAIN_MS = 2000,
 	RELAY_MIN_MS = 1000,
+	STOP_UNHEARD_MS = 1000,
 	STDIN_QUEUE_MAX = 65536,
 	CONFIG_MAX = 4 << 20,
 	FULL_READS = 64,
@@ -114,6 +115,8 @@ struct monitor {
 	struct logfile *log;
 	struct keeper keeper;
 	struct client *clients;
+	int64_t stop_deadline_ms;
+	bool stop_unheard; /* the last stop signal was dropped by the kernel */
 	struct timer stop_timer, drain_timer, relay_timer, restart_timer;
 	struct restart_track track;
 	int64_t run_start_ms; /* of this run, 0 until it runs */
@@ -382,19 +385,41 @@ static void user_signal(struct monitor *m, int sig)
 	signal_init(m, sig);
 }
 
+/* The stop signal, and SIGKILL when it has had the time for it.  A program that does not listen to the signal (a shell,
+ * sleep, node: the kernel drops it for the first process of a pid namespace) would only sit that time out: it gets a
+ * moment to begin listening, for it may just be starting, and is killed if it has not. */
+static void stop_signal(struct monitor *m)
+{
+	int64_t left_ms = m->stop_deadline_ms - time_mono_ms();
+
+	signal_init(m, m->b->spec.stop_signal);
+	m->stop_unheard = m->init_pid && !proc_init_takes(m->init_pid, m->b->spec.stop_signal);
+	if (m->stop_unheard && left_ms > STOP_UNHEARD_MS)
+		left_ms = STOP_UNHEARD_MS;
+	timer_set(&m->stop_timer, left_ms > 1 ? left_ms : 1, 0);
+}
+
 /* SIGTERM (or what the image wants) now, SIGKILL in TIMEOUT_S seconds; a shorter wait replaces a longer one. */
 static void stop(struct monitor *m, uint32_t timeout_s)
 {
 	if (timeout_s == CTL_STOP_DEFAULT)
 		timeout_s = m->b->spec.stop_timeout_s;
-	signal_init(m, timeout_s ? m->b->spec.stop_signal : SIGKILL);
-	if (timeout_s)
-		timer_set(&m->stop_timer, (int64_t)timeout_s * 1000, 0);
+	if (!timeout_s) {
+		signal_init(m, SIGKILL);
+		return;
+	}
+	m->stop_deadline_ms = time_mono_ms() + (int64_t)timeout_s * 1000;
+	stop_signal(m);
 }
 
 static struct err *stop_expired(struct timer *t)
 {
-	signal_init(container_of(t, struct monitor, stop_timer), SIGKILL);
+	struct monitor *m = container_of(t, struct monitor, stop_timer);
+
+	if (m->stop_unheard && m->init_pid && proc_init_takes(m->init_pid, m->b->spec.stop_signal))
+		stop_signal(m);
+	else
+		signal_init(m, SIGKILL);
 	return NULL;
 }
 
