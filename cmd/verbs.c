@@ -147,11 +147,8 @@ static const struct entry {
 	{ "db", "hosts", &verb_db_hosts },
 	{ "db", "hook", &verb_db_hook },
 
-<<<<<<< HEAD
-	{ "image", "history", &verb_history },
-=======
 	{ "image", "build", &verb_build },
->>>>>>> main
+	{ "image", "history", &verb_history },
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
 	{ "image", "load", &verb_load },
@@ -165,6 +162,8 @@ static const struct entry {
 	{ "image", "save", &verb_save },
 	{ "image", "tag", &verb_tag },
 
+	{ "manifest", "inspect", &verb_manifest_inspect },
+
 	{ "network", "connect", &verb_network_connect },
 	{ "network", "create", &verb_network_create },
 	{ "network", "disconnect", &verb_network_disconnect },
@@ -174,8 +173,6 @@ static const struct entry {
 	{ "network", "prune", &verb_network_prune },
 	{ "network", "rm", &verb_network_rm },
 	{ "network", "remove", &verb_network_rm },
-
-	{ "manifest", "inspect", &verb_manifest_inspect },
 
 	{ "system", "df", &verb_system_df },
 	{ "system", "events", &verb_events },
