@@ -205,7 +205,7 @@ static struct err *rm_one(struct box *b, UNUSED void *arg)
 static struct err *rm(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
-	_cleanup_strv_ struct strv services = { 0 }, names = { 0 };
+	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_str_ struct str question = { 0 };
 	struct err *e = open_services(&s, argc, argv, &services);
 

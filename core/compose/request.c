@@ -268,7 +268,6 @@ static struct err *tmpfs(const struct maker *m, const struct node *n, const char
 static struct err *one_mount(const struct maker *m, const struct node *n)
 {
 	const char *type = node_str(n, "type"), *target = node_str(n, "target");
-	_cleanup_free_ char *clean = NULL;
 	struct mount_spec *to;
 	struct err *e = NULL;
 
