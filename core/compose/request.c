@@ -417,7 +417,7 @@ static struct err *mounts(const struct maker *m)
 			return BAD(n, "volumes_from: service \"%s\" has no container", service);
 		strv_addf(&m->req->volumes_from, "%s%s", name, mode ?: "");
 	}
-	if (!e && m->o->replaces)
+	if (!e && m->o->replaces && !m->o->renew_volumes)
 		keep_volumes(m);
 	return e;
 }
