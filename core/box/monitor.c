@@ -1020,6 +1020,7 @@ static struct err *on_started(struct monitor *m)
 	ports_done(&s->published);
 	listeners_ports(&m->listeners, &s->published);
 	e = state_write(m->b->dir, s, false);
+	boxnet_event(&m->nets, m->b, "connect");
 	box_event(m->b->st, &m->b->spec, "start", NULL); /* before the starter knows */
 	if (e)
 		return e; /* nobody would know of it: start_failed() ends it again */
@@ -1141,6 +1142,7 @@ static void die_event(const struct monitor *m)
 
 	snprintf(code, sizeof(code), "exitCode=%d", m->b->state.exit_code);
 	box_event(m->b->st, &m->b->spec, "die", code);
+	boxnet_event(&m->nets, m->b, "disconnect");
 }
 
 static struct err *init_ready(struct source *s, uint32_t events UNUSED)
