@@ -311,6 +311,8 @@ static struct err *make_forkable(struct store *st, const struct fork *f, bool fi
 		if (!filled)
 			e = fork_prepare(st, f->volumes.v[i]);
 		strv_addf(&to, "%s@" SNAP_INITIAL, f->volumes.v[i]);
+		if (filled)
+			err_free(snapshot_remove(st, to.v[i])); /* of an earlier one of the name, mostly absent */
 		pairs[i] = (struct fork_pair){ .from = f->volumes.v[i], .to = to.v[i] };
 	}
 	if (filled)
@@ -425,11 +427,14 @@ static struct err *make_fork(struct store *st, const struct dbproject_dir *d, st
 		f->parent = xstrdup(parent->branch);
 		e = branch_copy(st, s, parent, &parent->volumes, &f->volumes);
 	}
-	e = e ?: make_box(st, p, s, !kept && !parent, b, f, &filled);
-	if (!kept && !parent)
-		e = e ?: make_forkable(st, f, filled);
-	if (e)
+	e = e ?: make_box(st, p, s, !parent, b, f, &filled);
+	if (!e && !kept && !parent)
+		err_free(make_forkable(st, f, filled)); /* its forks are copies then */
+	if (e) {
+		for (size_t i = 0; !kept && i < f->volumes.n; i++)
+			err_free(volume_remove(st, f->volumes.v[i])); /* half made; the first failure counts */
 		dbservice_drop_fork(s, branch);
+	}
 	return e;
 }
 
@@ -572,8 +577,12 @@ static struct err *drop_data(struct store *st, const struct fork *f, const char 
 	if (!e && b)
 		e = box_rm(b, true, false);
 	box_free(b);
-	for (size_t i = 0; i < f->volumes.n; i++)
-		e = e ?: trash_volume(st, f->volumes.v[i], reason, batch);
+	for (size_t i = 0; i < f->volumes.n && !e; i++) {
+		_cleanup_free_ char *initial = xasprintf("%s@" SNAP_INITIAL, f->volumes.v[i]);
+
+		err_free(snapshot_remove(st, initial)); /* mostly absent */
+		e = trash_volume(st, f->volumes.v[i], reason, batch);
+	}
 	return e;
 }
 
