@@ -49,7 +49,7 @@ enum { SAMPLE_MS = 1000 };
 static bool opt_all, opt_no_stream, opt_no_trunc;
 static const char *opt_format;
 
-static const struct opt stats_opts[] = {
+const struct opt stats_opts[] = {
 	{ 'a', "all", NULL, "Show all containers (default shows just running)", OPT_BOOL, &opt_all, NULL },
 	{ 0, "format", "string",
 	  "Format output using a custom template:\n'table', 'table TEMPLATE', 'json' or a Go template",
