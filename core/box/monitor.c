@@ -377,6 +377,15 @@ static void end_restarts(struct monitor *m, bool by_user)
 	}
 }
 
+/* Told before the signal is sent, or the container's end could be told first. */
+static void kill_event(const struct monitor *m, int sig)
+{
+	char which[32];
+
+	snprintf(which, sizeof(which), "signal=%d", sig);
+	box_event(m->b->st, &m->b->spec, "kill", which);
+}
+
 /* Signals by which people end programs also end the restarts, as with Docker; others are the program's affair. */
 static void user_signal(struct monitor *m, int sig)
 {
@@ -513,11 +522,13 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 			client_fail(c, err_new(0, "container is not running"));
 			break;
 		}
+		kill_event(m, (int)msg->arg);
 		user_signal(m, (int)msg->arg);
 		client_send(c, CTL_OK, 0, NULL, 0, -1);
 		break;
 	case CTL_STOP:
 		c->wants_exit = true;
+		kill_event(m, msg->arg ? m->b->spec.stop_signal : SIGKILL);
 		end_restarts(m, true);
 		stop(m, msg->arg);
 		break;
