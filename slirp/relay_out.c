@@ -169,6 +169,12 @@ struct err *relay_out_prepare(struct relay *r, const struct relay_outgoing *o)
 	return e ?: prepare_addr(r, &client);
 }
 
+void relay_devices_changed(struct relay *r)
+{
+	if (r->out)
+		r->out->n_addrs = 0;
+}
+
 int relay_out_socket(struct relay *r, const struct relay_outgoing *o)
 {
 	union sock_addr server = relay_out_addr(o, true);
