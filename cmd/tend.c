@@ -122,6 +122,8 @@ static struct err *add_stats(struct list *l, const struct sample *s)
 
 	sysinfo(&si);
 	total = (double)si.totalram * si.mem_unit;
+	if (spec->limits.memory && (double)spec->limits.memory < total)
+		total = (double)spec->limits.memory;
 	if (s->now_ms > s->first_ms && s->now.cpu_ticks > s->first.cpu_ticks)
 		cpu = (double)(s->now.cpu_ticks - s->first.cpu_ticks) /
 		      (double)sysconf(_SC_CLK_TCK) * 1e5 / (double)(s->now_ms - s->first_ms);
