@@ -31,7 +31,8 @@ struct err *session_refresh(struct session *s) MUST_CHECK;
 void session_done(struct session *s);
 #define _cleanup_session_ _cleanup_(session_done)
 
-/* Load the project that the options and the directory mean.  SAY_NOTES: what was ignored and the like goes to stderr. */
+/* Load the project that the options and the directory mean.  SAY_NOTES: what was ignored and the like goes to
+ * stderr. */
 struct err *compose_load(struct project **ret, bool say_notes) MUST_CHECK;
 
 /* The names in ARGV must be services of the project (or have containers).  TO points into ARGV's texts. */
