@@ -58,7 +58,7 @@ static struct err *add_levels(struct cow_file *f, const struct cow_chain *c, int
 				e = e ?: cow_link_write(fd, &link);
 			}
 			e = e ?: map_load(&l->map, fd, link.limit);
-			e = e ?: cow_open_below(c, link.depth, link.path, O_RDONLY, &fd);
+			e = e ?: cow_open_below(c, &link, O_RDONLY, &fd);
 		}
 		if (top) {
 			f->link = link;
