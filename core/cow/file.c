@@ -117,7 +117,7 @@ struct err *cow_file_seal(struct cow_file *f, const struct cow_chain *c, int fd)
 		e = err_new(EUCLEAN, "a file has no link");
 	if (e)
 		return e;
-	if (!(link.flags & LINK_BELOW)) { /* a tiny one: complete */
+	if (!(link.flags & LINK_BELOW)) { /* an empty one */
 		for (size_t i = 0; i < f->n; i++)
 			level_done(&f->level[i]);
 		f->n = 0;

@@ -19,7 +19,7 @@
 
 #include "core/base/fd.h"
 
-enum { NAMES_MAX = 65536, TINY = 256, SECTORS = 8 };
+enum { NAMES_MAX = 65536, SECTORS = 8 };
 
 struct err *cow_tree_open(struct cow_tree *t, int dir, unsigned depth, bool thin, bool writable)
 {
@@ -242,26 +242,15 @@ static bool has_no_blocks(const struct entry *en)
 	return fd >= 0 && ioctl(fd, FS_IOC_FIEMAP, &f) == 0 && !f.fm_mapped_extents;
 }
 
-static struct err *copy_tiny(const struct entry *en, int fd)
-{
-	_cleanup_close_ int in = -1;
-	char buf[TINY];
-	ssize_t n;
-	struct err *e = fd_open(en->from, en->below_name, O_RDONLY | O_NOFOLLOW, 0, &in);
-
-	if (e)
-		return e;
-	n = read(in, buf, sizeof(buf));
-	if (n < 0)
-		return err_new(errno, "reading %s", en->name);
-	return fd_write_all(fd, en->name, buf, (size_t)n);
-}
-
 static void link_of_file(const struct entry *en, struct cow_link *l)
 {
 	l->number = cow_number(en->tree, en->st.st_ino, en->has ? &en->below : NULL);
-	l->flags = LINK_BELOW;
 	l->limit = (uint32_t)cow_blocks((uint64_t)en->st.st_size);
+	if (!l->limit) {
+		l->path = xstrdup("");
+		return;
+	}
+	l->flags = LINK_BELOW;
 	if (en->has && en->below.flags & LINK_BELOW && has_no_blocks(en)) {
 		l->depth = en->below.depth;
 		l->limit = en->below.limit < l->limit ? en->below.limit : l->limit;
@@ -290,13 +279,8 @@ static struct err *make_file(const struct entry *en)
 		return NULL;
 	}
 	e = fd_open(en->to, en->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd);
-	if (!e && en->st.st_size <= TINY) { /* could lie in the inode itself, where no hole is seen */
-		e = copy_tiny(en, fd);
-		l.flags &= (uint8_t) ~(LINK_BELOW | LINK_NAMED);
-		l.path[0] = '\0';
-	} else if (!e && ftruncate(fd, en->st.st_size) < 0) {
+	if (!e && ftruncate(fd, en->st.st_size) < 0)
 		e = err_new(errno, "making %s", en->name);
-	}
 	if (!e && fstat(fd, &st) < 0)
 		e = err_new(errno, "looking at %s", en->name);
 	if (!e) {
