@@ -236,7 +236,7 @@ const struct verb verb_events = {
 	.name = "events",
 	.args = "",
 	.opts = opts,
-	.summary = "Get real time events of containers, images and volumes",
+	.summary = "Get real time events of containers, images, networks and volumes",
 	.more = "The last megabyte of events is kept for --since.",
 	.run = events,
 };

@@ -73,7 +73,6 @@ const struct verb verb_exec = {
 	.max_args = -1,
 	.grammar = OPT_AFTER_OPERAND,
 	.opts = opts,
-	.runs = true,
 	.summary = "Execute a command in a running container",
 	.run = exec,
 };

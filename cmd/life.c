@@ -332,7 +332,6 @@ const struct verb verb_start = {
 	.min_args = 1,
 	.max_args = -1,
 	.opts = start_opts,
-	.runs = true,
 	.summary = "Start one or more stopped containers",
 	.run = start,
 };

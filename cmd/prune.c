@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cmd/filter.h"
+#include "cmd/network.h"
 #include "cmd/verb.h"
 #include "cmd/volume.h"
 #include "cmd/ui/human.h"
@@ -71,7 +72,7 @@ static bool is_spared(int64_t created_ns, const struct strv *labels)
 	return created_ns >= until_ns || !filters_labels(&opt_filters, labels);
 }
 
-/* A container that does not run any more, or never did. */
+/* A container that does not run any more, or never did; but not a branch's database, which is only asleep. */
 static struct err *prune_boxes(struct store *st, uint64_t *freed)
 {
 	_cleanup_strv_ struct strv removed = { 0 };
@@ -82,7 +83,8 @@ static struct err *prune_boxes(struct store *st, uint64_t *freed)
 	for (size_t i = 0; i < n; i++) {
 		struct box *b = boxes[i];
 
-		if (!state_is_up(&b->state) && !is_spared(b->spec.created_ns, &b->spec.labels)) {
+		if (!state_is_up(&b->state) && !strv_env(&b->spec.labels, "devbox.branch") &&
+		    !is_spared(b->spec.created_ns, &b->spec.labels)) {
 			_cleanup_free_ char *id = xstrdup(b->spec.id);
 			uint64_t bytes = tree_bytes(st, b->dir, "upper");
 			struct err *e = box_rm(b, false, false);
@@ -133,6 +135,15 @@ static struct err *prune_images(struct store *st, uint64_t *freed)
 	return e;
 }
 
+static struct err *prune_networks(struct store *st)
+{
+	_cleanup_strv_ struct strv removed = { 0 };
+	struct err *e = networks_prune(st, &opt_filters, until_ns, &removed);
+
+	print_removed("Deleted Networks:", &removed);
+	return e;
+}
+
 static void print_total(uint64_t freed)
 {
 	_cleanup_str_ struct str s = { 0 };
@@ -159,7 +170,8 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 	if (e)
 		return e;
 	warning = xasprintf(
-		":\n  - all stopped containers\n%s  - %s\n  - what interrupted commands left behind\n",
+		":\n  - all stopped containers\n  - all networks not used by at least one container\n"
+		"%s  - %s\n  - what interrupted commands left behind\n",
 		opt_volumes ? "  - all anonymous volumes not used by at least one container\n" : "",
 		opt_all ? "all images without at least one container associated to them"
 			: "all dangling images");
@@ -170,6 +182,7 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 		return e;
 	store_sweep(st);
 	e = prune_boxes(st, &freed);
+	e = err_also(e, prune_networks(st));
 	if (opt_volumes)
 		e = err_also(e, prune_volumes(st, &freed));
 	e = err_also(e, prune_images(st, &freed));
@@ -214,7 +227,7 @@ const struct verb verb_prune = {
 	.name = "prune",
 	.args = "",
 	.opts = opts,
-	.summary = "Remove stopped containers, unused images and leftovers",
+	.summary = "Remove stopped containers, unused networks, images and leftovers",
 	.run = prune,
 };
 const struct verb verb_container_prune = {

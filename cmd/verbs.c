@@ -52,6 +52,7 @@ static const struct entry {
 	{ "", "load", &verb_load },
 	{ "", "login", &verb_login },
 	{ "", "logout", &verb_logout },
+	{ "", "build", &verb_build },
 	{ "", "images", &verb_images },
 	{ "", "tag", &verb_tag },
 	{ "", "rmi", &verb_rmi },
@@ -62,6 +63,12 @@ static const struct entry {
 
 	{ "", "up", &verb_compose_up },
 	{ "", "down", &verb_compose_down },
+
+	{ "builder", "build", &verb_build },
+	{ "builder", "prune", &verb_builder_prune },
+
+	{ "buildx", "build", &verb_build },
+	{ "buildx", "prune", &verb_builder_prune },
 
 	{ "compose", "config", &verb_compose_config },
 	{ "compose", "convert", &verb_compose_config },
@@ -136,8 +143,10 @@ static const struct entry {
 	{ "db", "sleep", &verb_db_sleep },
 	{ "db", "stop", &verb_db_stop },
 	{ "db", "hosts", &verb_db_hosts },
+	{ "db", "cache", &verb_db_cache },
 	{ "db", "hook", &verb_db_hook },
 
+	{ "image", "build", &verb_build },
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
 	{ "image", "load", &verb_load },
@@ -187,6 +196,8 @@ static const struct {
 	const char *name, *summary;
 	const struct opt *opts; /* between the group's name and the verb's, or NULL */
 } groups[] = {
+	{ "builder", "Manage builds", NULL },
+	{ "buildx", "Docker's other name for builds", NULL },
 	{ "compose", "Define and run multi-container applications", compose_opts },
 	{ "container", "Manage containers", NULL },
 	{ "context", "Tell which engine is used: always this one", NULL },

@@ -410,9 +410,37 @@ static void keep_blob(struct keep *k, const char *digest, unsigned depth)
 	keep_walk(k, j, depth);
 }
 
+static bool is_digest_name(const char *name)
+{
+	return strlen(name) >= DIGEST_HEX_LEN && str_is_hex(name, DIGEST_HEX_LEN);
+}
+
+/* What the build cache may want again: its records (core/build/cache.h) name layers and blobs. */
+static void keep_build_cache(struct keep *k)
+{
+	int fd = openat(k->st->cache, "build", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *de;
+
+	while (d && (de = readdir(d)) != NULL) {
+		_cleanup_free_ char *text = NULL;
+		_cleanup_json_ json *j = NULL;
+		struct err *e;
+		size_t len;
+
+		if (!is_digest_name(de->d_name))
+			continue;
+		e = fd_read_file(fd, de->d_name, MANIFEST_MAX_BYTES, &text, &len);
+		e = e ?: json_parse(text, len, "", &j);
+		err_free(e); /* of no use to a build either */
+		keep_walk(k, j, WALK_DEPTH);
+	}
+}
+
 static void collect(struct store *st, const struct index *ix, const struct strv *in_use, struct keep *k)
 {
 	k->st = st;
+	keep_build_cache(k);
 	for (size_t i = 0; i < ix->n; i++)
 		keep_blob(k, ix->v[i].digest, 0);
 	for (size_t i = 0; i < ix->n_foreign; i++)
@@ -431,11 +459,6 @@ static DIR *list_dir(int dir)
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? NULL : fdopendir(fd);
-}
-
-static bool is_digest_name(const char *name)
-{
-	return strlen(name) >= DIGEST_HEX_LEN && str_is_hex(name, DIGEST_HEX_LEN);
 }
 
 static struct err *sweep_blobs(struct store *st, const struct keep *k, uint64_t *freed)
@@ -711,4 +734,15 @@ struct err *image_prune(struct store *st, bool all, const struct strv *in_use, s
 	e = e ?: collect_garbage(st, &ix, in_use, &freed);
 	*ret_freed_bytes = freed;
 	return e;
+}
+
+struct err *image_collect(struct store *st, const struct strv *in_use, uint64_t *ret_freed_bytes)
+{
+	_cleanup_index_ struct index ix = { 0 };
+	_cleanup_close_ int lock = -1;
+	struct err *e;
+
+	e = store_lock(st, &lock);
+	e = e ?: index_load(st, &ix);
+	return e ?: collect_garbage(st, &ix, in_use, ret_freed_bytes);
 }

@@ -45,5 +45,8 @@ struct err *image_remove(struct store *st, const char *text, bool force, const s
 /* Remove dangling images (ALL: every image not in IN_USE) and blobs and layers nothing refers to. */
 struct err *image_prune(struct store *st, bool all, const struct strv *in_use, struct strv *report,
 			uint64_t *ret_freed_bytes) MUST_CHECK;
+/* Remove blobs and layers that nothing refers to, and nothing else. */
+struct err *image_collect(struct store *st, const struct strv *in_use, uint64_t *ret_freed_bytes)
+	MUST_CHECK;
 
 #endif

@@ -19,6 +19,7 @@
 #include "registry/fetch.h"
 #include "registry/index.h"
 #include "registry/manifest.h"
+#include "registry/put.h"
 #include "registry/spool.h"
 #include "registry/squeeze.h"
 

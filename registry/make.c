@@ -9,16 +9,14 @@
 #include <sys/stat.h>
 
 #include "core/base/fd.h"
+#include "core/base/lock.h"
 #include "core/base/proc.h"
 #include "registry/blob.h"
 #include "registry/index.h"
 #include "registry/layer.h"
 #include "registry/mark.h"
+#include "registry/put.h"
 #include "registry/squeeze.h"
-
-#define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
-#define CONFIG_TYPE "application/vnd.oci.image.config.v1+json"
-#define LAYER_TYPE "application/vnd.oci.image.layer.v1.tar+gzip"
 
 enum { BUF = 256 << 10 };
 
@@ -402,107 +400,39 @@ static char *config_text(const struct make *k, size_t *ret_len)
 	return json_out_take(&o, ret_len);
 }
 
-static void put_descriptor(struct json_out *o, const char *key, const char *type,
-			   const char *digest, int64_t size)
-{
-	json_open(o, key, '{');
-	json_put_str(o, "mediaType", type);
-	json_put_str(o, "digest", digest);
-	json_put_int(o, "size", size);
-	json_close(o, '}');
-}
-
-static struct err *manifest_text(const struct make *k, const char *config, size_t config_len,
-				 char **ret, size_t *ret_len)
-{
-	const struct image *base = k->m->base;
-	struct descriptor none = { 0 };
-	struct manifest below = { 0 };
-	struct platform own = { 0 };
-	struct err *e = NULL;
-	struct json_out o;
-
-	if (base) {
-		_cleanup_free_ char *text = NULL;
-		size_t len;
-
-		platform_own(&own);
-		e = blob_read(k->st, base->digest, MANIFEST_MAX_BYTES, true, &text, &len);
-		e = e ?: manifest_parse(text, len, NULL, &own, &below, &none);
-		platform_done(&own);
-		descriptor_done(&none);
-		if (e)
-			return err_wrap(e, "reading the manifest of the image");
-	}
-	json_out_init(&o, false);
-	json_open(&o, NULL, '{');
-	json_put_int(&o, "schemaVersion", 2);
-	json_put_str(&o, "mediaType", MANIFEST_TYPE);
-	put_descriptor(&o, "config", CONFIG_TYPE, config, (int64_t)config_len);
-	json_open(&o, "layers", '[');
-	for (size_t i = 0; i < below.n_layers; i++)
-		put_descriptor(&o, NULL, below.layers[i].media_type ?: LAYER_TYPE,
-			       below.layers[i].digest, below.layers[i].size);
-	put_descriptor(&o, NULL, LAYER_TYPE, k->blob, (int64_t)k->blob_size);
-	json_close(&o, ']');
-	json_close(&o, '}');
-	manifest_done(&below);
-	*ret = json_out_take(&o, ret_len);
-	return NULL;
-}
-
-static struct err *add_entry(struct make *k, const char *manifest, size_t manifest_len, const char *id)
-{
-	char digest[DIGEST_LEN + 1], type[] = MANIFEST_TYPE;
-	struct index_entry entry = { .media_type = type, .size = (int64_t)manifest_len };
-	_cleanup_index_ struct index ix = { 0 };
-	struct err *e;
-
-	blob_digest(manifest, manifest_len, digest);
-	entry.digest = digest;
-	entry.id = (char *)(uintptr_t)id;
-	entry.image_size = (int64_t)k->stats.bytes + (k->m->base ? k->m->base->size_bytes : 0);
-	e = index_load(k->st, &ix);
-	if (e)
-		return e;
-	if (k->m->ref) {
-		index_set(&ix, k->m->ref, &entry);
-	} else { /* a dangling one: nobody's name is taken away */
-		ix.v = xgrow(ix.v, ix.n, &ix.cap, sizeof(*ix.v));
-		ix.v[ix.n++] = (struct index_entry){
-			.media_type = xstrdup(type),
-			.digest = xstrdup(digest),
-			.size = entry.size,
-			.id = xstrdup(id),
-			.image_size = entry.image_size,
-		};
-	}
-	return index_save(k->st, &ix);
-}
-
 static struct err *publish(struct make *k, char **ret_id)
 {
-	_cleanup_free_ char *config = NULL, *manifest = NULL, *id = xmalloc(DIGEST_LEN + 1);
-	char digest[DIGEST_LEN + 1];
-	size_t config_len, manifest_len;
-	_cleanup_close_ int lock = -1;
+	const struct image *base = k->m->base;
+	struct descriptor *layers = NULL;
+	_cleanup_strv_ struct strv refs = { 0 }, ids = { 0 };
+	_cleanup_free_ char *config = NULL;
+	struct image_put put = { .refs = &refs, .diff_ids = &ids };
+	_cleanup_close_ int lock = -1, gc = -1;
 	struct err *e;
 
-	config = config_text(k, &config_len);
-	blob_digest(config, config_len, id);
-	e = manifest_text(k, id, config_len, &manifest, &manifest_len);
-	if (e)
-		return e;
-	blob_digest(manifest, manifest_len, digest);
-	if (syncfs(k->st->root) < 0)
-		return err_new(errno, "flushing the storage");
-	e = store_lock(k->st, &lock);
+	e = lock_take(k->st->cache, "gc.lock", true, &gc); /* the layer has no entry for a moment */
+	config = config_text(k, &put.config_len);
+	put.config = config;
+	put.bytes = k->stats.bytes + (base ? (uint64_t)base->size_bytes : 0);
+	if (k->m->ref)
+		strv_add(&refs, k->m->ref);
+	strv_add(&ids, k->diff_id);
+	if (base && !e)
+		e = image_layers(k->st, base, &layers, &put.n_layers);
+	layers = xrealloc(layers, (put.n_layers + 1) * sizeof(*layers));
+	layers[put.n_layers++] =
+		(struct descriptor){ .digest = xstrdup(k->blob), .size = (int64_t)k->blob_size };
+	put.layers = layers;
+	if (!e && syncfs(k->st->root) < 0)
+		e = err_new(errno, "flushing the storage");
+	e = e ?: store_lock(k->st, &lock);
 	e = e ?: install(k);
-	e = e ?: blob_write(k->st, id, config, config_len);
-	e = e ?: blob_write(k->st, digest, manifest, manifest_len);
-	e = e ?: add_entry(k, manifest, manifest_len, id);
-	if (!e)
-		*ret_id = TAKE_PTR(id);
+	if (lock >= 0)
+		close(TAKE_FD(lock));
+	e = e ?: image_put(k->st, &put, ret_id);
+	for (size_t i = 0; i < put.n_layers; i++)
+		descriptor_done(&layers[i]);
+	free(layers);
 	return e;
 }
 

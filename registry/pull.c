@@ -29,6 +29,7 @@
 #include "registry/index.h"
 #include "registry/manifest.h"
 #include "registry/mark.h"
+#include "registry/put.h"
 
 struct pull {
 	/* the parent's, read by all */
@@ -244,56 +245,6 @@ static struct err *pull_child(void *arg, struct str *result)
 /* --- the parent
  * ---------------------------------------------------------------------------------------------------- */
 
-/* Step 5.  Errors have nowhere to go: the marks then keep the boot id, and the next boot fetches again. */
-static void sync_and_mark(struct store *st, const char *digest, const struct strv *diff_ids)
-{
-	_cleanup_close_ int lock = -1;
-	struct index ix = { 0 };
-	struct err *e = NULL;
-
-	if (syncfs(st->root) < 0)
-		return;
-	e = store_lock(st, &lock);
-	for (size_t i = 0; !e && i < diff_ids->n; i++)
-		e = mark_on_disk(st, diff_ids->v[i]);
-	e = e ?: index_load(st, &ix);
-	if (e)
-		return;
-	for (size_t i = 0; i < ix.n; i++)
-		if (str_eq(ix.v[i].digest, digest) && str_eq(ix.v[i].boot, proc_boot_id())) {
-			free(ix.v[i].boot);
-			ix.v[i].boot = NULL;
-		}
-	e = index_save(st, &ix);
-	err_free(e);
-}
-
-static void start_sync(struct store *st, const char *digest, const struct strv *diff_ids)
-{
-	int status, null, keep;
-	pid_t pid = fork();
-
-	if (pid > 0)
-		waitpid(pid, &status, 0);
-	if (pid != 0)
-		return;
-	/* twice: nobody has to reap it; nothing of the caller's stays open in it, or a pipe's reader would wait */
-	if (fork() != 0)
-		_exit(0);
-	setsid();
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = 0; null >= 0 && fd < 3; fd++)
-		dup2(null, fd);
-	keep = fcntl(st->layers, F_DUPFD_CLOEXEC, 10);
-	if (null < 0 || keep < 0 || dup2(st->root, 3) < 0 || dup2(keep, 4) < 0)
-		_exit(1);
-	st->root = 3;
-	st->layers = 4;
-	if (close_range(5, ~0U, 0) == 0)
-		sync_and_mark(st, digest, diff_ids);
-	_exit(0);
-}
-
 static struct err *record(struct pull *p, json *result)
 {
 	_cleanup_strv_ struct strv diff_ids = { 0 };
@@ -320,7 +271,7 @@ static struct err *record(struct pull *p, json *result)
 	if (e)
 		return err_wrap(e, "recording the image");
 	close(TAKE_FD(lock));
-	start_sync(p->st, entry.digest, &diff_ids);
+	image_sync_later(p->st, entry.digest, &diff_ids); /* step 5 */
 	return NULL;
 }
 
@@ -399,9 +350,4 @@ void pull_result_done(struct pull_result *r)
 	free(r->ref);
 	free(r->digest);
 	*r = (struct pull_result){ 0 };
-}
-
-void image_sync_later(struct store *st, const char *digest, const struct strv *diff_ids)
-{
-	start_sync(st, digest, diff_ids);
 }

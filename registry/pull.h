@@ -51,8 +51,4 @@ void pull_result_done(struct pull_result *r);
 struct err *pull_image(struct store *st, const char *text, const struct pull_opts *opts,
 		       struct pull_result *ret) MUST_CHECK;
 
-/* Leave a process behind that syncs the storage and notes that the layers and the image with the manifest DIGEST are on
- * disk for sure. */
-void image_sync_later(struct store *st, const char *digest, const struct strv *diff_ids);
-
 #endif

@@ -460,8 +460,14 @@ void listeners_ports(const struct listeners *l, struct ports *ret)
 	}
 }
 
+static void allow_reuse(int fd, int on)
+{
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
+
 /* shutdown(2) takes a socket out of listening; a port that was asked for by number stays bound (SOCK_BINDPORT_LOCK in
- * the kernel), one that the kernel chose is taken again. */
+ * the kernel), one that the kernel chose is taken again.  Others could bind it, too, if both sides said they would
+ * share an address that does not listen. */
 void listeners_rest(const struct listeners *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
@@ -469,19 +475,24 @@ void listeners_rest(const struct listeners *l)
 		socklen_t len = sizeof(sa);
 
 		if (l->v[i].proto != PORT_TCP ||
-		    getsockname(l->v[i].fd, (struct sockaddr *)&sa, &len) < 0 ||
-		    shutdown(l->v[i].fd, SHUT_RD) < 0)
+		    getsockname(l->v[i].fd, (struct sockaddr *)&sa, &len) < 0)
 			continue;
-		if (bind(l->v[i].fd, (struct sockaddr *)&sa, len) < 0)
+		allow_reuse(l->v[i].fd, 0);
+		if (shutdown(l->v[i].fd, SHUT_RD) < 0 ||
+		    bind(l->v[i].fd, (struct sockaddr *)&sa, len) < 0)
 			continue; /* EINVAL: it is still bound */
 	}
 }
 
 void listeners_listen(const struct listeners *l)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].proto == PORT_TCP && listen(l->v[i].fd, BACKLOG) < 0)
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i].proto != PORT_TCP)
+			continue;
+		allow_reuse(l->v[i].fd, 1);
+		if (listen(l->v[i].fd, BACKLOG) < 0)
 			continue; /* cannot fail: the port is ours; without it the container goes on */
+	}
 }
 
 void listeners_done(struct listeners *l)

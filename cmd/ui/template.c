@@ -988,6 +988,17 @@ static struct err *step(struct run *r, size_t at)
 	return NULL;
 }
 
+/* Docker's types have these members always, as nil pointers that their JSON leaves out: {{if .State.Health}}. */
+static bool is_optional(const char *name)
+{
+	static const char *const names[] = { "Health", "Healthcheck" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
 static struct err *get_field(struct run *r, const struct operand *o, const char *name, struct val *v)
 {
 	json *member;
@@ -1007,6 +1018,10 @@ static struct err *get_field(struct run *r, const struct operand *o, const char 
 		*v = (struct val){ .kind = V_NONE };
 		return NULL;
 	case MISSING_IS_ERROR:
+		if (is_optional(name)) {
+			*v = (struct val){ .kind = V_NONE };
+			return NULL;
+		}
 		break;
 	}
 	return error_at(r->t->text, o->at, "map has no entry for key \"%s\"", name);

@@ -32,7 +32,7 @@ static struct err *copy_by_hand(int src, int dst)
 	}
 }
 
-static struct err *copy_data(int src, int dst, off_t size)
+struct err *copy_bytes(int src, int dst, off_t size)
 {
 	if (ioctl(dst, FICLONE, src) == 0)
 		return NULL;
@@ -48,8 +48,7 @@ static struct err *copy_data(int src, int dst, off_t size)
 	return NULL;
 }
 
-/* Best effort: attributes of security modules and overlayfs' own do not belong to the copy. */
-static void copy_xattrs(int src, int dst)
+void copy_xattrs(int src, int dst)
 {
 	char names[4096], value[4096];
 	ssize_t n = flistxattr(src, names, sizeof(names));
@@ -134,7 +133,7 @@ static struct err *copy_entry(int src, int dst, const char *name, enum how how, 
 		if (!e && how == COPY_LIVE)
 			e = settle(in, &st);
 		e = e ?: fd_open(dst, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &out);
-		e = e ?: copy_data(in, out, st.st_size);
+		e = e ?: copy_bytes(in, out, st.st_size);
 	} else if (S_ISDIR(st.st_mode)) {
 		if (mkdirat(dst, name, 0700) < 0 && errno != EEXIST)
 			return err_new(errno, "making a directory");

@@ -97,6 +97,23 @@ bool proc_is(pid_t pid, uint64_t start_time, const char *boot_id)
 	       proc_start_time(pid) == start_time;
 }
 
+bool proc_init_takes(pid_t pid, int sig)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *blocked, *caught;
+	char path[32];
+	struct err *e;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	e = fd_read_file(AT_FDCWD, path, 65536, &text, NULL);
+	err_free(e); /* gone or hidden: no reason to think it deaf */
+	blocked = text ? strstr(text, "\nSigBlk:") : NULL;
+	caught = text ? strstr(text, "\nSigCgt:") : NULL;
+	if (!blocked || !caught)
+		return true;
+	return (strtoull(blocked + 8, NULL, 16) | strtoull(caught + 8, NULL, 16)) >> (sig - 1) & 1;
+}
+
 static char *title;
 static size_t title_len;
 

@@ -22,6 +22,10 @@ const char *proc_boot_id(void);
 /* Does the process named by the triple exist? */
 bool proc_is(pid_t pid, uint64_t start_time, const char *boot_id);
 
+/* Would SIG reach PID, the first process of a pid namespace?  The kernel drops what such a process neither catches nor
+ * blocks (pid_namespaces(7)), SIGKILL aside.  True also when that cannot be seen. */
+bool proc_init_takes(pid_t pid, int sig);
+
 /* The process list shows a command line to every user of the machine, passwords given by -e
  * included.  main() tells once where it lies; a process that stays then puts a title in its place.
  * The old strings must not be used any more. */

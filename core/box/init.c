@@ -111,6 +111,8 @@ static struct err *make_network(const struct init_args *a)
 	struct netns made[NETNS_LINKS_MAX];
 	struct err *e;
 
+	if (a->netns >= 0)
+		return setns(a->netns, CLONE_NEWNET) < 0 ? err_new(errno, "entering the network") : NULL;
 	if (a->spec->net == NET_HOST || a->spec->net == NET_CONTAINER)
 		return NULL;
 	e = netns_setup(a->links, a->n_links, made);
@@ -128,6 +130,7 @@ void init_main(const struct init_args *a)
 	const struct spec *s = a->spec;
 	struct rootfs_cfg cfg = { .spec = s,
 				  .store_path = a->st->path,
+				  .dir = a->dir,
 				  .host_net = s->net == NET_HOST,
 				  .st = a->st,
 				  .serve = serve_volume,
@@ -136,6 +139,7 @@ void init_main(const struct init_args *a)
 	struct launch l = {
 		.user = s->user,
 		.workdir = s->workdir,
+		.make_workdir = true,
 		.stdio = { a->stdio[0], a->stdio[1], a->stdio[2] },
 		.tty = s->tty,
 		.caps = s->caps,
@@ -149,7 +153,8 @@ void init_main(const struct init_args *a)
 	};
 	struct strv argv = { 0 };
 	int root = -1, master = -1;
-	const int keep[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2], a->st->volumes };
+	const int keep[] = { a->sync,	  a->stdio[0], a->stdio[1],
+			     a->stdio[2], a->netns,    a->st->volumes };
 	struct err *e = NULL;
 	char c;
 

@@ -32,6 +32,8 @@ struct init_args {
 	struct store *st;
 	const struct spec *spec;
 	const char *hostname;
+	const char *dir; /* see struct rootfs_cfg */
+	int netns; /* a network namespace to join instead of making one, or -1 */
 	const struct netns_link *links; /* the networks' devices to be made */
 	size_t n_links;
 	const struct strv *env; /* beside the spec's: what its links say; that one's wins */

@@ -16,13 +16,13 @@
 #include "core/box/runopt.h"
 #include "core/box/userdb.h"
 
-static struct err *enter_workdir(const char *path)
+static struct err *enter_workdir(const char *path, bool make)
 {
 	struct err *e;
 
 	if (chdir(path) == 0)
 		return NULL;
-	if (errno == ENOENT) { /* Docker makes it, as root */
+	if (errno == ENOENT && make) { /* Docker makes it, as root */
 		_cleanup_close_ int root = -1;
 
 		e = fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0, &root);
@@ -174,7 +174,7 @@ struct err *launch_exec(struct launch *l)
 	fd_close_except(keep, ARRAY_LEN(keep));
 	e = err_status(user_lookup(-1, l->user, &u), 126);
 	e = e ?: add_groups(&u, l->group_add);
-	e = e ?: enter_workdir(l->workdir);
+	e = e ?: enter_workdir(l->workdir, l->make_workdir);
 	if (e)
 		return e;
 	if (!strv_env(&l->env, "HOME")) {

@@ -10,7 +10,8 @@ struct launch {
 	const struct strv *argv; /* at least one */
 	struct strv env; /* complete but for HOME, which comes from the user's entry */
 	const char *user; /* as configured */
-	const char *workdir; /* absolute; made if missing */
+	const char *workdir; /* absolute */
+	bool make_workdir; /* if it is missing */
 	int stdio[3]; /* become 0, 1, 2; all the same terminal when TTY */
 	bool tty; /* new session with stdio[0] as its controlling terminal */
 	uint64_t caps;

@@ -75,6 +75,19 @@ struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds 
 	return e;
 }
 
+/* Where the layer lies, from the layers' directory: layers that are being built have no digest yet, but a path. */
+static const char *layer_path(const char *layer)
+{
+	return str_after(layer, "sha256:") ?: layer;
+}
+
+/* The container's directory, from the store's. */
+static char *own_dir(const struct rootfs_cfg *cfg, const char *name)
+{
+	return cfg->dir ? xasprintf("%s/%s", cfg->dir, name)
+			: xasprintf("containers/%s/%s", cfg->spec->id, name);
+}
+
 /* The overlay through the new mount API: any number of layers (lowerdir+, Linux 6.5). */
 static int overlay_new_api(const struct strv *layers, const char *upper, const char *work,
 			   bool is_volatile)
@@ -87,7 +100,7 @@ static int overlay_new_api(const struct strv *layers, const char *upper, const c
 	rc = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "source", "devbox", 0);
 	for (size_t i = layers->n; i-- > 0 && rc == 0;) /* topmost first */
 		rc = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir+",
-				  layers->v[i] + strlen("sha256:"), 0);
+				  layer_path(layers->v[i]), 0);
 	if (rc == 0)
 		rc = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "upperdir", upper, 0);
 	if (rc == 0)
@@ -112,7 +125,7 @@ static struct err *overlay_old_api(const struct strv *layers, const char *upper,
 	size_t n = 0;
 
 	for (; n < layers->n && !e; n++) {
-		const char *name = layers->v[layers->n - 1 - n] + strlen("sha256:");
+		const char *name = layer_path(layers->v[layers->n - 1 - n]);
 
 		e = fd_open(AT_FDCWD, name, O_PATH | O_DIRECTORY, 0, &fds[n]);
 		if (e)
@@ -134,9 +147,10 @@ static struct err *overlay_old_api(const struct strv *layers, const char *upper,
 static struct err *overlay(const struct rootfs_cfg *cfg, int store, bool is_volatile, int *ret_root)
 {
 	const struct spec *s = cfg->spec;
-	_cleanup_free_ char *upper = xasprintf("../containers/%s/upper", s->id);
-	_cleanup_free_ char *work = xasprintf("../containers/%s/work", s->id);
-	_cleanup_free_ char *root = xasprintf("containers/%s/root", s->id);
+	_cleanup_free_ char *own_upper = own_dir(cfg, "upper"), *own_work = own_dir(cfg, "work");
+	_cleanup_free_ char *upper = xasprintf("../%s", own_upper);
+	_cleanup_free_ char *work = xasprintf("../%s", own_work);
+	_cleanup_free_ char *root = own_dir(cfg, "root");
 	_cleanup_close_ int layers = -1, target = -1, fs = -1;
 	struct err *e;
 
@@ -149,9 +163,8 @@ static struct err *overlay(const struct rootfs_cfg *cfg, int store, bool is_vola
 		return e;
 	/* an image without layers is an empty directory */
 	if (!s->layers.n) {
-		_cleanup_free_ char *plain = xasprintf("../containers/%s/upper", s->id);
 		_cleanup_close_ int tree =
-			sys_open_tree(AT_FDCWD, plain, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+			sys_open_tree(AT_FDCWD, upper, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 		if (tree < 0 || sys_move_mount(tree, target) < 0)
 			return err_new(errno, "mounting the container's directory");
@@ -159,11 +172,10 @@ static struct err *overlay(const struct rootfs_cfg *cfg, int store, bool is_vola
 	}
 	fs = overlay_new_api(&s->layers, upper, work, is_volatile);
 	if (fs < 0 && errno == EINVAL && is_volatile) {
-		_cleanup_free_ char *used = xasprintf("containers/%s/work", s->id);
 		_cleanup_close_ int dir = -1;
 
 		/* a volatile mount whose end was a kill left its mark, overlayfs wants it taken away by hand */
-		e = fd_open(store, used, O_RDONLY | O_DIRECTORY, 0, &dir);
+		e = fd_open(store, own_work, O_RDONLY | O_DIRECTORY, 0, &dir);
 		e = e ?: fd_rm_tree(dir, "work");
 		if (e)
 			return e;
@@ -535,17 +547,17 @@ static bool is_mount_target(const struct spec *s, const char *path)
 	return false;
 }
 
-static struct err *etc_files(const struct spec *s, int root, int store)
+static struct err *etc_files(const struct rootfs_cfg *cfg, int root, int store)
 {
 	static const char *const files[] = { "hosts", "hostname", "resolv.conf" };
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(files) && !e; i++) {
-		_cleanup_free_ char *from = xasprintf("containers/%s/%s", s->id, files[i]);
+		_cleanup_free_ char *from = own_dir(cfg, files[i]);
 		_cleanup_free_ char *to = xasprintf("/etc/%s", files[i]);
 		_cleanup_close_ int tree = -1;
 
-		if (is_mount_target(s, to))
+		if (is_mount_target(cfg->spec, to))
 			continue; /* the user brings an own one */
 		tree = sys_open_tree(store, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 		if (tree < 0)
@@ -567,7 +579,7 @@ struct err *rootfs_mount(const struct rootfs_cfg *cfg, const struct rootfs_binds
 	e = e ?: sys(cfg, root);
 	e = e ?: dev(cfg->spec, root);
 	e = e ?: user_mounts(cfg, binds, root);
-	e = e ?: etc_files(cfg->spec, root, binds->store);
+	e = e ?: etc_files(cfg, root, binds->store);
 	e = e ?: set_sysctls(cfg->spec, root);
 	if (!e && !cfg->spec->unmasked)
 		e = hide(root);
@@ -584,7 +596,7 @@ struct err *rootfs_mount_files(const struct rootfs_cfg *cfg, const struct rootfs
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_new(errno, "making mounts private");
-	e = overlay(cfg, binds->store, false, &root);
+	e = overlay(cfg, binds->store, cfg->dir != NULL, &root);
 	if (!e && mounts)
 		e = user_mounts(cfg, binds, root);
 	if (!e)

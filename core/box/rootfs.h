@@ -8,7 +8,10 @@
 
 struct rootfs_cfg {
 	const struct spec *spec;
-	const char *store_path; /* host's view */
+	const char *store_path; /* host's view; "." if it is the working directory */
+	/* The container's directory in the store: upper, work, root, files of /etc.  NULL: containers/<id>; others are
+	 * used once, so nothing of them is synced. */
+	const char *dir;
 	bool host_net; /* the network namespace is not ours: /sys is bound, not mounted */
 	struct store *st; /* for its records; only before the identity changes */
 	/* A thin volume was mounted: have it served, see core/cow/serve.h.  ENTRY is its place in spec->mounts. */

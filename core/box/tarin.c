@@ -136,7 +136,10 @@ static struct err *set_owner(struct unpack *u, int dir, const char *base, struct
 
 	if (u->t->owner == TARIN_OWN)
 		return NULL;
-	if (u->t->owner == TARIN_OUTSIDE) {
+	if (u->t->fixed) {
+		uid = u->t->uid;
+		gid = u->t->gid;
+	} else if (u->t->owner == TARIN_OUTSIDE) {
 		uid = outer(ids->uid, ids->n_uid, uid);
 		gid = outer(ids->gid, ids->n_gid, gid);
 	} else { /* what is not mapped here stays with the namespace's root */
@@ -174,13 +177,16 @@ static struct err *write_content(struct unpack *u, int fd)
 	       rc == ARCHIVE_WARN) {
 		struct err *e;
 
+		u->t->bytes += len;
+		if (u->t->bytes_max && u->t->bytes > u->t->bytes_max)
+			return err_new(0, "it holds more than %llu MB of data",
+				       (unsigned long long)(u->t->bytes_max >> 20));
 		if (offset != end && lseek(fd, offset, SEEK_SET) < 0)
 			return err_new(errno, "seeking");
 		e = fd_write_all(fd, "it", data, len);
 		if (e)
 			return e;
 		end = offset + (int64_t)len;
-		u->t->bytes += len;
 	}
 	return rc == ARCHIVE_EOF ? NULL
 				 : err_new(0, "%s", archive_error_string(u->a) ?: "damaged tar data");
@@ -359,20 +365,38 @@ static struct err *read_entries(struct unpack *u)
 	return e;
 }
 
+static struct archive *new_reader(void)
+{
+	struct archive *a = archive_read_new();
+
+	if (!a)
+		abort();
+	archive_read_support_format_tar(a);
+	/* by name: filter_all would also run programs, and these would be the container's */
+	archive_read_support_filter_gzip(a);
+	archive_read_support_filter_bzip2(a);
+	archive_read_support_filter_xz(a);
+	archive_read_support_filter_zstd(a);
+	return a;
+}
+
+bool tarin_is_archive(int fd)
+{
+	struct archive *a = new_reader();
+	struct archive_entry *ae;
+	bool is = archive_read_open_fd(a, fd, READ_SIZE) == ARCHIVE_OK &&
+		  archive_read_next_header(a, &ae) == ARCHIVE_OK;
+
+	archive_read_free(a);
+	return lseek(fd, 0, SEEK_SET) == 0 && is;
+}
+
 struct err *tarin_unpack(struct tarin *t)
 {
-	struct unpack u = { .t = t, .dir = -1, .a = archive_read_new() };
+	struct unpack u = { .t = t, .dir = -1, .a = new_reader() };
 	struct err *e = NULL;
 
-	if (!u.a)
-		abort();
-	archive_read_support_format_tar(u.a);
 	archive_read_support_format_empty(u.a);
-	/* by name: filter_all would also run programs, and these would be the container's */
-	archive_read_support_filter_gzip(u.a);
-	archive_read_support_filter_bzip2(u.a);
-	archive_read_support_filter_xz(u.a);
-	archive_read_support_filter_zstd(u.a);
 	if (!t->copy) {
 		struct stat st;
 		_cleanup_close_ int fd = look(t->root, t->dest, &st);

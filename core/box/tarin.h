@@ -23,9 +23,15 @@ struct tarin {
 	bool contents; /* of COPY: not the directory itself but what is in it */
 	enum tarin_owner owner;
 	const struct userns_ids *ids;
+	bool fixed; /* everything belongs to UID:GID instead (with TARIN_KEEP) */
+	uid_t uid;
+	gid_t gid;
+	uint64_t bytes_max; /* of file contents; 0: no bound */
 	uint64_t bytes; /* of file contents so far */
 };
 
+/* Is the file FD a tar archive, compressed or not?  Reads from its beginning, and goes back there. */
+bool tarin_is_archive(int fd);
 /* Errors: Docker's words for what does not fit together. */
 struct err *tarin_unpack(struct tarin *t) MUST_CHECK;
 

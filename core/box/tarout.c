@@ -143,7 +143,25 @@ void tarout_header(const char *name, const char *link, char type, const struct s
 
 static struct err *emit(struct tarout *t, const void *data, size_t len)
 {
-	return fd_write_all(t->fd, "the tar stream", data, len);
+	return t->sink ? t->sink(t->arg, data, len) : fd_write_all(t->fd, "the tar stream", data, len);
+}
+
+/* SOURCE_DATE_EPOCH: what is younger gets that time, here and in the stream. */
+static void clamp_time(const struct tarout *t, int dir, const char *name, struct stat *st)
+{
+	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
+
+	if (!t->latest_s || st->st_mtim.tv_sec < *t->latest_s)
+		return;
+	st->st_mtim = (struct timespec){ .tv_sec = *t->latest_s };
+	ts[1] = st->st_mtim;
+	if (utimensat(dir, name, ts, AT_SYMLINK_NOFOLLOW) < 0)
+		return; /* best effort: the stream is what counts */
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 static void read_xattrs(int fd, struct str *out, bool *ret_opaque)
@@ -234,6 +252,7 @@ static struct err *entry(struct tarout *t, int dir, const char *name, const char
 static struct err *children(struct tarout *t, int fd, const char *as, unsigned depth)
 {
 	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_strv_ struct strv names = { 0 };
 	struct dirent *de;
 	struct err *e = NULL;
 	int dup = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -245,13 +264,15 @@ static struct err *children(struct tarout *t, int fd, const char *as, unsigned d
 			close(dup);
 		return e;
 	}
-	while (!e && (de = readdir(d)) != NULL) {
-		_cleanup_free_ char *child = NULL;
+	while ((de = readdir(d)) != NULL)
+		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
+			strv_add(&names, de->d_name);
+	if (names.n)
+		qsort(names.v, names.n, sizeof(*names.v), by_name);
+	for (size_t i = 0; !e && i < names.n; i++) {
+		_cleanup_free_ char *child = xasprintf("%s%s%s", as, *as ? "/" : "", names.v[i]);
 
-		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
-			continue;
-		child = xasprintf("%s%s%s", as, *as ? "/" : "", de->d_name);
-		e = entry(t, fd, de->d_name, child, false, depth + 1);
+		e = entry(t, fd, names.v[i], child, false, depth + 1);
 	}
 	return e;
 }
@@ -265,7 +286,8 @@ static struct err *put_dir(struct tarout *t, int fd, const struct stat *st, cons
 
 	read_xattrs(fd, &xattrs, &opaque);
 	tarout_header(name, "", '5', st, &xattrs, &head);
-	e = emit(t, head.s, head.len);
+	/* a layer's own root says nothing: it has the time and mode of our directory */
+	e = t->layer && !*as ? NULL : emit(t, head.s, head.len);
 	if (!e && t->layer && opaque) {
 		_cleanup_free_ char *mark = xasprintf("%s%s.wh..opq", as, *as ? "/" : "");
 
@@ -291,6 +313,7 @@ static struct err *put_file(struct tarout *t, int dir, const char *name, const c
 		return err_new(0, "%s changed while it was read", as);
 	st.st_uid = want->st_uid;
 	st.st_gid = want->st_gid;
+	st.st_mtim = want->st_mtim;
 	read_xattrs(fd, &xattrs, &opaque);
 	tarout_header(as, "", '0', &st, &xattrs, &head);
 	e = emit(t, head.s, head.len);
@@ -335,6 +358,7 @@ static struct err *entry(struct tarout *t, int dir, const char *name, const char
 		return NULL;
 	if (t->layer && S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0))
 		return whiteout(t, as);
+	clamp_time(t, dir, name, &st);
 	if (t->ids) {
 		st.st_uid = inner(t->ids->uid, t->ids->n_uid, st.st_uid);
 		st.st_gid = inner(t->ids->gid, t->ids->n_gid, st.st_gid);

@@ -10,7 +10,11 @@
 
 struct tarout_link;
 struct tarout {
-	int fd; /* where the stream goes */
+	int fd; /* where the stream goes, unless there is a sink */
+	struct err *(*sink)(void *arg, const void *data, size_t len);
+	void *arg;
+	/* No file is younger (SOURCE_DATE_EPOCH): the tree's own times are set, too.  NULL: as they are. */
+	const int64_t *latest_s;
 	bool layer; /* the tree is an overlay's upper: whiteouts become ".wh." entries */
 	const struct userns_ids *ids; /* the tree is the host's: owners are written as the container sees
 	 * them; or NULL */
@@ -21,6 +25,7 @@ struct tarout {
 	char *buf;
 };
 
+/* Entries come in the order of their names, so that the same tree gives the same stream. */
 /* DIR/NAME with all below it, called AS in the stream ("" for the content of a directory, as "./x").  FOLLOW: NAME
  * itself may be a symbolic link to what is meant.  Sockets are left out.  Errors name the entry; EPIPE: the reader
  * is gone. */

@@ -16,6 +16,7 @@ enum build_event_kind {
 	BUILD_DONE,
 	BUILD_FAILED,
 	BUILD_LOG, /* output of it: DATA, LEN */
+	BUILD_TICK, /* nothing but time has passed: now and then, for who shows it */
 	BUILD_NOTE, /* a sentence for people in DATA; STEP may be 0 */
 	BUILD_EVENT_MAX
 };
@@ -57,7 +58,11 @@ struct build_request {
 	bool no_cache, pull;
 	enum build_net net;
 	int64_t shm_bytes; /* of RUN's /dev/shm; 0: the default */
-	void (*progress)(void *arg, const struct build_event *ev); /* runs in the calling process; may be NULL */
+	/* Bring NAME from its registry into the store, for PLATFORM (NULL: this machine's), and show it.
+	 * NULL: silently. */
+	struct err *(*pull_shown)(void *arg, struct store *st, const char *name, const char *platform);
+	/* Runs in the calling process; may be NULL. */
+	void (*progress)(void *arg, const struct build_event *ev);
 	void *arg;
 };
 

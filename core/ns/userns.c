@@ -326,14 +326,13 @@ struct err *userns_call(const struct userns_ids *ids, struct err *(*fn)(void *ar
 	return userns_call_from(ids, NULL, fn, arg, ret_result);
 }
 
-struct err *userns_call_from(const struct userns_ids *ids, struct err *(*before)(void *arg),
-			     struct err *(*fn)(void *arg, struct str *result), void *arg,
-			     struct str *ret_result)
+struct err *userns_start(const struct userns_ids *ids, struct err *(*before)(void *arg),
+			 struct err *(*fn)(void *arg, struct str *result), void *arg,
+			 struct userns_child *ret)
 {
-	_cleanup_free_ char *buf = xmalloc(RESULT_MAX + 1);
 	_cleanup_close_ int ours = -1;
 	struct err *e;
-	int fds[2], status;
+	int fds[2];
 	ssize_t n;
 	pid_t pid;
 	char c;
@@ -354,23 +353,48 @@ struct err *userns_call_from(const struct userns_ids *ids, struct err *(*before)
 	}
 	close(fds[1]); /* or end of file would never come */
 	ours = fds[0];
+	/* peeked at: an error in place of UNSHARED is for userns_end() */
 	do
-		n = read(ours, buf, RESULT_MAX + 1);
+		n = recv(ours, &c, 1, MSG_PEEK | MSG_TRUNC);
 	while (n < 0 && errno == EINTR);
-	if (n == 1 && *buf == MSG_UNSHARED) {
-		e = userns_map(pid, ids);
+	if (n == 1 && c == MSG_UNSHARED) {
+		if (read(ours, &c, 1) == 1)
+			e = userns_map(pid, ids);
+		c = MSG_MAPPED;
+		e = e ?: fd_send(ours, &c, 1, NULL, 0);
 		if (e) {
 			proc_kill_and_reap(pid);
 			return e;
 		}
-		c = MSG_MAPPED;
-		e = fd_send(ours, &c, 1, NULL, 0);
-		do
-			n = e ? 0 : read(ours, buf, RESULT_MAX + 1);
-		while (n < 0 && errno == EINTR);
 	}
-	e = err_also(e, proc_wait_pid(pid, &status));
+	*ret = (struct userns_child){ pid, TAKE_FD(ours) };
+	return NULL;
+}
+
+struct err *userns_end(struct userns_child *child, struct str *ret_result)
+{
+	_cleanup_free_ char *buf = xmalloc(RESULT_MAX + 1);
+	struct err *e;
+	int status;
+	ssize_t n;
+
+	do
+		n = read(child->sock, buf, RESULT_MAX + 1);
+	while (n < 0 && errno == EINTR);
+	e = proc_wait_pid(child->pid, &status);
+	close(child->sock);
+	*child = (struct userns_child){ 0, -1 };
 	return e ?: call_result(buf, n, status, ret_result);
+}
+
+struct err *userns_call_from(const struct userns_ids *ids, struct err *(*before)(void *arg),
+			     struct err *(*fn)(void *arg, struct str *result), void *arg,
+			     struct str *ret_result)
+{
+	struct userns_child child;
+	struct err *e = userns_start(ids, before, fn, arg, &child);
+
+	return e ?: userns_end(&child, ret_result);
 }
 
 struct err *userns_call_in(int pidfd, bool single, struct err *(*fn)(void *arg, struct str *result),

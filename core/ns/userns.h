@@ -55,6 +55,15 @@ struct err *userns_call(const struct userns_ids *ids, struct err *(*fn)(void *ar
 struct err *userns_call_from(const struct userns_ids *ids, struct err *(*before)(void *arg),
 			     struct err *(*fn)(void *arg, struct str *result), void *arg,
 			     struct str *ret_result) MUST_CHECK;
+/* The same in two halves: the child works while the caller does something else.  userns_end() waits for it. */
+struct userns_child {
+	pid_t pid; /* 0: none */
+	int sock;
+};
+struct err *userns_start(const struct userns_ids *ids, struct err *(*before)(void *arg),
+			 struct err *(*fn)(void *arg, struct str *result), void *arg,
+			 struct userns_child *ret) MUST_CHECK;
+struct err *userns_end(struct userns_child *c, struct str *ret_result) MUST_CHECK;
 /* The same in a container that runs: FN is called as its root, in its user and mount namespaces, with its root
  * directory as "/", but in the host's pid namespace: nothing in the container sees the child, and its /proc has no
  * "self". */

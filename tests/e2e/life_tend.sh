@@ -14,12 +14,17 @@ run devbox inspect -f '{{.State.Status}} {{.State.Paused}} {{.State.Running}}' o
 count() { run devbox cp one:/n -; echo "$stdout" | md5sum; }
 before=$(count)
 expect_equal "$(count)" "$before"
-run devbox exec one true;	expect_status 125;	expect_stderr '*is paused, unpause the container before exec'
+run devbox exec one true;	expect_status 1;	expect_stderr '*is paused, unpause the container before exec'
+run devbox exec nosuch true;	expect_status 1
+run devbox start nosuch;	expect_status 1
 run devbox pause one;	expect_status 1;	expect_stderr '*is already paused'
 run devbox unpause one;	expect_status 0
 run devbox unpause one;	expect_status 1;	expect_stderr '*is not paused'
 changed() { [ "$(count)" != "$before" ]; }
 eventually 5 changed
+# exec makes no working directory, run does
+run devbox exec -w /nope one true;	expect_status 126;	expect_stderr '*entering the working directory /nope: No such file*'
+run devbox diff one;	[[ $stdout != *nope* ]] || fail 'it was made'
 
 # top: everything in it, seen from here
 run devbox top one

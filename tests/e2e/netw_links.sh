@@ -31,7 +31,7 @@ run devbox inspect -f '{{.HostConfig.NetworkMode}}' side;	expect_stdout 'contain
 run devbox rm -f side
 run devbox run -d --name stopped --network container:db busybox true
 run devbox stop -t 0 db
-run devbox start stopped;	expect_status 125;	expect_stderr_has 'cannot join network of a non running container'
+run devbox start stopped;	expect_status 1;	expect_stderr_has 'cannot join network of a non running container'
 run devbox rm -f db user stopped
 
 # a published port: at the gateway for the same network, at the host's own address for all

@@ -50,7 +50,7 @@ expect_status 1;	expect_stderr_has 'network n1 id * has active endpoints'
 run devbox stop -t 0 c1
 run devbox network prune -f;	expect_stdout ''
 run devbox network rm n1;	expect_stdout 'n1'
-run devbox start c1;	expect_status 125;	expect_stderr_has 'network n1 not found'
+run devbox start c1;	expect_status 1;	expect_stderr_has 'network n1 not found'
 run devbox rm c1
 run devbox network rm n2 nope;	says 1 'network nope not found';	expect_stdout 'n2'
 run devbox network rm -f nope;	expect_status 0

@@ -33,6 +33,16 @@ run devbox run -d --name boxb busybox sh -c 'trap "" TERM; while :; do sleep 1; 
 run devbox stop -t 1 boxb;		expect_status 0
 run devbox inspect -f '{{.State.ExitCode}}' boxb;	expect_stdout '137'
 
+# one that never listens to it need not be waited for as long as one that does; one that was only starting is heard
+run devbox run -d --name boxc busybox sleep 1000;	expect_status 0
+run devbox run -d --name boxd busybox sh -c 'usleep 300000; trap "exit 4" TERM; while :; do usleep 100000; done'
+expect_status 0
+begin=${EPOCHREALTIME/./}
+run devbox stop boxc boxd;		expect_status 0
+[ $((${EPOCHREALTIME/./} - begin)) -lt 8000000 ] || fail 'stop waited for programs that do not listen'
+run devbox inspect -f '{{.State.ExitCode}}' boxc boxd;	expect_stdout $'137\n4'
+run devbox rm boxc boxd;	expect_status 0
+
 # by id, by prefix, several at once, one unknown
 run devbox kill "${id:0:6}";	expect_status 0
 run devbox wait "$id";		expect_stdout '137'

@@ -1,9 +1,10 @@
 """The outside world of the tests: servers in a network namespace of their own, beyond the test's only route.
 
-    outside.py READY_FILE     (run in that namespace, after its addresses were set; touches READY_FILE)
+    outside.py READY_FILE MIRROR     (run in that namespace, after its addresses were set; touches READY_FILE)
 
     198.51.100.53, .54 port 53      DNS over UDP and TCP, also at 2001:db8:51::53 and ::54; see ZONE
     every address, port 7           echo, TCP and UDP
+    198.51.100.14 port 80           the machine's Debian mirror, by its own names (asked at the socket MIRROR, mirror.py)
     every address, port 80          HTTP; the answer says who asked whom: "peer ADDRESS PORT" and "server ADDRESS"
     every address, port 19          TCP: zeros without end; port 9: TCP: everything is swallowed
     198.51.100.20 port 3128         a proxy (CONNECT and plain GET); port 3129: with user "proxy", password "secret"
@@ -31,8 +32,19 @@ ZONE = {
     # says which server was asked: 203.0.113.53 or .54
     'which.test': None,
 }
+MIRROR4, MIRROR6 = '198.51.100.14', '2001:db8:51::14'
 log_lock = threading.Lock()
 log_file = None
+mirror = None
+
+
+def mirror_hosts():
+    """The names of the mirror; it writes them down when it is up."""
+    try:
+        with open(mirror + '.hosts') as f:
+            return f.read().split()
+    except OSError:
+        return []
 
 
 def log(*words):
@@ -55,6 +67,8 @@ def dns_answer(query, server, udp):
     name = '.'.join(labels).lower()
     log('dns', server, name, kind)
     addresses = ZONE.get(name)
+    if addresses is None and name in mirror_hosts():
+        addresses = [MIRROR4, MIRROR6]
     if name == 'which.test':
         addresses = ['203.0.113.' + server.rsplit('.', 1)[-1].rsplit(':', 1)[-1]]
     records = []
@@ -62,7 +76,7 @@ def dns_answer(query, server, udp):
         ip = ipaddress.ip_address(a)
         if kind == {4: 1, 6: 28}[ip.version]:
             records.append(struct.pack('!3HIH', 0xc00c, kind, 1, 30, len(ip.packed)) + ip.packed)
-    rcode = 0 if name in ZONE else 3
+    rcode = 0 if name in ZONE or addresses else 3
     flags = 0x8580 | (flags & 0x0100) | rcode      # answer, authoritative, recursion available
     size = 12 + len(question) + sum(map(len, records))
     limit = 512
@@ -116,10 +130,29 @@ def plain(address):
 
 class Http(socketserver.StreamRequestHandler):
     def handle(self):
-        if not self.rfile.readline():
-            return
-        while self.rfile.readline().strip():
-            pass
+        while words := self.rfile.readline().decode('latin-1').split():
+            host = ''
+            while line := self.rfile.readline().strip():
+                if line.lower().startswith(b'host:'):
+                    host = line[5:].decode('latin-1').strip().rsplit(':', 1)[0].lower()
+            if len(words) != 3 or host not in mirror_hosts():
+                return self.who()
+            self.from_mirror('http://' + host + words[1])
+
+    def from_mirror(self, url):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(mirror)
+            s.sendall(('GET %s\n' % url).encode('latin-1'))
+            f = s.makefile('rb')
+            status, length = f.readline().split()
+            reason = b'OK' if status == b'200' else b'Not Found'
+            self.wfile.write(b'HTTP/1.1 %s %s\r\nContent-Length: %s\r\n\r\n' % (status, reason, length))
+            left = int(length)
+            while left and (data := f.read(min(left, 1 << 18))):
+                self.wfile.write(data)
+                left -= len(data)
+
+    def who(self):
         body = 'peer %s %d\nserver %s\n' % (plain(self.client_address[0]), self.client_address[1],
                                             plain(self.request.getsockname()[0]))
         self.wfile.write(('HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s'
@@ -220,8 +253,8 @@ class EchoUdp6(Udp6):
 
 
 def main():
-    global log_file
-    ready = sys.argv[1]
+    global log_file, mirror
+    ready, mirror = sys.argv[1:]
     log_file = open(ready + '.log', 'a')
     servers = [Tcp6(('::', 7), EchoTcp), Tcp6(('::', 80), Http), Tcp6(('::', 19), Zeros), Tcp6(('::', 9), Swallow),
                Tcp(('198.51.100.20', 3128), Proxy), Tcp(('198.51.100.20', 3129), Proxy), EchoUdp6(('::', 7))]

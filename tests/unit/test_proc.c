@@ -62,9 +62,14 @@ static pid_t child(int status, int sig)
 	return pid;
 }
 
+static void takes(int sig UNUSED)
+{
+}
+
 static void test_processes(void)
 {
 	int status = -1, fd;
+	sigset_t set;
 	uint64_t start;
 	pid_t pid;
 
@@ -97,7 +102,18 @@ static void test_processes(void)
 		pause();
 		_exit(0);
 	}
+	ok(!proc_init_takes(pid, SIGUSR1), "neither caught nor blocked");
 	proc_kill_and_reap(pid);
+	ok(proc_init_takes(pid, SIGUSR1), "nobody is not deaf");
+	signal(SIGUSR1, takes);
+	ok(proc_init_takes(getpid(), SIGUSR1), "caught");
+	ok(!proc_init_takes(getpid(), SIGUSR2), "and no other");
+	signal(SIGUSR1, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	ok(proc_init_takes(getpid(), SIGUSR2), "blocked: sigwait(3) may come");
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	ok(kill(pid, 0) < 0 && errno == ESRCH, "killed and reaped");
 	is_int(strlen(proc_boot_id()), 36, "the boot has an id");
 }
