@@ -14,15 +14,17 @@ static bool opt_quiet;
 static const struct opt opts[] = {
 	{ 0, "as", "name", "Bring a volume back under another name", OPT_STR, &opt_as, NULL },
 	{ 0, "format", "string",
-	  "Format the list using a custom template:\n'table', 'table TEMPLATE', 'json' or a Go template", OPT_STR,
-	  &opt_format, NULL },
+	  "Format the list using a custom template:\n'table', 'table TEMPLATE', 'json' or a Go template",
+	  OPT_STR, &opt_format, NULL },
 	{ 'q', "quiet", NULL, "Only display ids in the list", OPT_BOOL, &opt_quiet, NULL },
 	{ 0 },
 };
 
 static const struct column columns[] = {
-	{ "ID", "ID" },	      { "Kind", "KIND" },   { "Name", "NAME" }, { "Reason", "REMOVED BY" },
-	{ "Gone", "REMOVED" }, { "Left", "KEPT FOR" }, { "Size", "SIZE" }, { NULL, NULL },
+	{ "ID", "ID" },	       { "Kind", "KIND" },
+	{ "Name", "NAME" },    { "Reason", "REMOVED BY" },
+	{ "Gone", "REMOVED" }, { "Left", "KEPT FOR" },
+	{ "Size", "SIZE" },    { NULL, NULL },
 };
 
 static struct err *row(struct list *l, const struct trash_item *it)
@@ -47,8 +49,10 @@ static struct err *row(struct list *l, const struct trash_item *it)
 static struct err *show(const struct trash_list *t)
 {
 	_cleanup_list_ struct list l = { 0 };
-	struct err *e = list_open(&l, opt_quiet ? "{{.ID}}" : opt_format,
-				  "{{.ID}}\t{{.Kind}}\t{{.Name}}\t{{.Reason}}\t{{.Gone}}\t{{.Left}}\t{{.Size}}", columns);
+	struct err *e =
+		list_open(&l, opt_quiet ? "{{.ID}}" : opt_format,
+			  "{{.ID}}\t{{.Kind}}\t{{.Name}}\t{{.Reason}}\t{{.Gone}}\t{{.Left}}\t{{.Size}}",
+			  columns);
 
 	for (size_t i = 0; i < t->n && !e; i++)
 		e = row(&l, &t->v[i]);
@@ -85,7 +89,8 @@ static struct err *by_name(struct store *st, const struct trash_list *t, const c
 	for (size_t i = 0; i < t->n; i++)
 		if (str_eq(t->v[i].id, name) || str_eq(t->v[i].name, name))
 			return bring_back(st, &t->v[i]);
-	return err_hint(err_status(err_new(0, "%s is not in the trash", name), 1), "'%s undo ls' shows what is", prog());
+	return err_hint(err_status(err_new(0, "%s is not in the trash", name), 1),
+			"'%s undo ls' shows what is", prog());
 }
 
 static struct err *empty(struct store *st)

@@ -56,6 +56,7 @@ static const struct entry {
 	{ "", "images", &verb_images },
 	{ "", "tag", &verb_tag },
 	{ "", "rmi", &verb_rmi },
+	{ "", "undo", &verb_undo },
 	{ "", "prune", &verb_prune },
 	{ "", "info", &verb_info },
 	{ "", "doctor", &verb_doctor },

@@ -68,7 +68,8 @@ static struct err *copy_blocks(int from, int to, uint64_t first, uint64_t n, uin
 
 	end = end < size ? end : size;
 	while (at < end) {
-		size_t len = (size_t)(end - at < CHUNK_BLOCKS * COW_BLOCK ? end - at : CHUNK_BLOCKS * COW_BLOCK);
+		size_t len = (size_t)(end - at < CHUNK_BLOCKS * COW_BLOCK ? end - at
+									  : CHUNK_BLOCKS * COW_BLOCK);
 		ssize_t got = pread(from, buf, len, (off_t)at);
 
 		if (got < 0)
@@ -94,8 +95,8 @@ static struct err *data_blocks(int fd, uint64_t first, uint64_t end, struct map 
 }
 
 /* Every block of [0, END) that WANTED has and HAS (may be NULL: nothing) has not. */
-static struct err *copy_map(const struct map *wanted, const struct map *has, uint64_t end, int from, int to,
-			    uint64_t size)
+static struct err *copy_map(const struct map *wanted, const struct map *has, uint64_t end, int from,
+			    int to, uint64_t size)
 {
 	struct err *e = NULL;
 
@@ -120,7 +121,8 @@ static struct err *copy_map(const struct map *wanted, const struct map *has, uin
 static struct err *copy_up(struct pair *p)
 {
 	struct side *top = &p->top, *below = &p->below;
-	uint64_t limit = top->link.limit, low = is_below(below) && below->link.limit < limit ? below->link.limit : limit;
+	uint64_t limit = top->link.limit,
+		 low = is_below(below) && below->link.limit < limit ? below->link.limit : limit;
 	struct map own = { 0 };
 	struct err *e;
 
@@ -136,7 +138,8 @@ static struct err *copy_up(struct pair *p)
 	if (is_below(below)) {
 		top->link.depth = below->link.depth;
 		top->link.limit = (uint32_t)low;
-		top->link.flags = (uint8_t)((top->link.flags & ~LINK_NAMED) | (below->link.flags & LINK_NAMED));
+		top->link.flags =
+			(uint8_t)((top->link.flags & ~LINK_NAMED) | (below->link.flags & LINK_NAMED));
 		top->link.path = xstrdup(below->link.path);
 	} else {
 		top->link.flags &= (uint8_t) ~(LINK_BELOW | LINK_NAMED);
@@ -166,7 +169,8 @@ static struct err *copy_xattrs(int from, int to)
 	for (const char *name = names; n > 0 && name < names + n; name += strlen(name) + 1) {
 		ssize_t len = strcmp(name, LINK_XATTR) ? fgetxattr(from, name, value, NAMES_MAX) : -1;
 
-		if (len >= 0 && fsetxattr(to, name, value, (size_t)len, 0) < 0 && str_starts(name, "user."))
+		if (len >= 0 && fsetxattr(to, name, value, (size_t)len, 0) < 0 &&
+		    str_starts(name, "user."))
 			return err_new(errno, "copying the attribute %s", name);
 	}
 	return NULL;
@@ -183,7 +187,8 @@ static struct err *copy_down(struct pair *p)
 	struct err *e = NULL;
 
 	/* beyond the top's limit there is nothing from below */
-	if ((uint64_t)below->st.st_size > limit * COW_BLOCK && ftruncate(below->fd, (off_t)(limit * COW_BLOCK)) < 0)
+	if ((uint64_t)below->st.st_size > limit * COW_BLOCK &&
+	    ftruncate(below->fd, (off_t)(limit * COW_BLOCK)) < 0)
 		e = err_new(errno, "merging a file");
 	if (!e && ftruncate(below->fd, (off_t)size) < 0)
 		e = err_new(errno, "merging a file");
@@ -203,7 +208,8 @@ static struct err *copy_down(struct pair *p)
 	drop_xattrs(below->fd);
 	e = cow_link_write(below->fd, &l);
 	e = e ?: copy_xattrs(top->fd, below->fd);
-	if (!e && fchown(below->fd, top->st.st_uid, top->st.st_gid) < 0 && errno != EINVAL && errno != EPERM)
+	if (!e && fchown(below->fd, top->st.st_uid, top->st.st_gid) < 0 && errno != EINVAL &&
+	    errno != EPERM)
 		e = err_new(errno, "setting the owner of a merged file");
 	if (!e && fchmod(below->fd, top->st.st_mode & 07777) < 0)
 		e = err_new(errno, "setting the mode of a merged file");
@@ -218,7 +224,8 @@ static struct err *copy_down(struct pair *p)
  * that is longer or shorter, which only a complete or untouched map of the top's survives: its limit lies within. */
 static bool better_down(const struct pair *p)
 {
-	return p->top.st.st_nlink == 1 && p->below.st.st_nlink == 1 && !(p->top.link.flags & (LINK_HARD | LINK_NAMED)) &&
+	return p->top.st.st_nlink == 1 && p->below.st.st_nlink == 1 &&
+	       !(p->top.link.flags & (LINK_HARD | LINK_NAMED)) &&
 	       p->below.st.st_blocks > p->top.st.st_blocks;
 }
 

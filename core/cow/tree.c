@@ -197,7 +197,8 @@ static char *path_below(const struct entry *en)
 {
 	if (en->named)
 		return xstrdup(en->below_name);
-	return *en->dir_path ? xasprintf("%s/%s", en->dir_path, en->below_name) : xstrdup(en->below_name);
+	return *en->dir_path ? xasprintf("%s/%s", en->dir_path, en->below_name)
+			     : xstrdup(en->below_name);
 }
 
 static struct err *make_dir(const struct entry *en)

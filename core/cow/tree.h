@@ -39,7 +39,8 @@ void cow_chain_done(struct cow_chain *c);
 /* The tree of depth DEPTH, or NULL. */
 const struct cow_tree *cow_chain_at(const struct cow_chain *c, unsigned depth);
 /* Open what L leads to, never through a symbolic link. */
-struct err *cow_open_below(const struct cow_chain *c, const struct cow_link *l, int flags, int *ret_fd) MUST_CHECK;
+struct err *cow_open_below(const struct cow_chain *c, const struct cow_link *l, int flags,
+			   int *ret_fd) MUST_CHECK;
 
 /* The link of the file or directory NAME in DIR (of FD itself if NAME is NULL).  *RET_HAS: there is one.
  * Errors: one that is damaged, EUCLEAN; one that was copied here by others, ESTALE. */

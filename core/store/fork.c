@@ -203,8 +203,8 @@ static struct err *lock_source(struct store *st, struct job *j)
 			if (!j->in_use && flock(j->dir, LOCK_EX) < 0 && errno != EINTR)
 				return err_new(errno, "locking volume %s", j->volume);
 		}
-		if (fstat(j->dir, &a) == 0 && fstatat(st->volumes, j->volume, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    a.st_ino == b.st_ino)
+		if (fstat(j->dir, &a) == 0 &&
+		    fstatat(st->volumes, j->volume, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino)
 			return NULL;
 		close(TAKE_FD(j->dir));
 		e = fork_open(st, j->volume, &j->dir);

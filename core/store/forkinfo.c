@@ -15,8 +15,8 @@ static struct err *size_inside(void *arg, struct str *result)
 }
 
 /* The bytes of each tree, the top's first. */
-static struct err *chain_bytes(struct store *st, int dir, uint64_t ret[COW_TREES_MAX], size_t *ret_n,
-			       unsigned ret_depth[COW_TREES_MAX])
+static struct err *chain_bytes(struct store *st, int dir, uint64_t ret[COW_TREES_MAX],
+			       size_t *ret_n, unsigned ret_depth[COW_TREES_MAX])
 {
 	_cleanup_str_ struct str text = { 0 };
 	struct cow_dirs dirs = { .n = 0 };

@@ -12,7 +12,8 @@
 #include "core/cow/merge.h"
 #include "core/store/forkrec.h"
 
-static struct err *for_each_dir(int dir, struct err *(*fn)(int dir, const char *name, void *arg), void *arg)
+static struct err *for_each_dir(int dir, struct err *(*fn)(int dir, const char *name, void *arg),
+				void *arg)
 {
 	_cleanup_dir_ DIR *d = NULL;
 	struct err *all = NULL;
@@ -76,7 +77,10 @@ static struct err *find_children(struct store *st, struct children *ret)
 	const struct {
 		int dir;
 		const char *name;
-	} places[] = { { st->volumes, "volumes" }, { st->sealed, "sealed" }, { st->trash, "trash" }, { st->tmp, "tmp" } };
+	} places[] = { { st->volumes, "volumes" },
+		       { st->sealed, "sealed" },
+		       { st->trash, "trash" },
+		       { st->tmp, "tmp" } };
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(places) && !e; i++) {
@@ -203,11 +207,25 @@ static struct err *tidy_one(int dir, const char *name, void *arg)
 	return e;
 }
 
+static bool any_entry(int dir)
+{
+	int dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	struct dirent *de;
+
+	while (d && (de = readdir(d)) != NULL)
+		if (*de->d_name != '.')
+			return true;
+	return false;
+}
+
 struct err *fork_tidy(struct store *st)
 {
 	struct tidy t = { .st = st };
 	struct err *e = NULL;
 
+	if (!any_entry(st->sealed))
+		return NULL; /* without a look at the store's lock */
 	do {
 		_cleanup_close_ int lock = -1;
 
