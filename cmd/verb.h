@@ -46,6 +46,11 @@ struct err *set_detach_keys(const char *value, void *to) MUST_CHECK;
 /* A connection that becomes readable when the container has ended; -1 if it does not run. */
 struct err *watch_end(struct box *b, int *ret_conn) MUST_CHECK;
 
+/* Options of verbs that other groups have too, with names of another kind in place of containers' ones. */
+extern const struct opt attach_opts[], cp_opts[], stats_opts[];
+/* `events` with these filters, until it is interrupted. */
+struct err *events_show(struct call *c, const struct strv *filters, const char *format) MUST_CHECK;
+
 /* Ask on the terminal; "y" is yes, anything else and the end of input are no. */
 bool confirm(const char *question);
 /* The image ids of all containers, for image_remove() and image_prune(). */

@@ -72,10 +72,15 @@ static const struct entry {
 	{ "buildx", "build", &verb_build },
 	{ "buildx", "prune", &verb_builder_prune },
 
+	{ "compose", "attach", &verb_compose_attach },
+	{ "compose", "build", &verb_compose_build },
 	{ "compose", "config", &verb_compose_config },
 	{ "compose", "convert", &verb_compose_config },
+	{ "compose", "cp", &verb_compose_cp },
 	{ "compose", "create", &verb_compose_create },
 	{ "compose", "down", &verb_compose_down },
+	{ "compose", "events", &verb_compose_events },
+	{ "compose", "exec", &verb_compose_exec },
 	{ "compose", "images", &verb_compose_images },
 	{ "compose", "kill", &verb_compose_kill },
 	{ "compose", "logs", &verb_compose_logs },
@@ -84,11 +89,15 @@ static const struct entry {
 	{ "compose", "port", &verb_compose_port },
 	{ "compose", "ps", &verb_compose_ps },
 	{ "compose", "pull", &verb_compose_pull },
+	{ "compose", "push", &verb_compose_push },
 	{ "compose", "restart", &verb_compose_restart },
 	{ "compose", "rm", &verb_compose_rm },
+	{ "compose", "run", &verb_compose_run },
 	{ "compose", "scale", &verb_compose_scale },
 	{ "compose", "start", &verb_compose_start },
+	{ "compose", "stats", &verb_compose_stats },
 	{ "compose", "stop", &verb_compose_stop },
+	{ "compose", "top", &verb_compose_top },
 	{ "compose", "unpause", &verb_compose_unpause },
 	{ "compose", "up", &verb_compose_up },
 	{ "compose", "version", &verb_compose_version },
@@ -515,7 +524,9 @@ static bool enters_container(const struct entry *en)
 	const struct verb *v = en->verb;
 
 	return !strcmp(en->group, "db") || v == &verb_resume || v == &verb_run ||
-	       v == &verb_start || v == &verb_restart || v == &verb_exec;
+	       v == &verb_start || v == &verb_restart || v == &verb_exec ||
+	       v == &verb_compose_exec || v == &verb_compose_restart || v == &verb_compose_run ||
+	       v == &verb_compose_scale || v == &verb_compose_start || v == &verb_compose_up;
 }
 
 /* WORDS: what stands behind the group's name in ARGV. */

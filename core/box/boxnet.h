@@ -29,6 +29,8 @@ void boxnet_tell(struct boxnet *bn, const struct box *b);
 /* The end of a run.  WAIT as in membership_leave(); closes the descriptors, which takes milliseconds. */
 void boxnet_leave(struct boxnet *bn, bool wait);
 
+/* Write down that B was put on its networks, or taken off ("connect", "disconnect"). */
+void boxnet_event(const struct boxnet *bn, const struct box *b, const char *action);
 /* In a forked child that lives on: close what is open here. */
 void boxnet_close(const struct boxnet *bn);
 
