@@ -232,6 +232,13 @@ static struct err *events(UNUSED struct call *c, UNUSED int argc, UNUSED char **
 	return e;
 }
 
+struct err *events_show(struct call *c, const struct strv *filters, const char *format)
+{
+	strv_copy(&opt_filters, filters);
+	opt_format = format ?: opt_format;
+	return events(c, 0, NULL);
+}
+
 const struct verb verb_events = {
 	.name = "events",
 	.args = "",
