@@ -57,6 +57,8 @@ static struct err *add(struct boxnet *bn, struct box *b, const struct net_want *
 	if (e)
 		return e;
 	membership_names(m, &b->spec, want);
+	m->want_relay = bn->want_relay;
+	m->arg = bn->arg;
 	m->join.host_loopback = hosts_want_gateway(&b->spec.add_hosts);
 	bn->v[bn->n++] = m;
 	return NULL;

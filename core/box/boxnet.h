@@ -9,6 +9,8 @@ struct boxnet {
 	struct membership *v[NETNS_LINKS_MAX];
 	size_t n;
 	struct netns ns; /* what the first device's making told of the namespace */
+	void (*want_relay)(void *arg, struct membership *m); /* see struct membership; set by the owner */
+	void *arg;
 	bool up; /* a run is on its way: devices are there, or are being made */
 };
 

@@ -808,15 +808,13 @@ static struct err *relay_start(struct monitor *m)
 	return loop_add(&m->loop, &m->relay, EPOLLIN);
 }
 
-/* Whoever accepts connections for this container gets a way to hand them over. */
+/* A way to hand connections over to the relay. */
 static struct err *open_channel(struct monitor *m, int *ret_fd)
 {
 	_cleanup_close_ int theirs = -1, ours = -1;
 	struct err *e;
 	int fds[2];
 
-	if (m->phase != RUNNING || m->b->spec.net != NET_DEFAULT)
-		return err_new(0, "container %s takes no connections", m->b->spec.name);
 	m->relay_stays = true;
 	e = fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
@@ -830,10 +828,27 @@ static struct err *open_channel(struct monitor *m, int *ret_fd)
 	return e;
 }
 
+/* For what the container connects to outside. */
+static void want_relay(void *arg, struct membership *ms)
+{
+	_cleanup_close_ int fd = -1;
+	struct monitor *m = arg;
+
+	if (m->init.fd >= 0 && m->phase != EXITED && m->nets.ns.transparent)
+		err_free(open_channel(m, &fd)); /* without it the stack does it */
+	membership_relay(ms, fd);
+}
+
+/* Whoever accepts connections for this container hands them over. */
 static void relay_channel(struct client *c)
 {
 	_cleanup_close_ int fd = -1;
-	struct err *e = open_channel(c->m, &fd);
+	struct monitor *m = c->m;
+	struct err *e = NULL;
+
+	if (m->phase != RUNNING || m->b->spec.net != NET_DEFAULT)
+		e = err_new(0, "container %s takes no connections", m->b->spec.name);
+	e = e ?: open_channel(m, &fd);
 
 	if (e)
 		client_fail(c, e);
@@ -1425,6 +1440,8 @@ static struct err *begin(struct monitor *m)
 	e = e ?: timer_init(&m->loop, &m->relay_timer, relay_again);
 	e = e ?: timer_init(&m->loop, &m->restart_timer, restart_now);
 	e = e ?: timer_init(&m->loop, &m->health_timer, health_due);
+	m->nets.want_relay = want_relay;
+	m->nets.arg = m;
 	e = e ?: boxnet_prepare(&m->nets, m->b);
 	if (m->nets.n)
 		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);
