@@ -378,7 +378,8 @@ static void check_dns(struct checks *c)
 
 static void check_cgroups(struct checks *c)
 {
-	_cleanup_free_ char *own = slurp("/proc/self/cgroup"), *path = NULL, *manager = scope_manager();
+	_cleanup_free_ char *own = slurp("/proc/self/cgroup"), *path = NULL,
+			    *manager = scope_manager();
 	const char *group = own ? strstr(own, "0::/") : NULL;
 
 	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) < 0 || !group) {
