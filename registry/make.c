@@ -15,8 +15,8 @@
 #include "registry/index.h"
 #include "registry/layer.h"
 #include "registry/mark.h"
+#include "registry/pack.h"
 #include "registry/put.h"
-#include "registry/squeeze.h"
 
 enum { BUF = 256 << 10 };
 
@@ -199,50 +199,27 @@ struct make {
 	char *buf;
 };
 
-struct blob_out {
-	struct make *k;
-	struct sha256 *hash;
-	int fd;
-};
-
-static struct err *write_blob(void *arg, const void *data, size_t len)
-{
-	struct blob_out *o = arg;
-
-	sha256_add(o->hash, data, len);
-	o->k->blob_size += len;
-	return fd_write_all(o->fd, "the layer", data, len);
-}
-
 static struct err *make_blob(struct make *k)
 {
-	struct sha256 *plain = sha256_new(), *packed = sha256_new();
-	struct blob_out out = { k, packed, -1 };
-	struct squeeze *z = squeeze_new(write_blob, &out);
+	_cleanup_close_ int out = -1;
+	struct pack *p = NULL;
 	struct err *e;
 	ssize_t n;
 
-	e = fd_open(k->stage_fd, "blob", O_WRONLY | O_CREAT | O_EXCL, 0644, &out.fd);
-	if (!e && k->st->ids.direct && fchown(out.fd, k->st->ids.root_uid, k->st->ids.root_gid) < 0)
+	e = fd_open(k->stage_fd, "blob", O_WRONLY | O_CREAT | O_EXCL, 0644, &out);
+	if (!e && k->st->ids.direct && fchown(out, k->st->ids.root_uid, k->st->ids.root_gid) < 0)
 		e = err_new(errno, "giving the blob its owner");
 	if (!e && lseek(k->m->tar, 0, SEEK_SET) < 0)
 		e = err_new(errno, "rewinding the layer");
+	p = pack_new(out);
 	while (!e && (n = read(k->m->tar, k->buf, BUF)) != 0) {
-		if (n < 0) {
+		if (n < 0)
 			e = errno == EINTR ? NULL : err_new(errno, "reading the layer");
-			continue;
-		}
-		sha256_add(plain, k->buf, (size_t)n);
-		e = squeeze_feed(z, k->buf, (size_t)n);
+		else
+			e = pack_add(p, k->buf, (size_t)n);
 	}
-	e = e ?: squeeze_end(z);
-	squeeze_free(z);
-	if (out.fd >= 0)
-		close(out.fd);
-	sha256_text(plain, k->diff_id);
-	sha256_text(packed, k->blob);
-	sha256_free(plain);
-	sha256_free(packed);
+	e = e ?: pack_end(p, k->diff_id, k->blob, &k->blob_size);
+	pack_free(p);
 	return e;
 }
 

@@ -584,19 +584,20 @@ struct err *build_run(struct store *st, const struct build_request *req, char **
 			     .st = st };
 	_cleanup_strv_ struct strv refs = { 0 };
 	_cleanup_close_ int lock = -1;
+	bool image = true;
 	char *id = NULL;
 	struct err *e;
 
 	b.in = xmalloc(sizeof(*b.in));
 	store_sweep(st);
 	e = full_tags(req, &refs);
+	e = e ?: export_check(req, &refs, &image);
 	e = e ?: lock_take(st->cache, "gc.lock", true, &lock);
 	e = e ?: build_plan_open(&b.plan);
 	e = e ?: build_plan_make(&b.plan);
 	e = e ?: run_stages(&b);
-	if (!e && req->outputs.n)
-		e = export_outputs(&b.plan, &refs, &id);
-	if (!e && (!req->outputs.n || refs.n))
+	e = e ?: export_files(&b.plan);
+	if (!e && image)
 		e = make_image(&b, &refs, &id);
 	e = e ?: write_iid(req, id);
 	if (b.fresh.n)

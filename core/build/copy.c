@@ -134,7 +134,8 @@ static struct err *find_in_stage(struct step *t, int root)
 	return e;
 }
 
-struct err *copy_exec(struct worker *w, struct step *t, const char *name)
+struct err *copy_exec(struct worker *w, struct step *t, const char *before, const char *name,
+		      bool *ret_found)
 {
 	static const struct strv none;
 	struct place p = { .root = -1,
@@ -151,6 +152,12 @@ struct err *copy_exec(struct worker *w, struct step *t, const char *name)
 		e = worker_mount(w, from_name, &t->from.stage->layers, &from);
 		e = e ?: find_in_stage(t, from);
 	}
+	if (!e && t->from.stage) {
+		step_content_key(t, before, t->result.key);
+		*ret_found = !w->p->req->no_cache && cache_get(&w->st, t->result.key, &t->result);
+	}
+	if (!e && *ret_found)
+		goto out;
 	e = e ?: worker_mount(w, name, t->link ? &none : &w->layers, &p.root);
 	e = e ?: find_owner(t, &p);
 	for (size_t i = 0; i < t->n_items && !e; i++)
@@ -158,6 +165,7 @@ struct err *copy_exec(struct worker *w, struct step *t, const char *name)
 	if (p.root >= 0)
 		close(p.root);
 	worker_unmount(w, name);
+out:
 	if (from >= 0)
 		close(TAKE_FD(from));
 	if (t->from.stage)

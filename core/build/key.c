@@ -188,6 +188,23 @@ void stage_base_key(const struct stage *s, char ret[HASH_LEN + 1])
 	finish(h, ret);
 }
 
+void step_content_key(const struct step *t, const char *before, char ret[HASH_LEN + 1])
+{
+	struct sha256 *s = sha256_new();
+	char hash[HASH_LEN + 1];
+
+	add(s, "content");
+	add(s, t->link ? "" : before);
+	add(s, t->dest);
+	add(s, t->chown);
+	sha256_add(s, &t->chmod, sizeof(t->chmod));
+	for (size_t i = 0; i < t->n_items; i++) {
+		tree_hash(&t->items[i].tree, true, hash);
+		add(s, hash);
+	}
+	finish(s, ret);
+}
+
 void step_next_key(const struct step *t, const char *before, const char *record, char ret[HASH_LEN + 1])
 {
 	struct sha256 *s;

@@ -24,7 +24,7 @@ static struct context *new_context(struct build_plan *p, const char *name)
 	return c;
 }
 
-static struct err *unpack(struct build_plan *p, struct context *c, int fd)
+struct err *context_unpack(struct build_plan *p, struct context *c, int fd)
 {
 	struct tarin t = { .fd = fd, .dest = ".", .owner = TARIN_OWN, .ids = &p->st->ids };
 	struct err *e = store_stage(p->st, "context", &c->stage, &c->stage_fd);
@@ -48,7 +48,7 @@ static struct err *open_context(struct build_plan *p, struct context *c, const c
 	if (fstat(fd, &st) < 0)
 		return err_new(errno, "looking at %s", path);
 	if (!S_ISDIR(st.st_mode))
-		return unpack(p, c, fd);
+		return context_unpack(p, c, fd);
 	c->path = xstrdup(realpath(path, real) ? real : path);
 	c->root = TAKE_FD(fd);
 	return NULL;
@@ -212,7 +212,9 @@ struct err *build_plan_open(struct build_plan *p)
 	struct err *e = NULL;
 
 	if (req->context_is_fd)
-		e = unpack(p, c, req->context_fd);
+		e = context_unpack(p, c, req->context_fd);
+	else if (req->context && remote_is(req->context))
+		e = remote_open(p, req->context, c, &p->remote_text);
 	else if (req->context)
 		e = open_context(p, c, req->context);
 	e = e ?: named_contexts(p);
@@ -261,4 +263,5 @@ void build_plan_close(struct build_plan *p)
 	}
 	free(p->agents);
 	free(p->resolv);
+	free(p->remote_text);
 }

@@ -238,6 +238,8 @@ static struct err *pack_start(struct worker *w, struct step *t)
 		close(fds[0]);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		e = cache_pack(&w->st, t->key, w->p->epoch_s >= 0 ? &w->p->epoch_s : NULL, &t->result);
+		if (!e && strcmp(t->result.key, t->key))
+			e = cache_put(&w->st, t->result.key, &t->result);
 		if (e)
 			err_send(fds[1], e);
 		else
@@ -304,30 +306,43 @@ static struct err *workdir_exec(struct worker *w, struct step *t, const char *na
 	return e;
 }
 
-static struct err *execute(struct worker *w, struct step *t)
+/* The upper directory becomes the step's layer. */
+static struct err *keep_layer(struct worker *w, struct step *t, const char *name)
+{
+	_cleanup_free_ char *upper = xasprintf("%s/upper", name);
+	struct cached *c = &t->result;
+	struct err *e = NULL;
+
+	c->created_ns = w->p->epoch_s >= 0 ? w->p->epoch_s * 1000000000 : time_now_ns();
+	c->packed = false;
+	c->empty = is_empty(w->dir, upper);
+	if (!c->empty)
+		e = cache_take_layer(&w->st, w->dir, upper, c);
+	return e;
+}
+
+static struct err *execute(struct worker *w, struct step *t, const char *before)
 {
 	_cleanup_free_ char *name = xasprintf("%zu", (size_t)(t - w->s->steps));
-	_cleanup_free_ char *upper = xasprintf("%s/upper", name);
+	bool found = false;
 	struct err *e;
 
+	t->result = (struct cached){ 0 };
+	memcpy(t->result.key, t->key, sizeof(t->key));
 	switch (t->kind) {
 	case STEP_RUN:
 		e = run_exec(w, t, name);
 		break;
 	case STEP_COPY:
-		e = copy_exec(w, t, name);
+		e = copy_exec(w, t, before, name, &found);
 		break;
 	default:
 		e = workdir_exec(w, t, name);
 	}
-	if (e)
-		return e;
-	t->result = (struct cached){ .created_ns = w->p->epoch_s >= 0 ? w->p->epoch_s * 1000000000
-								      : time_now_ns() };
-	memcpy(t->result.key, t->key, sizeof(t->key));
-	t->result.empty = is_empty(w->dir, upper);
-	if (!t->result.empty)
-		e = cache_take_layer(&w->st, w->dir, upper, &t->result);
+	if (!e && !found)
+		e = keep_layer(w, t, name);
+	if (!e && !found && strcmp(t->result.key, t->key))
+		e = cache_put(&w->st, t->result.key, &t->result);
 	return e ?: cache_put(&w->st, t->key, &t->result);
 }
 
@@ -353,7 +368,7 @@ static struct err *do_step(struct worker *w, struct step *t, char before[HASH_LE
 		e = tell_result(w, WIRE_CACHED, t, 0);
 	} else {
 		e = tell(w, WIRE_START, t, 0, NULL, 0);
-		e = e ?: execute(w, t);
+		e = e ?: execute(w, t, before);
 		w->out->ns = (time_mono_ms() - start) * 1000000;
 		if (e) {
 			err_free(tell(w, WIRE_FAILED, t, 0, NULL, 0)); /* the error itself comes at the end */
@@ -407,25 +422,38 @@ static struct err *run_steps(struct worker *w)
 	return e;
 }
 
+struct err *worker_begin(struct worker *w)
+{
+	umask(0);
+	w->st = *w->p->st;
+	w->st.path = (char *)(uintptr_t) ".";
+	w->st.ids.direct = false; /* this process is the inner root: what it makes has the right owner */
+	w->dir = -1;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_new(errno, "making mounts private");
+	return store_stage(&w->st, "build", &w->dir_name, &w->dir);
+}
+
+void worker_finish(struct worker *w)
+{
+	if (w->dir_name)
+		err_free(store_rm_tree(&w->st, w->st.tmp, w->dir_name)); /* best effort: the next sweep does it */
+	free(w->dir_name);
+	if (w->dir >= 0)
+		close(w->dir);
+}
+
 struct err *worker_main(void *arg, struct str *result UNUSED)
 {
 	struct worker *w = arg;
 	struct err *e;
 
-	umask(0);
 	signal(SIGPIPE, SIG_IGN);
-	w->st = *w->p->st;
-	w->st.path = (char *)(uintptr_t) ".";
-	w->st.ids.direct = false; /* this process is the inner root: what it makes has the right owner */
 	w->out = xcalloc(1, sizeof(*w->out));
-	w->dir = -1;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_new(errno, "making mounts private");
-	e = store_stage(&w->st, "build", &w->dir_name, &w->dir);
+	e = worker_begin(w);
 	e = e ?: run_steps(w);
 	for (size_t i = 0; i < w->n_packs; i++)
 		e = err_also(e, pack_end(w, &w->packs[i]));
-	if (w->dir_name)
-		err_free(store_rm_tree(&w->st, w->st.tmp, w->dir_name)); /* best effort: the next sweep does it */
+	worker_finish(w);
 	return e;
 }
