@@ -81,7 +81,8 @@ static void on_event(void *arg, const struct engine_event *ev)
 		tasks_set(&s->tasks, ev->subject, ev->words, ev->text, (enum task_state)ev->state);
 		return;
 	}
-	line = xasprintf("%s: %s", prog(), ev->text);
+	line = ev->words ? xasprintf("[%s] %s", ev->words, ev->text)
+			 : xasprintf("%s: %s", prog(), ev->text);
 	tasks_note(&s->tasks, line);
 }
 
@@ -113,6 +114,7 @@ struct err *session_open(struct session *s, enum session_need need)
 				 .a = &s->a,
 				 .underscores = opt_compatibility,
 				 .parallel = opt_parallel,
+				 .build_lines = !s->tasks.tty && !s->tasks.quiet,
 				 .stop_timeout_s = -1,
 				 .event = on_event,
 				 .arg = s };
@@ -226,7 +228,7 @@ struct err *session_container(struct session *s, const char *service, unsigned i
 			"devbox compose up -d %s", service);
 }
 
-struct err *session_run(struct session *s, const struct plan *plan)
+struct err *session_run(struct session *s, const struct project_plan *plan)
 {
 	struct err *e = engine_steps(&s->c, plan);
 

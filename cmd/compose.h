@@ -49,7 +49,7 @@ struct err *session_container(struct session *s, const char *service, unsigned i
 struct actual **session_meant(struct session *s, const struct strv *services, bool all, size_t *ret_n);
 
 /* Carry out PLAN, then read again what is there. */
-struct err *session_run(struct session *s, const struct plan *plan) MUST_CHECK;
+struct err *session_run(struct session *s, const struct project_plan *plan) MUST_CHECK;
 
 /* Show what the containers of SERVICES write, until they have all ended: cmd/composelogs.c */
 struct log_opts {

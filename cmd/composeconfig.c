@@ -165,8 +165,12 @@ static struct err *config(UNUSED struct call *c, int argc, char **argv)
 
 		str_add(&out, text);
 	}
-	if (!e && opt_output)
-		return fd_write_atomic(AT_FDCWD, opt_output, out.s ?: "", out.len, 0644, false);
+	if (!e && opt_output) {
+		_cleanup_close_ int fd = -1;
+
+		e = fd_open(AT_FDCWD, opt_output, O_WRONLY | O_CREAT | O_TRUNC, 0644, &fd);
+		return e ?: fd_write_all(fd, opt_output, out.s ?: "", out.len);
+	}
 	if (!e)
 		fwrite(out.s ?: "", 1, out.len, stdout);
 	return e;

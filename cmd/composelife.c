@@ -36,13 +36,13 @@ static struct err *stop(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
-	_cleanup_plan_ struct plan plan = { 0 };
+	_cleanup_project_plan_ struct project_plan plan = { 0 };
 	struct err *e = open_services(&s, argc, argv, &services);
 
 	if (e)
 		return e;
 	s.c.stop_timeout_s = opt_timeout;
-	plan_down(s.p, &s.a, &services, false, !s.p, false, &plan);
+	project_plan_down(s.p, &s.a, &services, false, !s.p, false, &plan);
 	return session_run(&s, &plan);
 }
 
@@ -80,7 +80,7 @@ static struct err *restart(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
-	_cleanup_plan_ struct plan down = { 0 }, up = { 0 };
+	_cleanup_project_plan_ struct project_plan down = { 0 }, up = { 0 };
 	struct plan_opts o = { .services = &services, .no_deps = true };
 	struct err *e;
 
@@ -93,9 +93,9 @@ static struct err *restart(UNUSED struct call *c, int argc, char **argv)
 		add_dependents(s.p, &services);
 	s.c.stop_timeout_s = opt_timeout;
 	o.underscores = s.c.underscores;
-	plan_down(s.p, &s.a, &services, false, false, false, &down);
+	project_plan_down(s.p, &s.a, &services, false, false, false, &down);
 	e = session_run(&s, &down);
-	e = e ?: plan_start(s.p, &s.a, &o, &up);
+	e = e ?: project_plan_start(s.p, &s.a, &o, &up);
 	return e ?: session_run(&s, &up);
 }
 
@@ -119,7 +119,15 @@ static const struct opt kill_opts[] = {
 
 static struct err *kill_one(struct box *b, void *arg)
 {
-	return state_is_up(&b->state) ? box_kill(b, *(const int *)arg) : NULL;
+	int sig = *(const int *)arg, code;
+	struct err *e = NULL;
+
+	if (!state_is_up(&b->state))
+		return NULL;
+	e = box_kill(b, sig);
+	if (!e && sig == SIGKILL) /* nothing withstands it: who asks next finds it ended */
+		e = box_wait(b, &code);
+	return e;
 }
 
 static struct err *kill_verb(UNUSED struct call *c, int argc, char **argv)
@@ -205,14 +213,14 @@ static struct err *rm_one(struct box *b, UNUSED void *arg)
 static struct err *rm(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
-	_cleanup_strv_ struct strv services = { 0 }, names = { 0 };
+	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_str_ struct str question = { 0 };
 	struct err *e = open_services(&s, argc, argv, &services);
 
 	if (!e && opt_stop) {
-		_cleanup_plan_ struct plan plan = { 0 };
+		_cleanup_project_plan_ struct project_plan plan = { 0 };
 
-		plan_down(s.p, &s.a, &services, false, !s.p, false, &plan);
+		project_plan_down(s.p, &s.a, &services, false, !s.p, false, &plan);
 		e = session_run(&s, &plan);
 	}
 	if (e)
@@ -363,10 +371,10 @@ static struct err *wait_verb(struct call *c, int argc, char **argv)
 		return e;
 	printf("container \"%s\" exited with status code %d\n", meant[first]->name, c->status);
 	if (opt_down_project) {
-		_cleanup_plan_ struct plan plan = { 0 };
+		_cleanup_project_plan_ struct project_plan plan = { 0 };
 
 		e = session_refresh(&s);
-		plan_down(s.p, &s.a, NULL, true, !s.p, false, &plan);
+		project_plan_down(s.p, &s.a, NULL, true, !s.p, false, &plan);
 		e = e ?: session_run(&s, &plan);
 		if (!e && s.p)
 			e = engine_down(&s.c, false, NULL);

@@ -264,7 +264,11 @@ static struct err *follow(struct viewer *vw, int *ret_code, bool *ret_interrupte
 		if (e)
 			break;
 		if (fds[vw->n + 1].revents) {
-			*ret_interrupted = true;
+			struct signalfd_siginfo told;
+
+			/* taken away, or it would end us once it is no longer blocked */
+			while (read(sigs, &told, sizeof(told)) > 0)
+				*ret_interrupted = true;
 			break;
 		}
 		for (size_t i = 0; i < vw->n && !e; i++) {

@@ -157,6 +157,22 @@ static void tell_orphans(struct session *s)
 			prog(), names.s);
 }
 
+/* --quiet-pull: nothing is shown until the images are there. */
+static struct err *images_quietly(struct session *s, const bool *picked, const char **images)
+{
+	struct tasks shown = s->tasks;
+	struct err *e;
+
+	if (opt_quiet_pull) {
+		s->tasks.tty = false;
+		s->tasks.quiet = true;
+	}
+	e = engine_images(&s->c, picked, images);
+	s->tasks.tty = shown.tty;
+	s->tasks.quiet = shown.quiet;
+	return e;
+}
+
 /* Images, networks, volumes, containers: everything up to "started".  PICKED has room for all services. */
 static struct err *bring_up(struct session *s, const struct strv *services,
 			    const struct strv *scales, bool *picked)
@@ -164,7 +180,7 @@ static struct err *bring_up(struct session *s, const struct strv *services,
 	struct project *p = s->p;
 	_cleanup_free_ const char **images = xcalloc(p->n_services + 1, sizeof(*images));
 	_cleanup_free_ int *scale = xcalloc(p->n_services + 1, sizeof(*scale));
-	_cleanup_plan_ struct plan plan = { 0 };
+	_cleanup_project_plan_ struct project_plan plan = { 0 };
 	struct plan_opts o = { .services = services,
 			       .no_deps = opt_no_deps,
 			       .force_recreate = opt_force,
@@ -180,15 +196,17 @@ static struct err *bring_up(struct session *s, const struct strv *services,
 	s->c.build = opt_build;
 	s->c.no_build = opt_no_build;
 	s->c.pull = opt_pull;
-	s->c.quiet_pull = opt_quiet_pull;
+	s->c.renew_volumes = opt_renew;
+	s->c.wait_timeout_s = opt_wait_timeout;
 	s->c.stop_timeout_s = opt_timeout;
 	/* which services are meant is known first: their images are not */
-	e = e ?: plan_up(p, &s->a, &o, picked, &plan);
-	plan_done(&plan);
-	e = e ?: engine_images(&s->c, picked, images);
+	e = e ?: project_plan_up(p, &s->a, &o, picked, &plan);
+	project_plan_done(&plan);
+	if (!e)
+		e = images_quietly(s, picked, images);
 	o.image_ids = images;
 	e = e ?: engine_resources(&s->c, picked);
-	e = e ?: plan_up(p, &s->a, &o, NULL, &plan);
+	e = e ?: project_plan_up(p, &s->a, &o, NULL, &plan);
 	if (e)
 		return e;
 	for (size_t i = 0; i < s->a.n; i++) {
@@ -204,7 +222,7 @@ static struct err *bring_up(struct session *s, const struct strv *services,
 }
 
 /* Show what they write; Ctrl-C, or the end of one of them, stops all. */
-static struct err *watch_over(struct call *c, struct session *s, const bool *picked)
+static struct err *watch_over(struct call *c, struct session *s, const bool *picked, int64_t since_ns)
 {
 	_cleanup_strv_ struct strv shown = { 0 }, all = { 0 };
 	struct log_opts o = { .follow = true,
@@ -216,7 +234,7 @@ static struct err *watch_over(struct call *c, struct session *s, const bool *pic
 			      .abort_on_exit = opt_abort || opt_code_from,
 			      .abort_on_failure = opt_abort_failure,
 			      .code_from = opt_code_from,
-			      .since_ns = 0 };
+			      .since_ns = since_ns };
 	bool interrupted = false;
 	struct err *e;
 
@@ -235,13 +253,15 @@ static struct err *watch_over(struct call *c, struct session *s, const bool *pic
 	e = compose_logs(s, &shown, &o, &c->status, &interrupted);
 	if (e)
 		return e;
+	if (interrupted)
+		c->status = 130;
 	if (interrupted || o.abort_on_exit || o.abort_on_failure) {
-		_cleanup_plan_ struct plan plan = { 0 };
+		_cleanup_project_plan_ struct project_plan plan = { 0 };
 
 		if (interrupted)
 			fprintf(stderr, "\nGracefully stopping... (press Ctrl+C again to force)\n");
 		e = session_refresh(s);
-		plan_down(s->p, &s->a, &all, false, false, false, &plan);
+		project_plan_down(s->p, &s->a, &all, false, false, false, &plan);
 		e = e ?: session_run(s, &plan);
 	}
 	return e;
@@ -252,6 +272,7 @@ static struct err *up(struct call *c, int argc, char **argv)
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_free_ bool *picked = NULL;
+	int64_t since_ns = time_now_ns();
 	struct err *e = check_up();
 
 	e = e ?: session_open(&s, SESSION_FILES);
@@ -265,7 +286,7 @@ static struct err *up(struct call *c, int argc, char **argv)
 	e = bring_up(&s, &services, &opt_scale, picked);
 	if (e || opt_detach || opt_wait || opt_no_start)
 		return e;
-	return watch_over(c, &s, picked);
+	return watch_over(c, &s, picked, since_ns);
 }
 
 const struct verb verb_compose_up = {
@@ -350,7 +371,7 @@ static struct err *start(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
-	_cleanup_plan_ struct plan plan = { 0 };
+	_cleanup_project_plan_ struct project_plan plan = { 0 };
 	struct plan_opts o = { .services = &services, .no_deps = argc > 0 };
 	struct err *e = session_open(&s, SESSION_FILES);
 
@@ -365,7 +386,7 @@ static struct err *start(UNUSED struct call *c, int argc, char **argv)
 			e = err_hint(err_new(0, "service \"%s\" has no container to start", argv[i]),
 				     "devbox compose up -d %s", argv[i]);
 	}
-	e = e ?: plan_start(s.p, &s.a, &o, &plan);
+	e = e ?: project_plan_start(s.p, &s.a, &o, &plan);
 	return e ?: session_run(&s, &plan);
 }
 
@@ -406,7 +427,7 @@ static struct err *down(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
-	_cleanup_plan_ struct plan plan = { 0 };
+	_cleanup_project_plan_ struct project_plan plan = { 0 };
 	struct err *e;
 
 	compose_project_opts.all_profiles = true;
@@ -420,7 +441,7 @@ static struct err *down(UNUSED struct call *c, int argc, char **argv)
 		tell_orphans(&s);
 	s.c.stop_timeout_s = opt_timeout;
 	s.c.volumes = opt_volumes;
-	plan_down(s.p, &s.a, &services, true, opt_orphans || !s.p, !argc, &plan);
+	project_plan_down(s.p, &s.a, &services, true, opt_orphans || !s.p, !argc, &plan);
 	e = session_run(&s, &plan);
 	if (argc)
 		return e;

@@ -67,7 +67,7 @@ struct err *db_open(struct db *db, const char *project)
 			e = branch_of_tree(&db->p.trees[0], &db->current);
 	}
 	if (!e && db->repo.dir) {
-		const struct tree *t = dbproject_tree(&db->p, db->repo.dir);
+		const struct work_tree *t = dbproject_tree(&db->p, db->repo.dir);
 
 		if (t && t->pinned) {
 			free(db->current);

@@ -172,7 +172,7 @@ static const struct opt url_opts[] = {
 static struct err *url(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_db_ struct db db = { 0 };
-	const struct tree *t;
+	const struct work_tree *t;
 	const struct branch *b;
 	struct dbservice *s = NULL;
 	struct db_access a;

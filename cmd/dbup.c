@@ -151,7 +151,7 @@ static struct err *ensure_service(struct db *db, const char *project_name, const
 	_cleanup_image_ struct image *img = NULL;
 	struct dbproject p = { 0 };
 	struct dbservice *s = dbproject_service(&db->p, name);
-	struct tree *t;
+	struct work_tree *t;
 	struct err *e = read_env(&want.env);
 
 	for (int i = 0; i < argc; i++)
@@ -202,7 +202,7 @@ static void print_up(const struct db *db, const struct dbservice *s, const char 
 		     const struct branch_result *r, bool stable)
 {
 	const struct branch *b = dbproject_branch(&db->p, branch);
-	const struct tree *t = dbproject_tree(&db->p, db->repo.dir ?: "");
+	const struct work_tree *t = dbproject_tree(&db->p, db->repo.dir ?: "");
 	_cleanup_free_ char *settings = NULL;
 	struct db_access a;
 
@@ -243,7 +243,7 @@ static struct err *up_all(struct db *db)
 {
 	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
 	struct dbproject p = { 0 };
-	struct tree *t = NULL;
+	struct work_tree *t = NULL;
 	struct err *e = dbproject_open(db->st, db->id, true, &d, &p);
 
 	if (!e && (db->repo.dir && str_eq(p.common, db->repo.common))) {
@@ -263,7 +263,7 @@ static struct err *up_all(struct db *db)
 
 static struct err *write_env_file(struct db *db)
 {
-	const struct tree *t = dbproject_tree(&db->p, db->repo.dir);
+	const struct work_tree *t = dbproject_tree(&db->p, db->repo.dir);
 
 	if (!t || !t->env_file || !db->current)
 		return NULL;
@@ -497,7 +497,7 @@ static struct err *switch_to(UNUSED struct call *c, UNUSED int argc, char **argv
 	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
 	_cleanup_dbproject_ struct dbproject p = { 0 };
 	bool follow = !strcmp(argv[0], "-");
-	struct tree *t = NULL;
+	struct work_tree *t = NULL;
 	struct err *e = db_need(&db, opt_db_project);
 
 	if (!e && !follow && !dbproject_branch(&db.p, argv[0]))

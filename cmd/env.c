@@ -10,8 +10,9 @@
 static const char *opt_format = "shell";
 
 static const struct opt opts[] = {
-	{ 'f', "format", "string", "shell, dotenv, django, laravel or json (default \"shell\")",
-	  OPT_STR, &opt_format, NULL },
+	{ 'f', "format", "string",
+	  "shell, dotenv, django, laravel, rails, node or json (default \"shell\")", OPT_STR,
+	  &opt_format, NULL },
 	{ 0 },
 };
 
@@ -23,7 +24,7 @@ static struct err *parse_format(enum env_format *ret)
 			return NULL;
 		}
 	return err_hint(err_new(0, "unknown format '%s'", opt_format),
-			"shell, dotenv, django, laravel or json");
+			"shell, dotenv, django, laravel, rails, node or json");
 }
 
 /* The one database that runs, if it is one. */
@@ -64,7 +65,7 @@ static struct err *only_database(struct store *st, struct box **ret)
 static struct err *print_project(enum env_format format, bool *ret_done)
 {
 	_cleanup_db_ struct db db = { 0 };
-	const struct tree *t;
+	const struct work_tree *t;
 	struct err *e = db_open(&db, NULL);
 
 	t = !e && db.id && db.repo.dir ? dbproject_tree(&db.p, db.repo.dir) : NULL;

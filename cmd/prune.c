@@ -71,7 +71,7 @@ static bool is_spared(int64_t created_ns, const struct strv *labels)
 	return created_ns >= until_ns || !filters_labels(&opt_filters, labels);
 }
 
-/* A container that does not run any more, or never did. */
+/* A container that does not run any more, or never did; but not a branch's database, which is only asleep. */
 static struct err *prune_boxes(struct store *st, uint64_t *freed)
 {
 	_cleanup_strv_ struct strv removed = { 0 };
@@ -82,7 +82,8 @@ static struct err *prune_boxes(struct store *st, uint64_t *freed)
 	for (size_t i = 0; i < n; i++) {
 		struct box *b = boxes[i];
 
-		if (!state_is_up(&b->state) && !is_spared(b->spec.created_ns, &b->spec.labels)) {
+		if (!state_is_up(&b->state) && !strv_env(&b->spec.labels, "devbox.branch") &&
+		    !is_spared(b->spec.created_ns, &b->spec.labels)) {
 			_cleanup_free_ char *id = xstrdup(b->spec.id);
 			uint64_t bytes = tree_bytes(st, b->dir, "upper");
 			struct err *e = box_rm(b, false, false);

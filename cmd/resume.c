@@ -15,6 +15,7 @@
 #include "cmd/verb.h"
 #include "core/base/fd.h"
 #include "core/base/lock.h"
+#include "core/branch/switchboard.h"
 
 #define UNIT "devbox-resume.service"
 #define UNIT_DIR ".config/systemd/user"
@@ -46,6 +47,7 @@ static bool should_run(const struct box *b)
 static struct err *resume_all(void)
 {
 	_cleanup_store_ struct store *st = NULL;
+	_cleanup_strv_ struct strv projects = { 0 };
 	_cleanup_close_ int lock = -1;
 	struct box **boxes = NULL;
 	struct err *all = NULL;
@@ -71,7 +73,10 @@ static struct err *resume_all(void)
 		box_free(b);
 	}
 	free(boxes);
-	return all;
+	e = switchboard_resume(st, &projects); /* databases of branches: a connection starts them */
+	for (size_t i = 0; i < projects.n; i++)
+		puts(projects.v[i]);
+	return err_also(all, e);
 }
 
 /* --- login ------------------------------------------------------------------------------------ */

@@ -314,6 +314,8 @@ static const struct opt opts[] = {
 	  "Connect a container to a network: a name, none,\nhost or container:NAME", OPT_CALL, NULL,
 	  set_network },
 	{ 0, "net", NULL, NULL, OPT_CALL, NULL, set_network },
+	{ 0, "no-init-cache", NULL, "Let a database image set up its data anew, and do not remember it",
+	  OPT_BOOL, &req.no_init_cache, NULL },
 	{ 0, "no-healthcheck", NULL, "Disable any container-specified HEALTHCHECK", OPT_BOOL,
 	  &opt_no_healthcheck, NULL },
 	{ 0, "oom-score-adj", NULL, "Tune host's OOM preferences (-1000 to 1000)", OPT_INT,
@@ -496,6 +498,9 @@ static struct err *create(UNUSED struct call *c, int argc, char **argv)
 
 static void print_notes(const struct box *b)
 {
+	if (b->from_init_cache && !opt_quiet)
+		fprintf(stderr, "%s: %s starts from the init cache (--no-init-cache sets it up anew)\n",
+			prog(), b->spec.recipe);
 	for (size_t i = 0; i < b->notes.n; i++)
 		fprintf(stderr, "%s: %s\n", prog(), b->notes.v[i]);
 }

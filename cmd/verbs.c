@@ -143,6 +143,7 @@ static const struct entry {
 	{ "db", "sleep", &verb_db_sleep },
 	{ "db", "stop", &verb_db_stop },
 	{ "db", "hosts", &verb_db_hosts },
+	{ "db", "cache", &verb_db_cache },
 	{ "db", "hook", &verb_db_hook },
 
 	{ "image", "build", &verb_build },

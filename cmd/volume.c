@@ -9,6 +9,7 @@
 #include "cmd/verb.h"
 #include "cmd/ui/human.h"
 #include "core/base/fd.h"
+#include "core/branch/branch.h"
 #include "core/store/volume.h"
 
 struct tree {
@@ -36,7 +37,7 @@ uint64_t tree_bytes(struct store *st, int dir, const char *name)
 	return n;
 }
 
-/* Volumes that containers mount; names may repeat. */
+/* Volumes that containers mount, and branches' data; names may repeat. */
 static struct err *used_volumes(struct store *st, struct strv *ret)
 {
 	struct box **boxes = NULL;
@@ -52,7 +53,7 @@ static struct err *used_volumes(struct store *st, struct strv *ret)
 		box_free(boxes[i]);
 	}
 	free(boxes);
-	return e;
+	return e ?: branch_volumes(st, ret);
 }
 
 static bool has_labels(struct store *st, const struct strv *filters, const char *name)

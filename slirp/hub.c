@@ -30,7 +30,7 @@
 #include "slirp/sisters.h"
 #include "slirp/switch.h"
 
-enum { FIRST_MS = 10000, BACKLOG = 128 };
+enum { FIRST_MS = 10000, QUIET_MS = 1000, BACKLOG = 128 };
 
 struct hub_member {
 	struct source src;
@@ -51,7 +51,7 @@ struct hub {
 	struct nameserver *ns;
 	struct sisters *sisters;
 	struct hub_member *members;
-	struct timer first; /* somebody must come */
+	struct timer first; /* somebody must come; then: it is quiet after somebody came */
 	char dns_path[64];
 };
 
@@ -131,7 +131,7 @@ static struct err *join(struct hub_member *m, const struct join *j, int fd)
 		return e;
 	m->id = xstrdup(j->id);
 	enter_names(m, j);
-	timer_set(&m->h->first, 0, 0);
+	timer_set(&m->h->first, QUIET_MS, 0);
 	return NULL;
 }
 
@@ -193,9 +193,14 @@ static struct err *listen_ready(struct source *s, uint32_t events UNUSED)
 	return NULL;
 }
 
-static struct err *nobody_came(struct timer *t)
+static struct err *first_due(struct timer *t)
 {
-	loop_stop(&container_of(t, struct hub, first)->loop);
+	struct hub *h = container_of(t, struct hub, first);
+
+	if (h->members)
+		proc_trim_memory(); /* what joining needed */
+	else
+		loop_stop(&h->loop); /* nobody came */
 	return NULL;
 }
 
@@ -283,13 +288,12 @@ static struct err *run(struct hub *h)
 	e = e ?: listen_dns(h);
 	e = e ?: sisters_new(&h->loop, cfg->dir, h->names, none_knows, h, &h->sisters);
 	e = e ?: switch_new(&h->loop, &sc, &h->sw);
-	e = e ?: timer_init(&h->loop, &h->first, nobody_came);
+	e = e ?: timer_init(&h->loop, &h->first, first_due);
 	h->listen = (struct source){ .fd = cfg->listen, .ready = listen_ready };
 	e = e ?: loop_add(&h->loop, &h->listen, EPOLLIN);
 	if (e)
 		return e;
 	timer_set(&h->first, FIRST_MS, 0);
-	proc_trim_memory();
 	return loop_run(&h->loop);
 }
 

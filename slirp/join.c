@@ -93,10 +93,10 @@ struct err *join_parse(const char *msg, size_t len, struct join *ret)
 	_cleanup_json_ json *j = NULL;
 	struct join join = { 0 };
 	struct err *e = len > JOIN_MAX ? err_new(EMSGSIZE, "joining a network")
-				       : json_parse(msg, len, "join", &j);
+				       : json_parse(msg, len, "message", &j);
 
 	if (!e && !json_is_object(j))
-		e = err_new(0, "join: no object");
+		e = err_new(0, "no object");
 	e = e ?: parse(j, &join);
 	if (e) {
 		join_done(&join);

@@ -13,6 +13,7 @@
 #include "core/base/lock.h"
 #include "core/base/proc.h"
 #include "core/box/control.h"
+#include "core/box/initcache.h"
 #include "core/box/monitor.h"
 #include "core/box/netresolve.h"
 #include "core/box/procs.h"
@@ -127,15 +128,31 @@ static struct err *volume_password(struct box *b, const char *volume, bool creat
 	return NULL;
 }
 
-static struct err *make_mounts(struct box *b)
+/* What the set-up of its database would come to, if that is known; else it is to be remembered.  The volumes are
+ * new. */
+static struct err *from_init_cache(struct box *b)
+{
+	_cleanup_free_ char *key = NULL;
+	struct err *e = initcache_key(b->st, &b->spec, &key);
+
+	if (!key)
+		return e;
+	e = initcache_fill(b->st, key, &b->spec, &b->from_init_cache);
+	if (!e && !b->from_init_cache)
+		b->spec.init_key = TAKE_PTR(key);
+	return e;
+}
+
+static struct err *make_mounts(struct box *b, bool init_cache)
 {
 	struct store *st = b->st;
 	struct spec *s = &b->spec;
+	_cleanup_free_ bool *created = xcalloc(s->mounts.n + 1, sizeof(*created));
+	bool all_new = true;
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < s->mounts.n && !e; i++) {
 		struct mount_spec *m = &s->mounts.v[i];
-		bool created;
 
 		if (m->type == MOUNT_BIND)
 			e = make_source(m);
@@ -146,10 +163,14 @@ static struct err *make_mounts(struct box *b)
 			m->source = volume_make_name();
 			m->anonymous = true;
 		}
-		e = volume_ensure(st, m->source, m->anonymous, &created);
-		if (!e && !m->anonymous)
-			e = volume_password(b, m->source, created);
+		e = volume_ensure(st, m->source, m->anonymous, &created[i]);
+		all_new &= created[i];
 	}
+	if (init_cache && all_new)
+		e = e ?: from_init_cache(b);
+	for (size_t i = 0; i < s->mounts.n && !e; i++)
+		if (s->mounts.v[i].type == MOUNT_VOLUME && !s->mounts.v[i].anonymous)
+			e = volume_password(b, s->mounts.v[i].source, created[i]);
 	return e;
 }
 
@@ -256,7 +277,7 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 		b->spec.hostname = xstrndup(b->spec.id, ID_SHORT);
 	}
 	e = check_filter(&b->spec);
-	e = e ?: make_mounts(b);
+	e = e ?: make_mounts(b, !req->no_init_cache);
 	e = e ?: store_stage(st, "container", &stage, &b->dir);
 	e = e ?: own_subdir(st, b->dir, "upper");
 	e = e ?: own_subdir(st, b->dir, "work");

@@ -2,7 +2,8 @@
 #include "core/base/json.h"
 #include "core/box/recipe.h"
 
-const char *const env_format_names[] = { "shell", "dotenv", "django", "laravel", "json" };
+const char *const env_format_names[] = { "shell", "dotenv", "django", "laravel",
+					 "rails", "node",   "json" };
 _Static_assert(ARRAY_LEN(env_format_names) == ENV_FORMAT_MAX, "a name for every format");
 
 /* --- what the container was told --- */
@@ -287,6 +288,80 @@ static void add_django(struct str *out, const struct db_access *a)
 	str_add(out, "    },\n}\n");
 }
 
+/* A string of JSON, which is one of YAML and of JavaScript too; "<" is escaped for ERB, which reads the file first. */
+static void add_quoted(struct str *out, const char *s)
+{
+	size_t len = strlen(s);
+
+	str_addc(out, '"');
+	while (len) {
+		size_t n = str_utf8_len(s, len);
+		unsigned char c = (unsigned char)*s;
+
+		if (!n)
+			str_add(out, "\\ufffd");
+		else if (c < ' ' || c == 0x7f || c == '<')
+			str_addf(out, "\\u%04x", c);
+		else if (c == '"' || c == '\\')
+			str_addf(out, "\\%c", c);
+		else if (!strncmp(s, "\xe2\x80\xa8", 3) ||
+			 !strncmp(s, "\xe2\x80\xa9", 3)) /* line ends to JavaScript */
+			str_addf(out, "\\u20%s", s[2] == '\xa8' ? "28" : "29");
+		else
+			str_addn(out, s, n);
+		s += n ? n : 1;
+		len -= n ? n : 1;
+	}
+	str_addc(out, '"');
+}
+
+static void add_item(struct str *out, const char *indent, const char *key, const char *value,
+		     const char *end)
+{
+	if (!value)
+		return;
+	str_addf(out, "%s%s: ", indent, key);
+	add_quoted(out, value);
+	str_add(out, end);
+}
+
+static void add_rails(struct str *out, const struct db_access *a)
+{
+	str_add(out, "development:\n");
+	if (!strcmp(a->engine, "redis")) {
+		str_add(out, "  adapter: redis\n");
+		add_item(out, "  ", "url", a->url, "\n");
+	} else if (!strcmp(a->engine, "mongodb")) {
+		str_add(out, "  clients:\n    default:\n");
+		add_item(out, "      ", "uri", a->url, "\n");
+	} else {
+		str_addf(out, "  adapter: %s\n", strcmp(a->engine, "mysql") ? a->engine : "mysql2");
+		add_item(out, "  ", "host", a->host, "\n");
+		str_addf(out, "  port: %u\n", a->port);
+		add_item(out, "  ", "database", a->database, "\n");
+		add_item(out, "  ", "username", a->user, "\n");
+		add_item(out, "  ", "password", a->password, "\n");
+	}
+}
+
+static void add_node(struct str *out, const struct db_access *a)
+{
+	str_add(out, "module.exports = {\n");
+	if (!strcmp(a->engine, "redis") || !strcmp(a->engine, "mongodb")) {
+		add_item(out, "  ", "url", a->url, ",\n");
+	} else {
+		str_addf(out, "  client: \"%s\",\n  connection: {\n",
+			 strcmp(a->engine, "mysql") ? "pg" : "mysql2");
+		add_item(out, "    ", "host", a->host, ",\n");
+		str_addf(out, "    port: %u,\n", a->port);
+		add_item(out, "    ", "user", a->user, ",\n");
+		add_item(out, "    ", "password", a->password, ",\n");
+		add_item(out, "    ", "database", a->database, ",\n");
+		str_add(out, "  },\n");
+	}
+	str_add(out, "};\n");
+}
+
 static char *as_json(const struct db_access *a)
 {
 	struct json_out o;
@@ -320,6 +395,12 @@ char *db_access_format(const struct db_access *a, enum env_format f)
 		break;
 	case ENV_LARAVEL:
 		add_laravel(&out, a);
+		break;
+	case ENV_RAILS:
+		add_rails(&out, a);
+		break;
+	case ENV_NODE:
+		add_node(&out, a);
 		break;
 	case ENV_JSON:
 	case ENV_FORMAT_MAX:

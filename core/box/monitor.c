@@ -52,6 +52,7 @@
 #include "core/box/control.h"
 #include "core/box/health.h"
 #include "core/box/init.h"
+#include "core/box/initkeep.h"
 #include "core/box/keeper.h"
 #include "core/box/links.h"
 #include "core/box/logconf.h"
@@ -123,6 +124,7 @@ struct monitor {
 	bool no_restart; /* somebody ends it */
 	bool ended_waiting; /* and did so between two runs: who waits is told by end(), not before */
 	struct timer health_timer;
+	struct initkeep initkeep;
 	struct source tester; /* its result comes here */
 	pid_t tester_pid;
 	int64_t test_start_ns, test_ran_ms; /* when it began; how old the run was then */
@@ -703,6 +705,25 @@ static struct err *relay_again(struct timer *t)
 	return NULL;
 }
 
+static void announce_ready(struct monitor *m)
+{
+	const char open = RELAY_OPEN;
+
+	free(TAKE_PTR(m->b->spec.init_key)); /* only the first run sets up anything */
+	if (m->relay.fd >= 0 && send(m->relay.fd, &open, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		err_free(relay_ended(m)); /* always NULL */
+	m->b->state.ready = true;
+	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: it is asked of us as well */
+	for (struct client *c = m->clients; c; c = c->next)
+		if (c->attached || c->wants_ready)
+			client_send(c, CTL_READY, 0, NULL, 0, -1);
+}
+
+static void init_kept(struct initkeep *k)
+{
+	announce_ready(container_of(k, struct monitor, initkeep));
+}
+
 static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct monitor *m = container_of(s, struct monitor, relay);
@@ -713,11 +734,15 @@ static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
 		return NULL;
 	if (n <= 0 || byte != RELAY_READY)
 		return relay_ended(m);
-	m->b->state.ready = true;
-	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: it is asked of us as well */
-	for (struct client *c = m->clients; c; c = c->next)
-		if (c->attached || c->wants_ready)
-			client_send(c, CTL_READY, 0, NULL, 0, -1);
+	if (m->b->spec.init_key) { /* what it has set up is remembered before anybody can change it */
+		struct err *e = initkeep_start(&m->initkeep, &m->loop, m->b, recipe_port(m->recipe),
+					       init_kept);
+
+		if (!e)
+			return NULL;
+		err_free(e); /* not remembered */
+	}
+	announce_ready(m);
 	return NULL;
 }
 
@@ -752,6 +777,7 @@ static struct err *relay_start(struct monitor *m)
 		.probe = m->b->state.ready ? NULL : m->recipe,
 		.env = &m->b->spec.env,
 		.stay = m->relay_stays,
+		.hold = m->b->spec.init_key && !m->b->state.ready,
 	};
 	int fds[2];
 	pid_t pid;
@@ -1136,6 +1162,7 @@ static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 	m->init_pid = 0;
 	loop_del_close(&m->loop, s);
 	tester_stop(m);
+	initkeep_stop(&m->initkeep);
 	if (m->b->state.health.status)
 		m->b->state.health.status = HEALTH_UNHEALTHY;
 	if (m->tty_slave >= 0)
@@ -1179,6 +1206,7 @@ static bool wait_for_restart(struct monitor *m)
 	s->pid = 0;
 	s->ready = false;
 	s->restart_count = m->track.count;
+	free(TAKE_PTR(m->b->spec.init_key)); /* set up in part, perhaps: nothing to remember */
 	ports_done(&s->published);
 	err_free(state_write(m->b->dir, s, false)); /* best effort: the next one tells more */
 	for (struct client *c = m->clients; c; c = c->next) {
@@ -1524,9 +1552,12 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	m->lock = lock;
 	m->mnt_ns = m->tty_slave = m->in.fd = m->sync.fd = m->init.fd = m->relay.fd = m->listen.fd = -1;
 	m->tester.fd = -1;
+	initkeep_init(&m->initkeep);
 	m->out[0].src.fd = m->out[1].src.fd = -1;
 	m->recipe = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;
 	snprintf(m->hostname, sizeof(m->hostname), "%s", b->spec.hostname);
+	if (b->state.started_ns) /* only the first run sets up a database */
+		free(TAKE_PTR(b->spec.init_key));
 	forget_last_run(&b->state);
 	e = loop_init(&m->loop);
 	e = e ?: client_add(m, starter, &c);

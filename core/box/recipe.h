@@ -47,7 +47,16 @@ void recipe_access(const struct recipe *r, const struct strv *env, const struct 
 		   const char *host, uint16_t port, struct db_access *ret);
 void db_access_done(struct db_access *a);
 
-enum env_format { ENV_SHELL, ENV_DOTENV, ENV_DJANGO, ENV_LARAVEL, ENV_JSON, ENV_FORMAT_MAX };
+enum env_format {
+	ENV_SHELL,
+	ENV_DOTENV,
+	ENV_DJANGO,
+	ENV_LARAVEL,
+	ENV_RAILS,
+	ENV_NODE,
+	ENV_JSON,
+	ENV_FORMAT_MAX
+};
 extern const char *const env_format_names[];
 /* The settings as text that ends with a newline; whatever a value holds, it stays one value.
  *	shell    export lines for eval: DB_ENGINE DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DATABASE_URL
@@ -55,6 +64,8 @@ extern const char *const env_format_names[];
  *	dotenv   the same as KEY=VALUE.  A value that is no plain word is in single quotes, which all readers take
  *	         literally; one with a quote in it is in double quotes with \ before \ " $ `
  *	laravel  Laravel's names (DB_CONNECTION, DB_DATABASE, DB_USERNAME, ...) as dotenv
+ *	rails    config/database.yml (config/cable.yml for Redis, config/mongoid.yml for MongoDB)
+ *	node     a CommonJS module with the settings as Knex, Sequelize's dialects and node-redis call them
  *	django   a DATABASES assignment (CACHES for Redis), Python
  *	json     one object
  * The caller frees it. */

@@ -23,7 +23,7 @@ struct proc {
 	struct loop loop;
 	struct source control;
 	struct relay *relay;
-	bool stay;
+	bool stay, opened;
 	struct net_addrs addrs;
 	struct source conn; /* of the probe */
 	struct timer timer;
@@ -189,6 +189,18 @@ static void channel_add(struct proc *p, int fd)
 	free(c);
 }
 
+static struct err *open_listeners(struct proc *p)
+{
+	struct err *e = NULL;
+
+	if (!p->relay || p->opened)
+		return NULL;
+	p->opened = true;
+	for (size_t i = 0; i < p->cfg->listeners->n && !e; i++)
+		e = relay_add_listener(p->relay, &p->cfg->listeners->v[i]);
+	return e;
+}
+
 static struct err *control_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct proc *p = container_of(s, struct proc, control);
@@ -199,6 +211,8 @@ static struct err *control_ready(struct source *s, uint32_t events UNUSED)
 
 	if (!e && len && n)
 		channel_add(p, fd);
+	else if (!e && len == 1 && byte == RELAY_OPEN)
+		e = open_listeners(p);
 	else if (e || !len)
 		loop_stop(&p->loop);
 	err_free(e); /* the monitor has gone */
@@ -222,8 +236,8 @@ static struct err *run(struct proc *p)
 	e = e ?: loop_add(&p->loop, &p->control, EPOLLIN);
 	if (cfg->listeners->n && cfg->net) {
 		e = e ?: need_relay(p);
-		for (size_t i = 0; i < cfg->listeners->n && !e; i++)
-			e = relay_add_listener(p->relay, &cfg->listeners->v[i]);
+		if (!cfg->hold)
+			e = e ?: open_listeners(p);
 	}
 	if (cfg->probe) {
 		e = e ?: timer_init(&p->loop, &p->timer, probe_timer);

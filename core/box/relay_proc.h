@@ -9,7 +9,8 @@
 #include "slirp/netns.h"
 #include "slirp/publish.h"
 
-enum { RELAY_READY = 'R' }; /* one byte on the control socket: the server answered */
+/* One byte on the control socket, from R: the server answered; to R: accept connections now (see hold below). */
+enum { RELAY_READY = 'R', RELAY_OPEN = 'O' };
 
 /* Who has a channel (CTL_RELAY of core/box/control.h) hands over connections that it accepted: one message for
  * each, with two descriptors, the connection and its leash (relay_add_connection()). */
@@ -24,6 +25,7 @@ struct relay_proc {
 	const struct listeners *listeners;
 	const struct recipe *probe; /* NULL: nothing to ask */
 	const struct strv *env; /* the container's, for the probe's greeting */
+	bool hold; /* connections wait in their queues until RELAY_OPEN comes */
 	bool stay; /* somebody has a channel, or will have one: there is more to do than LISTENERS and PROBE say */
 	/* SOCK_SEQPACKET to the monitor; its end of file ends R.  A message from there carries the end of a
 	 * channel */

@@ -123,6 +123,7 @@ struct spec {
 	char *seccomp; /* "unconfined", a profile's JSON, or NULL: the default filter */
 	char *recipe; /* engine name of core/box/recipe.h, or NULL */
 	bool made_password; /* nobody gave the database a password, ENV holds a random one */
+	char *init_key; /* what its set-up will be kept under when it is ready, see initcache.h; NULL: not */
 	char *platform; /* "linux/amd64" */
 	char *log_driver; /* as given, NULL: the default; see logconf.h */
 	struct strv log_opts; /* "max-size=10m" */
@@ -159,6 +160,7 @@ struct run_request {
 	int oom_score_adj;
 	const char *domainname, *mac;
 	bool privileged;
+	bool no_init_cache; /* set up a new database in any case, and do not remember it */
 	struct strv cap_add, cap_drop;
 	struct strv security_opt; /* a profile's text in place of its file's name */
 	const char *stop_signal; /* --stop-signal */

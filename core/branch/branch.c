@@ -13,6 +13,8 @@
 #include "core/store/trash.h"
 #include "core/store/volume.h"
 
+#define SNAP_INITIAL "initial" /* what a new database was set up to */
+
 enum { COMMIT_DIGITS = 12, CHAIN_MAX = 32, NAME_TRIES = 100 };
 
 void branch_result_done(struct branch_result *r)
@@ -28,7 +30,7 @@ char *branch_of_head(const struct git_head *h)
 	return h->branch ? xstrdup(h->branch) : xasprintf("@%.*s", COMMIT_DIGITS, h->commit);
 }
 
-struct err *branch_of_tree(const struct tree *t, char **ret)
+struct err *branch_of_tree(const struct work_tree *t, char **ret)
 {
 	_cleanup_git_ struct git_repo r = { 0 };
 	_cleanup_git_head_ struct git_head h = { 0 };
@@ -219,13 +221,38 @@ static char *free_box_name(struct store *st, const char *base)
 	return name_make();
 }
 
-static struct err *make_box(struct store *st, const struct dbproject *p, const struct dbservice *s,
-			    const struct branch *b, struct fork *f)
+/* ENV without the variable that a made-up password goes into. */
+static void without_password(const struct recipe *r, const struct strv *env, struct strv *ret)
+{
+	_cleanup_strv_ struct strv one = { 0 };
+
+	recipe_add_password(r, "", &one);
+	for (size_t i = 0; i < env->n; i++)
+		if (!str_starts(env->v[i], one.v[0]))
+			strv_add(ret, env->v[i]);
+}
+
+/* The password its data was set up with becomes that of all branches. */
+static void adopt_password(struct dbservice *s, const struct spec *spec)
+{
+	const struct recipe *r = recipe_by_name(s->recipe);
+	struct db_access a;
+
+	recipe_access(r, &spec->env, &spec->cmd, "", 0, &a);
+	if (a.password)
+		recipe_add_password(r, a.password, &s->env);
+	db_access_done(&a);
+}
+
+/* NEW: for data that is to be set up now. */
+static struct err *make_box(struct store *st, const struct dbproject *p, struct dbservice *s,
+			    bool new, const struct branch *b, struct fork *f, bool *ret_filled)
 {
 	_cleanup_free_ char *base = xasprintf("%s-%s-%s", p->id, s->name, b->slug), *name = NULL;
 	struct run_request req = { .image = s->image, .hostname = b->slug, .stop_timeout_s = -1 };
 	struct image *img = NULL;
 	struct box *box = NULL;
+	bool made_up;
 	struct err *e = image_find(st, s->image_id, &img);
 
 	if (err_is(e, ENOENT)) { /* it was removed and pulled again */
@@ -235,7 +262,12 @@ static struct err *make_box(struct store *st, const struct dbproject *p, const s
 	e = err_hint(e, "devbox pull %s", s->image);
 	name = free_box_name(st, base);
 	req.name = name;
-	strv_copy(&req.env, &s->env);
+	/* a made-up password for the first one may come from the init cache, with the data */
+	made_up = new && s->made_password && s->n_forks == 1;
+	if (made_up)
+		without_password(recipe_by_name(s->recipe), &s->env, &req.env);
+	else
+		strv_copy(&req.env, &s->env);
 	strv_copy(&req.args, &s->args);
 	for (size_t i = 0; i < s->targets.n; i++) {
 		struct mount_spec *m = mounts_add(&req.mounts);
@@ -253,6 +285,10 @@ static struct err *make_box(struct store *st, const struct dbproject *p, const s
 	if (!e) {
 		free(f->box);
 		f->box = xstrdup(box->spec.id);
+		if (made_up)
+			adopt_password(s, &box->spec);
+		if (ret_filled)
+			*ret_filled = box->from_init_cache;
 	}
 	box_free(box);
 	image_free(img);
@@ -263,18 +299,25 @@ static struct err *make_box(struct store *st, const struct dbproject *p, const s
 	return e;
 }
 
-/* New volumes, before anything is in them: able to be forked quickly later. */
-static struct err *make_volumes(struct store *st, const struct fork *f)
+/* New volumes that will be forked sooner or later: quickly then.  What the init cache has put into them is sealed, and
+ * kept as the snapshot "initial"; empty ones are made ready. */
+static struct err *make_forkable(struct store *st, const struct fork *f, bool filled)
 {
+	_cleanup_strv_ struct strv to = { 0 };
+	struct fork_pair *pairs = xcalloc(f->volumes.n, sizeof(*pairs));
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < f->volumes.n && !e; i++) {
-		bool created;
-
-		e = volume_ensure(st, f->volumes.v[i], false, &created);
-		if (!e && created)
+		if (!filled)
 			e = fork_prepare(st, f->volumes.v[i]);
+		strv_addf(&to, "%s@" SNAP_INITIAL, f->volumes.v[i]);
+		if (filled)
+			err_free(snapshot_remove(st, to.v[i])); /* of an earlier one of the name, mostly absent */
+		pairs[i] = (struct fork_pair){ .from = f->volumes.v[i], .to = to.v[i] };
 	}
+	if (filled)
+		e = e ?: fork_volumes(st, pairs, f->volumes.n, NULL);
+	free(pairs);
 	return e;
 }
 
@@ -354,7 +397,7 @@ static struct err *make_fork(struct store *st, const struct dbproject_dir *d, st
 	struct fork *f, *parent = NULL;
 	_cleanup_free_ char *name = NULL;
 	struct branch *b;
-	bool kept;
+	bool kept, filled = false;
 	struct err *e = dbproject_ensure_branch(st, d, p, branch, &b);
 
 	if (e)
@@ -383,12 +426,15 @@ static struct err *make_fork(struct store *st, const struct dbproject_dir *d, st
 	else if (parent) {
 		f->parent = xstrdup(parent->branch);
 		e = branch_copy(st, s, parent, &parent->volumes, &f->volumes);
-	} else {
-		e = make_volumes(st, f);
 	}
-	e = e ?: make_box(st, p, s, b, f);
-	if (e)
+	e = e ?: make_box(st, p, s, !parent, b, f, &filled);
+	if (!e && !kept && !parent)
+		err_free(make_forkable(st, f, filled)); /* its forks are copies then */
+	if (e) {
+		for (size_t i = 0; !kept && i < f->volumes.n; i++)
+			err_free(volume_remove(st, f->volumes.v[i])); /* half made; the first failure counts */
 		dbservice_drop_fork(s, branch);
+	}
 	return e;
 }
 
@@ -433,7 +479,7 @@ static struct err *ensure_fork(struct store *st, const char *project, const char
 	} else {
 		e = find_box(st, f, &b);
 		if (!e && !b) /* somebody removed the container: the data is what counts */
-			e = make_box(st, &p, s, dbproject_branch(&p, branch), f);
+			e = make_box(st, &p, s, false, dbproject_branch(&p, branch), f, NULL);
 		box_free(b);
 	}
 	if (e)
@@ -531,8 +577,12 @@ static struct err *drop_data(struct store *st, const struct fork *f, const char 
 	if (!e && b)
 		e = box_rm(b, true, false);
 	box_free(b);
-	for (size_t i = 0; i < f->volumes.n; i++)
-		e = e ?: trash_volume(st, f->volumes.v[i], reason, batch);
+	for (size_t i = 0; i < f->volumes.n && !e; i++) {
+		_cleanup_free_ char *initial = xasprintf("%s@" SNAP_INITIAL, f->volumes.v[i]);
+
+		err_free(snapshot_remove(st, initial)); /* mostly absent */
+		e = trash_volume(st, f->volumes.v[i], reason, batch);
+	}
 	return e;
 }
 
@@ -731,6 +781,23 @@ struct err *branch_gone(const struct dbproject *p, struct strv *ret)
 	return NULL;
 }
 
+struct err *branch_volumes(struct store *st, struct strv *ret)
+{
+	_cleanup_strv_ struct strv ids = { 0 };
+	struct err *e = dbproject_list(st, &ids);
+
+	for (size_t i = 0; i < ids.n && !e; i++) {
+		_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+		_cleanup_dbproject_ struct dbproject p = { 0 };
+
+		e = dbproject_open(st, ids.v[i], false, &d, &p);
+		for (size_t k = 0; k < p.n_services; k++)
+			for (size_t n = 0; n < p.services[k].n_forks; n++)
+				strv_copy(ret, &p.services[k].forks[n].volumes);
+	}
+	return e;
+}
+
 struct err *branch_expire(struct store *st, const char *project, struct strv *ret_removed)
 {
 	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
@@ -767,60 +834,4 @@ struct err *branch_expire(struct store *st, const char *project, struct strv *re
 		}
 	}
 	return e;
-}
-
-/* --- who is connected ------------------------------------------------------------------------- */
-
-/* A line of /proc/net/tcp: "sl: LOCAL:PORT REMOTE:PORT ST ..."; ST 01 is an established connection. */
-static bool tcp_busy(const char *path, uint16_t port)
-{
-	FILE *f = fopen(path, "re");
-	char line[512];
-	bool busy = false;
-
-	while (f && !busy && fgets(line, sizeof(line), f)) {
-		unsigned local, state;
-
-		if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &local, &state) == 2)
-			busy = local == port && state == 1;
-	}
-	if (f)
-		fclose(f);
-	return busy;
-}
-
-/* /proc/net/unix: "Num: RefCount Protocol Flags Type St Inode Path"; type 0001 with St 03 and a path is the
- * server's end of a connection. */
-static bool unix_busy(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	char line[512];
-	bool busy = false;
-
-	while (f && !busy && fgets(line, sizeof(line), f)) {
-		unsigned type, state;
-		int at = 0;
-
-		if (sscanf(line, "%*s %*s %*s %*s %x %x %*s %n", &type, &state, &at) == 2)
-			busy = type == 1 && state == 3 && at && line[at];
-	}
-	if (f)
-		fclose(f);
-	return busy;
-}
-
-bool branch_is_busy(const struct box *b, uint16_t port)
-{
-	char path[64];
-
-	if (b->state.status != BOX_RUNNING)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/net/tcp", b->state.pid);
-	if (access(path, R_OK) < 0 || tcp_busy(path, port))
-		return true;
-	snprintf(path, sizeof(path), "/proc/%d/net/tcp6", b->state.pid);
-	if (tcp_busy(path, port))
-		return true;
-	snprintf(path, sizeof(path), "/proc/%d/net/unix", b->state.pid);
-	return unix_busy(path);
 }

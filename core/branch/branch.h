@@ -22,7 +22,7 @@ enum { DETACHED_TTL_S = 24 * 3600, READY_TIMEOUT_S = 120 };
 /* The name under which the data of HEAD is kept; the caller's. */
 char *branch_of_head(const struct git_head *h);
 /* The branch that is checked out in T now, or the one it is pinned to. */
-struct err *branch_of_tree(const struct tree *t, char **ret) MUST_CHECK;
+struct err *branch_of_tree(const struct work_tree *t, char **ret) MUST_CHECK;
 
 struct dbservice_want {
 	const char *name, *image;
@@ -73,12 +73,11 @@ struct err *branch_replace(struct store *st, const char *project, const char *se
 struct err *branch_copy(struct store *st, const struct dbservice *s, const struct fork *f,
 			const struct strv *from, const struct strv *to) MUST_CHECK;
 
+/* Append every volume that is a branch's of whatever project: in use, also when no container says so now. */
+struct err *branch_volumes(struct store *st, struct strv *ret) MUST_CHECK;
 /* Append the branches with data that are neither in git, nor kept, nor checked out. */
 struct err *branch_gone(const struct dbproject *p, struct strv *ret) MUST_CHECK;
 /* Remove what nobody used for its time to live; never what is protected, checked out, running, or the parent's. */
 struct err *branch_expire(struct store *st, const char *project, struct strv *ret_removed) MUST_CHECK;
-
-/* Does anybody talk to the server of a running container, from wherever?  Errors count as yes. */
-bool branch_is_busy(const struct box *b, uint16_t port);
 
 #endif

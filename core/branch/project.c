@@ -302,11 +302,11 @@ struct err *dbproject_ensure_branch(struct store *st, const struct dbproject_dir
 	return dbproject_save(d, p);
 }
 
-struct err *dbproject_ensure_tree(struct store *st, const struct dbproject_dir *d,
-				  struct dbproject *p, const struct git_repo *repo, struct tree **ret)
+struct err *dbproject_ensure_tree(struct store *st, const struct dbproject_dir *d, struct dbproject *p,
+				  const struct git_repo *repo, struct work_tree **ret)
 {
 	_cleanup_close_ int lock = -1;
-	struct tree *t = dbproject_tree(p, repo ? repo->dir : "");
+	struct work_tree *t = dbproject_tree(p, repo ? repo->dir : "");
 	char address[ADDRESS_MAX];
 	struct err *e;
 

@@ -54,7 +54,7 @@ struct branch {
 	int64_t ttl_ms; /* its own, in place of the service's; -1: the service's */
 };
 
-struct tree {
+struct work_tree {
 	char *dir; /* the work tree's git directory */
 	char address[ADDRESS_MAX]; /* the stable one */
 	char *path; /* the work tree itself */
@@ -70,7 +70,7 @@ struct dbproject {
 	size_t n_branches;
 	struct dbservice *services;
 	size_t n_services;
-	struct tree *trees;
+	struct work_tree *trees;
 	size_t n_trees;
 	char *error; /* why a branch that has no data could not be given any last, or NULL */
 };
@@ -83,13 +83,13 @@ struct err *dbproject_from_json(const char *text, size_t len, struct dbproject *
 /* NULL if there is none. */
 struct branch *dbproject_branch(const struct dbproject *p, const char *name);
 struct dbservice *dbproject_service(const struct dbproject *p, const char *name);
-struct tree *dbproject_tree(const struct dbproject *p, const char *dir);
+struct work_tree *dbproject_tree(const struct dbproject *p, const char *dir);
 struct fork *dbservice_fork(const struct dbservice *s, const char *branch);
 struct fork *dbservice_add_fork(struct dbservice *s, const char *branch);
 void dbservice_drop_fork(struct dbservice *s, const char *branch);
 struct dbservice *dbproject_add_service(struct dbproject *p, const char *name);
 void dbproject_drop_service(struct dbproject *p, const char *name);
-struct tree *dbproject_add_tree(struct dbproject *p, const char *dir);
+struct work_tree *dbproject_add_tree(struct dbproject *p, const char *dir);
 /* A branch that no service has a fork of is forgotten. */
 void dbproject_drop_branch(struct dbproject *p, const char *name);
 
@@ -129,6 +129,6 @@ struct err *dbproject_ensure_branch(struct store *st, const struct dbproject_dir
 				    struct dbproject *p, const char *name, struct branch **ret)
 	MUST_CHECK;
 struct err *dbproject_ensure_tree(struct store *st, const struct dbproject_dir *d, struct dbproject *p,
-				  const struct git_repo *repo, struct tree **ret) MUST_CHECK;
+				  const struct git_repo *repo, struct work_tree **ret) MUST_CHECK;
 
 #endif

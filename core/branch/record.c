@@ -45,12 +45,12 @@ static void branch_done(struct branch *b)
 	*b = (struct branch){ 0 };
 }
 
-static void tree_done(struct tree *t)
+static void tree_done(struct work_tree *t)
 {
 	free(t->dir);
 	free(t->path);
 	free(t->pinned);
-	*t = (struct tree){ 0 };
+	*t = (struct work_tree){ 0 };
 }
 
 void dbproject_done(struct dbproject *p)
@@ -86,7 +86,7 @@ struct dbservice *dbproject_service(const struct dbproject *p, const char *name)
 	return NULL;
 }
 
-struct tree *dbproject_tree(const struct dbproject *p, const char *dir)
+struct work_tree *dbproject_tree(const struct dbproject *p, const char *dir)
 {
 	for (size_t i = 0; dir && i < p->n_trees; i++)
 		if (!strcmp(p->trees[i].dir, dir))
@@ -147,7 +147,7 @@ void dbproject_drop_service(struct dbproject *p, const char *name)
 	memmove(s, s + 1, (size_t)(p->services + p->n_services - s) * sizeof(*s));
 }
 
-struct tree *dbproject_add_tree(struct dbproject *p, const char *dir)
+struct work_tree *dbproject_add_tree(struct dbproject *p, const char *dir)
 {
 	p->trees = append(p->trees, p->n_trees, sizeof(*p->trees));
 	p->trees[p->n_trees].dir = xstrdup(dir);
@@ -285,7 +285,7 @@ char *dbproject_to_json(const struct dbproject *p, size_t *ret_len)
 	json_close(&o, ']');
 	json_open(&o, "WorkTrees", '[');
 	for (size_t i = 0; i < p->n_trees; i++) {
-		const struct tree *t = &p->trees[i];
+		const struct work_tree *t = &p->trees[i];
 
 		json_open(&o, NULL, '{');
 		json_put_str(&o, "GitDir", t->dir);
@@ -389,7 +389,7 @@ struct err *dbproject_from_json(const char *text, size_t len, struct dbproject *
 	list = json_get(j, "WorkTrees");
 	for (size_t i = 0; i < json_len(list); i++) {
 		json *t = json_at(list, i);
-		struct tree *to;
+		struct work_tree *to;
 
 		if (!json_str(t, "GitDir"))
 			continue;

@@ -43,6 +43,7 @@
 #include "core/base/loop.h"
 #include "core/base/proc.h"
 #include "core/box/control.h"
+#include "core/box/initcache.h"
 #include "core/box/relay_proc.h"
 #include "core/branch/envfile.h"
 #include "slirp/publish.h"
@@ -433,7 +434,7 @@ NORETURN static void sleeper_main(struct target *t, int result)
 
 	prctl(PR_SET_NAME, "devbox-sleep");
 	e = f ? box_find(t->b->st, f->box, &b) : NULL;
-	if (!e && b && branch_is_busy(b, s->port))
+	if (!e && b && box_is_busy(b, s->port))
 		_exit(send(result, "b", 1, MSG_NOSIGNAL) < 0);
 	if (!e && b && state_is_up(&b->state))
 		e = box_stop(b, -1);
@@ -521,7 +522,7 @@ static struct err *gate_ready(struct source *s, uint32_t events UNUSED)
 	if (fd < 0)
 		return NULL; /* it has gone again; without descriptors it waits for the next event */
 	if (!branch) {
-		const struct tree *t = dbproject_tree(&b->p, g->tree);
+		const struct work_tree *t = dbproject_tree(&b->p, g->tree);
 
 		e = t ? branch_of_tree(t, &branch) : err_new(0, "no such work tree");
 	}
@@ -657,7 +658,7 @@ static struct err *inotify_ready(struct source *s, uint32_t events UNUSED)
 }
 
 /* End what is connected through the address of work tree T with another branch than BRANCH. */
-static void cut_others(struct board *b, const struct tree *t, const char *branch)
+static void cut_others(struct board *b, const struct work_tree *t, const char *branch)
 {
 	for (struct conn *c = b->conns; c; c = c->next)
 		if (str_eq(c->tree, t->dir) && strcmp(c->t->branch, branch) &&
@@ -668,7 +669,7 @@ static void cut_others(struct board *b, const struct tree *t, const char *branch
 static void follow_heads(struct board *b)
 {
 	for (size_t i = 0; i < b->p.n_trees; i++) {
-		const struct tree *t = &b->p.trees[i];
+		const struct work_tree *t = &b->p.trees[i];
 		_cleanup_free_ char *branch = NULL;
 		struct err *e = branch_of_tree(t, &branch);
 

@@ -69,6 +69,7 @@ static struct err *make(const struct work *w, const struct box *replaces, const 
 				  .number = w->step->number,
 				  .underscores = w->en->underscores,
 				  .replaces = replaces,
+				  .renew_volumes = w->en->renew_volumes,
 				  .peer = peer,
 				  .arg = w->en,
 				  .notes = &notes };
@@ -107,7 +108,7 @@ static struct err *recreate(const struct work *w, int out)
 	e = e ?: box_refresh(old);
 	if (!e && state_is_up(&old->state))
 		e = box_stop(old, w->en->stop_timeout_s);
-	e = e ?: box_rm(old, true, false);
+	e = e ?: box_rm(old, true, w->en->renew_volumes);
 	e = e ?: box_rename(b, name_of(w));
 	box_free(b);
 	return e;
@@ -241,6 +242,8 @@ static struct err *run_step(void *arg, int out)
 	case STEP_RENAME:
 		return rename_leftover(w);
 	case STEP_WAIT:
+		if (w->en->wait_timeout_s)
+			alarm(w->en->wait_timeout_s); /* jobs.c knows what its signal means */
 		return await(w);
 	default:
 		return NULL;
@@ -289,8 +292,8 @@ static bool may_run(const struct step *s, const enum progress *at)
 }
 
 /* Start what may run.  *RET_LEFT: steps that are not done. */
-static struct err *start_steps(struct compose *en, const struct plan *plan, enum progress *at,
-			       struct jobs *jobs, size_t *ret_left)
+static struct err *start_steps(struct compose *en, const struct project_plan *plan,
+			       enum progress *at, struct jobs *jobs, size_t *ret_left)
 {
 	struct err *e = NULL;
 	size_t left = 0;
@@ -309,7 +312,7 @@ static struct err *start_steps(struct compose *en, const struct plan *plan, enum
 	return e;
 }
 
-struct err *engine_steps(struct compose *en, const struct plan *plan)
+struct err *engine_steps(struct compose *en, const struct project_plan *plan)
 {
 	_cleanup_free_ enum progress *at = xcalloc(plan->n + 1, sizeof(*at));
 	_cleanup_jobs_ struct jobs jobs = { .limit = en->parallel };

@@ -9,13 +9,15 @@
 #ifndef CORE_COMPOSE_ENGINE_H
 #define CORE_COMPOSE_ENGINE_H
 
+#include "core/compose/imagebuild.h"
 #include "core/compose/plan.h"
 
 enum engine_state { ENGINE_WORKING, ENGINE_DONE, ENGINE_FAILED };
 
 /* What happens to one thing: "Container shop-web-1", "Starting". */
 struct engine_event {
-	const char *subject; /* NULL: TEXT is a sentence for the user */
+	/* NULL: TEXT is a sentence for the user, or, with WORDS, a line that the build of service WORDS writes */
+	const char *subject;
 	const char *words;
 	const char *text; /* further: "12 MB / 30 MB", the line a build writes, an error */
 	enum engine_state state;
@@ -32,7 +34,11 @@ struct compose {
 	int stop_timeout_s; /* -1: each container's own */
 	bool volumes; /* removed containers take their anonymous volumes with them */
 	bool build; /* also what has an image */
-	bool no_build, quiet_pull;
+	bool no_build;
+	bool build_lines; /* what builds write is told as it comes; else only of one that fails, the end of it */
+	struct build_extra build_extra;
+	bool renew_volumes; /* a container that is made again gets new anonymous volumes */
+	unsigned wait_timeout_s; /* of STEP_WAIT; 0: none */
 	bool pull_failures_pass; /* pull --ignore-pull-failures */
 	enum pull_when pull;
 	void (*event)(void *arg, const struct engine_event *ev); /* may be NULL */
@@ -44,7 +50,7 @@ struct compose {
 struct err *engine_images(struct compose *en, const bool *picked, const char **ret_ids) MUST_CHECK;
 /* Networks and volumes that the picked services use.  Errors: an external one is missing. */
 struct err *engine_resources(struct compose *en, const bool *picked) MUST_CHECK;
-struct err *engine_steps(struct compose *en, const struct plan *plan) MUST_CHECK;
+struct err *engine_steps(struct compose *en, const struct project_plan *plan) MUST_CHECK;
 
 /* What `down` does after the containers are gone.  VOLUMES: named ones, into the trash; IMAGES: NULL, "local" or
  * "all". */

@@ -368,7 +368,12 @@ static struct err *read_map(struct reader *r, struct node *map, unsigned depth)
 			/* last: what the map says itself wins, wherever it stands */
 			return merges ? merge_key(r, map, merges) : NULL;
 		}
-		e = read_key(r, &ev, map, &key);
+		e = map->n >= YAML_KEYS_MAX
+			    ? pos_err(&map->pos, "more than %d keys in one mapping", YAML_KEYS_MAX)
+			    : NULL;
+		if (e)
+			yaml_event_delete(&ev);
+		e = e ?: read_key(r, &ev, map, &key);
 		e = e ?: next_event(r, &ev);
 		e = e ?: read_node(r, &ev, depth + 1, &value);
 		if (e)

@@ -13,6 +13,7 @@ enum {
 	YAML_BYTES_MAX = 4 << 20, /* of one file */
 	YAML_NODES_MAX = 200000, /* of one file after aliases were copied: what "billion laughs" meets */
 	YAML_DEPTH_MAX = 64,
+	YAML_KEYS_MAX = 2000, /* of one mapping */
 };
 
 /* FILE is what positions say and must live as long as the arena.  A text may hold several documents: each goes to

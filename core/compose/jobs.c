@@ -1,6 +1,7 @@
 #include "core/compose/jobs.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -78,7 +79,9 @@ static void finish(struct jobs *j, size_t i, struct job_word *ret)
 	ret->kind = 0;
 	ret->id = job->id;
 	ret->error = job->error;
-	if (!ret->error && !e && status)
+	if (!ret->error && !e && status == 128 + SIGALRM)
+		ret->error = err_new(0, "it took too long");
+	else if (!ret->error && !e && status)
 		ret->error =
 			err_new(0, status > 128 ? "it was ended by signal %d" : "it ended with status %d",
 				status > 128 ? status - 128 : status);

@@ -44,7 +44,7 @@ char *arena_str(struct arena *a, const char *s)
 	return s ? arena_strn(a, s, strlen(s)) : NULL;
 }
 
-static char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
+PRINTF(2, 0) static char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 {
 	_cleanup_free_ char *text = xvasprintf(fmt, ap);
 

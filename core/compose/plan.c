@@ -16,14 +16,14 @@ struct planner {
 	struct project *p;
 	const struct actuals *a;
 	const struct plan_opts *o;
-	struct plan plan;
+	struct project_plan plan;
 	struct fate *fate;
 	bool start_only; /* nothing is made or removed */
 };
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
-static size_t add_step(struct plan *plan, enum step_kind kind, const struct service *s,
+static size_t add_step(struct project_plan *plan, enum step_kind kind, const struct service *s,
 		       unsigned number, struct actual *old)
 {
 	plan->v = xgrow(plan->v, plan->n, &plan->cap, sizeof(*plan->v));
@@ -31,7 +31,7 @@ static size_t add_step(struct plan *plan, enum step_kind kind, const struct serv
 	return plan->n++;
 }
 
-static void wait_for(struct plan *plan, size_t step, long before)
+static void wait_for(struct project_plan *plan, size_t step, long before)
 {
 	struct step *s = &plan->v[step];
 
@@ -44,12 +44,12 @@ static void wait_for(struct plan *plan, size_t step, long before)
 	s->after[s->n_after++] = (size_t)before;
 }
 
-void plan_done(struct plan *plan)
+void project_plan_done(struct project_plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++)
 		free(plan->v[i].after);
 	free(plan->v);
-	*plan = (struct plan){ 0 };
+	*plan = (struct project_plan){ 0 };
 }
 
 /* --- which services --------------------------------------------------------------------------- */
@@ -310,7 +310,7 @@ static void plan_orphans(struct planner *pl)
 	}
 }
 
-static struct err *plan_all(struct planner *pl, bool *picked, struct plan *ret)
+static struct err *plan_all(struct planner *pl, bool *picked, struct project_plan *ret)
 {
 	struct project *p = pl->p;
 	_cleanup_free_ bool *seen = xcalloc(p->n_services + 1, sizeof(*seen));
@@ -333,22 +333,22 @@ static struct err *plan_all(struct planner *pl, bool *picked, struct plan *ret)
 	}
 	free(pl->fate);
 	if (e)
-		plan_done(&pl->plan);
+		project_plan_done(&pl->plan);
 	else
 		*ret = pl->plan;
 	return e;
 }
 
-struct err *plan_up(struct project *p, const struct actuals *a, const struct plan_opts *o,
-		    bool *picked, struct plan *ret)
+struct err *project_plan_up(struct project *p, const struct actuals *a, const struct plan_opts *o,
+			    bool *picked, struct project_plan *ret)
 {
 	struct planner pl = { .p = p, .a = a, .o = o };
 
 	return plan_all(&pl, picked, ret);
 }
 
-struct err *plan_start(struct project *p, const struct actuals *a, const struct plan_opts *o,
-		       struct plan *ret)
+struct err *project_plan_start(struct project *p, const struct actuals *a,
+			       const struct plan_opts *o, struct project_plan *ret)
 {
 	struct planner pl = { .p = p, .a = a, .o = o, .start_only = true };
 
@@ -381,10 +381,10 @@ static bool depends_on(const struct project *p, const struct actual *c, const ch
 	return false;
 }
 
-void plan_down(const struct project *p, const struct actuals *a, const struct strv *services,
-	       bool remove, bool orphans, bool oneoff, struct plan *ret)
+void project_plan_down(const struct project *p, const struct actuals *a, const struct strv *services,
+		       bool remove, bool orphans, bool oneoff, struct project_plan *ret)
 {
-	struct plan plan = { 0 };
+	struct project_plan plan = { 0 };
 	_cleanup_free_ long *last = xcalloc(a->n + 1, sizeof(*last)); /* the step that ends container I */
 
 	for (size_t i = 0; i < a->n; i++) {

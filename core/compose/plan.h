@@ -35,12 +35,12 @@ struct step {
 	size_t n_after, after_cap;
 };
 
-struct plan {
+struct project_plan {
 	struct step *v;
 	size_t n, cap;
 };
-void plan_done(struct plan *plan);
-#define _cleanup_plan_ _cleanup_(plan_done)
+void project_plan_done(struct project_plan *plan);
+#define _cleanup_project_plan_ _cleanup_(project_plan_done)
 
 struct plan_opts {
 	/* Services to act on, with NO_DEPS only these; empty: all that are enabled. */
@@ -58,15 +58,15 @@ struct plan_opts {
 };
 
 /* What `up` does.  PICKED, if not NULL, has room for a bool for every service of P: whether it is acted on. */
-struct err *plan_up(struct project *p, const struct actuals *a, const struct plan_opts *o,
-		    bool *picked, struct plan *ret) MUST_CHECK;
+struct err *project_plan_up(struct project *p, const struct actuals *a, const struct plan_opts *o,
+			    bool *picked, struct project_plan *ret) MUST_CHECK;
 /* Stop (and with REMOVE remove) the containers of the services (all if empty), dependents first.  ORPHANS: those of
  * services that P does not have, too.  P may be NULL: the containers' depends_on labels tell the order.  ONEOFF: also
  * those of `run`. */
-void plan_down(const struct project *p, const struct actuals *a, const struct strv *services,
-	       bool remove, bool orphans, bool oneoff, struct plan *ret);
+void project_plan_down(const struct project *p, const struct actuals *a, const struct strv *services,
+		       bool remove, bool orphans, bool oneoff, struct project_plan *ret);
 /* Start what is stopped, in order; nothing is made. */
-struct err *plan_start(struct project *p, const struct actuals *a, const struct plan_opts *o,
-		       struct plan *ret) MUST_CHECK;
+struct err *project_plan_start(struct project *p, const struct actuals *a,
+			       const struct plan_opts *o, struct project_plan *ret) MUST_CHECK;
 
 #endif

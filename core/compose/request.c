@@ -268,7 +268,6 @@ static struct err *tmpfs(const struct maker *m, const struct node *n, const char
 static struct err *one_mount(const struct maker *m, const struct node *n)
 {
 	const char *type = node_str(n, "type"), *target = node_str(n, "target");
-	_cleanup_free_ char *clean = NULL;
 	struct mount_spec *to;
 	struct err *e = NULL;
 
@@ -418,7 +417,7 @@ static struct err *mounts(const struct maker *m)
 			return BAD(n, "volumes_from: service \"%s\" has no container", service);
 		strv_addf(&m->req->volumes_from, "%s%s", name, mode ?: "");
 	}
-	if (!e && m->o->replaces)
+	if (!e && m->o->replaces && !m->o->renew_volumes)
 		keep_volumes(m);
 	return e;
 }

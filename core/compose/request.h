@@ -38,6 +38,7 @@ struct request_opts {
 	const struct image *image;
 	/* The container that this one replaces: its anonymous volumes are kept. */
 	const struct box *replaces;
+	bool renew_volumes; /* they are not */
 	/* Containers of the services that links, volumes_from and network_mode name. */
 	const char *(*peer)(void *arg, const char *service, unsigned number); /* name or NULL */
 	void *arg;

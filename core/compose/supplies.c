@@ -11,8 +11,10 @@
 
 /* --- images ----------------------------------------------------------------------------------- */
 
-/* What a job tells: how far a pull is, the line a build writes. */
-enum { PROGRESS = 'p' };
+/* What a job tells: how far it is, the line a build writes. */
+enum { PROGRESS = 'p', LINE = 'l' };
+
+enum { KEPT_BYTES = 8192 };
 
 enum need { NEED_NOTHING, NEED_PULL, NEED_BUILD };
 
@@ -22,6 +24,8 @@ struct supply {
 	const char *image;
 	enum need need;
 	int out;
+	struct str line; /* in the job: the beginning of a line */
+	struct str kept; /* in the starter: what a build wrote last */
 };
 
 static bool is_there(const struct compose *en, const char *image)
@@ -86,12 +90,50 @@ static struct err *pull(struct supply *su)
 	return e;
 }
 
+static void tell_line(struct supply *su)
+{
+	if (su->line.len)
+		jobs_tell(su->out, LINE, su->line.s);
+	str_done(&su->line);
+}
+
+static void on_build(void *arg, const struct build_event *ev)
+{
+	struct supply *su = arg;
+
+	if (ev->kind == BUILD_START || ev->kind == BUILD_CACHED) {
+		tell_line(su);
+		jobs_tell(su->out, PROGRESS, ev->name);
+		str_addf(&su->line, "%s%s", ev->kind == BUILD_CACHED ? "CACHED " : "", ev->name);
+		tell_line(su);
+	}
+	if (ev->kind == BUILD_NOTE) {
+		tell_line(su);
+		jobs_tell(su->out, LINE, ev->data);
+	}
+	for (size_t i = 0; ev->kind == BUILD_LOG && i < ev->len; i++) {
+		if (ev->data[i] != '\n' && ev->data[i] != '\r')
+			str_addc(&su->line, ev->data[i]);
+		if (ev->data[i] == '\n' || su->line.len >= JOB_TEXT_MAX)
+			tell_line(su);
+	}
+}
+
+static struct err *build(struct supply *su)
+{
+	struct err *e = service_build(su->en->p, su->s, su->en->st, su->image, &su->en->build_extra,
+				      on_build, su);
+
+	tell_line(su);
+	return e;
+}
+
 static struct err *supply_one(void *arg, int out)
 {
 	struct supply *su = arg;
 
 	su->out = out;
-	return pull(su);
+	return su->need == NEED_BUILD ? build(su) : pull(su);
 }
 
 /* Services with the same image are served by one job. */
@@ -119,21 +161,66 @@ static void tell_supply(const struct compose *en, const struct supply *su, enum 
 		en->event(en->arg, &ev);
 }
 
+static void line_of(struct compose *en, struct supply *su, const char *text)
+{
+	struct engine_event ev = { .words = su->s->name, .text = text };
+
+	if (en->build_lines && en->event)
+		en->event(en->arg, &ev);
+	if (en->build_lines)
+		return;
+	str_addf(&su->kept, "%s\n", text);
+	if (su->kept.len > 2 * KEPT_BYTES) {
+		const char *from = strchr(su->kept.s + su->kept.len - KEPT_BYTES, '\n');
+		char *rest = xstrdup(from ? from + 1 : "");
+
+		str_done(&su->kept);
+		str_add(&su->kept, rest);
+		free(rest);
+	}
+}
+
+/* The end of what a failed build wrote. */
+static void tell_kept(struct compose *en, const struct supply *su)
+{
+	for (const char *s = su->kept.s; s && *s;) {
+		_cleanup_free_ char *one = xstrndup(s, strcspn(s, "\n"));
+		struct engine_event ev = { .words = su->s->name, .text = one };
+
+		if (en->event)
+			en->event(en->arg, &ev);
+		s += strlen(one) + (s[strlen(one)] == '\n');
+	}
+}
+
+/* A build that starts from another service's image waits for it. */
+static bool must_wait(const struct supply *all, const bool *over, size_t n, size_t i)
+{
+	for (size_t k = 0; k < n; k++)
+		if (k != i && all[k].need == NEED_BUILD && !over[k] &&
+		    builds_on(all[i].s, all[k].s->name))
+			return true;
+	return false;
+}
+
 static struct err *fetch(struct compose *en, struct supply *all, size_t n)
 {
 	_cleanup_jobs_ struct jobs jobs = { .limit = en->parallel };
+	_cleanup_free_ bool *begun = xcalloc(n + 1, sizeof(*begun)),
+			    *over = xcalloc(n + 1, sizeof(*over));
 	struct err *errors = NULL;
-	size_t next = 0;
 
 	for (;;) {
 		struct job_word word;
 		struct err *e = NULL;
 
-		for (; next < n && !errors && !jobs_full(&jobs); next++)
-			if (all[next].need && is_first(all, next)) {
-				tell_supply(en, &all[next], ENGINE_WORKING, NULL);
-				errors = jobs_start(&jobs, next, supply_one, &all[next]);
-			}
+		for (size_t i = 0; i < n && !errors && !jobs_full(&jobs); i++) {
+			if (begun[i] || !all[i].need || !is_first(all, i) || must_wait(all, over, n, i))
+				continue;
+			begun[i] = true;
+			tell_supply(en, &all[i], ENGINE_WORKING, NULL);
+			errors = jobs_start(&jobs, i, supply_one, &all[i]);
+		}
 		if (!jobs.n)
 			return errors;
 		e = jobs_next(&jobs, -1, &word);
@@ -141,8 +228,13 @@ static struct err *fetch(struct compose *en, struct supply *all, size_t n)
 			return err_also(errors, e);
 		if (word.kind == PROGRESS)
 			tell_supply(en, &all[word.id], ENGINE_WORKING, word.text);
+		if (word.kind == LINE)
+			line_of(en, &all[word.id], word.text);
 		if (word.kind)
 			continue;
+		over[word.id] = true;
+		if (word.error)
+			tell_kept(en, &all[word.id]);
 		tell_supply(en, &all[word.id], word.error ? ENGINE_FAILED : ENGINE_DONE, NULL);
 		if (word.error && en->pull_failures_pass) {
 			_cleanup_free_ char *line = err_line(word.error);
@@ -171,6 +263,8 @@ struct err *engine_images(struct compose *en, const bool *picked, const char **r
 		e = decide(en, all[i].s, all[i].image, &all[i].need);
 	}
 	e = e ?: fetch(en, all, p->n_services);
+	for (size_t i = 0; i < p->n_services; i++)
+		str_done(&all[i].kept);
 	for (size_t i = 0; i < p->n_services && !e; i++) {
 		struct image *img = NULL;
 

@@ -291,7 +291,8 @@ static struct err *make_root(struct store *st, struct job *j)
 /* Its process goes on above the new top; DIR is locked for it.  *RET_ALONE: there is none, after all. */
 static struct err *seal_mounted(struct store *st, const struct job *j, int dir)
 {
-	_cleanup_close_ int conn = -1, held = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+	_cleanup_close_ UNUSED int held = fcntl(dir, F_DUPFD_CLOEXEC, 3); /* the lock, until we return */
+	_cleanup_close_ int conn = -1;
 	struct err *e = cow_connect(st->cow, j->volume, &conn);
 
 	if (e || conn < 0)

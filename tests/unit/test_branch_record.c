@@ -53,7 +53,7 @@ static void test_record(void)
 	_cleanup_free_ char *text = NULL, *again = NULL;
 	struct dbservice *s = dbproject_add_service(&p, "mysql");
 	struct fork *f;
-	struct tree *t;
+	struct work_tree *t;
 	size_t len;
 
 	p.common = xstrdup("/home/u/shop/.git");

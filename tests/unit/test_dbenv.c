@@ -125,6 +125,11 @@ static void test_texts(void)
 		{ "redis", ENV_DOTENV,
 		  "REDIS_HOST=127.0.0.1\nREDIS_PORT=3306\nREDIS_PASSWORD=pw\n"
 		  "REDIS_URL=redis://:pw@127.0.0.1:3306/0\n" },
+		{ "mysql", ENV_RAILS,
+		  "development:\n  adapter: mysql2\n  host: \"127.0.0.1\"\n  port: 3306\n  database: \"app\"\n"
+		  "  username: \"ann\"\n  password: \"pw\"\n" },
+		{ "redis", ENV_NODE,
+		  "module.exports = {\n  url: \"redis://:pw@127.0.0.1:3306/0\",\n};\n" },
 		{ "redis", ENV_LARAVEL, "REDIS_HOST=127.0.0.1\nREDIS_PASSWORD=pw\nREDIS_PORT=3306\n" },
 		{ "redis", ENV_DJANGO,
 		  "CACHES = {\n    'default': {\n        'BACKEND': 'django.core.cache.backends.redis.RedisCache',\n"

@@ -251,6 +251,38 @@ static void test_dns(void)
 	ok(!frame_to_dns(frame, len, &addrs, 53, head, &data, &data_len), "not at another address");
 }
 
+/* What a frame is, and the answer that says "nobody there". */
+static void test_refuse(bool v6)
+{
+	uint8_t frame[200], out[FRAME_REFUSAL_MAX];
+	const uint8_t *dst = v6 ? ip6_out : out4;
+	size_t ip_len = v6 ? 40 : 20, len = make(frame, v6, IPPROTO_TCP, dst, 0), n;
+	struct frame_info f;
+
+	memcpy(frame, "\2\0\0\0\0\1\2\0\0\0\0\2", 12);
+	ok(frame_look(frame, len, &f) && f.v6 == v6 && f.proto == IPPROTO_TCP && f.has_ports &&
+		   f.port == 80 && !memcmp(f.dst, dst, v6 ? 16 : 4),
+	   "a SYN is seen");
+	n = frame_refuse(frame, len, out);
+	is_int(n, 14 + ip_len + 20, "a reset");
+	ok(!memcmp(out, frame + 6, 6) && !memcmp(out + 6, frame, 6), "to where it came from");
+	ok(!memcmp(out + 14 + (v6 ? 8 : 12), dst, v6 ? 16 : 4), "from where it went");
+	ok(!memcmp(out + 14 + ip_len, "\0\x50\x9c\x40\0\0\0\0\0\0\0\2\x50\x14", 14),
+	   "it acknowledges the SYN");
+	ok(l4_sum_ok(out, n), "its checksum is right");
+	memcpy(frame, out, 14);
+	is_int(frame_refuse(out, n, frame), 0, "a reset is not answered");
+
+	len = make(frame, v6, IPPROTO_UDP, dst, 20);
+	ok(frame_look(frame, len, &f) && f.proto == IPPROTO_UDP && f.port == 53, "a datagram is seen");
+	n = frame_refuse(frame, len, out);
+	is_int(n, 14 + ip_len + 8 + ip_len + 8, "a message of ICMP");
+	ok(out[14 + ip_len] == (v6 ? 1 : 3) && out[15 + ip_len] == (v6 ? 4 : 3), "port unreachable");
+	ok(!memcmp(out + 14 + ip_len + 8, frame + 14, ip_len + 8), "it quotes the datagram");
+	ok(v6 ? l4_sum_ok(out, n) : slow_sum(out + 34, n - 34, 0) == 0xffff, "its checksum is right");
+	ok(!frame_look(frame, 20, &f) && !frame_refuse(frame, 20, out), "half a frame is none");
+}
+
 int main(void)
 {
 	net_addrs_default(&addrs);
@@ -258,5 +290,7 @@ int main(void)
 	test_up();
 	test_refused();
 	test_down();
+	test_refuse(false);
+	test_refuse(true);
 	return done_testing();
 }

@@ -1,0 +1,54 @@
+# tests/e2e/compose_logs.sh -- logs with prefixes; up in the foreground: Ctrl-C, the end of a container, its exit code
+. "$(dirname "$0")/../lib/e2e.sh"
+
+run devbox pull -q busybox; expect_status 0
+e2e_as tee compose.yaml >/dev/null <<'END'
+name: l
+services:
+  one:
+    image: busybox
+    command: sh -c 'trap "echo bye; exit 3" TERM; echo first; echo err >&2; sleep 1000 & wait'
+  second:
+    image: busybox
+    command: sh -c 'sleep 0.2; echo later; exit ${CODE:-0}'
+END
+run devbox compose up -d;	expect_status 0
+logged() { [[ $(e2e_as devbox compose logs) == *later* ]]; }
+eventually 5 logged
+run devbox compose logs
+expect_stdout 'one-1     | first
+one-1     | err
+second-1  | later'
+run devbox compose logs --no-log-prefix --tail 1 second;	expect_stdout later
+run devbox compose logs -t second;	expect_stdout 'second-1  | 20??-??-??T*Z later'
+start tail devbox compose logs -f --no-color one
+seen() { grep -q err "$tail_out"; }
+eventually 5 seen
+run devbox compose stop;	expect_status 0
+finish tail;	expect_status 0; expect_stdout_has 'one-1  | bye'
+pty devbox compose logs second <<'END'
+END
+expect_stdout_has $'\033[[]3?msecond-1  | \033[[]0mlater'
+
+# in the foreground: only what is new, until Ctrl-C
+start up devbox compose up
+follows() { grep -q 'second-1 exited with code 0' "$up_out" && grep -q 'one-1     | first' "$up_out"; }
+eventually 10 follows
+[ "$(grep -c 'first' "$up_out")" = 1 ] || fail 'old lines are shown again'
+kill -INT "$up_pid"
+finish up;	expect_status 130
+expect_stderr_has 'Gracefully stopping...'
+expect_stderr_has 'Container l-one-1  Stopped'
+run devbox compose ps -q;	expect_stdout ''
+
+# the end of one ends all
+run env CODE=7 devbox compose up --abort-on-container-exit;	expect_status 7
+expect_stderr_has 'Container l-one-1  Stopped'
+run env CODE=7 devbox compose up --exit-code-from one;		expect_status 3
+run env CODE=7 devbox compose up --abort-on-container-failure --no-log-prefix;	expect_status 7
+expect_stdout_has 'later'
+run devbox compose up -d --exit-code-from one;	expect_status 1
+expect_stderr_has 'cannot be used with --detach'
+run devbox compose wait second;	expect_status 1
+run devbox compose down -v;	expect_status 0
+expect_no_leftovers
