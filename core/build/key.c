@@ -42,7 +42,7 @@ static struct err *hash_tree(struct build_plan *p, struct context *c, const char
 	struct err *e = NULL;
 
 	if (c->root < 0)
-		return err_new(ENOENT, "\"%s\" was not found: there is no build context", path);
+		return err_new(0, "\"%s\" was not found: there is no build context", path);
 	if (!c->fp)
 		e = fingerprints_load(p->st, c->path, &c->fp);
 	e = e ?: tree_add(tree, c->root, path, &o);

@@ -194,8 +194,8 @@ struct err *copy_eval(struct build_plan *p, struct stage *s, const struct instr 
 /* open.c: the contexts, the Dockerfile, secrets and agents, as the caller. */
 struct err *build_plan_open(struct build_plan *p) MUST_CHECK;
 void build_plan_close(struct build_plan *p);
-/* remote.c: is CONTEXT a URL, or git's name for a repository?  Then fill a context from it: a repository (by the program
- * git), a tar, or (*RET_TEXT, the caller's) a Dockerfile alone. */
+/* remote.c: is CONTEXT a URL, or git's name for a repository?  Then fill a context from it: a repository (by the
+ * program git), a tar, or (*RET_TEXT, the caller's) a Dockerfile alone. */
 bool remote_is(const char *context);
 struct err *remote_open(struct build_plan *p, const char *url, struct context *c, char **ret_text)
 	MUST_CHECK;
