@@ -81,14 +81,9 @@ void worker_note(struct worker *w, const struct step *t, const char *text)
 	err_free(tell(w, WIRE_NOTE, t, 0, text, len < WIRE_DATA_MAX ? len : WIRE_DATA_MAX)); /* for people only */
 }
 
-struct log_arg {
-	struct worker *w;
-	struct step *t;
-};
-
 void worker_log(void *arg, bool is_stderr, const char *data, size_t len)
 {
-	struct log_arg *a = arg;
+	struct worker_log *a = arg;
 
 	if (tell(a->w, WIRE_LOG, a->t, is_stderr ? 2 : 1, data, len))
 		_exit(1); /* the builder is gone */
@@ -181,7 +176,7 @@ struct err *worker_next_file(void *arg, size_t i UNUSED, int *ret_fd)
 
 /* -- mounts ------------------------------------------------------------------------------------------------------ */
 
-static struct err *make_dirs(struct worker *w, const char *name)
+struct err *worker_make_dirs(struct worker *w, const char *name)
 {
 	static const char *const parts[] = { "upper", "work", "root" };
 	_cleanup_close_ int dir = -1;
@@ -204,7 +199,7 @@ struct err *worker_mount(struct worker *w, const char *name, const struct strv *
 	struct rootfs_binds binds = { .store = -1 };
 	struct err *e;
 
-	e = make_dirs(w, name);
+	e = worker_make_dirs(w, name);
 	e = e ?: fd_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0, &binds.store);
 	e = e ?: rootfs_mount_files(&cfg, &binds, false, ret_root);
 	/* it goes to the layers' directory for short paths */
