@@ -150,6 +150,8 @@ DF
 start b devbox build ctx
 eventually 10 grep -q 'RUN touch' "$b_err"
 kill -KILL "$b_pid"; finish b
+gone() { ! "$lib/world" _leftovers | grep '^process'; }
+eventually 10 gone
 file Dockerfile <<'DF'
 FROM busybox
 RUN echo kept > /kept
