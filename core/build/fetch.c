@@ -32,7 +32,7 @@ static struct err *get(struct fetch *f)
 	const char *host = strstr(f->url, "://") + 3;
 	_cleanup_free_ char *name = xstrndup(host, strcspn(host, "/?#"));
 	struct registry_config cfg = { 0 };
-	struct http_req req = { .url = f->url, .sink = sink, .arg = f };
+	struct http_req req = { .method = "GET", .url = f->url, .sink = sink, .arg = f };
 	struct http_resp resp;
 	struct http *h;
 	struct err *e;

@@ -120,13 +120,13 @@ static struct err *find_file(struct build_plan *p)
 {
 	static const char *const names[] = { "Dockerfile", "dockerfile", "Containerfile" };
 	const struct build_request *req = p->req;
+	const char *text = req->dockerfile_text ?: p->remote_text;
 	int root = p->contexts[0]->root;
 	bool found;
 	struct err *e;
 
-	if (req->dockerfile_text) {
-		e = dockerfile_parse(req->dockerfile_text, strlen(req->dockerfile_text),
-				     "Dockerfile", &p->file);
+	if (text) {
+		e = dockerfile_parse(text, strlen(text), "Dockerfile", &p->file);
 		return e ?: read_ignore(p, root, ".dockerignore", ".dockerignore", &found);
 	}
 	if (req->dockerfile) {
