@@ -51,6 +51,11 @@ struct actual **session_meant(struct session *s, const struct strv *services, bo
 /* Carry out PLAN, then read again what is there. */
 struct err *session_run(struct session *s, const struct project_plan *plan) MUST_CHECK;
 
+/* Images, networks, volumes, containers of SERVICES: everything up to "started", as the options of the verb say.
+ * SCALES: "web=3".  PICKED has room for all services: those that were acted on. */
+struct err *compose_bring_up(struct session *s, const struct strv *services,
+			     const struct strv *scales, bool *picked) MUST_CHECK;
+
 /* Show what the containers of SERVICES write, until they have all ended: cmd/composelogs.c */
 struct log_opts {
 	bool follow, timestamps, no_color, no_prefix;
@@ -70,6 +75,8 @@ extern const struct verb verb_compose_config, verb_compose_create, verb_compose_
 	verb_compose_pause, verb_compose_port, verb_compose_ps, verb_compose_pull,
 	verb_compose_restart, verb_compose_rm, verb_compose_scale, verb_compose_start,
 	verb_compose_stop, verb_compose_unpause, verb_compose_up, verb_compose_build,
-	verb_compose_exec, verb_compose_run, verb_compose_version, verb_compose_wait, verb_compose_top;
+	verb_compose_attach, verb_compose_cp, verb_compose_events, verb_compose_exec,
+	verb_compose_push, verb_compose_run, verb_compose_stats, verb_compose_top,
+	verb_compose_version, verb_compose_wait;
 
 #endif

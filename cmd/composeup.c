@@ -173,9 +173,8 @@ static struct err *images_quietly(struct session *s, const bool *picked, const c
 	return e;
 }
 
-/* Images, networks, volumes, containers: everything up to "started".  PICKED has room for all services. */
-static struct err *bring_up(struct session *s, const struct strv *services,
-			    const struct strv *scales, bool *picked)
+struct err *compose_bring_up(struct session *s, const struct strv *services,
+			     const struct strv *scales, bool *picked)
 {
 	struct project *p = s->p;
 	_cleanup_free_ const char **images = xcalloc(p->n_services + 1, sizeof(*images));
@@ -283,7 +282,7 @@ static struct err *up(struct call *c, int argc, char **argv)
 		return e;
 	tell_orphans(&s);
 	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
-	e = bring_up(&s, &services, &opt_scale, picked);
+	e = compose_bring_up(&s, &services, &opt_scale, picked);
 	if (e || opt_detach || opt_wait || opt_no_start)
 		return e;
 	return watch_over(c, &s, picked, since_ns);
@@ -313,7 +312,7 @@ static struct err *create(UNUSED struct call *c, int argc, char **argv)
 		return e;
 	opt_no_start = true;
 	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
-	return bring_up(&s, &services, &opt_scale, picked);
+	return compose_bring_up(&s, &services, &opt_scale, picked);
 }
 
 const struct verb verb_compose_create = {
@@ -346,7 +345,7 @@ static struct err *scale(UNUSED struct call *c, int argc, char **argv)
 	}
 	opt_no_recreate = true;
 	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
-	return bring_up(&s, &services, &scales, picked);
+	return compose_bring_up(&s, &services, &scales, picked);
 }
 
 const struct verb verb_compose_scale = {

@@ -19,7 +19,7 @@
 
 static bool opt_archive, opt_follow, opt_quiet;
 
-static const struct opt opts[] = {
+const struct opt cp_opts[] = {
 	{ 'a', "archive", NULL, "Archive mode (copy all uid/gid information)", OPT_BOOL,
 	  &opt_archive, NULL },
 	{ 'L', "follow-link", NULL, "Always follow symbol link in SRC_PATH", OPT_BOOL, &opt_follow, NULL },
@@ -301,7 +301,7 @@ const struct verb verb_cp = {
 	.args = "CONTAINER:SRC_PATH DEST_PATH|-  or  SRC_PATH|- CONTAINER:DEST_PATH",
 	.min_args = 2,
 	.max_args = 2,
-	.opts = opts,
+	.opts = cp_opts,
 	.summary = "Copy files/folders between a container and the local filesystem",
 	.more = "Use '-' as the source to read a tar archive from stdin and extract it to a directory\n"
 		"destination in a container, and as the destination to stream a tar archive of a\n"

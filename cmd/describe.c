@@ -609,12 +609,16 @@ static void put_image_config(const struct image *img, struct json_out *o)
 
 void describe_image(const struct image *img, struct image *const *all, size_t n_all, struct json_out *o)
 {
+	json *steps = json_get(img->config, "history");
+
 	json_open(o, NULL, '{');
 	json_put_str(o, "Id", img->id);
 	put_names(img, all, n_all, o);
 	json_put_str(o, "Parent", "");
-	put(o, "Comment", json_str(img->config, "comment"));
-	put_time(o, "Created", img->created_ns);
+	put(o, "Comment",
+	    json_str(img->config, "comment")
+		    ?: json_str(json_at(steps, json_len(steps) - 1), "comment"));
+	put(o, "Created", json_str(img->config, "created") ?: NEVER);
 	put(o, "DockerVersion", json_str(img->config, "docker_version"));
 	put(o, "Author", json_str(img->config, "author"));
 	put_image_config(img, o);
@@ -630,6 +634,9 @@ void describe_image(const struct image *img, struct image *const *all, size_t n_
 	json_open(o, "RootFS", '{');
 	json_put_str(o, "Type", "layers");
 	put_list(o, "Layers", &img->diff_ids, 0);
+	json_close(o, '}');
+	json_open(o, "Metadata", '{');
+	json_put_str(o, "LastTagTime", NEVER);
 	json_close(o, '}');
 	json_close(o, '}');
 }

@@ -232,11 +232,18 @@ static struct err *events(UNUSED struct call *c, UNUSED int argc, UNUSED char **
 	return e;
 }
 
+struct err *events_show(struct call *c, const struct strv *filters, const char *format)
+{
+	strv_copy(&opt_filters, filters);
+	opt_format = format ?: opt_format;
+	return events(c, 0, NULL);
+}
+
 const struct verb verb_events = {
 	.name = "events",
 	.args = "",
 	.opts = opts,
-	.summary = "Get real time events of containers, images and volumes",
+	.summary = "Get real time events of containers, images, networks and volumes",
 	.more = "The last megabyte of events is kept for --since.",
 	.run = events,
 };

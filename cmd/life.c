@@ -172,7 +172,7 @@ static struct err *wait_verb(UNUSED struct call *c, int argc, char **argv)
 static bool opt_attach, opt_interactive, opt_no_stdin, opt_sig_proxy = true;
 static const char *opt_detach_keys;
 
-static const struct opt attach_opts[] = {
+const struct opt attach_opts[] = {
 	{ 0, "detach-keys", "string", "Override the key sequence for detaching a container",
 	  OPT_CALL, &opt_detach_keys, set_detach_keys },
 	{ 0, "no-stdin", NULL, "Do not attach STDIN", OPT_BOOL, &opt_no_stdin, NULL },

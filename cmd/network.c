@@ -44,7 +44,8 @@ static const struct opt create_opts[] = {
 	{ 0, "ipv4", NULL, NULL, OPT_BOOL, &opt_ipv4, NULL },
 	{ 0, "ipv6", NULL, "Enable IPv6 networking", OPT_BOOL, &req.ipv6, NULL },
 	{ 0, "label", NULL, "Set metadata on a network", OPT_CALL, &req.labels, add_label },
-	{ 'o', "opt", NULL, NULL, OPT_LIST, &req.options, NULL },
+	{ 'o', "opt", NULL, "Set driver specific options: com.docker.network.driver.mtu=1500",
+	  OPT_LIST, &req.options, NULL },
 	{ 0, "subnet", NULL, "Subnet in CIDR format that represents a network segment", OPT_LIST,
 	  &req.subnets, NULL },
 	{ 0 },
@@ -280,7 +281,8 @@ static struct err *rm(UNUSED struct call *c, int argc, char **argv)
 	return all;
 }
 
-struct err *networks_prune(struct store *st, const struct strv *filters, struct strv *removed)
+struct err *networks_prune(struct store *st, const struct strv *filters, int64_t until_ns,
+			   struct strv *removed)
 {
 	struct network *all = NULL;
 	struct box **boxes = NULL;
@@ -289,8 +291,8 @@ struct err *networks_prune(struct store *st, const struct strv *filters, struct 
 
 	e = e ?: box_list(st, &boxes, &n_boxes);
 	for (size_t i = 0; i < n; i++) {
-		if (!e && !network_is_predefined(all[i].name) &&
-		    !is_used(&all[i], boxes, n_boxes) && filters_labels(filters, &all[i].labels)) {
+		if (!e && !network_is_predefined(all[i].name) && !is_used(&all[i], boxes, n_boxes) &&
+		    all[i].created_ns < until_ns && filters_labels(filters, &all[i].labels)) {
 			e = network_remove(st, &all[i]);
 			if (!e)
 				strv_add(removed, all[i].name);
@@ -303,17 +305,21 @@ struct err *networks_prune(struct store *st, const struct strv *filters, struct 
 }
 
 static const struct opt prune_opts[] = {
-	{ 0, "filter", "filter", "Provide filter values: label", OPT_LIST, &opt_filters, NULL },
+	{ 0, "filter", "filter", "Provide filter values: label, label!, until", OPT_LIST,
+	  &opt_filters, NULL },
 	{ 'f', "force", NULL, "Do not prompt for confirmation", OPT_BOOL, &opt_force, NULL },
 	{ 0 },
 };
 
 static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
 {
-	static const char *const known[] = { "label", NULL };
+	static const char *const known[] = { "label", "label!", "until", NULL };
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_strv_ struct strv removed = { 0 };
 	struct err *e = filters_check(&opt_filters, known);
+	int64_t until_ns = INT64_MAX;
+
+	e = e ?: filters_until(&opt_filters, &until_ns);
 
 	if (e)
 		return e;
@@ -323,7 +329,7 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 			return NULL;
 	}
 	e = store_open(&st);
-	e = e ?: networks_prune(st, &opt_filters, &removed);
+	e = e ?: networks_prune(st, &opt_filters, until_ns, &removed);
 	if (removed.n)
 		puts("Deleted Networks:");
 	for (size_t i = 0; i < removed.n; i++)

@@ -4,8 +4,9 @@
 
 #include "core/store/dirs.h"
 
-/* Remove the networks that no container is on and that pass the label FILTERS.  Their names are appended to REMOVED. */
-struct err *networks_prune(struct store *st, const struct strv *filters, struct strv *removed)
-	MUST_CHECK;
+/* Remove the networks that no container is on, that pass the label FILTERS and were made before UNTIL_NS (INT64_MAX:
+ * whenever).  Their names are appended to REMOVED. */
+struct err *networks_prune(struct store *st, const struct strv *filters, int64_t until_ns,
+			   struct strv *removed) MUST_CHECK;
 
 #endif

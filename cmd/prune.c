@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cmd/filter.h"
+#include "cmd/network.h"
 #include "cmd/verb.h"
 #include "cmd/volume.h"
 #include "cmd/ui/human.h"
@@ -134,6 +135,15 @@ static struct err *prune_images(struct store *st, uint64_t *freed)
 	return e;
 }
 
+static struct err *prune_networks(struct store *st)
+{
+	_cleanup_strv_ struct strv removed = { 0 };
+	struct err *e = networks_prune(st, &opt_filters, until_ns, &removed);
+
+	print_removed("Deleted Networks:", &removed);
+	return e;
+}
+
 static void print_total(uint64_t freed)
 {
 	_cleanup_str_ struct str s = { 0 };
@@ -160,7 +170,8 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 	if (e)
 		return e;
 	warning = xasprintf(
-		":\n  - all stopped containers\n%s  - %s\n  - what interrupted commands left behind\n",
+		":\n  - all stopped containers\n  - all networks not used by at least one container\n"
+		"%s  - %s\n  - what interrupted commands left behind\n",
 		opt_volumes ? "  - all anonymous volumes not used by at least one container\n" : "",
 		opt_all ? "all images without at least one container associated to them"
 			: "all dangling images");
@@ -171,6 +182,7 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 		return e;
 	store_sweep(st);
 	e = prune_boxes(st, &freed);
+	e = err_also(e, prune_networks(st));
 	if (opt_volumes)
 		e = err_also(e, prune_volumes(st, &freed));
 	e = err_also(e, prune_images(st, &freed));
@@ -215,7 +227,7 @@ const struct verb verb_prune = {
 	.name = "prune",
 	.args = "",
 	.opts = opts,
-	.summary = "Remove stopped containers, unused images and leftovers",
+	.summary = "Remove stopped containers, unused networks, images and leftovers",
 	.run = prune,
 };
 const struct verb verb_container_prune = {

@@ -1,4 +1,4 @@
-/* cmd/pull.c -- devbox pull [--platform P] [-q] IMAGE */
+/* cmd/pull.c -- devbox pull [-a] [--platform P] [-q] IMAGE */
 #include "cmd/pull.h"
 
 #include <stdio.h>
@@ -6,11 +6,14 @@
 #include "cmd/ui/progress.h"
 #include "cmd/verb.h"
 #include "registry/pull.h"
+#include "registry/query.h"
 
-static bool opt_quiet;
+static bool opt_all, opt_quiet;
 static const char *opt_platform;
 
 static const struct opt opts[] = {
+	{ 'a', "all-tags", NULL, "Download all tagged images in the repository", OPT_BOOL, &opt_all,
+	  NULL },
 	{ 0, "platform", NULL, "Pull for another platform, such as linux/arm64", OPT_STR,
 	  &opt_platform, NULL },
 	{ 'q', "quiet", NULL, "Suppress verbose output", OPT_BOOL, &opt_quiet, NULL },
@@ -118,12 +121,42 @@ struct err *image_get_shown(struct store *st, const char *name, const char *plat
 	return e ?: image_find(st, name, ret);
 }
 
+/* One that has no image for this platform does not spare the others. */
+static struct err *pull_all(struct store *st, const char *name)
+{
+	_cleanup_strv_ struct strv tags = { 0 };
+	struct image_ref ref;
+	struct err *all;
+
+	if (names_tag(name))
+		return err_new(0, "tag can't be used with --all-tags/-a");
+	all = image_ref_parse(name, &ref);
+	if (all)
+		return err_wrap(all, "%s", name);
+	all = err_wrap(query_tags(&ref, &tags), "listing the tags of %s", name);
+	for (size_t i = 0; i < tags.n; i++) {
+		_cleanup_free_ char *one = xasprintf("%s/%s:%s", ref.host, ref.repo, tags.v[i]),
+				    *full = NULL;
+		struct err *e = pull_shown(st, one, opt_platform, opt_quiet, STDOUT_FILENO, &full);
+
+		if (!e)
+			puts(full);
+		all = err_also(all, e);
+	}
+	if (!all && !tags.n)
+		all = err_new(0, "%s has no tags", name);
+	image_ref_done(&ref);
+	return all;
+}
+
 static struct err *pull(UNUSED struct call *c, UNUSED int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_free_ char *ref = NULL;
 	struct err *e = store_open(&st);
 
+	if (!e && opt_all)
+		return pull_all(st, argv[0]);
 	if (!e && !opt_quiet && !names_tag(argv[0]))
 		puts("Using default tag: latest");
 	e = e ?: pull_shown(st, argv[0], opt_platform, opt_quiet, STDOUT_FILENO, &ref);

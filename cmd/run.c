@@ -666,6 +666,7 @@ static struct err *run(struct call *c, int argc, char **argv)
 	bool made_up = false;
 	struct err *e = check_flags();
 
+	req.starts = true;
 	e = e ?: store_open(&st);
 	e = e ?: make_box(st, argc, argv, &b, &made_up);
 	if (!e && opt_wait && !b->spec.recipe) {

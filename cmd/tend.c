@@ -49,7 +49,7 @@ enum { SAMPLE_MS = 1000 };
 static bool opt_all, opt_no_stream, opt_no_trunc;
 static const char *opt_format;
 
-static const struct opt stats_opts[] = {
+const struct opt stats_opts[] = {
 	{ 'a', "all", NULL, "Show all containers (default shows just running)", OPT_BOOL, &opt_all, NULL },
 	{ 0, "format", "string",
 	  "Format output using a custom template:\n'table', 'table TEMPLATE', 'json' or a Go template",
@@ -122,6 +122,8 @@ static struct err *add_stats(struct list *l, const struct sample *s)
 
 	sysinfo(&si);
 	total = (double)si.totalram * si.mem_unit;
+	if (spec->limits.memory && (double)spec->limits.memory < total)
+		total = (double)spec->limits.memory;
 	if (s->now_ms > s->first_ms && s->now.cpu_ticks > s->first.cpu_ticks)
 		cpu = (double)(s->now.cpu_ticks - s->first.cpu_ticks) /
 		      (double)sysconf(_SC_CLK_TCK) * 1e5 / (double)(s->now_ms - s->first_ms);

@@ -46,6 +46,11 @@ struct err *set_detach_keys(const char *value, void *to) MUST_CHECK;
 /* A connection that becomes readable when the container has ended; -1 if it does not run. */
 struct err *watch_end(struct box *b, int *ret_conn) MUST_CHECK;
 
+/* Options of verbs that other groups have too, with names of another kind in place of containers' ones. */
+extern const struct opt attach_opts[], cp_opts[], stats_opts[];
+/* `events` with these filters, until it is interrupted. */
+struct err *events_show(struct call *c, const struct strv *filters, const char *format) MUST_CHECK;
+
 /* Ask on the terminal; "y" is yes, anything else and the end of input are no. */
 bool confirm(const char *question);
 /* The image ids of all containers, for image_remove() and image_prune(). */
@@ -75,15 +80,16 @@ extern const struct verb verb_context_inspect, verb_context_ls, verb_context_sho
 extern const struct verb verb_build, verb_builder_prune;
 extern const struct verb verb_events, verb_pause, verb_system_df, verb_rename, verb_stats, verb_top,
 	verb_unpause;
-extern const struct verb verb_db_cache, verb_db_create, verb_db_diff_size, verb_db_hook,
+extern const struct verb verb_db_cache, verb_db_create, verb_db_import, verb_db_snapshot, verb_db_diff_size, verb_db_hook,
 	verb_db_hosts, verb_db_ls, verb_db_prune, verb_db_protect, verb_db_rename, verb_db_reset,
 	verb_db_rm, verb_db_sleep, verb_db_stop, verb_db_switch, verb_db_up, verb_db_url;
 extern const struct verb verb_attach, verb_commit, verb_container_inspect, verb_container_prune,
 	verb_cp, verb_create, verb_diff, verb_doctor, verb_env, verb_exec, verb_export, verb_import,
 	verb_image_inspect, verb_image_prune, verb_images, verb_info, verb_inspect, verb_kill,
-	verb_load, verb_login, verb_logout, verb_logs, verb_port, verb_prune, verb_ps, verb_pull,
-	verb_push, verb_restart, verb_resume, verb_rm, verb_rmi, verb_run, verb_save, verb_start,
-	verb_stop, verb_tag, verb_update, verb_version, verb_volume_create, verb_volume_inspect,
-	verb_volume_ls, verb_volume_prune, verb_volume_rm, verb_wait;
+	verb_history, verb_load, verb_login, verb_logout, verb_logs, verb_port, verb_prune, verb_ps,
+	verb_pull, verb_push, verb_restart, verb_resume, verb_rm, verb_rmi, verb_run, verb_save,
+	verb_search, verb_manifest_inspect, verb_start, verb_stop, verb_tag, verb_update,
+	verb_version, verb_volume_create, verb_volume_inspect, verb_volume_ls, verb_volume_prune,
+	verb_volume_rm, verb_wait;
 
 #endif

@@ -48,12 +48,14 @@ static const struct entry {
 	{ "", "env", &verb_env },
 	{ "", "pull", &verb_pull },
 	{ "", "push", &verb_push },
+	{ "", "search", &verb_search },
 	{ "", "save", &verb_save },
 	{ "", "load", &verb_load },
 	{ "", "login", &verb_login },
 	{ "", "logout", &verb_logout },
 	{ "", "build", &verb_build },
 	{ "", "images", &verb_images },
+	{ "", "history", &verb_history },
 	{ "", "tag", &verb_tag },
 	{ "", "rmi", &verb_rmi },
 	{ "", "prune", &verb_prune },
@@ -70,10 +72,15 @@ static const struct entry {
 	{ "buildx", "build", &verb_build },
 	{ "buildx", "prune", &verb_builder_prune },
 
+	{ "compose", "attach", &verb_compose_attach },
+	{ "compose", "build", &verb_compose_build },
 	{ "compose", "config", &verb_compose_config },
 	{ "compose", "convert", &verb_compose_config },
+	{ "compose", "cp", &verb_compose_cp },
 	{ "compose", "create", &verb_compose_create },
 	{ "compose", "down", &verb_compose_down },
+	{ "compose", "events", &verb_compose_events },
+	{ "compose", "exec", &verb_compose_exec },
 	{ "compose", "images", &verb_compose_images },
 	{ "compose", "kill", &verb_compose_kill },
 	{ "compose", "logs", &verb_compose_logs },
@@ -82,11 +89,15 @@ static const struct entry {
 	{ "compose", "port", &verb_compose_port },
 	{ "compose", "ps", &verb_compose_ps },
 	{ "compose", "pull", &verb_compose_pull },
+	{ "compose", "push", &verb_compose_push },
 	{ "compose", "restart", &verb_compose_restart },
 	{ "compose", "rm", &verb_compose_rm },
+	{ "compose", "run", &verb_compose_run },
 	{ "compose", "scale", &verb_compose_scale },
 	{ "compose", "start", &verb_compose_start },
+	{ "compose", "stats", &verb_compose_stats },
 	{ "compose", "stop", &verb_compose_stop },
+	{ "compose", "top", &verb_compose_top },
 	{ "compose", "unpause", &verb_compose_unpause },
 	{ "compose", "up", &verb_compose_up },
 	{ "compose", "version", &verb_compose_version },
@@ -137,6 +148,8 @@ static const struct entry {
 	{ "db", "prune", &verb_db_prune },
 	{ "db", "url", &verb_db_url },
 	{ "db", "create", &verb_db_create },
+	{ "db", "import", &verb_db_import },
+	{ "db", "snapshot", &verb_db_snapshot },
 	{ "db", "rename", &verb_db_rename },
 	{ "db", "protect", &verb_db_protect },
 	{ "db", "diff-size", &verb_db_diff_size },
@@ -147,6 +160,7 @@ static const struct entry {
 	{ "db", "hook", &verb_db_hook },
 
 	{ "image", "build", &verb_build },
+	{ "image", "history", &verb_history },
 	{ "image", "import", &verb_import },
 	{ "image", "inspect", &verb_image_inspect },
 	{ "image", "load", &verb_load },
@@ -159,6 +173,8 @@ static const struct entry {
 	{ "image", "remove", &verb_rmi },
 	{ "image", "save", &verb_save },
 	{ "image", "tag", &verb_tag },
+
+	{ "manifest", "inspect", &verb_manifest_inspect },
 
 	{ "network", "connect", &verb_network_connect },
 	{ "network", "create", &verb_network_create },
@@ -203,6 +219,7 @@ static const struct {
 	{ "context", "Tell which engine is used: always this one", NULL },
 	{ "db", "Manage databases that follow git's branches", NULL },
 	{ "image", "Manage images", NULL },
+	{ "manifest", "Look at the manifests of images", NULL },
 	{ "network", "Manage networks", NULL },
 	{ "system", "Manage devbox", NULL },
 	{ "snapshot", "Manage snapshots of volumes", NULL },
@@ -506,7 +523,9 @@ static bool enters_container(const struct entry *en)
 	const struct verb *v = en->verb;
 
 	return !strcmp(en->group, "db") || v == &verb_resume || v == &verb_run ||
-	       v == &verb_start || v == &verb_restart || v == &verb_exec;
+	       v == &verb_start || v == &verb_restart || v == &verb_exec ||
+	       v == &verb_compose_exec || v == &verb_compose_restart || v == &verb_compose_run ||
+	       v == &verb_compose_scale || v == &verb_compose_start || v == &verb_compose_up;
 }
 
 /* WORDS: what stands behind the group's name in ARGV. */

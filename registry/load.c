@@ -19,15 +19,13 @@
 #include "registry/fetch.h"
 #include "registry/index.h"
 #include "registry/manifest.h"
+#include "registry/pack.h"
 #include "registry/put.h"
 #include "registry/spool.h"
-#include "registry/squeeze.h"
 
 enum { READ_SIZE = 256 << 10, NESTING_MAX = 3, RESULT_MAX_BYTES = 16 << 20 };
 
-#define MANIFEST_TYPE_OCI "application/vnd.oci.image.manifest.v1+json"
-#define CONFIG_TYPE_OCI "application/vnd.oci.image.config.v1+json"
-#define LAYER_TYPE_OCI "application/vnd.oci.image.layer.v1.tar"
+#define PLAIN_LAYER_TYPE "application/vnd.oci.image.layer.v1.tar"
 #define RESULT "result"
 
 /* An image that is in the store but for its entry. */
@@ -256,36 +254,24 @@ static struct err *load_oci(struct load *l)
 
 /* --- Docker's older form ------------------------------------------------------------------------ */
 
-struct pack {
-	struct sha256 *sha;
-	int fd;
-	int64_t size;
-};
-
-static struct err *write_packed(void *arg, const void *data, size_t len)
-{
-	struct pack *p = arg;
-
-	sha256_add(p->sha, data, len);
-	p->size += (int64_t)len;
-	return fd_write_all(p->fd, "a layer", data, len);
-}
-
-static struct err *squeeze_file(int from, struct pack *p)
+static struct err *pack_file(int from, int to, struct packed *ret)
 {
 	_cleanup_free_ char *buf = xmalloc(READ_SIZE);
-	struct squeeze *z = squeeze_new(write_packed, p);
+	char diff_id[DIGEST_LEN + 1];
+	struct pack *p = pack_new(to);
+	uint64_t size = 0;
 	struct err *e = NULL;
 	ssize_t n;
 
 	while (!e && (n = read(from, buf, READ_SIZE)) != 0) {
 		if (n > 0)
-			e = squeeze_feed(z, buf, (size_t)n);
+			e = pack_add(p, buf, (size_t)n);
 		else if (errno != EINTR)
 			e = err_new(errno, "reading a layer");
 	}
-	e = e ?: squeeze_end(z);
-	squeeze_free(z);
+	e = e ?: pack_end(p, diff_id, ret->digest, &size);
+	ret->size = (int64_t)size;
+	pack_free(p);
 	return e;
 }
 
@@ -294,20 +280,13 @@ static struct err *pack_layer(struct load *l, const struct spool_file *f, int fr
 {
 	struct packed *packed = &l->packed[f->number];
 	_cleanup_free_ char *name = xasprintf("packed.%u", f->number);
-	struct pack p = { .fd = -1 };
+	_cleanup_close_ int to = -1;
 	struct err *e;
 
 	if (packed->done)
 		return NULL;
-	e = fd_open(l->stage, name, O_WRONLY | O_CREAT | O_EXCL, 0644, &p.fd);
-	if (e)
-		return e;
-	p.sha = sha256_new();
-	e = squeeze_file(from, &p);
-	sha256_text(p.sha, packed->digest);
-	sha256_free(p.sha);
-	close(p.fd);
-	packed->size = p.size;
+	e = fd_open(l->stage, name, O_WRONLY | O_CREAT | O_EXCL, 0644, &to);
+	e = e ?: pack_file(from, to, packed);
 	e = e ?: move_blob(l, name, packed->digest);
 	packed->done = !e;
 	return e;
@@ -342,7 +321,7 @@ static struct err *take_layer(struct load *l, const char *path, struct descripto
 	if (e)
 		return e;
 	*ret = (struct descriptor){
-		.media_type = xasprintf(LAYER_TYPE_OCI "%s", suffix),
+		.media_type = xasprintf(PLAIN_LAYER_TYPE "%s", suffix),
 		.digest = xstrdup(plain ? l->packed[f->number].digest : f->digest),
 		.size = plain ? l->packed[f->number].size : (int64_t)f->size,
 	};
@@ -393,8 +372,8 @@ static struct err *docker_image(struct load *l, const struct archive_image *img,
 	e = e ?: move_file(l, f);
 	if (e)
 		return e;
-	m.media_type = xstrdup(MANIFEST_TYPE_OCI);
-	m.config = (struct descriptor){ xstrdup(CONFIG_TYPE_OCI), xstrdup(f->digest), (int64_t)f->size };
+	m.media_type = xstrdup(MANIFEST_TYPE);
+	m.config = (struct descriptor){ xstrdup(CONFIG_TYPE), xstrdup(f->digest), (int64_t)f->size };
 	m.layers = xcalloc(img->layers.n + 1, sizeof(*m.layers));
 	for (size_t i = 0; !e && i < img->layers.n; i++, m.n_layers += !e)
 		e = take_layer(l, img->layers.v[i], &m.layers[i]);

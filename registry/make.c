@@ -202,7 +202,7 @@ struct make {
 static struct err *make_blob(struct make *k)
 {
 	_cleanup_close_ int out = -1;
-	struct pack *p = NULL;
+	struct pack *p;
 	struct err *e;
 	ssize_t n;
 
@@ -211,12 +211,14 @@ static struct err *make_blob(struct make *k)
 		e = err_new(errno, "giving the blob its owner");
 	if (!e && lseek(k->m->tar, 0, SEEK_SET) < 0)
 		e = err_new(errno, "rewinding the layer");
+	if (e)
+		return e;
 	p = pack_new(out);
 	while (!e && (n = read(k->m->tar, k->buf, BUF)) != 0) {
-		if (n < 0)
-			e = errno == EINTR ? NULL : err_new(errno, "reading the layer");
-		else
+		if (n > 0)
 			e = pack_add(p, k->buf, (size_t)n);
+		else if (errno != EINTR)
+			e = err_new(errno, "reading the layer");
 	}
 	e = e ?: pack_end(p, k->diff_id, k->blob, &k->blob_size);
 	pack_free(p);

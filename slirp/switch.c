@@ -253,11 +253,32 @@ static void to_group(struct switch_port *from, struct virtio_net_hdr *vh, uint8_
 		way_out(from, vh, frame, len); /* the stack may be meant: neighbour discovery */
 }
 
+/* A container does not say that another's address, or the gateway's, is its own.  (Further addresses that nobody has,
+ * as those which servers hand over to each other, it may have.) */
+static bool is_false_claim(const struct switch_port *from, const uint8_t *frame, size_t len)
+{
+	const struct net_addrs *a = &from->sw->cfg.addrs;
+	const struct switch_port *holder;
+	struct ether_arp arp;
+	struct in_addr ip;
+
+	if (frame[12] != ETH_P_ARP >> 8 || frame[13] != (ETH_P_ARP & 0xff))
+		return false;
+	if (len < ETH_HLEN + sizeof(arp))
+		return true;
+	memcpy(&arp, frame + ETH_HLEN, sizeof(arp));
+	memcpy(&ip, arp.arp_spa, sizeof(ip));
+	holder = by_ip(from->sw, ip);
+	return (holder && holder != from) || ip.s_addr == a->gateway.s_addr ||
+	       ip.s_addr == a->dns.s_addr || memcmp(arp.arp_sha, from->mac, NET_MAC_LEN) != 0;
+}
+
 static void take(struct switch_port *from, struct virtio_net_hdr *vh, uint8_t *frame, size_t len)
 {
 	struct switch_port *to;
 
-	if (len < ETH_HLEN || memcmp(frame + NET_MAC_LEN, from->mac, NET_MAC_LEN) != 0)
+	if (len < ETH_HLEN || memcmp(frame + NET_MAC_LEN, from->mac, NET_MAC_LEN) != 0 ||
+	    is_false_claim(from, frame, len))
 		return;
 	if (len > LARGE_FRAME)
 		from->sw->large = true;

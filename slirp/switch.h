@@ -7,7 +7,7 @@
  *   - the gateway's address: ping; the host's loopback for containers with host_loopback, or a published port of a
  *     container of this network; the rest is refused (TCP reset, port unreachable)
  *   - the world, unless the network is INTERNAL
- * A container sends with its own hardware address only.
+ * A container sends with its own hardware address only, and does not answer for another's IPv4 address.
  * Source: linux/virtio_net.h, RFC 826 (ARP). */
 #ifndef SLIRP_SWITCH_H
 #define SLIRP_SWITCH_H

@@ -242,12 +242,17 @@ static struct err *check_filter(const struct spec *s)
 	return s->seccomp ? security_filter(s, &filter, &len) : NULL;
 }
 
+static void free_box(struct box **b)
+{
+	box_free(*b);
+}
+
 struct err *box_create(struct store *st, const struct run_request *req, const struct image *img,
 		       struct box **ret)
 {
 	struct box *b = xcalloc(1, sizeof(*b));
 	_cleanup_free_ char *stage = NULL, *text = NULL;
-	struct state created = { .status = BOX_CREATED };
+	struct state created = { .status = BOX_CREATED, .starting = req->starts };
 	struct run_request full = *req;
 	_cleanup_close_ int lock = -1; /* only to make the file */
 	struct err *e = NULL;
@@ -258,6 +263,11 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 	full.inherited = (struct mounts){ 0 };
 	if (req->name)
 		e = name_check(req->name);
+	if (req->name && !e && faccessat(st->names, req->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		_cleanup_(free_box) struct box *old = NULL;
+
+		err_free(box_find(st, req->name, &old)); /* what nobody starts any more gives its name free */
+	}
 	strv_copy(&full.volumes_from, &req->volumes_from);
 	e = e ?: inherit_mounts(st, &full);
 	e = e ?: spec_resolve(&full, img, &b->spec);
@@ -303,7 +313,8 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 		box_free(b);
 		return e;
 	}
-	flock(b->dir, LOCK_UN); /* it is no staging directory any more */
+	if (!req->starts)
+		flock(b->dir, LOCK_UN); /* it is no staging directory any more */
 	b->state = created;
 	box_event(st, &b->spec, "create", NULL);
 	*ret = b;
@@ -356,6 +367,11 @@ static struct err *correct_state(struct box *b)
 	_cleanup_close_ int lock = -1;
 	struct err *e;
 
+	/* "run --rm" was killed between making and starting it */
+	if (b->state.status == BOX_CREATED && b->state.starting && b->spec.auto_remove &&
+	    flock(b->dir, LOCK_EX | LOCK_NB) == 0)
+		return box_erase(b->st, &b->spec, true)
+			       ?: err_new(0, "No such container: %s", b->spec.name);
 	if (!state_is_up(&b->state) || lock_is_held(b->dir, "lock"))
 		return NULL;
 	e = lock_try_existing(b->dir, "lock", &lock);

@@ -38,6 +38,7 @@ struct state {
 	int64_t started_ns, finished_ns; /* 0: never */
 	char *error; /* why it did not start, or was killed, or NULL */
 	unsigned restart_count; /* by its policy, since the user's start */
+	bool starting; /* made by `run`, which starts it next; it holds the directory's flock(2) until then */
 	bool user_stopped; /* stopped or killed on purpose: "devbox resume" leaves it */
 	bool ready; /* the recipe's server answered */
 	bool oom_killed; /* the last run went above its memory limit */

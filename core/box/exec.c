@@ -24,6 +24,7 @@
 #include "core/box/box.h"
 #include "core/box/caps.h"
 #include "core/box/launch.h"
+#include "core/box/links.h"
 #include "core/box/procs.h"
 #include "core/box/rootfs.h"
 #include "core/box/security.h"
@@ -38,6 +39,7 @@ struct exec {
 	struct box *b;
 	const struct exec_request *req;
 	const int *stdio; /* the caller's */
+	struct strv links; /* settings that come of the container's links */
 	int pidfd; /* of init */
 	int sync; /* the child's end */
 	int child[3]; /* its streams, -1 with a terminal */
@@ -91,7 +93,9 @@ NORETURN static void command_main(const struct exec *x)
 	if (e)
 		fail(x->sync, e);
 	l.seccomp = filter;
-	strv_copy(&l.env, &s->env);
+	strv_copy(&l.env, &x->links);
+	for (size_t i = 0; i < s->env.n; i++)
+		strv_env_set(&l.env, s->env.v[i]);
 	if (!strv_env(&l.env, "HOSTNAME"))
 		strv_addf(&l.env, "HOSTNAME=%s", s->hostname);
 	if (x->req->tty && !strv_env(&l.env, "TERM"))
@@ -444,6 +448,7 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 	if (box_is_paused(b))
 		return err_new(0, "container %s is paused, unpause the container before exec",
 			       b->spec.id);
+	err_free(links_env(b, &x.links)); /* one that has ended meanwhile is left out */
 	e = box_init_pidfd(b, &x.pidfd);
 	e = e ?: start(&x);
 	if (!e)
@@ -467,5 +472,6 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 	}
 	if (x.cmd >= 0)
 		close(x.cmd);
+	strv_done(&x.links);
 	return e;
 }

@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 
 #include "core/base/fd.h"
+#include "core/box/scope.h"
 #include "core/ns/userns.h"
 
 enum { FILE_MAX = 1 << 20 };
@@ -377,7 +378,7 @@ static void check_dns(struct checks *c)
 
 static void check_cgroups(struct checks *c)
 {
-	_cleanup_free_ char *own = slurp("/proc/self/cgroup"), *path = NULL;
+	_cleanup_free_ char *own = slurp("/proc/self/cgroup"), *path = NULL, *manager = scope_manager();
 	const char *group = own ? strstr(own, "0::/") : NULL;
 
 	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) < 0 || !group) {
@@ -388,6 +389,9 @@ static void check_cgroups(struct checks *c)
 	if (access(path, W_OK) == 0)
 		add(c, "cgroups", CHECK_OK, xstrdup("v2, this session's group is delegated to you"),
 		    NULL);
+	else if (manager)
+		add(c, "cgroups", CHECK_OK,
+		    xstrdup("v2, systemd gives each container with limits a scope of its own"), NULL);
 	else
 		add(c, "cgroups", CHECK_OK,
 		    xstrdup("v2, not delegated to you; devbox does not need it"), NULL);

@@ -84,8 +84,9 @@ void links_find(const struct box *b, struct links *ret)
 	}
 }
 
-/* ALIAS_PORT=tcp://172.17.0.2:3306 and so on, for each exposed port; ALIAS_PORT alone is the lowest one. */
-static void port_env(const char *prefix, const char *ip, const struct strv *exposed, struct strv *env)
+/* ALIAS_PORT=tcp://172.17.0.2:3306 and so on, for each exposed port; ALIAS_PORT alone is the LOWEST one, if wanted. */
+static void port_env(const char *prefix, const char *ip, const struct strv *exposed, bool lowest,
+		     struct strv *env)
 {
 	for (size_t i = 0; i < exposed->n; i++) {
 		const char *port = exposed->v[i], *slash = strchr(port, '/');
@@ -95,7 +96,7 @@ static void port_env(const char *prefix, const char *ip, const struct strv *expo
 
 		for (char *c = upper; *c; c++)
 			*c = (char)toupper((unsigned char)*c);
-		if (i == 0)
+		if (i == 0 && lowest)
 			strv_addf(env, "%s_PORT=%s://%s:%.*s", prefix, proto, ip, len, port);
 		strv_addf(env, "%s_PORT_%.*s_%s=%s://%s:%.*s", prefix, len, port, upper, proto, ip,
 			  len, port);
@@ -105,7 +106,10 @@ static void port_env(const char *prefix, const char *ip, const struct strv *expo
 	}
 }
 
-static void link_env(const struct box *b, const struct box *other, const char *alias, struct strv *env)
+/* On the DEFAULT network all that Docker sets; on one of the user's own, where Docker sets nothing, what old files need
+ * of a compose project's links.  There ALIAS_PORT alone is left out: today's programs read REDIS_PORT as a number. */
+static void link_env(const struct box *b, const struct box *other, const char *alias,
+		     bool by_default, struct strv *env)
 {
 	_cleanup_free_ char *prefix = xstrdup(alias);
 	struct in_addr ip = address(b, other);
@@ -114,8 +118,9 @@ static void link_env(const struct box *b, const struct box *other, const char *a
 	for (char *c = prefix; *c; c++)
 		*c = isalnum((unsigned char)*c) ? (char)toupper((unsigned char)*c) : '_';
 	inet_ntop(AF_INET, &ip, text, sizeof(text));
-	strv_addf(env, "%s_NAME=/%s/%s", prefix, b->spec.name, alias);
-	port_env(prefix, text, &other->spec.exposed, env);
+	if (by_default)
+		strv_addf(env, "%s_NAME=/%s/%s", prefix, b->spec.name, alias);
+	port_env(prefix, text, &other->spec.exposed, by_default, env);
 	for (size_t i = 0; i < other->spec.env.n; i++) {
 		const char *entry = other->spec.env.v[i];
 
@@ -129,7 +134,7 @@ struct err *links_env(const struct box *b, struct strv *env)
 	bool by_default = net_wants_find(&b->spec.nets, NETWORK_DEFAULT) != NULL;
 	struct err *e = NULL;
 
-	for (size_t i = 0; i < b->spec.links.n && by_default && !e; i++) {
+	for (size_t i = 0; i < b->spec.links.n && !e; i++) {
 		char id[ID_LEN + 1];
 		const char *alias = split(b->spec.links.v[i], id);
 		struct box *other = NULL;
@@ -137,12 +142,12 @@ struct err *links_env(const struct box *b, struct strv *env)
 		if (!alias)
 			continue;
 		e = box_find(b->st, id, &other);
-		if (!e && other->state.status != BOX_RUNNING)
+		if (!e && other->state.status != BOX_RUNNING && by_default)
 			e = err_hint(err_new(0, "Cannot link to a non running container: /%s AS /%s/%s",
 					     other->spec.name, b->spec.name, alias),
 				     "start it first");
-		if (!e)
-			link_env(b, other, alias, env);
+		if (!e && other->state.status == BOX_RUNNING)
+			link_env(b, other, alias, by_default, env);
 		box_free(other);
 	}
 	return e;

@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "core/base/fd.h"
@@ -439,13 +440,31 @@ static void close_files(struct logreader *r)
 		close(r->files[--r->n_files]);
 }
 
+/* Which of the files NAME.1, NAME.2, ... there are: one look at the directory instead of a try for each. */
+static void list_files(struct logreader *r, bool there[LOG_FILES_MAX])
+{
+	_cleanup_dir_ DIR *d = NULL;
+	struct dirent *de;
+	int dup = openat(r->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	d = dup < 0 ? NULL : fdopendir(dup);
+	for (unsigned i = 0; i < LOG_FILES_MAX; i++)
+		there[i] = !d || !i; /* if it cannot be told: try all of them */
+	while (d && (de = readdir(d)) != NULL) {
+		const char *rest = str_after(de->d_name, r->name);
+		unsigned long n = rest && *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
+
+		if (n < LOG_FILES_MAX)
+			there[n] = true;
+	}
+}
+
 /* The descriptors of all files from the newest to the oldest; a file that was moved between two
- * looks comes once.  Stops at
- * the file UNTIL (-1: none), which is not among them. */
+ * looks comes once.  Stops at the file UNTIL (-1: none), which is not among them. */
 static struct err *look_for_files(struct logreader *r, int until)
 {
 	struct stat seen = { 0 }, st, last = { 0 };
-	bool have_last = false;
+	bool have_last = false, there[LOG_FILES_MAX] = { true };
 
 	if (until >= 0 && fstat(until, &last) == 0)
 		have_last = true;
@@ -454,6 +473,10 @@ static struct err *look_for_files(struct logreader *r, int until)
 		_cleanup_close_ int fd = -1;
 		struct err *e;
 
+		if (i == 1) /* after the newest was opened: a later rotation is noticed by open_files() */
+			list_files(r, there);
+		if (!there[i])
+			continue;
 		file_name(r->name, i, path);
 		e = fd_open(r->dir, path, O_RDONLY | O_NOFOLLOW, 0, &fd);
 		if (err_is(e, ENOENT) && i) { /* a gap that a crash left ends nothing */

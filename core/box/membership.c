@@ -20,6 +20,8 @@ enum {
 	BUSY_MS = 2, /* somebody else holds the lock: he is about to listen, or to end */
 	FAILED_MS = 1000, /* a network's process that ended so soon is not made again at once */
 	LEAVE_MS = 1000,
+	MTU_MIN = 1280, /* IPv6's least */
+	MTU_MAX = 65520,
 };
 
 static struct err *set_mac(const struct net_want *want, struct net_addrs *a)
@@ -38,6 +40,16 @@ static struct err *want_lease(const struct net_want *want, struct lease *ret)
 	if (want->ip6 && *want->ip6 && inet_pton(AF_INET6, want->ip6, &ret->ip6) != 1)
 		return err_new(0, "invalid IPv6 address: %s", want->ip6);
 	return NULL;
+}
+
+/* Docker's option of the network. */
+static uint16_t mtu_of(const struct network *n)
+{
+	const char *text = strv_env(&n->options, "com.docker.network.driver.mtu");
+	uint64_t mtu = NET_MTU;
+
+	err_free(text ? str_to_u64(text, MTU_MIN, MTU_MAX, &mtu) : NULL); /* nonsense: the usual one */
+	return (uint16_t)mtu;
 }
 
 struct err *membership_prepare(struct store *st, const char *id, const struct net_want *want,
@@ -63,7 +75,7 @@ struct err *membership_prepare(struct store *st, const char *id, const struct ne
 			.gateway6 = m->net.gateway6,
 			.prefix = m->net.subnet.prefix,
 			.prefix6 = m->net.subnet6.prefix,
-			.mtu = NET_MTU,
+			.mtu = mtu_of(&m->net),
 		};
 		e = set_mac(want, &m->addrs);
 	}

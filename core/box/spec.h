@@ -145,6 +145,7 @@ struct run_request {
 	const char *workdir, *user, *hostname, *name;
 	bool tty, open_stdin, auto_remove, use_init, read_only, publish_all;
 	unsigned attach;
+	bool starts; /* it is started right after: with --rm and nobody left to do that, it goes again */
 	enum net_mode net;
 	struct net_wants nets; /* none: the default network; wishes about addresses apply to that then */
 	struct strv links; /* --link: "CONTAINER[:ALIAS]" */

@@ -142,6 +142,7 @@ struct err *state_write(int box_dir, const struct state *s, bool sync)
 	json_put_int(&o, "finished_ns", s->finished_ns);
 	json_put_str(&o, "error", s->error);
 	json_put_int(&o, "restart_count", s->restart_count);
+	json_put_bool(&o, "starting", s->starting);
 	json_put_bool(&o, "user_stopped", s->user_stopped);
 	json_put_bool(&o, "ready", s->ready);
 	json_put_bool(&o, "oom_killed", s->oom_killed);
@@ -211,6 +212,7 @@ struct err *state_read(int box_dir, struct state *ret)
 	s.finished_ns = json_int(j, "finished_ns", 0);
 	s.error = xstrdup(json_str(j, "error"));
 	s.restart_count = (unsigned)json_int(j, "restart_count", 0);
+	s.starting = json_bool(j, "starting", false);
 	s.user_stopped = json_bool(j, "user_stopped", false);
 	s.ready = json_bool(j, "ready", false);
 	s.oom_killed = json_bool(j, "oom_killed", false);

@@ -299,8 +299,8 @@ static struct err *make_box(struct store *st, const struct dbproject *p, struct 
 	return e;
 }
 
-/* New volumes that will be forked sooner or later: quickly then.  What the init cache has put into them is sealed, and
- * kept as the snapshot "initial"; empty ones are made ready. */
+/* New volumes that will be forked sooner or later: quickly then.  What the init cache has put into them is
+ * sealed, and kept as the snapshot "initial"; empty ones are made ready. */
 static struct err *make_forkable(struct store *st, const struct fork *f, bool filled)
 {
 	_cleanup_strv_ struct strv to = { 0 };

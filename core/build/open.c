@@ -199,10 +199,11 @@ static struct err *read_agent(struct build_plan *p, const char *text)
 	if (!realpath(path, real))
 		return err_new(errno, "--ssh %s", text);
 	p->agents = xrealloc(p->agents, (p->n_agents + 1) * sizeof(*p->agents));
-	p->agents[p->n_agents++] =
-		(struct agent){ eq ? xstrndup(text, (size_t)(eq - text)) : xstrdup(text),
-				xstrdup(real) };
-	return NULL;
+	p->agents[p->n_agents] =
+		(struct agent){ .id = eq ? xstrndup(text, (size_t)(eq - text)) : xstrdup(text),
+				.path = xstrdup(real),
+				.stage_fd = -1 };
+	return agent_share(p, &p->agents[p->n_agents++]);
 }
 
 struct err *build_plan_open(struct build_plan *p)
@@ -257,10 +258,8 @@ void build_plan_close(struct build_plan *p)
 		free(p->secrets[i].data);
 	}
 	free(p->secrets);
-	for (size_t i = 0; i < p->n_agents; i++) {
-		free(p->agents[i].id);
-		free(p->agents[i].path);
-	}
+	for (size_t i = 0; i < p->n_agents; i++)
+		agent_done(p, &p->agents[i]);
 	free(p->agents);
 	free(p->resolv);
 	free(p->remote_text);

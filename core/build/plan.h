@@ -141,7 +141,10 @@ struct secret {
 
 /* --ssh: an agent's socket. */
 struct agent {
-	char *id, *path;
+	char *id, *path; /* PATH is absolute, or from the store */
+	char *stage; /* of agent_share() */
+	int stage_fd;
+	pid_t relay;
 };
 
 struct build_plan {
@@ -162,7 +165,7 @@ struct build_plan {
 	int64_t epoch_s; /* SOURCE_DATE_EPOCH, or -1 */
 	struct secret *secrets;
 	size_t n_secrets;
-	struct agent *agents; /* PATH is absolute */
+	struct agent *agents;
 	size_t n_agents;
 	char *resolv; /* the host's resolv.conf */
 	char *remote_text; /* a Dockerfile from a URL */
@@ -201,6 +204,9 @@ struct err *remote_open(struct build_plan *p, const char *url, struct context *c
 	MUST_CHECK;
 /* open.c: unpack the tar FD as the context C. */
 struct err *context_unpack(struct build_plan *p, struct context *c, int fd) MUST_CHECK;
+/* agent.c: make the agent one that containers can reach. */
+struct err *agent_share(struct build_plan *p, struct agent *a) MUST_CHECK;
+void agent_done(struct build_plan *p, struct agent *a);
 /* fetch.c: download URL into *RET_STAGE/file below the store's tmp/; *RET_DIGEST: "sha256:...". */
 struct err *url_fetch(struct store *st, const char *url, char **ret_stage, int *ret_stage_fd,
 		      struct str *ret_digest) MUST_CHECK;

@@ -45,7 +45,7 @@ static bool name_is_taken(const struct compose *en, const char *name)
 }
 
 /* Container NUMBER of SERVICE, if it is there. */
-static const char *peer(void *arg, const char *service, unsigned number)
+const char *engine_peer(void *arg, const char *service, unsigned number)
 {
 	struct compose *en = arg;
 	const struct service *s = project_service(en->p, service);
@@ -70,7 +70,7 @@ static struct err *make(const struct work *w, const struct box *replaces, const 
 				  .underscores = w->en->underscores,
 				  .replaces = replaces,
 				  .renew_volumes = w->en->renew_volumes,
-				  .peer = peer,
+				  .peer = engine_peer,
 				  .arg = w->en,
 				  .notes = &notes };
 	struct err *e = image_find(w->en->st, service_image(w->en->p, w->step->service), &img);
@@ -206,7 +206,7 @@ static struct err *await(struct work *w)
 	const char *name;
 	struct err *e = NULL;
 
-	for (unsigned k = 1; !e && (name = peer(w->en, w->step->service->name, k)) != NULL; k++) {
+	for (unsigned k = 1; !e && (name = engine_peer(w->en, w->step->service->name, k)) != NULL; k++) {
 		struct box *b = NULL;
 
 		e = box_find(w->en->st, name, &b);
@@ -272,7 +272,7 @@ static void tell_step(const struct compose *en, const struct step *s, enum engin
 	if (s->kind == STEP_WAIT) {
 		const char *name;
 
-		for (unsigned k = 1; (name = peer((void *)en, s->service->name, k)) != NULL; k++)
+		for (unsigned k = 1; (name = engine_peer((void *)en, s->service->name, k)) != NULL; k++)
 			engine_tell(en, state, "Container", name, words);
 		return;
 	}

@@ -56,6 +56,8 @@ struct err *engine_steps(struct compose *en, const struct project_plan *plan) MU
  * "all". */
 struct err *engine_down(struct compose *en, bool volumes, const char *images) MUST_CHECK;
 
+/* For request_opts.peer; ARG is the struct compose. */
+const char *engine_peer(void *arg, const char *service, unsigned number);
 void engine_tell(const struct compose *en, enum engine_state state, const char *kind,
 		 const char *name, const char *words);
 

@@ -413,3 +413,21 @@ void project_plan_down(const struct project *p, const struct actuals *a, const s
 				wait_for(&plan, k, last[i]);
 	*ret = plan;
 }
+
+void project_plan_wait(const struct project *p, const struct service *s, struct project_plan *ret)
+{
+	struct project_plan plan = { 0 };
+
+	for (size_t i = 0; i < s->n_depends; i++) {
+		const struct depend *d = &s->depends[i];
+		const struct service *on = project_service(p, d->service);
+		size_t w;
+
+		if (!on || !on->enabled || d->when == DEPEND_STARTED)
+			continue;
+		w = add_step(&plan, STEP_WAIT, on, 0, NULL);
+		plan.v[w].when = d->when;
+		plan.v[w].optional = !d->required;
+	}
+	*ret = plan;
+}

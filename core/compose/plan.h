@@ -65,6 +65,8 @@ struct err *project_plan_up(struct project *p, const struct actuals *a, const st
  * those of `run`. */
 void project_plan_down(const struct project *p, const struct actuals *a, const struct strv *services,
 		       bool remove, bool orphans, bool oneoff, struct project_plan *ret);
+/* Wait until what S depends on is as S wants it; for `run`, whose container is in no plan. */
+void project_plan_wait(const struct project *p, const struct service *s, struct project_plan *ret);
 /* Start what is stopped, in order; nothing is made. */
 struct err *project_plan_start(struct project *p, const struct actuals *a,
 			       const struct plan_opts *o, struct project_plan *ret) MUST_CHECK;

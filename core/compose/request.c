@@ -155,14 +155,32 @@ static unsigned first_port(void)
 	return (unsigned)strtoul(line, NULL, 10);
 }
 
+struct err *request_port(const char *spec, const char *service, struct run_request *req,
+			 struct strv *notes)
+{
+	struct ports *to = &req->ports;
+	size_t before = to->n;
+	unsigned low = first_port();
+	struct err *e = port_parse(spec, to);
+
+	for (size_t i = before; !e && i < to->n; i++) {
+		struct port *p = &to->v[i];
+
+		if (!p->host || p->host >= low || p->host_last != p->host)
+			continue;
+		if (notes)
+			strv_addf(notes, "%s: port %u needs root on this host: it is published on %u",
+				  service, p->host, p->host + PORT_SHIFT);
+		p->host = p->host_last = (uint16_t)(p->host + PORT_SHIFT);
+	}
+	return e;
+}
+
 static struct err *port(const struct maker *m, const struct node *n)
 {
 	const char *ip = node_str(n, "host_ip"), *published = node_str(n, "published"),
 		   *target = node_str(n, "target"), *proto = node_str(n, "protocol");
-	size_t before = m->req->ports.n;
 	_cleanup_str_ struct str s = { 0 };
-	unsigned low = first_port();
-	struct err *e;
 
 	if (!target)
 		return BAD(n, "a port of service \"%s\" lacks its target", m->s->name);
@@ -173,19 +191,7 @@ static struct err *port(const struct maker *m, const struct node *n)
 	else if (s.len)
 		str_add(&s, ":");
 	str_addf(&s, "%s/%s", target, proto ?: "tcp");
-	e = port_parse(s.s, &m->req->ports);
-	if (e)
-		return pos_wrap(&n->pos, e);
-	for (size_t i = before; i < m->req->ports.n; i++) {
-		struct port *p = &m->req->ports.v[i];
-
-		if (!p->host || p->host >= low || p->host_last != p->host)
-			continue;
-		note(m, "%s: port %u needs root on this host: it is published on %u", m->s->name,
-		     p->host, p->host + PORT_SHIFT);
-		p->host = p->host_last = (uint16_t)(p->host + PORT_SHIFT);
-	}
-	return NULL;
+	return pos_wrap(&n->pos, request_port(s.s, m->s->name, m->req, m->o->notes));
 }
 
 static struct err *ports(const struct maker *m)
@@ -450,9 +456,9 @@ static struct err *join_networks(const struct maker *m)
 		struct net_want *w =
 			net_wants_add(&m->req->nets, real_name(m->p, "networks", order[i]->key));
 
-		if (!m->o->oneoff)
+		if (!m->o->oneoff || m->o->with_aliases)
 			strv_add(&w->aliases, m->s->name);
-		if (!m->o->oneoff || m->o->with_ports)
+		if (!m->o->oneoff || m->o->with_aliases)
 			copy_words(node_get(o, "aliases"), &w->aliases);
 		w->ip = xstrdup(node_str(o, "ipv4_address"));
 		w->ip6 = xstrdup(node_str(o, "ipv6_address"));

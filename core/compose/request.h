@@ -33,7 +33,7 @@ struct request_opts {
 	const char *name; /* NULL: container_name() */
 	unsigned number; /* from 1 */
 	bool oneoff; /* run: another label, no fixed name, and ports only if WITH_PORTS */
-	bool with_ports;
+	bool with_ports, with_aliases;
 	bool underscores; /* version 1's names */
 	const struct image *image;
 	/* The container that this one replaces: its anonymous volumes are kept. */
@@ -48,6 +48,9 @@ struct request_opts {
  * Errors name the place in the file: what cannot be had is refused, not ignored. */
 struct err *request_make(struct project *p, const struct service *s, const struct request_opts *o,
 			 struct store *st, struct run_request *ret) MUST_CHECK;
+/* "-p" of `run`: ports below those this user may open move, with a note. */
+struct err *request_port(const char *text, const char *service, struct run_request *req,
+			 struct strv *notes) MUST_CHECK;
 void request_done(struct run_request *req);
 
 #endif

@@ -33,7 +33,7 @@ echo 'x-a: &a [*a]' | write loop.yaml
 bounded loop.yaml;	expect_stderr "*loop.yaml:1:10: anchor 'a' contains itself"
 { echo -n 'services: {a: {image: "'; printf '${A:-%.0s' {1..5000}; printf '}%.0s' {1..5000}; echo '"}}'; } | write vars.yaml
 bounded vars.yaml;	expect_stderr '*vars.yaml:1:23: variables are nested more than 32 deep'
-{ echo 'services:'; printf '  s%s: {extends: s%s}\n' $(for i in {1..999}; do echo "$i $((i + 1))"; done); } | write chain.yaml
+{ echo 'services:'; for i in {1..999}; do echo "  s$i: {extends: s$((i + 1))}"; done; } | write chain.yaml
 bounded chain.yaml;	expect_stderr '*chain.yaml:*extends is nested more than 64 deep'
 printf 'services: {a: {image: "x\0"}}' | write zero.yaml
 bounded zero.yaml;	expect_stderr '*zero.yaml*control characters are not allowed*'

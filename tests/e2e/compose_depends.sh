@@ -27,10 +27,10 @@ END
 run devbox compose up -d;	expect_status 0
 case $stderr in *'d-web-1  Healthy'*'d-app-1  Starting'*) ;; *) fail 'app was started before web was healthy' ;; esac
 case $stderr in *'d-setup-1  Exited'*'d-app-1  Starting'*) ;; *) fail 'app was started before setup had ended' ;; esac
-run devbox compose ps -a --format '{{.Name}} {{.State}} {{.Health}}'
-expect_stdout 'd-app-1 running 
-d-setup-1 exited 
-d-web-1 running healthy'
+run devbox compose ps -a --format '{{.Name}} {{.State}} "{{.Health}}"'
+expect_stdout 'd-app-1 running ""
+d-setup-1 exited ""
+d-web-1 running "healthy"'
 # services reach each other by name
 has_reached() { [[ $(e2e_as devbox compose logs --no-color app) == *'app-1  | reached'* ]]; }
 eventually 5 has_reached

@@ -11,7 +11,10 @@ run devbox ps -a --format '{{.Status}}';	expect_stdout 'Exited (137) *, memory l
 run devbox rm m1;			expect_status 0
 
 # what runs through exec counts
-run devbox run -d --name e1 -m 64m busybox sleep 600;	expect_status 0
+run devbox run -d --name e1 -m 64m --cpu-quota 50000 busybox sleep 600;	expect_status 0
+run devbox stats --no-stream --format '{{.MemUsage}}' e1;	expect_stdout '* / 64MiB'
+run devbox inspect -f '{{.HostConfig.CpuQuota}} {{.HostConfig.CpuPeriod}}' e1;	expect_stdout '50000 0'
+run devbox update --cpus 1 e1;	expect_status 1;	expect_stderr '*Conflicting options: Nano CPUs and CPU Quota cannot both be set'
 run devbox exec e1 sh -c 'head -c 209715200 /dev/zero | tail | wc -c; sleep 600';	expect_status 137
 run devbox wait e1;			expect_stdout 137
 run devbox rm e1;			expect_status 0

@@ -1,5 +1,5 @@
 # tests/e2e/run_crash.sh -- kill -9 of any devbox process: the next one finds the truth and leaves nothing behind
-# packages: curl
+# packages: curl strace
 . "$(dirname "$0")/../lib/e2e.sh"
 
 run devbox pull -q busybox; expect_status 0
@@ -29,6 +29,20 @@ run devbox run -d --rm --name boxc busybox sleep 1000;	expect_status 0
 monitor boxc
 kill -9 "$mon"
 eventually 5 e2e_as sh -c 'test -z "$(devbox ps -aq)"'
+
+# the client, between making and starting it: with --rm nothing is left, and the name is free; else it can be started
+killed_run() { run strace -qq -o /dev/null -e trace=socketpair -e inject=socketpair:signal=KILL:when=1 devbox run -d "$@" busybox sleep 1000; [ "$status" != 0 ] || fail 'it was not killed'; }
+killed_run --rm --name boxc -v /anon
+run devbox run --rm --name boxc busybox true;	expect_status 0;	expect_stderr ''
+killed_run --rm --name boxc -v /anon
+run devbox ps -aq;	expect_stdout ''
+run devbox volume ls -q;	expect_stdout ''
+run devbox create --rm --name boxc busybox true;	expect_status 0
+run devbox ps -a --format '{{.Status}}';	expect_stdout Created
+run devbox rm boxc
+killed_run --name boxc
+run devbox start boxc;	expect_status 0
+run devbox rm -f boxc
 
 # the relay: another one takes over
 run devbox run -d --name boxd -p 127.0.0.1:18080:80 busybox sh -c 'mkdir /w; echo served >/w/index.html; httpd -f -h /w';	expect_status 0

@@ -2,6 +2,9 @@
 #include "core/box/logfile.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "core/base/fd.h"
 
@@ -31,7 +34,7 @@ static ssize_t read_all(int dir, uint64_t tail, int64_t since)
 	return last;
 }
 
-static char path[] = "/tmp/fuzz_logfile.XXXXXX";
+static char path[4096];
 
 static void clean_up(void)
 {
@@ -43,16 +46,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static int dir = -1;
 	struct logfile *l;
 	struct err *e;
+	int fd;
 
 	if (dir < 0) {
+		/* TMPDIR on a tmpfs makes this ten times faster */
+		snprintf(path, sizeof(path), "%s/fuzz_logfile.XXXXXX", getenv("TMPDIR") ?: "/tmp");
 		if (!mkdtemp(path))
 			abort();
 		atexit(clean_up);
 		dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	e = fd_write_atomic(dir, "log", data, size, 0600, false);
-	if (e)
+	fd = openat(dir, "log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
+	close(fd);
 	read_all(dir, UINT64_MAX, INT64_MIN);
 	for (uint64_t tail = 0; tail < 4; tail++)
 		read_all(dir, tail, INT64_MIN);

@@ -3,7 +3,8 @@
     front.py DIR CERT_DIR OUTSIDE_PID       (started by `hub up`; DIR holds registry/ static/ docker-registry)
 
 Docker Hub's hosts, all on 198.51.100.10 (the CDN .11), port 443, and the same in 2001:db8:51::/64:
-    registry-1.docker.io, index.docker.io   the registry: Bearer challenge, rate limit headers, blobs answered by a
+    index.docker.io                         /v1/search, and like
+    registry-1.docker.io                    the registry: Bearer challenge, rate limit headers, blobs answered by a
                                             307 to the CDN with a signed address
     auth.docker.io                          tokens: anonymous, or user "dbxuser" with password "dbxpass"
     production.cloudflare.docker.com        the CDN: Range; 400 if an Authorization header arrives ("leak" in the log)
@@ -343,7 +344,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
             'token': token, 'access_token': token, 'expires_in': state.token_ttl,
             'issued_at': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}).encode())
 
+    def search(self):
+        """What index.docker.io has besides: the names of the repositories, as many stars as letters."""
+        term = self.query.get('q', [''])[0]
+        limit = int(self.query.get('n', ['25'])[0])
+        top = os.path.join(state.storage, 'docker/registry/v2/repositories')
+        names = sorted(owner + '/' + name for owner in os.listdir(top) for name in os.listdir(top + '/' + owner))
+        found = [{'name': re.sub('^library/', '', name), 'description': 'The stand-in for %s,\nnothing more' % name,
+                  'star_count': len(name), 'is_official': name.startswith('library/'), 'is_automated': False,
+                  'is_trusted': False} for name in names if term in name and name not in PRIVATE][:limit]
+        self.send(200, {'Content-Type': 'application/json'}, json.dumps({
+            'num_results': len(found), 'query': term, 'page': 1, 'page_size': limit, 'num_pages': 1,
+            'results': found}).encode())
+
     def hub(self):
+        if self.host == 'index.docker.io' and self.url_path == '/v1/search':
+            return self.search()
         m = V2.match(self.url_path)
         upload = re.match(r'^/v2/(.+)/blobs/uploads/', self.url_path)
         repo = upload[1] if upload else m[1] if m else None
