@@ -1,5 +1,5 @@
-/* registry/pack.h -- a layer's tar stream on its way into the store: hashed (the diff id), compressed (squeeze.h),
- * hashed again (the blob's digest), written. */
+/* registry/pack.h -- a layer's tar stream on its way into the store: hashed (the diff id), compressed with gzip (ISA-L,
+ * several times as fast as zlib), hashed again (the blob's digest), written. */
 #ifndef REGISTRY_PACK_H
 #define REGISTRY_PACK_H
 
