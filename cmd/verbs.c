@@ -150,6 +150,7 @@ static const struct entry {
 	{ "db", "create", &verb_db_create },
 	{ "db", "import", &verb_db_import },
 	{ "db", "snapshot", &verb_db_snapshot },
+	{ "db", "replica", &verb_db_replica },
 	{ "db", "rename", &verb_db_rename },
 	{ "db", "protect", &verb_db_protect },
 	{ "db", "diff-size", &verb_db_diff_size },

@@ -358,8 +358,12 @@ bool frame_look(const uint8_t *frame, size_t len, struct frame_info *ret)
 		.has_ports = (p.proto == IPPROTO_TCP || p.proto == IPPROTO_UDP) &&
 			     !p.later_fragment && p.l4_len >= UDP_LEN,
 	};
-	if (ret->has_ports)
+	if (ret->has_ports) {
+		ret->src_port = get16(p.l4);
 		ret->port = get16(p.l4 + 2);
+	}
+	if (ret->has_ports && p.proto == IPPROTO_TCP && p.l4_len >= TCP_LEN)
+		ret->tcp_flags = p.l4[13];
 	return true;
 }
 

@@ -47,7 +47,8 @@ struct frame_info {
 	uint8_t proto; /* IPPROTO_ */
 	const uint8_t *src, *dst; /* the IP addresses, 4 or 16 bytes, inside the frame */
 	bool has_ports; /* TCP or UDP, not a later fragment */
-	uint16_t port; /* the destination's */
+	uint16_t port, src_port; /* the destination's; the source's */
+	uint8_t tcp_flags; /* TH_SYN...; 0 if it is not TCP */
 };
 /* False for what is not IP. */
 bool frame_look(const uint8_t *frame, size_t len, struct frame_info *ret);

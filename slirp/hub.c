@@ -135,6 +135,19 @@ static struct err *join(struct hub_member *m, const struct join *j, int fd)
 	return NULL;
 }
 
+/* The switch wishes for a way to the container's relay: its monitor answers with one byte, and a descriptor if there is
+ * one. */
+static void want_relay(void *arg, struct switch_port *p)
+{
+	struct hub *h = arg;
+	struct hub_member *m = h->members;
+
+	while (m && m->port != p)
+		m = m->next;
+	if (m && send(m->src.fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		switch_relay(p, -1);
+}
+
 static struct err *member_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct hub_member *m = container_of(s, struct hub_member, src);
@@ -146,6 +159,10 @@ static struct err *member_ready(struct source *s, uint32_t events UNUSED)
 
 	if (err_is(e, EAGAIN)) {
 		err_free(e);
+		return NULL;
+	}
+	if (!e && len == 1 && m->port) {
+		switch_relay(m->port, fd);
 		return NULL;
 	}
 	if (!e && len)
@@ -278,6 +295,7 @@ static struct err *run(struct hub *h)
 		.internal = cfg->internal,
 		.dns_socket = h->dns_path,
 		.query = query,
+		.want_relay = want_relay,
 		.arg = h,
 	};
 	struct names_cfg nc = { cfg->name, cfg->addrs, cfg->ipv6, cfg->internal };

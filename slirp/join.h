@@ -4,6 +4,8 @@
  * container's packet descriptor beside it.  Further messages on the connection (without a descriptor) take the place of
  * the first: other names.  When the connection ends, the container has left; a message "{}" says so, and the process
  * ends the connection when it has let go of the descriptor.
+ * The process may send one byte: it wishes for a channel to the container's relay (slirp/outgoing.h).  The monitor
+ * answers with one byte and the descriptor, or without it if there is none to be had.
  * Everything that can open the socket is the user's own, but for containers that were given his home directory. */
 #ifndef SLIRP_JOIN_H
 #define SLIRP_JOIN_H

@@ -204,15 +204,14 @@ static bool set_option(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
 }
 
-int relay_socket(struct relay *r, int type, const union sock_addr *src, bool any_port)
+int relay_socket_open(struct relay *r, int family, int type)
 {
-	bool v6 = src->sa.sa_family == AF_INET6;
-	union sock_addr from = *src;
-	_cleanup_close_ int fd = socket(src->sa.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool v6 = family == AF_INET6;
+	_cleanup_close_ int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 && r->spare_fd >= 0 && relay_exhausted(errno)) {
 		close(TAKE_FD(r->spare_fd));
-		fd = socket(src->sa.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		relay_pause(r);
 	}
 	if (fd < 0)
@@ -226,6 +225,16 @@ int relay_socket(struct relay *r, int type, const union sock_addr *src, bool any
 		return -1;
 	/* One client port may reach several of our ports. */
 	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	return TAKE_FD(fd);
+}
+
+int relay_socket(struct relay *r, int type, const union sock_addr *src, bool any_port)
+{
+	union sock_addr from = *src;
+	_cleanup_close_ int fd = relay_socket_open(r, src->sa.sa_family, type);
+
+	if (fd < 0 || !r->cfg.transparent)
+		return TAKE_FD(fd);
 	if (any_port) {
 		from.v6.sin6_port = 0; /* the same place in both */
 		set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
@@ -322,6 +331,7 @@ void relay_free(struct relay *r)
 	}
 	relay_tcp_free_all(r);
 	relay_udp_free_all(r);
+	relay_out_free(r);
 	pipes_done(r);
 	munmap(r->buf, RELAY_BUF_BYTES);
 	if (r->spare_fd >= 0)

@@ -29,6 +29,13 @@ struct relay_cfg {
 	bool ipv6;
 };
 
+/* A connection that the container asked for and that has been made outside: the socket that asks, and whom it asks. */
+struct relay_outgoing {
+	bool v6;
+	uint8_t client[16], server[16]; /* addresses; the first 4 bytes if not V6 */
+	uint16_t client_port, server_port; /* host byte order */
+};
+
 struct relay;
 /* Raises the soft limit of open descriptors to the hard one. */
 struct err *relay_new(struct loop *loop, const struct relay_cfg *cfg, struct relay **ret) MUST_CHECK;
@@ -39,6 +46,9 @@ struct err *relay_add_listener(struct relay *r, const struct listener *l) MUST_C
  * connection has ended; a byte from there ends (resets) the connection; the peer's end means nothing.  Takes over
  * both descriptors. */
 struct err *relay_add_connection(struct relay *r, int fd, uint16_t ctr, int leash) MUST_CHECK;
+/* Give FD, connected outside, to the container's socket that O names, and that waits in SYN-SENT (see
+ * slirp/relay_out.c).  Takes over FD in every case.  Errors: the namespace is not prepared for it. */
+struct err *relay_add_outgoing(struct relay *r, int fd, const struct relay_outgoing *o) MUST_CHECK;
 /* Ends all connections (reset) and listeners. */
 void relay_free(struct relay *r);
 

@@ -52,6 +52,7 @@ struct relay {
 	size_t held_bytes; /* copies that slow readers hold */
 	struct relay_conn *conns; /* every TCP connection */
 	struct relay_udp *udp; /* NULL until the first UDP listener */
+	struct relay_out *out; /* NULL until the first outgoing connection */
 };
 
 /* The buffer; its pages are given back a second or two after use. */
@@ -76,10 +77,24 @@ union sock_addr relay_target(const struct relay *r, int family, uint16_t port);
 /* A non-blocking socket of TYPE that may have, and has, the source address SRC; with ANY_PORT its port is chosen by the
  * kernel.  Returns -1 and errno. */
 int relay_socket(struct relay *r, int type, const union sock_addr *src, bool any_port);
+/* The same without an address yet. */
+int relay_socket_open(struct relay *r, int family, int type);
 
 /* relay_tcp.c */
 struct err *relay_tcp_ready(struct source *s, uint32_t events); /* of a listener */
 void relay_tcp_free_all(struct relay *r);
+
+/* relay_out.c */
+/* Prepare the namespace for connections of the container's address in O. */
+struct err *relay_out_prepare(struct relay *r, const struct relay_outgoing *o) MUST_CHECK;
+union sock_addr relay_out_addr(const struct relay_outgoing *o, bool server);
+/* A socket that has the server's address.  Returns -1 and errno. */
+int relay_out_socket(struct relay *r, const struct relay_outgoing *o);
+/* From now on what the container sends on this connection does not leave the namespace; false if there are too many
+ * like that.  And its end. */
+bool relay_out_shorten(struct relay *r, const struct relay_outgoing *o);
+void relay_out_unshorten(struct relay *r, const struct relay_outgoing *o);
+void relay_out_free(struct relay *r);
 
 /* relay_udp.c */
 struct err *relay_udp_listen(struct relay *r, struct relay_listener *l) MUST_CHECK;

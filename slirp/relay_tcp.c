@@ -28,6 +28,7 @@ enum {
 	BULK_MIN = 16384, /* less is cheaper copied than spliced */
 	HELD_MAX = 4 * 1024 * 1024, /* when so much waits for slow readers, reads are small: there may be many */
 	SMALL_READ = 4096,
+	SHORTEN_BYTES = 1024 * 1024, /* sent by the container: worth a routing rule of its own */
 };
 
 struct side {
@@ -49,6 +50,9 @@ struct relay_conn {
 	struct relay_conn *prev, *next;
 	union sock_addr peer;
 	uint16_t ctr;
+	struct relay_outgoing *out; /* NULL: the connection came from the host */
+	uint64_t sent; /* with OUT: bytes from INNER */
+	bool shortened; /* with OUT */
 	bool connecting, retried;
 	uint8_t closing; /* sides and leash whose release() has not come yet */
 };
@@ -65,6 +69,12 @@ static struct relay_conn *conn_of(struct source *s)
 	if (s->ready == inner_ready)
 		return container_of(s, struct relay_conn, side[INNER].src);
 	return container_of(s, struct relay_conn, side[OUTER].src);
+}
+
+static void conn_free(struct relay_conn *c)
+{
+	free(c->out);
+	free(c);
 }
 
 static void drop_pending(struct relay *r, struct side *s)
@@ -84,7 +94,7 @@ static void side_release(struct source *s)
 	struct relay_conn *c = conn_of(s);
 
 	if (--c->closing == 0)
-		free(c);
+		conn_free(c);
 }
 
 static void conn_end(struct relay_conn *c, bool with_reset);
@@ -122,6 +132,8 @@ static void conn_end(struct relay_conn *c, bool with_reset)
 		c->prev->next = c->next;
 	else
 		r->conns = c->next;
+	if (c->shortened)
+		relay_out_unshorten(r, c->out);
 	c->closing = 1; /* held here until both sides are done */
 	for (int i = 0; i < SIDES; i++) {
 		struct side *s = &c->side[i];
@@ -141,7 +153,7 @@ static void conn_end(struct relay_conn *c, bool with_reset)
 		loop_del_close(r->loop, &c->leash);
 	}
 	if (--c->closing == 0)
-		free(c);
+		conn_free(c);
 	relay_resume(r);
 }
 
@@ -275,6 +287,13 @@ static ssize_t move_splice(struct relay *r, struct side *from, struct side *to)
 	return flush(r, to) ? n : -1;
 }
 
+static void count_sent(struct relay_conn *c, size_t n)
+{
+	if (c->sent < SHORTEN_BYTES && c->sent + n >= SHORTEN_BYTES)
+		c->shortened = relay_out_shorten(c->r, c->out);
+	c->sent += n;
+}
+
 /* Move bytes from side I to the other.  Returns false on an error of a socket. */
 static bool pump(struct relay_conn *c, int i)
 {
@@ -285,7 +304,21 @@ static bool pump(struct relay_conn *c, int i)
 		return true;
 	n = from->bulk ? move_splice(c->r, from, to) : move_copy(c->r, from, to);
 	from->ended = n == 0;
+	if (c->out && i == INNER && n > 0)
+		count_sent(c, (size_t)n);
 	return n >= 0 || would_block();
+}
+
+/* To the socket that asked: it answers by way of the network's process, not within the call. */
+static int out_connect(struct relay_conn *c)
+{
+	union sock_addr to = relay_out_addr(c->out, false);
+	int fd = relay_out_socket(c->r, c->out);
+
+	if (fd < 0)
+		return errno;
+	c->side[INNER].src.fd = fd;
+	return connect(fd, &to.sa, sock_addr_len(&to)) == 0 ? 0 : errno;
 }
 
 /* Start the inner connection from SRC.  Returns 0 when it is established, EINPROGRESS, or why not. */
@@ -322,8 +355,13 @@ static int inner_connect(struct relay_conn *c, const union sock_addr *src)
 /* The peer has IPv6 but the server may listen on IPv4 only: then it sees the gateway. */
 static int connect_somehow(struct relay_conn *c)
 {
-	union sock_addr src = relay_source(c->r, &c->peer);
-	int failed = c->retried ? ECONNREFUSED : inner_connect(c, &src);
+	union sock_addr src;
+	int failed;
+
+	if (c->out)
+		return out_connect(c);
+	src = relay_source(c->r, &c->peer);
+	failed = c->retried ? ECONNREFUSED : inner_connect(c, &src);
 
 	if (failed != ECONNREFUSED || src.sa.sa_family != AF_INET6)
 		return failed;
@@ -472,6 +510,23 @@ struct err *relay_add_connection(struct relay *r, int fd, uint16_t ctr, int leas
 			return e;
 		}
 	}
+	conn_start(c);
+	return NULL;
+}
+
+struct err *relay_add_outgoing(struct relay *r, int fd, const struct relay_outgoing *o)
+{
+	union sock_addr nobody = { 0 };
+	struct relay_conn *c;
+	struct err *e = relay_out_prepare(r, o);
+
+	if (e) {
+		close(fd);
+		return e;
+	}
+	c = conn_new(r, fd, &nobody, 0);
+	c->out = xmemdup(o, sizeof(*o));
+	c->retried = true; /* there is no other way to reach it */
 	conn_start(c);
 	return NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "core/base/proc.h"
 #include "core/base/str.h"
+#include "slirp/outgoing.h"
 #include "slirp/stack.h"
 
 enum {
@@ -28,6 +29,7 @@ struct switch_port {
 	struct in_addr ip;
 	bool host_loopback;
 	struct ports ports;
+	struct outgoing *out;
 };
 
 struct netswitch {
@@ -172,14 +174,69 @@ static enum way way_of(const struct switch_port *p, const struct frame_info *f)
 	return p->sw->cfg.internal ? WAY_NONE : WAY_OUT;
 }
 
+/* TCP that need not go through the stack; true: that was it. */
+static bool past_stack(struct switch_port *p, struct virtio_net_hdr *vh, uint8_t *frame, size_t len)
+{
+	const struct net_addrs *a = &p->sw->cfg.addrs;
+	struct frame_info f;
+
+	if (!frame_look(frame, len, &f) || !f.tcp_flags || way_of(p, &f) != WAY_OUT ||
+	    (f.port == DNS_PORT && !f.v6 && !memcmp(f.dst, &a->dns, sizeof(a->dns))))
+		return false;
+	if (outgoing_begins(&f) && !frame_check(frame, len, vh, a))
+		return true;
+	switch (outgoing_tcp(p->out, &f, frame, len)) {
+	case OUTGOING_TAKEN:
+		return true;
+	case OUTGOING_BACK:
+		memcpy(frame, p->mac, NET_MAC_LEN);
+		memcpy(frame + NET_MAC_LEN, p->sw->gateway_mac, NET_MAC_LEN);
+		put(p, vh, sizeof(*vh) + len);
+		return true;
+	case OUTGOING_STACK:
+		break;
+	}
+	return false;
+}
+
+static void refuse(void *arg, const uint8_t *frame, size_t len)
+{
+	uint8_t refusal[FRAME_REFUSAL_MAX];
+	size_t n = frame_refuse(frame, len, refusal);
+
+	if (n)
+		put_split(arg, refusal, n);
+}
+
+static void to_stack(void *arg, const uint8_t *frame, size_t len)
+{
+	const struct switch_port *p = arg;
+
+	stack_input(p->sw->stack, frame, len);
+}
+
+static void ask_for_relay(void *arg)
+{
+	struct switch_port *p = arg;
+
+	p->sw->cfg.want_relay(p->sw->cfg.arg, p);
+}
+
+void switch_relay(struct switch_port *p, int fd)
+{
+	outgoing_channel(p->out, fd);
+}
+
 static void way_out(struct switch_port *p, struct virtio_net_hdr *vh, uint8_t *frame, size_t len)
 {
 	struct netswitch *sw = p->sw;
-	uint8_t head[FRAME_UDP_HEAD], refusal[FRAME_REFUSAL_MAX];
+	uint8_t head[FRAME_UDP_HEAD];
 	const uint8_t *msg;
 	struct frame_info f;
 	size_t n;
 
+	if (past_stack(p, vh, frame, len))
+		return;
 	if (!frame_check(frame, len, vh, &sw->cfg.addrs) || !frame_look(frame, len, &f))
 		return;
 	switch (way_of(p, &f)) {
@@ -191,9 +248,7 @@ static void way_out(struct switch_port *p, struct virtio_net_hdr *vh, uint8_t *f
 			sw->cfg.query(sw->cfg.arg, head, msg, n);
 		break;
 	case WAY_REFUSE:
-		n = frame_refuse(frame, len, refusal);
-		if (n)
-			put_split(p, refusal, n);
+		refuse(p, frame, len);
 		break;
 	case WAY_NONE:
 		break;
@@ -394,6 +449,8 @@ struct err *switch_attach(struct netswitch *sw, int packet_fd, const struct join
 		return e;
 	}
 	switch_update(p, j);
+	p->out = outgoing_new(sw->loop, &(struct outgoing_cfg){ &sw->cfg.addrs, ask_for_relay,
+								refuse, to_stack, p });
 	at = bucket(sw, p->mac);
 	p->next_in_bucket = *at;
 	*at = p;
@@ -421,6 +478,7 @@ void switch_detach(struct switch_port *p)
 	for (at = bucket(p->sw, p->mac); *at != p;)
 		at = &(*at)->next_in_bucket;
 	*at = p->next_in_bucket;
+	outgoing_free(p->out);
 	p->src.release = port_release;
 	loop_del_close(p->sw->loop, &p->src);
 }

@@ -6,7 +6,7 @@
  *   - the name server's address: questions over UDP go to query(), TCP to the stack
  *   - the gateway's address: ping; the host's loopback for containers with host_loopback, or a published port of a
  *     container of this network; the rest is refused (TCP reset, port unreachable)
- *   - the world, unless the network is INTERNAL
+ *   - the world, unless the network is INTERNAL; TCP past the stack where that is possible (slirp/outgoing.h)
  * A container sends with its own hardware address only, and does not answer for another's IPv4 address.
  * Source: linux/virtio_net.h, RFC 826 (ARP). */
 #ifndef SLIRP_SWITCH_H
@@ -17,6 +17,8 @@
 #include "slirp/frame.h"
 #include "slirp/join.h"
 
+struct switch_port;
+
 struct switch_cfg {
 	struct net_addrs addrs; /* of the network: gateway, name server, prefixes, MTU */
 	bool ipv6;
@@ -24,6 +26,8 @@ struct switch_cfg {
 	const char *dns_socket; /* see struct stack_cfg */
 	/* A question to the name server, to be answered by switch_answer() with the same HEAD, now or later. */
 	void (*query)(void *arg, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg, size_t len);
+	/* P's container wants to connect outside: switch_relay() with a channel to its relay, or -1, now or later. */
+	void (*want_relay)(void *arg, struct switch_port *p);
 	void *arg;
 };
 
@@ -33,12 +37,13 @@ struct err *switch_new(struct loop *loop, const struct switch_cfg *cfg, struct n
 void switch_answer(struct netswitch *sw, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg,
 		   size_t len);
 
-struct switch_port;
 /* Attach a container.  Takes ownership of PACKET_FD in every case; J is copied as far as it is needed. */
 struct err *switch_attach(struct netswitch *sw, int packet_fd, const struct join *j,
 			  struct switch_port **ret) MUST_CHECK;
 /* What J says about host_loopback and ports replaces what was said before. */
 void switch_update(struct switch_port *p, const struct join *j);
+/* See struct outgoing_cfg, ask(); takes over FD. */
+void switch_relay(struct switch_port *p, int fd);
 /* Closes the descriptor.  Closing the last one of a tap takes milliseconds (the kernel unregisters a device), so the
  * container's monitor holds another one. */
 void switch_detach(struct switch_port *p);

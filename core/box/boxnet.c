@@ -15,6 +15,7 @@
 #include "core/base/proc.h"
 #include "core/box/links.h"
 #include "core/box/state.h"
+#include "core/store/events.h"
 #include "slirp/resolv.h"
 
 enum { RESOLV_MAX = 65536, ETC_MAX = 4 << 20, WORK_MS = 10000 };
@@ -56,6 +57,8 @@ static struct err *add(struct boxnet *bn, struct box *b, const struct net_want *
 	if (e)
 		return e;
 	membership_names(m, &b->spec, want);
+	m->want_relay = bn->want_relay;
+	m->arg = bn->arg;
 	m->join.host_loopback = hosts_want_gateway(&b->spec.add_hosts);
 	bn->v[bn->n++] = m;
 	return NULL;
@@ -160,6 +163,22 @@ void boxnet_leave(struct boxnet *bn, bool wait)
 			close(fds[i]);
 }
 
+static void event(const struct membership *m, const struct box *b, const char *action)
+{
+	_cleanup_strv_ struct strv attrs = { 0 };
+
+	strv_addf(&attrs, "container=%s", b->spec.id);
+	strv_addf(&attrs, "name=%s", m->net.name);
+	strv_addf(&attrs, "type=%s", m->net.driver);
+	event_add(b->st, "network", action, m->net.id, &attrs);
+}
+
+void boxnet_event(const struct boxnet *bn, const struct box *b, const char *action)
+{
+	for (size_t i = 0; i < bn->n; i++)
+		event(bn->v[i], b, action);
+}
+
 void boxnet_close(const struct boxnet *bn)
 {
 	for (size_t i = 0; i < bn->n; i++) {
@@ -243,8 +262,10 @@ static void drop(struct boxnet *bn, size_t i, struct box *b)
 	_cleanup_free_ char *name = xstrdup(m->net.name);
 	int fd = membership_leave(m, true);
 
-	if (fd >= 0)
+	if (fd >= 0) {
 		close(fd); /* the device goes with it */
+		event(m, b, "disconnect");
+	}
 	membership_free(m);
 	bn->n--;
 	memmove(&bn->v[i], &bn->v[i + 1], (bn->n - i) * sizeof(bn->v[0]));
@@ -267,6 +288,8 @@ static struct err *enter(struct boxnet *bn, struct box *b, const struct net_want
 	e = e ?: boxnet_made(bn, bn->n - 1, &ns, fd);
 	if (e)
 		drop(bn, bn->n - 1, b);
+	else
+		event(bn->v[bn->n - 1], b, "connect");
 	return e;
 }
 

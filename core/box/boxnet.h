@@ -9,6 +9,8 @@ struct boxnet {
 	struct membership *v[NETNS_LINKS_MAX];
 	size_t n;
 	struct netns ns; /* what the first device's making told of the namespace */
+	void (*want_relay)(void *arg, struct membership *m); /* see struct membership; set by the owner */
+	void *arg;
 	bool up; /* a run is on its way: devices are there, or are being made */
 };
 
@@ -29,6 +31,8 @@ void boxnet_tell(struct boxnet *bn, const struct box *b);
 /* The end of a run.  WAIT as in membership_leave(); closes the descriptors, which takes milliseconds. */
 void boxnet_leave(struct boxnet *bn, bool wait);
 
+/* Write down that B was put on its networks, or taken off ("connect", "disconnect"). */
+void boxnet_event(const struct boxnet *bn, const struct box *b, const char *action);
 /* In a forked child that lives on: close what is open here. */
 void boxnet_close(const struct boxnet *bn);
 

@@ -6,7 +6,6 @@
 #include "core/box/control.h"
 #include "core/box/netresolve.h"
 #include "core/box/state.h"
-#include "core/store/events.h"
 #include "core/store/network.h"
 
 enum { RECORD_MAX = 4 << 20 };
@@ -84,24 +83,12 @@ static struct err *has_own(const struct box *b)
 				 b->spec.name, net_mode_names[b->spec.net]);
 }
 
-static void event(struct box *b, const struct network *n, const char *action)
-{
-	_cleanup_strv_ struct strv attrs = { 0 };
-
-	strv_addf(&attrs, "container=%s", b->spec.id);
-	strv_addf(&attrs, "name=%s", n->name);
-	strv_addf(&attrs, "type=%s", n->driver);
-	event_add(b->st, "network", action, n->id, &attrs);
-}
-
 struct err *box_connect(struct box *b, const struct net_want *want)
 {
 	struct net_wants one = { 0 };
 	struct net_wants source = { .v = (struct net_want *)want, .n = 1 };
-	_cleanup_network_ struct network n = { 0 };
 	struct err *e = has_own(b), *back;
 
-	e = e ?: network_get(b->st, want->name, &n);
 	if (e)
 		return e;
 	net_wants_copy(&one, &source);
@@ -114,8 +101,6 @@ struct err *box_connect(struct box *b, const struct net_want *want)
 			err_free(back); /* the first error counts */
 		}
 	}
-	if (!e)
-		event(b, &n, "connect");
 	net_wants_done(&one);
 	return e;
 }
@@ -132,9 +117,7 @@ struct err *box_disconnect(struct box *b, const char *network)
 	want.name = n.name;
 	e = change(b, take, &want);
 	e = e ?: box_tell_networks(b);
-	if (!e) {
+	if (!e)
 		lease_drop(b->st, want.name, b->spec.id); /* of one that does not run */
-		event(b, &n, "disconnect");
-	}
 	return e;
 }

@@ -227,13 +227,15 @@ static struct err *retry(struct timer *t)
 	return NULL;
 }
 
-/* It never speaks: this is its end. */
+/* It speaks to ask for the relay; else this is its end. */
 static struct err *conn_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct membership *m = container_of(s, struct membership, conn);
 	char byte;
 	ssize_t n = recv(s->fd, &byte, 1, MSG_DONTWAIT);
 
+	if (n > 0)
+		m->want_relay(m->arg, m);
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return NULL;
 	loop_del_close(m->loop, s);
@@ -275,6 +277,11 @@ void membership_join(struct membership *m, int packet_fd, enum packet_kind kind)
 	m->packet_fd = packet_fd;
 	m->join.kind = kind;
 	send_join(m);
+}
+
+void membership_relay(struct membership *m, int fd)
+{
+	err_free(fd_send(m->conn.fd, "", 1, &fd, fd >= 0)); /* it is gone: that is the next event */
 }
 
 int membership_leave(struct membership *m, bool wait)

@@ -28,6 +28,9 @@ struct membership {
 	int dir; /* networks/<name> */
 	int packet_fd; /* our copy, -1 before it has joined */
 	int64_t opened_ms; /* when we last connected */
+	/* The network's process wishes for a channel to the container's relay: membership_relay(). */
+	void (*want_relay)(void *arg, struct membership *m);
+	void *arg;
 };
 
 /* Take addresses of the network WANT->name for the container ID: those it wishes, or had before (KEPT may be NULL), or
@@ -42,6 +45,8 @@ struct err *membership_open(struct membership *m, struct loop *loop) MUST_CHECK;
 void membership_names(struct membership *m, const struct spec *s, const struct net_want *want);
 /* Takes over PACKET_FD in every case. */
 void membership_join(struct membership *m, int packet_fd, enum packet_kind kind);
+/* The channel, or -1: there is none to be had.  FD stays the caller's. */
+void membership_relay(struct membership *m, int fd);
 /* Leave.  The descriptor is the caller's: closing a tap takes milliseconds, so it is closed when nobody waits, and
  * after the network's process has closed its own: WAIT for that, not longer than a second.  -1: there is none. */
 int membership_leave(struct membership *m, bool wait);

@@ -31,8 +31,6 @@
 #include "core/box/monitor.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +61,7 @@
 #include "core/box/restart.h"
 #include "core/box/runopt.h"
 #include "core/box/security.h"
+#include "core/box/spawn.h"
 #include "core/box/state.h"
 #include "core/box/term.h"
 #include "core/store/fork.h"
@@ -378,6 +377,15 @@ static void end_restarts(struct monitor *m, bool by_user)
 	}
 }
 
+/* Told before the signal is sent, or the container's end could be told first. */
+static void kill_event(const struct monitor *m, int sig)
+{
+	char which[32];
+
+	snprintf(which, sizeof(which), "signal=%d", sig);
+	box_event(m->b->st, &m->b->spec, "kill", which);
+}
+
 /* Signals by which people end programs also end the restarts, as with Docker; others are the program's affair. */
 static void user_signal(struct monitor *m, int sig)
 {
@@ -514,11 +522,13 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 			client_fail(c, err_new(0, "container is not running"));
 			break;
 		}
+		kill_event(m, (int)msg->arg);
 		user_signal(m, (int)msg->arg);
 		client_send(c, CTL_OK, 0, NULL, 0, -1);
 		break;
 	case CTL_STOP:
 		c->wants_exit = true;
+		kill_event(m, msg->arg ? m->b->spec.stop_signal : SIGKILL);
 		end_restarts(m, true);
 		stop(m, msg->arg);
 		break;
@@ -809,15 +819,13 @@ static struct err *relay_start(struct monitor *m)
 	return loop_add(&m->loop, &m->relay, EPOLLIN);
 }
 
-/* Whoever accepts connections for this container gets a way to hand them over. */
+/* A way to hand connections over to the relay. */
 static struct err *open_channel(struct monitor *m, int *ret_fd)
 {
 	_cleanup_close_ int theirs = -1, ours = -1;
 	struct err *e;
 	int fds[2];
 
-	if (m->phase != RUNNING || m->b->spec.net != NET_DEFAULT)
-		return err_new(0, "container %s takes no connections", m->b->spec.name);
 	m->relay_stays = true;
 	e = fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
@@ -831,10 +839,27 @@ static struct err *open_channel(struct monitor *m, int *ret_fd)
 	return e;
 }
 
+/* For what the container connects to outside. */
+static void want_relay(void *arg, struct membership *ms)
+{
+	_cleanup_close_ int fd = -1;
+	struct monitor *m = arg;
+
+	if (m->init.fd >= 0 && m->phase != EXITED && m->nets.ns.transparent)
+		err_free(open_channel(m, &fd)); /* without it the stack does it */
+	membership_relay(ms, fd);
+}
+
+/* Whoever accepts connections for this container hands them over. */
 static void relay_channel(struct client *c)
 {
 	_cleanup_close_ int fd = -1;
-	struct err *e = open_channel(c->m, &fd);
+	struct monitor *m = c->m;
+	struct err *e = NULL;
+
+	if (m->phase != RUNNING || m->b->spec.net != NET_DEFAULT)
+		e = err_new(0, "container %s takes no connections", m->b->spec.name);
+	e = e ?: open_channel(m, &fd);
 
 	if (e)
 		client_fail(c, e);
@@ -1020,6 +1045,7 @@ static struct err *on_started(struct monitor *m)
 	ports_done(&s->published);
 	listeners_ports(&m->listeners, &s->published);
 	e = state_write(m->b->dir, s, false);
+	boxnet_event(&m->nets, m->b, "connect");
 	box_event(m->b->st, &m->b->spec, "start", NULL); /* before the starter knows */
 	if (e)
 		return e; /* nobody would know of it: start_failed() ends it again */
@@ -1141,6 +1167,7 @@ static void die_event(const struct monitor *m)
 
 	snprintf(code, sizeof(code), "exitCode=%d", m->b->state.exit_code);
 	box_event(m->b->st, &m->b->spec, "die", code);
+	boxnet_event(&m->nets, m->b, "disconnect");
 }
 
 static struct err *init_ready(struct source *s, uint32_t events UNUSED)
@@ -1315,78 +1342,6 @@ static struct err *open_networks(struct monitor *m)
 	return boxnet_open(&m->nets, m->b, &m->loop, &published);
 }
 
-/* --network container:X.  User and network namespace are that one's: only from inside its user namespace can a process
- * be put into its network.  So a helper enters both and makes init, which becomes our child all the same. */
-static struct err *clone_beside(struct monitor *m, struct clone_args *ca,
-				const struct init_args *ia, int *ret_pidfd, pid_t *ret_pid)
-{
-	_cleanup_close_ int other_pidfd = -1;
-	struct box *other = NULL;
-	int fds[2], pidfd = -1;
-	size_t len = 0, n_fds = 1;
-	pid_t helper, pid = -1;
-	struct err *e = box_find(m->b->st, m->b->spec.net_container, &other);
-
-	if (!e && other->state.status != BOX_RUNNING)
-		e = err_hint(err_new(0, "cannot join network of a non running container: %s",
-				     other->spec.id),
-			     "start %s first", other->spec.name);
-	e = e ?: box_init_pidfd(other, &other_pidfd);
-	box_free(other);
-	e = e ?: fd_socketpair(SOCK_SEQPACKET, fds);
-	if (e)
-		return e;
-	ca->flags = (ca->flags & ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET)) | CLONE_PARENT;
-	ca->exit_signal = 0; /* the helper's */
-	helper = fork();
-	if (helper == 0) {
-		if (setns(other_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0)
-			_exit(1);
-		pid = (pid_t)syscall(SYS_clone3, ca, sizeof(*ca));
-		if (pid == 0)
-			init_main(ia);
-		if (pid > 0)
-			err_free(fd_send(fds[1], &pid, sizeof(pid), (int *)(uintptr_t)ca->pidfd, 1));
-		_exit(pid < 0);
-	}
-	close(fds[1]);
-	e = helper < 0 ? err_new(errno, "forking")
-		       : fd_recv(fds[0], &pid, sizeof(pid), &len, &pidfd, &n_fds);
-	close(fds[0]);
-	if (helper > 0)
-		proc_kill_and_reap(helper);
-	if (!e && (len != sizeof(pid) || pidfd < 0))
-		e = err_new(0, "entering the network of container %.12s failed",
-			    m->b->spec.net_container);
-	*ret_pidfd = pidfd;
-	*ret_pid = pid;
-	return e;
-}
-
-static struct err *clone_init(struct monitor *m, const struct init_args *ia, int *ret_pidfd,
-			      pid_t *ret_pid)
-{
-	struct clone_args ca = {
-		.flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-			 CLONE_NEWUTS | CLONE_NEWCGROUP |
-			 (m->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET),
-		.exit_signal = SIGCHLD,
-		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
-	};
-	long pid;
-
-	if (m->b->spec.net == NET_CONTAINER)
-		return clone_beside(m, &ca, ia, ret_pidfd, ret_pid);
-	pid = syscall(SYS_clone3, &ca, sizeof(ca));
-	if (pid == 0)
-		init_main(ia);
-	if (pid < 0)
-		return err_hint(err_new(errno, "making the container's namespaces"),
-				"'devbox doctor' tells what forbids them");
-	*ret_pid = (pid_t)pid;
-	return NULL;
-}
-
 static struct err *spawn_init(struct monitor *m)
 {
 	struct netns_link links[NETNS_LINKS_MAX];
@@ -1414,7 +1369,7 @@ static struct err *spawn_init(struct monitor *m)
 		return e;
 	ia.seccomp = filter;
 	ia.sync = sync[1];
-	e = clone_init(m, &ia, &pidfd, &pid);
+	e = spawn_clone(m->b, &ia, &pidfd, &pid);
 	if (e)
 		return e;
 	m->init_pid = pid;
@@ -1496,6 +1451,8 @@ static struct err *begin(struct monitor *m)
 	e = e ?: timer_init(&m->loop, &m->relay_timer, relay_again);
 	e = e ?: timer_init(&m->loop, &m->restart_timer, restart_now);
 	e = e ?: timer_init(&m->loop, &m->health_timer, health_due);
+	m->nets.want_relay = want_relay;
+	m->nets.arg = m;
 	e = e ?: boxnet_prepare(&m->nets, m->b);
 	if (m->nets.n)
 		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);

@@ -151,7 +151,10 @@ static struct err *need_relay(struct proc *p)
 static struct err *channel_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct channel *c = container_of(s, struct channel, src);
-	struct relay_handover msg;
+	union {
+		struct relay_handover accepted;
+		struct relay_outgoing outgoing;
+	} msg;
 	int fds[2] = { -1, -1 };
 	size_t len, n = 2;
 	struct err *e = fd_recv(s->fd, &msg, sizeof(msg), &len, fds, &n);
@@ -160,8 +163,13 @@ static struct err *channel_ready(struct source *s, uint32_t events UNUSED)
 		err_free(e);
 		return NULL;
 	}
-	if (!e && len == sizeof(msg) && n == 2) {
-		err_free(relay_add_connection(c->p->relay, fds[0], msg.port, fds[1])); /* it has gone again */
+	if (!e && len == sizeof(msg.accepted) && n == 2) {
+		e = relay_add_connection(c->p->relay, fds[0], msg.accepted.port, fds[1]);
+		err_free(e); /* it has gone again */
+		return NULL;
+	}
+	if (!e && len == sizeof(msg.outgoing) && n == 1) {
+		err_free(relay_add_outgoing(c->p->relay, fds[0], &msg.outgoing)); /* who asked has gone again */
 		return NULL;
 	}
 	err_free(e);

@@ -14,6 +14,7 @@ enum { RELAY_READY = 'R', RELAY_OPEN = 'O' };
 
 /* Who has a channel (CTL_RELAY of core/box/control.h) hands over connections that it accepted: one message for
  * each, with two descriptors, the connection and its leash (relay_add_connection()). */
+/* The processes of the container's networks do so with outgoing ones: a struct relay_outgoing and one descriptor. */
 struct relay_handover {
 	uint16_t port; /* of the container */
 };

@@ -58,6 +58,12 @@ run devbox network rm bridge;	says 1 'bridge is a pre-defined network and cannot
 run devbox events --since 1h --until 0s --filter type=network --format '{{.Action}} {{.Actor.Attributes.name}}'
 expect_stdout 'create n1
 create n2
+connect n1
+connect n2
+connect n2
+disconnect n2
+disconnect n1
+disconnect n2
 destroy n1
 destroy n2'
 expect_no_leftovers

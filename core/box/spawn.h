@@ -1,0 +1,15 @@
+/* core/box/spawn.h -- the clone(2) that makes a container's first process, in namespaces of its own. */
+#ifndef CORE_BOX_SPAWN_H
+#define CORE_BOX_SPAWN_H
+
+#include <sys/types.h>
+
+#include "core/box/box.h"
+#include "core/box/init.h"
+
+/* A child of the caller, in init_main().  With NET_CONTAINER it is in the user and network namespace of that container,
+ * which must run: its ids are mapped already.  Errors: "cannot join network of a non running container". */
+struct err *spawn_clone(struct box *b, const struct init_args *ia, int *ret_pidfd, pid_t *ret_pid)
+	MUST_CHECK;
+
+#endif
