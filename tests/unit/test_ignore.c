@@ -61,6 +61,7 @@ int main(void)
 	err_free(ignore_parse("*\n!a/b/c\n!*.d", 13, "f", &ig));
 	ok(!ignore_prunes(&ig, "a") && !ignore_prunes(&ig, "a/b"),
 	   "a directory with something taken back in it");
+	ignore_done(&ig);
 	err_free(ignore_parse("x\ny\n!y/z", 8, "f", &ig));
 	ok(ignore_prunes(&ig, "x") && !ignore_prunes(&ig, "y") && !ignore_prunes(&ig, "q"),
 	   "only what is all out");
