@@ -216,6 +216,8 @@ static struct err *build(UNUSED struct call *c, UNUSED int argc, char **argv)
 	e = e ?: store_open(&st);
 	e = e ?: sources(st, argv[0], &text);
 	e = e ?: build_run(st, &req, &id);
+	if (!e && !s.quiet && id)
+		buildview_image(&s.view, id, &req.tags);
 	buildview_done(&s.view, !e);
 	if (e)
 		return err_wrap(e, "building");

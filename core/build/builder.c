@@ -598,8 +598,10 @@ struct err *build_run(struct store *st, const struct build_request *req, char **
 	if (!e && image)
 		e = make_image(&b, &refs, &id);
 	e = e ?: write_iid(req, id);
+	if (lock >= 0)
+		close(TAKE_FD(lock));
 	if (b.fresh.n)
-		cache_bound(st);
+		cache_tidy(st);
 	drop_downloads(&b);
 	build_plan_close(&b.plan);
 	build_plan_done(&b.plan);
