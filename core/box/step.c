@@ -75,6 +75,12 @@ static void query(void *arg, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *
 	nameserver_query(n->ns, &c, msg, len);
 }
 
+/* Large transfers are not worth a process of their own here: libslirp carries everything. */
+static void want_relay(void *arg UNUSED, struct switch_port *p)
+{
+	switch_relay(p, -1);
+}
+
 /* TCP: long answers. */
 static struct err *listen_dns(struct step_net *n)
 {
@@ -89,9 +95,12 @@ static struct err *listen_dns(struct step_net *n)
 
 static struct err *make_switch(struct step_net *n, int fd, const struct netns *ns, bool host_loopback)
 {
-	struct switch_cfg cfg = {
-		.addrs = n->addrs, .ipv6 = ns->ipv6, .dns_socket = n->dns_path, .query = query, .arg = n
-	};
+	struct switch_cfg cfg = { .addrs = n->addrs,
+				  .ipv6 = ns->ipv6,
+				  .dns_socket = n->dns_path,
+				  .query = query,
+				  .want_relay = want_relay,
+				  .arg = n };
 	struct join j = {
 		.ip = n->addrs.ip, .ip6 = n->addrs.ip6, .kind = ns->kind, .host_loopback = host_loopback
 	};

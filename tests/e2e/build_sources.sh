@@ -45,6 +45,18 @@ eventually 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/9418'
 run devbox build -q -t img 'git://127.0.0.1/repo#main:sub';	expect_status 0; has from-git
 run devbox build -q -t img 'git://127.0.0.1/repo#nope';		expect_status 1; expect_stderr_has 'git fetch: '
 run devbox build -q -t img 'git://127.0.0.1/repo#--upload-pack=x';	expect_status 1; expect_stderr_has 'is no branch'
+# what RUN reaches: the outside by name, and the host's loopback only where that is asked for
+cat >"$dir/Dockerfile" <<'DF'
+FROM busybox
+RUN wget -qO- http://outside.test/ | grep '^server'
+RUN --network=none ! wget -qO- http://outside.test/ && ip addr | grep -c mtu > /links
+DF
+run devbox build -t img ctx;			expect_status 0; expect_stderr_has 'server 198.51.100.1'
+run devbox run --rm img cat /links;	expect_stdout 1
+printf 'FROM busybox\nRUN wget -qO- http://host.docker.internal:8123/f\n' >"$dir/Dockerfile"
+run devbox build -q ctx;			expect_status 1
+run devbox build --add-host host.docker.internal:host-gateway ctx;	expect_status 0; expect_stderr_has from-web
+run devbox build -q --network none --add-host host.docker.internal:host-gateway ctx;	expect_status 1
 # further contexts by name
 printf 'FROM base\nCOPY --from=more f /f\n' >"$dir/Dockerfile"
 run devbox build -q -t img --build-context more=ctx/other --build-context base=docker-image://busybox ctx
