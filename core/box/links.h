@@ -24,10 +24,9 @@ struct err *link_parse(const char *text, char **ret_name, char **ret_alias) MUST
 struct err *links_resolve(struct store *st, const struct strv *links, struct strv *ret) MUST_CHECK;
 /* Where they are: on a network of B's, by preference its first.  What does not run is left out. */
 void links_find(const struct box *b, struct links *ret);
-/* Append the settings that come of B's links: on the default network all of Docker's, elsewhere those
- * that name the port (ALIAS_PORT_3306_TCP_ADDR) and those of the container (ALIAS_ENV_X).  Errors, on the
- * default network: "Cannot link to a non running
- * container: /x AS /b/alias". */
+/* Append the settings that come of B's links: on the default network all of Docker's, elsewhere those that name the
+ * port (ALIAS_PORT_3306_TCP_ADDR) and those of the container (ALIAS_ENV_X).  Errors, on the default network: "Cannot
+ * link to a non running container: /x AS /b/alias". */
 struct err *links_env(const struct box *b, struct strv *env) MUST_CHECK;
 
 #endif
