@@ -58,6 +58,7 @@ static const struct entry {
 	{ "", "history", &verb_history },
 	{ "", "tag", &verb_tag },
 	{ "", "rmi", &verb_rmi },
+	{ "", "undo", &verb_undo },
 	{ "", "prune", &verb_prune },
 	{ "", "info", &verb_info },
 	{ "", "doctor", &verb_doctor },
@@ -102,6 +103,7 @@ static const struct entry {
 	{ "compose", "up", &verb_compose_up },
 	{ "compose", "version", &verb_compose_version },
 	{ "compose", "wait", &verb_compose_wait },
+	{ "compose", "watch", &verb_compose_watch },
 
 	{ "container", "attach", &verb_attach },
 	{ "container", "commit", &verb_commit },
@@ -150,6 +152,7 @@ static const struct entry {
 	{ "db", "create", &verb_db_create },
 	{ "db", "import", &verb_db_import },
 	{ "db", "snapshot", &verb_db_snapshot },
+	{ "db", "replica", &verb_db_replica },
 	{ "db", "rename", &verb_db_rename },
 	{ "db", "protect", &verb_db_protect },
 	{ "db", "diff-size", &verb_db_diff_size },

@@ -16,6 +16,7 @@
 
 #include "core/box/box.h"
 #include "core/branch/project.h"
+#include "core/store/trash.h"
 
 enum { DETACHED_TTL_S = 24 * 3600, READY_TIMEOUT_S = 120 };
 
@@ -67,6 +68,20 @@ struct err *branch_rename(struct store *st, const char *project, const char *fro
 /* Put what VOLUMES (of a fork or snapshots) hold into the fork in place of its data, which goes to the trash. */
 struct err *branch_replace(struct store *st, const char *project, const char *service,
 			   const char *branch, const struct strv *from_volumes, const char *origin)
+	MUST_CHECK;
+
+/* Undo for data that a branch has other data in place of (reset, restore): put IT back, and what is there now
+ * into the trash.  *RET_DONE is false if it is no branch's volume; nothing has happened then. */
+struct err *branch_bring_back(struct store *st, const struct trash_item *it, bool *ret_done) MUST_CHECK;
+
+/* Make NAME, a fork of SOURCE that will replicate it, with ARGS for its server.  Its container is not started. */
+struct err *branch_make_replica(struct store *st, const char *project, const char *service,
+				const char *name, const char *source, const struct strv *args,
+				struct branch_result *ret) MUST_CHECK;
+/* Give BRANCH's server these arguments behind the service's, and say what it replicates (NULL: nothing): its
+ * container is made anew, over the same data, and brought up again if it was. */
+struct err *branch_set_args(struct store *st, const char *project, const char *service,
+			    const char *branch, const struct strv *args, const char *replica_of)
 	MUST_CHECK;
 
 /* Make snapshots or forks of one fork's volumes, FROM[i] -> TO[i], while its server may be running. */

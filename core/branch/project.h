@@ -25,6 +25,7 @@ struct fork {
 	struct strv volumes; /* in the order of the service's targets */
 	char *origin; /* in words, what the data was made from: "snapshot x", "import dump.sql"; or NULL */
 	char *replica_of; /* the branch this one replicates; NULL: it is no replica */
+	struct strv args; /* its server's further arguments, behind the service's */
 	char *error; /* why it could not be brought up last, or NULL */
 	int64_t created_ns, used_ns; /* used: brought up, or a connection began */
 };
@@ -33,6 +34,7 @@ struct dbservice {
 	char *name; /* "mysql": what the user types */
 	char *image, *image_id; /* as typed; what it was when the service was made */
 	char *recipe; /* engine */
+	char *shared; /* the snapshot that was pushed or pulled last: what the next one stands on; or NULL */
 	struct strv env, args; /* what the user gave, plus the password that was made up; the server's arguments */
 	struct strv binds; /* -v with absolute host paths */
 	struct strv targets; /* where the volumes go; the first one holds the data */

@@ -19,6 +19,7 @@ static void fork_done(struct fork *f)
 	free(f->replica_of);
 	free(f->error);
 	strv_done(&f->volumes);
+	strv_done(&f->args);
 	*f = (struct fork){ 0 };
 }
 
@@ -28,6 +29,7 @@ static void service_done(struct dbservice *s)
 	free(s->image);
 	free(s->image_id);
 	free(s->recipe);
+	free(s->shared);
 	strv_done(&s->env);
 	strv_done(&s->args);
 	strv_done(&s->binds);
@@ -223,6 +225,7 @@ static void put_fork(struct json_out *o, const struct fork *f)
 	put_opt(o, "Parent", f->parent);
 	json_put_str(o, "Container", f->box);
 	json_put_strv(o, "Volumes", &f->volumes);
+	json_put_strv(o, "Args", &f->args);
 	put_opt(o, "Origin", f->origin);
 	put_opt(o, "ReplicaOf", f->replica_of);
 	put_opt(o, "Error", f->error);
@@ -238,6 +241,7 @@ static void put_service(struct json_out *o, const struct dbservice *s)
 	json_put_str(o, "Image", s->image);
 	json_put_str(o, "ImageId", s->image_id);
 	json_put_str(o, "Engine", s->recipe);
+	put_opt(o, "Shared", s->shared);
 	json_put_strv(o, "Env", &s->env);
 	json_put_strv(o, "Args", &s->args);
 	json_put_strv(o, "Binds", &s->binds);
@@ -320,6 +324,7 @@ static void get_fork(json *j, struct dbservice *s)
 	f->parent = get(j, "Parent");
 	f->box = get(j, "Container");
 	json_strv(j, "Volumes", &f->volumes);
+	json_strv(j, "Args", &f->args);
 	f->origin = get(j, "Origin");
 	f->replica_of = get(j, "ReplicaOf");
 	f->error = get(j, "Error");
@@ -338,6 +343,7 @@ static void get_service(json *j, struct dbproject *p)
 	s->image = get(j, "Image");
 	s->image_id = xstrdup(json_str(j, "ImageId") ?: s->image);
 	s->recipe = get(j, "Engine");
+	s->shared = get(j, "Shared");
 	json_strv(j, "Env", &s->env);
 	json_strv(j, "Args", &s->args);
 	json_strv(j, "Binds", &s->binds);
