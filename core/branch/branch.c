@@ -636,8 +636,28 @@ static struct err *refuse_protected(const struct dbproject *p, const char *branc
 			"devbox db protect --off %s", branch);
 }
 
+/* A branch that was renamed keeps the volumes of its old name; in the trash they are called as a branch of the
+ * new name would look for them. */
+static void name_for_return(struct store *st, const struct dbproject *p, const struct dbservice *s,
+			    struct fork *f)
+{
+	_cleanup_free_ char *slug = slug_make(f->branch);
+	struct branch as_new = { .slug = slug };
+	_cleanup_strv_ struct strv names = { 0 };
+
+	volume_names(p, s, &as_new, &names);
+	for (size_t i = 0; i < names.n && i < f->volumes.n; i++)
+		if (strcmp(names.v[i], f->volumes.v[i]) &&
+		    renameat2(st->volumes, f->volumes.v[i], st->volumes, names.v[i],
+			      RENAME_NOREPLACE) == 0) {
+			free(f->volumes.v[i]);
+			f->volumes.v[i] = xstrdup(names.v[i]);
+		}
+}
+
 /* Container gone, volumes in the trash. */
-static struct err *drop_data(struct store *st, const struct fork *f, const char *reason, const char *batch)
+static struct err *drop_data(struct store *st, const struct dbproject *p, const struct dbservice *s,
+			     struct fork *f, const char *reason, const char *batch)
 {
 	struct box *b = NULL;
 	struct err *e = branch_stop(st, f); /* in good order: the data may be wanted again */
@@ -650,8 +670,11 @@ static struct err *drop_data(struct store *st, const struct fork *f, const char 
 		_cleanup_free_ char *initial = xasprintf("%s@" SNAP_INITIAL, f->volumes.v[i]);
 
 		err_free(snapshot_remove(st, initial)); /* mostly absent */
-		e = trash_volume(st, f->volumes.v[i], reason, batch);
 	}
+	if (!e)
+		name_for_return(st, p, s, f);
+	for (size_t i = 0; i < f->volumes.n && !e; i++)
+		e = trash_volume(st, f->volumes.v[i], reason, batch);
 	return e;
 }
 
@@ -671,7 +694,7 @@ struct err *branch_remove(struct store *st, const char *project, const char *ser
 		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
 	if (!e && !force)
 		e = refuse_protected(&p, branch, "removed");
-	e = e ?: drop_data(st, f, reason, batch);
+	e = e ?: drop_data(st, &p, s, f, reason, batch);
 	if (e)
 		return e;
 	dbservice_drop_fork(s, branch);
