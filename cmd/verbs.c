@@ -58,6 +58,7 @@ static const struct entry {
 	{ "", "history", &verb_history },
 	{ "", "tag", &verb_tag },
 	{ "", "rmi", &verb_rmi },
+	{ "", "undo", &verb_undo },
 	{ "", "prune", &verb_prune },
 	{ "", "info", &verb_info },
 	{ "", "doctor", &verb_doctor },

@@ -75,6 +75,7 @@ enum {
 	STDIN_QUEUE_MAX = 65536,
 	CONFIG_MAX = 4 << 20,
 	FULL_READS = 64,
+	UNUSED_MS = 3000,
 	PIPE_SIZE = 512 << 10
 };
 
@@ -1249,6 +1250,23 @@ static bool wait_for_restart(struct monitor *m)
 	return true;
 }
 
+/* Trees of volumes that have become one's alone are merged when nobody has it mounted: perhaps now. */
+static void tidy_volumes(struct monitor *m)
+{
+	const struct mounts *mounts = &m->b->spec.mounts;
+	bool any = false;
+
+	for (size_t i = 0; m->holds && i < mounts->n; i++) {
+		if (m->holds[i] < 0)
+			continue;
+		any = true;
+		close(TAKE_FD(m->holds[i]));
+		fork_wait_unused(m->b->st, mounts->v[i].source, UNUSED_MS);
+	}
+	if (any)
+		err_free(fork_tidy(m->b->st)); /* best effort: the next one tries again */
+}
+
 /* In this order: what others may rely on when they are told, the telling, then what is slow. */
 NORETURN static void end(struct monitor *m)
 {
@@ -1289,6 +1307,7 @@ NORETURN static void end(struct monitor *m)
 	else
 		err_free(state_sync(b->dir)); /* the unsynced record stays */
 	store_sweep(b->st); /* what crashes left; nobody waits for it here */
+	tidy_volumes(m);
 	boxnet_leave(&m->nets, true); /* taps: the kernel takes milliseconds to unregister them */
 	_exit(0);
 }
