@@ -51,7 +51,7 @@ static struct err *read_platform(struct build_plan *p)
 	if (!e) {
 		add_platform(p, "TARGET", &p->platform);
 		add_platform(p, "BUILD", &own);
-		strv_add(&p->predefined, "TARGETSTAGE=");
+		strv_addf(&p->predefined, "TARGETSTAGE=%s", p->req->target ?: "default");
 	}
 	platform_done(&own);
 	return e;
