@@ -7,6 +7,8 @@
 #include "cmd/volume.h"
 #include "cmd/ui/human.h"
 #include "core/base/proc.h"
+#include "core/store/fork.h"
+#include "core/store/trash.h"
 #include "core/store/volume.h"
 #include "core/build/build.h"
 #include "registry/mark.h"
@@ -109,6 +111,26 @@ static struct err *image_row(struct list *l, const struct disk *d)
 	return add_row(l, "Images", ids.n, active, bytes, bytes - kept);
 }
 
+/* Trees that forks share, and what was removed: rows only where there is something. */
+static struct err *fork_rows(struct list *l, const struct disk *d)
+{
+	struct snapshots snaps = { 0 };
+	struct trash_list gone = { 0 };
+	uint64_t sealed = fork_sealed_bytes(d->st), trash = 0;
+	struct err *e = snapshot_list(d->st, NULL, &snaps);
+
+	e = e ?: trash_list(d->st, &gone);
+	for (size_t i = 0; i < gone.n; i++)
+		trash += gone.v[i].bytes;
+	if (!e && sealed)
+		e = add_row(l, "Shared by Forks", snaps.n, snaps.n, sealed, 0);
+	if (!e && gone.n)
+		e = add_row(l, "Trash", gone.n, 0, trash, trash);
+	snapshots_done(&snaps);
+	trash_list_done(&gone);
+	return e;
+}
+
 static struct err *summary(const struct disk *d)
 {
 	static const char table[] =
@@ -139,6 +161,7 @@ static struct err *summary(const struct disk *d)
 	e = e ?: add_row(&l, "Local Volumes", d->volumes.n, active, bytes, unused);
 	e = e ?: build_cache_size(d->st, &records, &bytes);
 	e = e ?: add_row(&l, "Build Cache", records, 0, bytes, bytes);
+	e = e ?: fork_rows(&l, d);
 	if (!e)
 		list_close(&l);
 	return e;

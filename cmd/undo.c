@@ -133,7 +133,8 @@ const struct verb verb_undo = {
 	.max_args = -1,
 	.opts = opts,
 	.summary = "Bring back volumes that were removed",
-	.more = "Without arguments: all that the last command removed.  'ls' lists what can come back, 'empty' gives it up.\n"
-		"What was removed stays for DEVBOX_TRASH_DAYS (7) days, in at most DEVBOX_TRASH_BUDGET (20g) bytes.",
+	.more = "Without arguments: all that the last command removed.  'ls' lists what can come back, 'empty' gives\n"
+		"it up.  What was removed stays for DEVBOX_TRASH_DAYS (7) days, all of it together in at most\n"
+		"DEVBOX_TRASH_BUDGET (20g) bytes.",
 	.run = undo,
 };

@@ -1250,6 +1250,14 @@ static bool wait_for_restart(struct monitor *m)
 	return true;
 }
 
+/* Its processes are gone: whoever hears of the end may seal the volumes at once. */
+static void release_volumes(struct monitor *m)
+{
+	for (size_t i = 0; m->holds && i < m->b->spec.mounts.n; i++)
+		if (m->holds[i] >= 0)
+			close(TAKE_FD(m->holds[i]));
+}
+
 /* Trees of volumes that have become one's alone are merged when nobody has it mounted: perhaps now. */
 static void tidy_volumes(struct monitor *m)
 {
@@ -1257,10 +1265,9 @@ static void tidy_volumes(struct monitor *m)
 	bool any = false;
 
 	for (size_t i = 0; m->holds && i < mounts->n; i++) {
-		if (m->holds[i] < 0)
+		if (mounts->v[i].type != MOUNT_VOLUME)
 			continue;
 		any = true;
-		close(TAKE_FD(m->holds[i]));
 		fork_wait_unused(m->b->st, mounts->v[i].source, UNUSED_MS);
 	}
 	if (any)
@@ -1289,6 +1296,7 @@ NORETURN static void end(struct monitor *m)
 		e = state_write(b->dir, s, false);
 	err_free(TAKE_PTR(e)); /* without a record the next reader sees no lock and says "exited" all the same */
 	relay_stop(m); /* its ports are free when anybody hears of the end */
+	release_volumes(m);
 	for (struct client *c = m->clients; c; c = c->next)
 		if (c->wants_exit)
 			client_send(c, CTL_EXITED, (uint32_t)s->exit_code, NULL, 0, -1);

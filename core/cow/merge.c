@@ -1,10 +1,10 @@
 /* How TOP absorbs BELOW, file by file:
  *   - a directory that was not read yet is read
- *   - a file with content in BELOW: either its missing blocks are copied up, or, if that is less and it has one name only,
- *     its own blocks are copied down and the file below takes its place.  Both are synced before the one step that counts:
- *     the new link, or rename(2).
- * Until then copying changes nothing that is seen: a block that is copied up is the one that was seen through the hole, a
- * block that is copied down is hidden by the one it came from. */
+ *   - a file with content in BELOW: either its missing blocks are copied up, or, if that is less and it has one name
+ *     only, its own blocks are copied down and the file below takes its place.  Both are synced before the one step
+ *     that counts: the new link, or rename(2).
+ * Until then copying changes nothing that is seen: a block that is copied up is the one that was seen through the hole,
+ * a block that is copied down is hidden by the one it came from. */
 #include "core/cow/merge.h"
 
 #include <fcntl.h>
