@@ -594,6 +594,11 @@ verb_bench() {	# [ROW...]: medians of run, exec, ps, inspect, stop, pull in the 
 	tests/lib/world exec dbx1 env RUNS="${RUNS:-30}" bash -s -- "$@" <tests/bench/bench.sh
 }
 
+verb_torture() {	# [PATTERN]: tests/slow/*.sh: kill -9 at random, a thousand times (root; hours; KILLS=1000)
+	verb_build
+	E2E_JOBS=1 tests/lib/run tests/slow "${1-}"
+}
+
 verb_vm() {	# [PATTERN]: tests/vm/*.sh in a virtual machine with systemd and cgroup v2 (root; minutes)
 	verb_build
 	tests/vm/run "$@"

@@ -7,6 +7,8 @@
 #include "cmd/volume.h"
 #include "cmd/ui/human.h"
 #include "core/base/proc.h"
+#include "core/store/fork.h"
+#include "core/store/trash.h"
 #include "core/store/volume.h"
 #include "registry/mark.h"
 
@@ -108,6 +110,26 @@ static struct err *image_row(struct list *l, const struct disk *d)
 	return add_row(l, "Images", ids.n, active, bytes, bytes - kept);
 }
 
+/* Trees that forks share, and what was removed: rows only where there is something. */
+static struct err *fork_rows(struct list *l, const struct disk *d)
+{
+	struct snapshots snaps = { 0 };
+	struct trash_list gone = { 0 };
+	uint64_t sealed = fork_sealed_bytes(d->st), trash = 0;
+	struct err *e = snapshot_list(d->st, NULL, &snaps);
+
+	e = e ?: trash_list(d->st, &gone);
+	for (size_t i = 0; i < gone.n; i++)
+		trash += gone.v[i].bytes;
+	if (!e && sealed)
+		e = add_row(l, "Shared by Forks", snaps.n, snaps.n, sealed, 0);
+	if (!e && gone.n)
+		e = add_row(l, "Trash", gone.n, 0, trash, trash);
+	snapshots_done(&snaps);
+	trash_list_done(&gone);
+	return e;
+}
+
 static struct err *summary(const struct disk *d)
 {
 	static const char table[] =
@@ -137,6 +159,7 @@ static struct err *summary(const struct disk *d)
 	}
 	e = e ?: add_row(&l, "Local Volumes", d->volumes.n, active, bytes, unused);
 	e = e ?: add_row(&l, "Build Cache", 0, 0, 0, 0);
+	e = e ?: fork_rows(&l, d);
 	if (!e)
 		list_close(&l);
 	return e;

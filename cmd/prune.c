@@ -110,6 +110,7 @@ static struct err *prune_volumes(struct store *st, uint64_t *freed)
 
 	*freed += bytes;
 	print_removed("Deleted Volumes:", &removed);
+	volumes_tell_trash(st, removed.n);
 	return e;
 }
 

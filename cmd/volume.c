@@ -10,6 +10,7 @@
 #include "cmd/ui/human.h"
 #include "core/base/fd.h"
 #include "core/branch/branch.h"
+#include "core/store/trash.h"
 #include "core/store/volume.h"
 
 struct tree {
@@ -69,6 +70,7 @@ struct err *volumes_prune(struct store *st, bool all, const struct strv *filters
 			  struct strv *removed, uint64_t *ret_freed_bytes)
 {
 	_cleanup_strv_ struct strv used = { 0 }, names = { 0 };
+	_cleanup_free_ char *batch = trash_batch();
 	uint64_t freed = 0;
 	struct err *e = used_volumes(st, &used);
 
@@ -80,14 +82,35 @@ struct err *volumes_prune(struct store *st, bool all, const struct strv *filters
 		    !has_labels(st, filters, names.v[i]))
 			continue;
 		bytes = tree_bytes(st, st->volumes, names.v[i]);
-		e = volume_remove(st, names.v[i]);
+		e = trash_volume(st, names.v[i], "volume prune", batch);
 		if (!e) {
 			freed += bytes;
 			strv_add(removed, names.v[i]);
 		}
 	}
 	*ret_freed_bytes = freed;
-	return e;
+	return e ?: trash_expire(st, false, NULL);
+}
+
+void volumes_tell_trash(struct store *st, size_t removed)
+{
+	_cleanup_str_ struct str size = { 0 };
+	struct trash_policy p = { 0 };
+	struct trash_list t = { 0 };
+	uint64_t bytes = 0;
+	struct err *e = trash_policy(&p);
+
+	e = e ?: trash_list(st, &t);
+	for (size_t i = 0; i < t.n; i++)
+		bytes += t.v[i].bytes;
+	human_size(bytes, true, &size);
+	if (!e && removed && t.n)
+		fprintf(stderr,
+			"The trash has %zu volumes (%s), kept for %u days: '%s undo' brings them back, "
+			"'%s undo empty' frees the space\n",
+			t.n, size.s, p.days, prog(), prog());
+	trash_list_done(&t);
+	err_free(e); /* only said for the user's good */
 }
 
 /* --- create ----------------------------------------------------------------------------------- */
@@ -228,7 +251,7 @@ static const struct opt rm_opts[] = {
 	{ 0 },
 };
 
-static struct err *rm_one(struct store *st, const struct strv *used, const char *name)
+static struct err *rm_one(struct store *st, const struct strv *used, const char *name, const char *batch)
 {
 	_cleanup_strv_ struct strv names = { 0 };
 	struct err *e = volume_list(st, &names);
@@ -240,20 +263,21 @@ static struct err *rm_one(struct store *st, const struct strv *used, const char 
 	if (strv_has(used, name))
 		return err_hint(err_new(0, "remove %s: volume is in use", name),
 				"%s ps -a --filter volume=%s", prog(), name);
-	return volume_remove(st, name);
+	return trash_volume(st, name, "volume rm", batch);
 }
 
 static struct err *rm(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_strv_ struct strv used = { 0 };
+	_cleanup_free_ char *batch = trash_batch();
 	struct err *all = store_open(&st);
 
 	all = all ?: used_volumes(st, &used);
 	if (all)
 		return all;
 	for (int i = 0; i < argc; i++) {
-		struct err *e = rm_one(st, &used, argv[i]);
+		struct err *e = rm_one(st, &used, argv[i], batch);
 
 		if (!e)
 			puts(argv[i]);
@@ -298,6 +322,8 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 		puts(removed.v[i]);
 	human_size(freed, true, &size);
 	printf("%sTotal reclaimed space: %s\n", removed.n ? "\n" : "", size.s);
+	if (st)
+		volumes_tell_trash(st, removed.n);
 	return e;
 }
 

@@ -11,4 +11,7 @@ struct err *volumes_prune(struct store *st, bool all, const struct strv *filters
 /* Bytes that DIR/NAME takes, seen by the root of the user namespace; 0 if that cannot be told. */
 uint64_t tree_bytes(struct store *st, int dir, const char *name);
 
+/* After REMOVED volumes went: what the trash has now, and how it is used or emptied (on stderr). */
+void volumes_tell_trash(struct store *st, size_t removed);
+
 #endif

@@ -10,7 +10,7 @@
 #include "core/base/str.h"
 #include "registry/image_ref.h"
 
-enum { SPOOL_ENTRIES_MAX = 100000 };
+enum { SPOOL_ENTRIES_MAX = 20000 };
 
 struct spool_file {
 	char *name; /* clean, relative */

@@ -606,14 +606,11 @@ struct err *box_stop(struct box *b, int timeout_s)
 	_cleanup_close_ int sock = -1;
 	struct ctl_msg msg;
 	struct err *e = NULL;
-	char which[32];
 
 	if (box_is_paused(b)) /* what stands still cannot end in good order */
 		e = box_unpause(b);
 	e = e ?: ask(b, CTL_STOP, timeout_s < 0 ? CTL_STOP_DEFAULT : (uint32_t)timeout_s, &sock);
 	if (!e && sock >= 0) {
-		snprintf(which, sizeof(which), "signal=%d", timeout_s ? b->spec.stop_signal : SIGKILL);
-		box_event(b->st, &b->spec, "kill", which);
 		e = answer(sock, CTL_EXITED, &msg, NULL);
 		box_event(b->st, &b->spec, "stop", NULL);
 	}
@@ -635,15 +632,10 @@ struct err *box_keep(struct box *b)
 
 struct err *box_kill(struct box *b, int sig)
 {
-	char which[32];
 	_cleanup_close_ int sock = -1;
 	struct ctl_msg msg = { 0 };
-	struct err *e;
+	struct err *e = ask(b, CTL_KILL, (uint32_t)sig, &sock);
 
-	snprintf(which, sizeof(which), "signal=%d", sig);
-	e = ask(b, CTL_KILL, (uint32_t)sig, &sock);
-	if (!e && sock >= 0)
-		box_event(b->st, &b->spec, "kill", which);
 	if (!e && sock >= 0)
 		e = answer(sock, CTL_OK, &msg, NULL);
 	if (e)

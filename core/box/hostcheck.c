@@ -13,6 +13,7 @@
 #include "core/base/fd.h"
 #include "core/box/scope.h"
 #include "core/ns/userns.h"
+#include "core/store/fork.h"
 
 enum { FILE_MAX = 1 << 20 };
 #define LOW_DISK (2ULL << 30)
@@ -442,6 +443,19 @@ static void check_logout(struct checks *c)
 		    xstrdup("loginctl enable-linger"));
 }
 
+static void check_forks(struct checks *c, struct store *st)
+{
+	char *why = NULL;
+	enum fork_method m = fork_method_here(st, &why);
+
+	if (m == FORK_COPY)
+		add(c, "forks of data", CHECK_WARN,
+		    xasprintf("volumes are copied as a whole: %s", why), NULL);
+	else
+		add(c, "forks of data", CHECK_OK, xasprintf("%s: %s", fork_method_names[m], why), NULL);
+	free(why);
+}
+
 void hostcheck_run(struct checks *ret)
 {
 	struct store *st = NULL;
@@ -459,6 +473,7 @@ void hostcheck_run(struct checks *ret)
 		err_free(e);
 	} else {
 		check_disk(ret, st);
+		check_forks(ret, st);
 		if (userns)
 			check_overlay(ret, st);
 	}

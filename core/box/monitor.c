@@ -75,6 +75,7 @@ enum {
 	STDIN_QUEUE_MAX = 65536,
 	CONFIG_MAX = 4 << 20,
 	FULL_READS = 64,
+	UNUSED_MS = 3000,
 	PIPE_SIZE = 512 << 10
 };
 
@@ -377,6 +378,15 @@ static void end_restarts(struct monitor *m, bool by_user)
 	}
 }
 
+/* Told before the signal is sent, or the container's end could be told first. */
+static void kill_event(const struct monitor *m, int sig)
+{
+	char which[32];
+
+	snprintf(which, sizeof(which), "signal=%d", sig);
+	box_event(m->b->st, &m->b->spec, "kill", which);
+}
+
 /* Signals by which people end programs also end the restarts, as with Docker; others are the program's affair. */
 static void user_signal(struct monitor *m, int sig)
 {
@@ -513,11 +523,13 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 			client_fail(c, err_new(0, "container is not running"));
 			break;
 		}
+		kill_event(m, (int)msg->arg);
 		user_signal(m, (int)msg->arg);
 		client_send(c, CTL_OK, 0, NULL, 0, -1);
 		break;
 	case CTL_STOP:
 		c->wants_exit = true;
+		kill_event(m, msg->arg ? m->b->spec.stop_signal : SIGKILL);
 		end_restarts(m, true);
 		stop(m, msg->arg);
 		break;
@@ -1238,6 +1250,30 @@ static bool wait_for_restart(struct monitor *m)
 	return true;
 }
 
+/* Its processes are gone: whoever hears of the end may seal the volumes at once. */
+static void release_volumes(struct monitor *m)
+{
+	for (size_t i = 0; m->holds && i < m->b->spec.mounts.n; i++)
+		if (m->holds[i] >= 0)
+			close(TAKE_FD(m->holds[i]));
+}
+
+/* Trees of volumes that have become one's alone are merged when nobody has it mounted: perhaps now. */
+static void tidy_volumes(struct monitor *m)
+{
+	const struct mounts *mounts = &m->b->spec.mounts;
+	bool any = false;
+
+	for (size_t i = 0; m->holds && i < mounts->n; i++) {
+		if (mounts->v[i].type != MOUNT_VOLUME)
+			continue;
+		any = true;
+		fork_wait_unused(m->b->st, mounts->v[i].source, UNUSED_MS);
+	}
+	if (any)
+		err_free(fork_tidy(m->b->st)); /* best effort: the next one tries again */
+}
+
 /* In this order: what others may rely on when they are told, the telling, then what is slow. */
 NORETURN static void end(struct monitor *m)
 {
@@ -1260,6 +1296,7 @@ NORETURN static void end(struct monitor *m)
 		e = state_write(b->dir, s, false);
 	err_free(TAKE_PTR(e)); /* without a record the next reader sees no lock and says "exited" all the same */
 	relay_stop(m); /* its ports are free when anybody hears of the end */
+	release_volumes(m);
 	for (struct client *c = m->clients; c; c = c->next)
 		if (c->wants_exit)
 			client_send(c, CTL_EXITED, (uint32_t)s->exit_code, NULL, 0, -1);
@@ -1278,6 +1315,7 @@ NORETURN static void end(struct monitor *m)
 	else
 		err_free(state_sync(b->dir)); /* the unsynced record stays */
 	store_sweep(b->st); /* what crashes left; nobody waits for it here */
+	tidy_volumes(m);
 	boxnet_leave(&m->nets, true); /* taps: the kernel takes milliseconds to unregister them */
 	_exit(0);
 }

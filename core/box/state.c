@@ -9,6 +9,7 @@
 #include "core/store/events.h"
 #include "core/store/names.h"
 #include "core/store/network.h"
+#include "core/store/trash.h"
 #include "core/store/volume.h"
 
 const char *const box_status_names[] = {
@@ -298,7 +299,9 @@ struct err *box_clear(struct store *st, const struct spec *s, const char *gone, 
 		lease_drop(st, s->nets.v[i].name, s->id);
 	for (size_t i = 0; i < s->mounts.n && volumes; i++)
 		if (s->mounts.v[i].anonymous && !box_uses_volume(st, s->mounts.v[i].source))
-			e = err_also(e, volume_remove(st, s->mounts.v[i].source));
+			e = err_also(e, s->auto_remove ? volume_remove(st, s->mounts.v[i].source)
+						       : trash_volume(st, s->mounts.v[i].source,
+								      "rm -v", s->id));
 	return e;
 }
 

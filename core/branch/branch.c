@@ -269,6 +269,7 @@ static struct err *make_box(struct store *st, const struct dbproject *p, struct 
 	else
 		strv_copy(&req.env, &s->env);
 	strv_copy(&req.args, &s->args);
+	strv_copy(&req.args, &f->args);
 	for (size_t i = 0; i < s->targets.n; i++) {
 		struct mount_spec *m = mounts_add(&req.mounts);
 
@@ -390,7 +391,7 @@ static void follow_rename(struct dbproject *p, const struct git_repo *repo, cons
 /* Data and container for BRANCH of S.  The project's lock is held; the record is the caller's to save. */
 static struct err *make_fork(struct store *st, const struct dbproject_dir *d, struct dbproject *p,
 			     const char *service, const char *branch, const struct git_repo *repo,
-			     const char *from)
+			     const char *from, const struct strv *replica_args)
 {
 	_cleanup_git_head_ struct git_head head = { 0 };
 	struct dbservice *s = dbproject_service(p, service);
@@ -419,6 +420,10 @@ static struct err *make_fork(struct store *st, const struct dbproject_dir *d, st
 	f = dbservice_add_fork(s, branch);
 	parent = dbservice_fork(s, name);
 	volume_names(p, s, b, &f->volumes);
+	if (replica_args) {
+		f->replica_of = xstrdup(from);
+		strv_copy(&f->args, replica_args);
+	}
 	f->created_ns = f->used_ns = time_now_ns();
 	kept = volume_exists(st, f->volumes.v[0]);
 	if (kept)
@@ -470,7 +475,7 @@ static struct err *ensure_fork(struct store *st, const char *project, const char
 		follow_rename(&p, repo, branch);
 	f = dbservice_fork(s, branch);
 	if (!f) {
-		e = make_fork(st, &d, &p, service, branch, repo, from);
+		e = make_fork(st, &d, &p, service, branch, repo, from, NULL);
 		if (e)
 			return e;
 		ret->made = true;
@@ -541,6 +546,70 @@ struct err *branch_up(struct store *st, const char *project, const char *service
 	e = err_wrap(e, "%s for branch %s", service, branch);
 	if (e)
 		note_error(st, project, service, branch, e);
+	return e;
+}
+
+struct err *branch_make_replica(struct store *st, const char *project, const char *service,
+				const char *name, const char *source, const struct strv *args,
+				struct branch_result *ret)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	struct fork *f;
+	struct err *e = dbproject_open(st, project, true, &d, &p);
+
+	if (!e && !dbproject_service(&p, service))
+		e = no_service(&p, service);
+	if (!e && dbproject_branch(&p, name))
+		e = err_hint(err_new(0, "%s exists already", name), "devbox db rm %s", name);
+	e = e ?: make_fork(st, &d, &p, service, name, NULL, source, args);
+	if (e)
+		return e;
+	f = dbservice_fork(dbproject_service(&p, service), name);
+	ret->made = true;
+	ret->box = xstrdup(f->box);
+	ret->parent = xstrdup(f->parent);
+	dbproject_branch(&p, name)->keep = true; /* git never had it */
+	return dbproject_save(&d, &p);
+}
+
+struct err *branch_set_args(struct store *st, const char *project, const char *service,
+			    const char *branch, const struct strv *args, const char *replica_of)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	struct dbservice *s;
+	struct box *b = NULL;
+	struct fork *f;
+	bool up = false;
+	struct err *e = dbproject_open(st, project, true, &d, &p);
+
+	s = e ? NULL : dbproject_service(&p, service);
+	f = s ? dbservice_fork(s, branch) : NULL;
+	if (!e && !f)
+		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
+	e = e ?: find_box(st, f, &b);
+	if (!e && b) {
+		up = state_is_up(&b->state);
+		e = up ? box_stop(b, -1) : NULL;
+		e = e ?: box_rm(b, true, false);
+		box_free(b);
+	}
+	if (e)
+		return e;
+	strv_done(&f->args);
+	strv_copy(&f->args, args);
+	free(f->replica_of);
+	f->replica_of = xstrdup(replica_of);
+	e = make_box(st, &p, s, false, dbproject_branch(&p, branch), f, NULL);
+	e = e ?: dbproject_save(&d, &p);
+	dbproject_close(&d);
+	if (!e && up) {
+		struct branch_result r = { 0 };
+
+		e = branch_up(st, project, service, branch, NULL, NULL, &r);
+		branch_result_done(&r);
+	}
 	return e;
 }
 

@@ -69,6 +69,16 @@ struct err *branch_replace(struct store *st, const char *project, const char *se
 			   const char *branch, const struct strv *from_volumes, const char *origin)
 	MUST_CHECK;
 
+/* Make NAME, a fork of SOURCE that will replicate it, with ARGS for its server.  Its container is not started. */
+struct err *branch_make_replica(struct store *st, const char *project, const char *service,
+				const char *name, const char *source, const struct strv *args,
+				struct branch_result *ret) MUST_CHECK;
+/* Give BRANCH's server these arguments behind the service's, and say what it replicates (NULL: nothing): its
+ * container is made anew, over the same data, and brought up again if it was. */
+struct err *branch_set_args(struct store *st, const char *project, const char *service,
+			    const char *branch, const struct strv *args, const char *replica_of)
+	MUST_CHECK;
+
 /* Make snapshots or forks of one fork's volumes, FROM[i] -> TO[i], while its server may be running. */
 struct err *branch_copy(struct store *st, const struct dbservice *s, const struct fork *f,
 			const struct strv *from, const struct strv *to) MUST_CHECK;

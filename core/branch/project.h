@@ -25,6 +25,7 @@ struct fork {
 	struct strv volumes; /* in the order of the service's targets */
 	char *origin; /* in words, what the data was made from: "snapshot x", "import dump.sql"; or NULL */
 	char *replica_of; /* the branch this one replicates; NULL: it is no replica */
+	struct strv args; /* its server's further arguments, behind the service's */
 	char *error; /* why it could not be brought up last, or NULL */
 	int64_t created_ns, used_ns; /* used: brought up, or a connection began */
 };

@@ -19,6 +19,7 @@ static void fork_done(struct fork *f)
 	free(f->replica_of);
 	free(f->error);
 	strv_done(&f->volumes);
+	strv_done(&f->args);
 	*f = (struct fork){ 0 };
 }
 
@@ -223,6 +224,7 @@ static void put_fork(struct json_out *o, const struct fork *f)
 	put_opt(o, "Parent", f->parent);
 	json_put_str(o, "Container", f->box);
 	json_put_strv(o, "Volumes", &f->volumes);
+	json_put_strv(o, "Args", &f->args);
 	put_opt(o, "Origin", f->origin);
 	put_opt(o, "ReplicaOf", f->replica_of);
 	put_opt(o, "Error", f->error);
@@ -320,6 +322,7 @@ static void get_fork(json *j, struct dbservice *s)
 	f->parent = get(j, "Parent");
 	f->box = get(j, "Container");
 	json_strv(j, "Volumes", &f->volumes);
+	json_strv(j, "Args", &f->args);
 	f->origin = get(j, "Origin");
 	f->replica_of = get(j, "ReplicaOf");
 	f->error = get(j, "Error");

@@ -58,7 +58,7 @@ static struct err *add_levels(struct cow_file *f, const struct cow_chain *c, int
 				e = e ?: cow_link_write(fd, &link);
 			}
 			e = e ?: map_load(&l->map, fd, link.limit);
-			e = e ?: cow_open_below(c, link.depth, link.path, O_RDONLY, &fd);
+			e = e ?: cow_open_below(c, &link, O_RDONLY, &fd);
 		}
 		if (top) {
 			f->link = link;
@@ -117,7 +117,7 @@ struct err *cow_file_seal(struct cow_file *f, const struct cow_chain *c, int fd)
 		e = err_new(EUCLEAN, "a file has no link");
 	if (e)
 		return e;
-	if (!(link.flags & LINK_BELOW)) { /* a tiny one: complete */
+	if (!(link.flags & LINK_BELOW)) { /* an empty one */
 		for (size_t i = 0; i < f->n; i++)
 			level_done(&f->level[i]);
 		f->n = 0;

@@ -29,7 +29,8 @@ enum link_flags {
 	LINK_UNREAD = 1, /* a directory whose entries were not taken over yet */
 	LINK_BELOW = 2, /* a file with content below: DEPTH, LIMIT and PATH count */
 	LINK_HARD = 4, /* a file with several names: links/<number> is one more */
-	LINK_FLAGS_MAX = 8,
+	LINK_NAMED = 8, /* PATH is a name in links/ of that tree, not in its data/ */
+	LINK_FLAGS_MAX = 16,
 };
 
 struct cow_link {

@@ -230,7 +230,7 @@ static struct err *listen_ready(struct source *s, uint32_t events UNUSED)
 
 /* --- the process: beginning and end ----------------------------------------------------------- */
 
-static struct err *open_trees(const struct cow_dirs *dirs, struct cow_chain *ret)
+struct err *cow_open_trees(const struct cow_dirs *dirs, struct cow_chain *ret)
 {
 	struct err *e = NULL;
 
@@ -245,7 +245,7 @@ static struct err *open_trees(const struct cow_dirs *dirs, struct cow_chain *ret
 struct err *cow_root_make(const struct cow_dirs *dirs)
 {
 	struct cow_chain c;
-	struct err *e = open_trees(dirs, &c);
+	struct err *e = cow_open_trees(dirs, &c);
 
 	e = e ?: cow_root_init(&c);
 	cow_chain_done(&c);
@@ -255,7 +255,7 @@ struct err *cow_root_make(const struct cow_dirs *dirs)
 static struct err *open_fs(const struct cow_dirs *dirs, struct cow_fs **ret)
 {
 	struct cow_chain c;
-	struct err *e = open_trees(dirs, &c);
+	struct err *e = cow_open_trees(dirs, &c);
 
 	e = e ?: cow_fs_open(&c, ret);
 	cow_chain_done(&c);

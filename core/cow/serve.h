@@ -20,6 +20,8 @@ struct cow_dirs {
 	size_t n;
 };
 
+/* Open them; the chain is ended with cow_chain_done() also after an error. */
+struct err *cow_open_trees(const struct cow_dirs *dirs, struct cow_chain *ret) MUST_CHECK;
 /* Make the root of the topmost tree as a mount would, as root of the user namespace.  DIRS: const struct cow_dirs *. */
 struct err *cow_root_make(const struct cow_dirs *dirs) MUST_CHECK;
 

@@ -19,7 +19,7 @@
 
 #include "core/base/fd.h"
 
-enum { NAMES_MAX = 65536, TINY = 256, SECTORS = 8 };
+enum { NAMES_MAX = 65536, SECTORS = 8 };
 
 struct err *cow_tree_open(struct cow_tree *t, int dir, unsigned depth, bool thin, bool writable)
 {
@@ -27,11 +27,16 @@ struct err *cow_tree_open(struct cow_tree *t, int dir, unsigned depth, bool thin
 
 	*t = (struct cow_tree){ .root = -1, .links = -1, .depth = depth, .thin = thin };
 	e = fd_open(dir, "data", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &t->root);
-	if (e || !thin || !writable)
+	if (e || !thin)
 		return e;
-	if (mkdirat(dir, "links", 0700) < 0 && errno != EEXIST)
-		e = err_new(errno, "making its directory of links");
-	return e ?: fd_open(dir, "links", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &t->links);
+	if (writable && mkdirat(dir, "links", 0700) < 0 && errno != EEXIST)
+		return err_new(errno, "making its directory of links");
+	e = fd_open(dir, "links", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &t->links);
+	if (!writable && err_is(e, ENOENT)) { /* it was never mounted */
+		err_free(e);
+		e = NULL;
+	}
+	return e;
 }
 
 void cow_tree_done(struct cow_tree *t)
@@ -57,23 +62,23 @@ const struct cow_tree *cow_chain_at(const struct cow_chain *c, unsigned depth)
 	return NULL;
 }
 
-struct err *cow_open_below(const struct cow_chain *c, unsigned depth, const char *path, int flags,
-			   int *ret_fd)
+struct err *cow_open_below(const struct cow_chain *c, const struct cow_link *l, int flags, int *ret_fd)
 {
-	const struct cow_tree *t = cow_chain_at(c, depth);
+	const struct cow_tree *t = cow_chain_at(c, l->depth);
 	const struct open_how how = {
 		.flags = (unsigned)flags | O_CLOEXEC | O_NOFOLLOW,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
 	};
-	int fd;
+	int dir, fd;
 
 	if (!t)
 		return err_new(EUCLEAN, "a sealed tree is missing");
+	dir = l->flags & LINK_NAMED ? t->links : t->root;
 	do
-		fd = (int)syscall(SYS_openat2, t->root, *path ? path : ".", &how, sizeof(how));
+		fd = (int)syscall(SYS_openat2, dir, *l->path ? l->path : ".", &how, sizeof(how));
 	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
 	if (fd < 0)
-		return err_new(errno, "opening %s in a sealed tree", path);
+		return err_new(errno, "opening %s in a sealed tree", l->path);
 	*ret_fd = fd;
 	return NULL;
 }
@@ -134,7 +139,9 @@ struct entry {
 	const struct cow_tree *tree; /* it comes from */
 	const char *dir_path; /* of its directory, there */
 	int from, to; /* the two directories */
-	const char *name;
+	const char *name; /* here */
+	const char *below_name; /* there */
+	bool named; /* FROM is links/ of its tree */
 	struct stat st;
 	struct cow_link below; /* its own link, if HAS */
 	bool has;
@@ -182,13 +189,16 @@ static struct err *copy_entry_attrs(const struct entry *en, int fd)
 {
 	char path[NAME_MAX + 32];
 
-	xattr_path(en->from, en->name, path);
+	xattr_path(en->from, en->below_name, path);
 	return copy_attrs(path, fd);
 }
 
 static char *path_below(const struct entry *en)
 {
-	return *en->dir_path ? xasprintf("%s/%s", en->dir_path, en->name) : xstrdup(en->name);
+	if (en->named)
+		return xstrdup(en->below_name);
+	return *en->dir_path ? xasprintf("%s/%s", en->dir_path, en->below_name)
+			     : xstrdup(en->below_name);
 }
 
 static struct err *make_dir(const struct entry *en)
@@ -229,36 +239,27 @@ static bool has_no_blocks(const struct entry *en)
 		return true;
 	if (en->st.st_blocks > SECTORS) /* more than a block of attributes */
 		return false;
-	fd = openat(en->from, en->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(en->from, en->below_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	return fd >= 0 && ioctl(fd, FS_IOC_FIEMAP, &f) == 0 && !f.fm_mapped_extents;
-}
-
-static struct err *copy_tiny(const struct entry *en, int fd)
-{
-	_cleanup_close_ int in = -1;
-	char buf[TINY];
-	ssize_t n;
-	struct err *e = fd_open(en->from, en->name, O_RDONLY | O_NOFOLLOW, 0, &in);
-
-	if (e)
-		return e;
-	n = read(in, buf, sizeof(buf));
-	if (n < 0)
-		return err_new(errno, "reading %s", en->name);
-	return fd_write_all(fd, en->name, buf, (size_t)n);
 }
 
 static void link_of_file(const struct entry *en, struct cow_link *l)
 {
 	l->number = cow_number(en->tree, en->st.st_ino, en->has ? &en->below : NULL);
-	l->flags = LINK_BELOW;
 	l->limit = (uint32_t)cow_blocks((uint64_t)en->st.st_size);
+	if (!l->limit) {
+		l->path = xstrdup("");
+		return;
+	}
+	l->flags = LINK_BELOW;
 	if (en->has && en->below.flags & LINK_BELOW && has_no_blocks(en)) {
 		l->depth = en->below.depth;
 		l->limit = en->below.limit < l->limit ? en->below.limit : l->limit;
+		l->flags |= en->below.flags & LINK_NAMED;
 		l->path = xstrdup(en->below.path);
 	} else {
 		l->depth = (uint16_t)en->tree->depth;
+		l->flags |= en->named ? LINK_NAMED : 0;
 		l->path = path_below(en);
 	}
 }
@@ -279,13 +280,8 @@ static struct err *make_file(const struct entry *en)
 		return NULL;
 	}
 	e = fd_open(en->to, en->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd);
-	if (!e && en->st.st_size <= TINY) { /* could lie in the inode itself, where no hole is seen */
-		e = copy_tiny(en, fd);
-		l.flags &= (uint8_t)~LINK_BELOW;
-		l.path[0] = '\0';
-	} else if (!e && ftruncate(fd, en->st.st_size) < 0) {
+	if (!e && ftruncate(fd, en->st.st_size) < 0)
 		e = err_new(errno, "making %s", en->name);
-	}
 	if (!e && fstat(fd, &st) < 0)
 		e = err_new(errno, "looking at %s", en->name);
 	if (!e) {
@@ -325,25 +321,50 @@ static struct err *make_node(const struct entry *en)
 	return give(en, -1);
 }
 
-static struct err *take_over(struct entry *en)
+/* A file with several names: a tree in between may have it under another one, and newer. */
+static struct err *find_newer(struct entry *en, char hard[24])
 {
-	struct err *e = NULL;
+	uint64_t number = cow_number(en->tree, en->st.st_ino, en->has ? &en->below : NULL);
+	unsigned depth = en->tree->depth;
 
-	if (fstatat(en->from, en->name, &en->st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_new(errno, "looking at %s", en->name);
-	en->has = false;
-	if (en->tree->thin)
-		e = cow_link_read(en->from, en->name, &en->st, &en->below, &en->has);
-	if (!e && S_ISDIR(en->st.st_mode))
-		e = make_dir(en);
-	else if (!e && S_ISREG(en->st.st_mode))
-		e = make_file(en);
-	else if (!e && S_ISLNK(en->st.st_mode))
-		e = make_symlink(en);
-	else if (!e)
-		e = make_node(en);
-	if (en->has)
+	snprintf(hard, 24, "%llx", (unsigned long long)number);
+	for (size_t i = 1; i < en->c->n && en->c->v[i].depth > depth; i++) {
+		const struct cow_tree *t = &en->c->v[i];
+
+		if (t->links < 0 || fstatat(t->links, hard, &en->st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		en->tree = t;
+		en->from = t->links;
+		en->below_name = hard;
+		en->named = true;
 		link_done(&en->below);
+		return cow_link_read(en->from, hard, &en->st, &en->below, &en->has);
+	}
+	return NULL;
+}
+
+static struct err *take_over(const struct entry *of)
+{
+	struct entry en = *of;
+	struct err *e = NULL;
+	char hard[24];
+
+	en.below_name = en.name;
+	if (fstatat(en.from, en.name, &en.st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_new(errno, "looking at %s", en.name);
+	if (en.tree->thin)
+		e = cow_link_read(en.from, en.name, &en.st, &en.below, &en.has);
+	if (!e && S_ISREG(en.st.st_mode) && en.st.st_nlink > 1)
+		e = find_newer(&en, hard);
+	if (!e && S_ISDIR(en.st.st_mode))
+		e = make_dir(&en);
+	else if (!e && S_ISREG(en.st.st_mode))
+		e = make_file(&en);
+	else if (!e && S_ISLNK(en.st.st_mode))
+		e = make_symlink(&en);
+	else if (!e)
+		e = make_node(&en);
+	link_done(&en.below);
 	return e;
 }
 
@@ -383,7 +404,7 @@ struct err *cow_expand(const struct cow_chain *c, int dir, struct cow_link *l)
 	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *de;
 	struct stat st;
-	struct err *e = cow_open_below(c, l->depth, l->path, O_RDONLY | O_DIRECTORY, &from);
+	struct err *e = cow_open_below(c, l, O_RDONLY | O_DIRECTORY, &from);
 
 	if (!e && fstat(dir, &st) < 0)
 		e = err_new(errno, "looking at a directory of the volume");

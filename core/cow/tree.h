@@ -6,7 +6,9 @@
  *	without anything below: following one link is enough to find the names, LINK_BELOW of that file leads on
  *	a directory with LINK_UNREAD has no entries; if it has, a crash left them and they are thrown away
  * An entry is taken over with owner, mode, times, attributes and number (but for symbolic links, which carry none); a
- * hard link stays one, within the tree, through the directory links/ beside it.  Devices are left out: nobody in a
+ * hard link stays one, within the tree, through the directory links/ beside it.  If one name of a file was taken over
+ * by a tree in between and changed there, its other names are still those of an older tree: links/ of the trees in
+ * between is asked first.  Devices are left out: nobody in a
  * user namespace can have made them. */
 #ifndef CORE_COW_TREE_H
 #define CORE_COW_TREE_H
@@ -36,8 +38,8 @@ void cow_tree_done(struct cow_tree *t);
 void cow_chain_done(struct cow_chain *c);
 /* The tree of depth DEPTH, or NULL. */
 const struct cow_tree *cow_chain_at(const struct cow_chain *c, unsigned depth);
-/* Open PATH in the tree of depth DEPTH, never through a symbolic link. */
-struct err *cow_open_below(const struct cow_chain *c, unsigned depth, const char *path, int flags,
+/* Open what L leads to, never through a symbolic link. */
+struct err *cow_open_below(const struct cow_chain *c, const struct cow_link *l, int flags,
 			   int *ret_fd) MUST_CHECK;
 
 /* The link of the file or directory NAME in DIR (of FD itself if NAME is NULL).  *RET_HAS: there is one.

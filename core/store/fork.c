@@ -188,17 +188,39 @@ static struct err *stage_target(struct store *st, struct job *j)
 				     : volume_write_record(j->stage_dir, j->to_volume, false, NULL);
 }
 
+/* Exclusively if nobody uses it.  Shared locks of others: it is in use.  An exclusive one: another fork, or tidying,
+ * which is waited for; the volume can have another directory then. */
+static struct err *lock_source(struct store *st, struct job *j)
+{
+	struct stat a, b;
+
+	for (;;) {
+		struct err *e;
+
+		j->in_use = false;
+		if (flock(j->dir, LOCK_EX | LOCK_NB) < 0) {
+			j->in_use = errno == EWOULDBLOCK && flock(j->dir, LOCK_SH | LOCK_NB) == 0;
+			if (!j->in_use && flock(j->dir, LOCK_EX) < 0 && errno != EINTR)
+				return err_new(errno, "locking volume %s", j->volume);
+		}
+		if (fstat(j->dir, &a) == 0 &&
+		    fstatat(st->volumes, j->volume, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino)
+			return NULL;
+		close(TAKE_FD(j->dir));
+		e = fork_open(st, j->volume, &j->dir);
+		if (e)
+			return e;
+	}
+}
+
 static struct err *plan_one(struct store *st, struct job *j, enum fork_method here)
 {
 	struct err *e = fork_parse(j->pair->from, &j->volume, &j->snap);
 
 	e = e ?: check_target(st, j);
 	e = e ?: fork_open(st, j->pair->from, &j->dir);
-	if (!e && !j->snap && flock(j->dir, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
-			return err_new(errno, "locking volume %s", j->volume);
-		j->in_use = true;
-	}
+	if (!e && !j->snap)
+		e = lock_source(st, j);
 	e = e ?: forkrec_read(j->dir, ".", &j->rec);
 	e = e ?: choose(st, j, here);
 	return e ?: stage_target(st, j);
@@ -253,6 +275,7 @@ static bool is_fresh(const struct job *j)
 static struct err *fill_top(struct store *st, const struct job *j, int dir, const char *parent)
 {
 	const struct forkrec r = { .thin = true,
+				   .stays_thin = j->rec.stays_thin,
 				   .depth = j->rec.depth + 1,
 				   .method = j->rec.method,
 				   .from = j->rec.from,
@@ -354,6 +377,7 @@ static struct err *write_fork_record(const struct job *j)
 
 	if (r.method == FORK_COW) {
 		r.thin = true;
+		r.stays_thin = j->rec.stays_thin;
 		r.depth = j->parent_depth + 1;
 		snprintf(r.parent, sizeof(r.parent), "%s", j->parent);
 	}
@@ -525,164 +549,8 @@ struct err *fork_prepare(struct store *st, const char *volume)
 		return e;
 	if (!is_unused(dir))
 		return NULL;
-	r.thin = true;
+	r.thin = r.stays_thin = true;
 	r.depth = 1;
 	r.made_ns = time_now_ns();
 	return forkrec_write(dir, &r);
-}
-
-/* --- looking ---------------------------------------------------------------------------------- */
-
-static struct err *size_inside(void *arg, struct str *result)
-{
-	const int *dir = arg;
-
-	str_addf(result, "%llu", (unsigned long long)fd_tree_size(*dir, "data"));
-	return NULL;
-}
-
-static struct err *data_bytes(struct store *st, int dir, uint64_t *ret)
-{
-	_cleanup_str_ struct str text = { 0 };
-	struct err *e = userns_call(&st->ids, size_inside, &dir, &text);
-
-	return e ?: str_to_u64(text.s ?: "0", 0, UINT64_MAX, ret);
-}
-
-struct err *fork_info(struct store *st, const char *text, struct fork_info *ret)
-{
-	_cleanup_forkrec_ struct forkrec r = { 0 };
-	_cleanup_close_ int dir = -1;
-	struct fork_info i = { 0 };
-	struct err *e = fork_open(st, text, &dir);
-
-	e = e ?: forkrec_read(dir, ".", &r);
-	e = e ?: data_bytes(st, dir, &i.own_bytes);
-	if (e)
-		return e;
-	i.method = r.method;
-	i.from = TAKE_PTR(r.from);
-	i.made_ns = r.made_ns;
-	i.thin = r.thin;
-	i.seen_bytes = i.own_bytes;
-	*ret = i;
-	return NULL;
-}
-
-void fork_info_done(struct fork_info *i)
-{
-	free(TAKE_PTR(i->from));
-}
-
-struct err *fork_diff_size(struct store *st, const char *a, const char *b, uint64_t *ret_a_bytes,
-			   uint64_t *ret_b_bytes)
-{
-	_cleanup_close_ int da = -1, db = -1;
-	struct err *e = fork_open(st, a, &da);
-
-	e = e ?: fork_open(st, b, &db);
-	e = e ?: data_bytes(st, da, ret_a_bytes);
-	return e ?: data_bytes(st, db, ret_b_bytes);
-}
-
-/* --- sealed trees that nobody needs ----------------------------------------------------------- */
-
-static struct err *for_each_dir(int dir, struct err *(*fn)(int dir, const char *name, void *arg),
-				void *arg)
-{
-	_cleanup_dir_ DIR *d = NULL;
-	struct err *all = NULL;
-	struct dirent *de;
-	int dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	d = dup < 0 ? NULL : fdopendir(dup);
-	if (!d)
-		return err_new(errno, "reading a directory of the storage");
-	while ((de = readdir(d)) != NULL)
-		if (*de->d_name != '.')
-			all = err_also(all, fn(dir, de->d_name, arg));
-	return all;
-}
-
-static struct err *note_parent(int dir, const char *name, void *arg)
-{
-	_cleanup_forkrec_ struct forkrec r = { 0 };
-	struct err *e = forkrec_read(dir, name, &r);
-
-	if (!e && *r.parent)
-		strv_add(arg, r.parent);
-	return e;
-}
-
-static struct err *note_trashed(int dir, const char *name, void *arg)
-{
-	_cleanup_free_ char *what = xasprintf("%s/what", name);
-
-	return note_parent(dir, what, arg);
-}
-
-/* The parent of each tree there is: once for each child.  The store's lock is held. */
-static struct err *all_parents(struct store *st, struct strv *ret)
-{
-	struct err *e = for_each_dir(st->volumes, note_parent, ret);
-
-	e = e ?: for_each_dir(st->sealed, note_parent, ret);
-	e = e ?: for_each_dir(st->trash, note_trashed, ret);
-	return e ?: for_each_dir(st->tmp, note_parent, ret);
-}
-
-struct sweep {
-	struct store *st;
-	struct strv parents;
-	size_t removed;
-};
-
-static struct err *sweep_one(int dir, const char *name, void *arg)
-{
-	_cleanup_free_ char *snapshot = xasprintf("%s/snapshot.json", name), *gone = NULL;
-	struct sweep *s = arg;
-
-	if (strv_has(&s->parents, name) || faccessat(dir, snapshot, F_OK, 0) == 0)
-		return NULL;
-	gone = xasprintf("rm.%s", name);
-	if (renameat(dir, name, s->st->tmp, gone) < 0)
-		return errno == ENOENT ? NULL : err_new(errno, "removing a sealed tree");
-	s->removed++;
-	return store_rm_tree(s->st, s->st->tmp, gone);
-}
-
-struct err *fork_tidy(struct store *st)
-{
-	struct sweep s = { .st = st };
-	struct err *e = NULL;
-
-	do { /* a tree that goes may be the last child of another */
-		_cleanup_close_ int lock = -1;
-
-		s.removed = 0;
-		e = store_lock(st, &lock);
-		e = e ?: all_parents(st, &s.parents);
-		e = e ?: for_each_dir(st->sealed, sweep_one, &s);
-		strv_done(&s.parents);
-	} while (!e && s.removed);
-	return e;
-}
-
-static struct err *sealed_inside(void *arg, struct str *result)
-{
-	const int *dir = arg;
-
-	str_addf(result, "%llu", (unsigned long long)fd_tree_size(*dir, "."));
-	return NULL;
-}
-
-uint64_t fork_sealed_bytes(struct store *st)
-{
-	_cleanup_str_ struct str text = { 0 };
-	uint64_t n = 0;
-	struct err *e = userns_call(&st->ids, sealed_inside, &st->sealed, &text);
-
-	e = e ?: str_to_u64(text.s ?: "0", 0, UINT64_MAX, &n);
-	err_free(e); /* only a number for people */
-	return n;
 }

@@ -98,6 +98,8 @@ struct err *fork_diff_size(struct store *st, const char *a, const char *b, uint6
 /* Remove sealed trees that nothing refers to any more; merge what has one user left, if that one is not mounted.
  * Takes its time: for the end of things, when nobody waits.  Errors: the first one met, the rest is done. */
 struct err *fork_tidy(struct store *st) MUST_CHECK;
+/* Wait until nobody has VOLUME mounted, at most MAX_MS: who serves it ends a moment after the last mount. */
+void fork_wait_unused(struct store *st, const char *volume, int64_t max_ms);
 /* Bytes in sealed trees. */
 uint64_t fork_sealed_bytes(struct store *st);
 

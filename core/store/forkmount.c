@@ -1,5 +1,6 @@
 /* What a mount needs of a volume: its trees, the hold on it, the process that serves it. */
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -8,7 +9,7 @@
 #include "core/store/forkrec.h"
 #include "core/store/volume.h"
 
-enum { TRIES_MS = 20000 };
+enum { TRIES_MS = 20000, RETRY_MS = 20 };
 
 void fork_dirs_done(struct cow_dirs *d)
 {
@@ -75,6 +76,15 @@ struct err *fork_hold_volume(struct store *st, const char *volume, int *ret_fd)
 			return NULL;
 		}
 	}
+}
+
+void fork_wait_unused(struct store *st, const char *volume, int64_t max_ms)
+{
+	_cleanup_close_ int fd = openat(st->volumes, volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int64_t deadline = time_mono_ms() + max_ms;
+
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && time_mono_ms() < deadline)
+		poll(NULL, 0, RETRY_MS);
 }
 
 struct err *fork_serve(struct store *st, const char *volume, int userns, int *ret_conn)

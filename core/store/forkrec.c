@@ -36,6 +36,7 @@ struct err *forkrec_read(int dir, const char *name, struct forkrec *ret)
 	if (e)
 		return e;
 	r.thin = json_bool(j, "Thin", false);
+	r.stays_thin = json_bool(j, "StaysThin", false);
 	r.depth = (unsigned)json_int(j, "Depth", 0);
 	r.made_ns = json_int(j, "MadeAtNano", 0);
 	s = json_str(j, "Parent") ?: "";
@@ -60,6 +61,8 @@ struct err *forkrec_write(int dir, const struct forkrec *r)
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
 	json_put_bool(&o, "Thin", r->thin);
+	if (r->stays_thin)
+		json_put_bool(&o, "StaysThin", true);
 	if (*r->parent)
 		json_put_str(&o, "Parent", r->parent);
 	json_put_int(&o, "Depth", r->depth);

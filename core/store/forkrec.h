@@ -8,6 +8,7 @@
 enum { SEALED_ID_LEN = 16 };
 
 struct forkrec {
+	bool stays_thin; /* fork_prepare(): also with nothing below it */
 	bool thin; /* data/ is a thin tree above PARENT: to be mounted through core/cow */
 	char parent[SEALED_ID_LEN + 1]; /* sealed tree below it, or "" */
 	unsigned depth; /* of this tree; a plain tree has 0, a thin one more than its parent */

@@ -29,9 +29,10 @@ run devbox kill -s NOSUCH m3;	expect_status 1;	expect_stderr "devbox: 'NOSUCH' i
 run devbox rm m1 m2 m3;		expect_status 1;	expect_stdout 'm1
 m2'
 expect_stderr 'devbox: cannot remove container "m3": container is running*'
-# what --rm would take away is not restarted
+# what --rm would take away is restarted all the same
 run devbox run -d --rm --name m4 busybox sleep 1000;	expect_status 0
-run devbox restart m4;		expect_status 1;	expect_stderr_has '--rm'
+run devbox restart -t 0 m4;	expect_status 0;	expect_stdout m4
+run devbox ps --filter name=m4 --format '{{.Names}} {{.Status}}';	expect_stdout 'm4 Up *'
 run devbox run --detach-keys nonsense busybox true;	expect_status 125
 run devbox rm -f m3 m4;		expect_status 0
 run devbox ps -aq;		expect_stdout ''

@@ -75,7 +75,7 @@ codes=''
 finish_all 8;	expect_equal "$codes" "$(times 137 8)"
 for i in 1 2 3 4; do
 	finish "k$i"
-	[ "$status" = 137 ] || { expect_status 125 || true; expect_stderr 'devbox: *'; expect_stderr_lines 1; }
+	[ "$status" = 137 ] || { expect_status 1 || true; expect_stderr 'devbox: *'; expect_stderr_lines 1; }
 done
 run devbox rm one;	expect_status 0
 expect_no_leftovers

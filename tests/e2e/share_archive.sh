@@ -120,7 +120,9 @@ write('layers2', old(Layers=[layer, layer]))
 write('badname', old(RepoTags=['UPPER CASE']))
 write('wronglayer', old(Layers=[docker[0]['Config']]))
 write('nothing', [('readme', b'hello')])
-write('entries', [('f%d' % i, b'') for i in range(100001)])
+one = tarfile.TarInfo('f').tobuf()
+with open(out + '/evil-entries.tar', 'wb') as f:
+    f.write(one * 20001 + bytes(1024))
 with open(base, 'rb') as f, open(out + '/evil-cut.tar', 'wb') as g:
     g.write(f.read()[:300000])
 PY
@@ -145,7 +147,7 @@ refused layers2 'malformed image configuration: 1 diff ids for 2 layers'
 refused badname "manifest.json: image 0: name 0 is not an image's name with a tag"
 refused wronglayer 'layer sha256:*'
 refused nothing 'neither index.json nor manifest.json is in it: not an archive of images (hint: *)'
-refused entries 'the archive has more than 100000 entries'
+refused entries 'the archive has more than 20000 entries'
 refused cut 'reading the archive: Truncated tar archive'
 run sh -c 'head -c 100000 /dev/urandom | devbox load';	expect_status 1;	expect_stderr 'devbox: loading standard input: reading the archive: Unrecognized archive format'
 expect_no_file "$T/../escape"

@@ -1,6 +1,7 @@
 /* A thin tree against a plain directory: the same random operations on both must have the same results, through seals,
  * forks and crashes.  COW_SEED and COW_STEPS make it another or a longer test. */
 #include "core/cow/fs.h"
+#include "core/cow/merge.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -77,6 +78,8 @@ static int tree_dir(unsigned d, const char *what)
 }
 
 /* The tree of depth D at the top, all below it; the ones of the main line are called t0, t1, ... */
+static bool gone[LEVELS + 2]; /* depths whose trees were absorbed */
+
 static struct cow_fs *open_chain(unsigned d, const char *top_name)
 {
 	struct cow_chain c = { .n = 0 };
@@ -84,8 +87,11 @@ static struct cow_fs *open_chain(unsigned d, const char *top_name)
 	struct err *e = NULL;
 
 	for (unsigned i = d + 1; i-- > 0 && !e;) {
-		int dir = tree_dir(i, i == d ? top_name : "t");
+		int dir;
 
+		if (gone[i] && i < d)
+			continue;
+		dir = tree_dir(i, i == d ? top_name : "t");
 		e = cow_tree_open(&c.v[c.n++], dir, i, i > 0, i == d);
 		close(dir);
 	}
@@ -495,7 +501,7 @@ static void seal(void)
 		return;
 	}
 	depth++;
-	if (n_forks < FORKS && rnd(2)) {
+	if (n_forks < FORKS && rnd(3) == 0) {
 		forks[n_forks].on = depth - 1;
 		snprintf(forks[n_forks].want, sizeof(forks[0].want), "want%zu", n_forks);
 		close(copy_of_model(forks[n_forks].want));
@@ -510,6 +516,46 @@ static void crash(void)
 		close_slot(i);
 	cow_fs_free(fs);
 	fs = open_chain(depth, "t");
+}
+
+/* The top takes over the tree below it, if no fork stands there; killed once in between. */
+static void absorb(void)
+{
+	struct cow_dirs dirs = { .n = 0 };
+	unsigned below = depth - 1;
+	struct err *e;
+	int data;
+
+	while (below > 0 && gone[below])
+		below--;
+	for (size_t i = 0; i < n_forks; i++)
+		if (forks[i].on == below)
+			return;
+	if (gone[below])
+		return;
+	for (size_t i = 0; i < HANDLES; i++)
+		close_slot(i);
+	cow_fs_free(fs);
+	for (unsigned i = depth + 1; i-- > 0;) {
+		if (gone[i] && i < depth)
+			continue;
+		dirs.fd[dirs.n] = tree_dir(i, "t");
+		dirs.depth[dirs.n] = i;
+		dirs.thin[dirs.n++] = i > 0;
+	}
+	e = cow_absorb(&dirs);
+	differs |= !is_err(e, NULL, "step %lu: tree %u absorbs %u", step, depth, below);
+	/* nothing may lead there any more */
+	data = openat(dirs.fd[1], "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	err_free(fd_rm_tree(dirs.fd[1], "data"));
+	err_free(fd_rm_tree(dirs.fd[1], "links"));
+	close(data);
+	for (size_t i = 0; i < dirs.n; i++)
+		close(dirs.fd[i]);
+	gone[below] = true;
+	fs = open_chain(depth, "t");
+	if (fs)
+		compare(fs, COW_ROOT, model, "");
 }
 
 static void one_step(void)
@@ -544,6 +590,8 @@ static void one_step(void)
 		seal();
 	else if (what < 972)
 		crash();
+	else if (what < 977)
+		absorb();
 }
 
 static void put(int dir, const char *name, size_t len)

@@ -1,0 +1,43 @@
+# tests/e2e/fork_live.sh -- a volume in use: forked under its user's hands, killed, shared
+# timeout: 120
+. "$(dirname "$0")/../lib/e2e.sh"
+
+in_box() { run devbox run --rm -v "$1:/d" busybox sh -c "$2"; }	# VOLUME COMMANDS
+
+in_box app 'dd if=/dev/urandom of=/d/big bs=1M count=8 2>/dev/null; echo 0 >/d/n; echo 0 >/d/m'
+run devbox volume fork app live;	expect_status 0
+
+note 'two files written one after the other: a fork never has the second without the first'
+run devbox run -d --name writer -v live:/d busybox sh -c \
+	'i=0; while :; do i=$((i+1)); echo $i >/d/n.tmp; mv /d/n.tmp /d/n; echo $i >/d/m.tmp; mv /d/m.tmp /d/m; done'
+expect_status 0
+for i in 1 2 3 4 5; do
+	run devbox volume fork live "at$i";	expect_status 0;	expect_stderr "at$i: cow, * ms"
+done
+for i in 1 2 3 4 5; do
+	in_box "at$i" 'n=$(cat /d/n) m=$(cat /d/m); [ $n = $m ] || [ $n = $((m + 1)) ] || echo "$n $m"; ls /d | wc -l'
+	expect_stdout '[345]'
+done
+run devbox exec writer sh -c 'test "$(cat /d/n)" -gt 0';	expect_status 0
+
+note 'the process that serves it is killed: an error, never a hang; what was written is there'
+run devbox exec writer sh -c 'echo kept >/d/kept; sync /d/kept';	expect_status 0
+pid=$(pgrep -u "$AS" -f 'devbox: volume live')
+kill -KILL "$pid"
+run devbox exec writer cat /d/kept;		expect_status 1;	expect_stderr_has 'not connected'
+run devbox restart -t 0 writer;		expect_status 0
+run devbox exec writer cat /d/kept;		expect_stdout 'kept'
+run devbox rm -f writer;			expect_status 0
+
+note 'a plain volume in use is copied; its user stands still for the end of that only'
+run devbox run -d --name plainly -v plain:/d busybox sh -c \
+	'dd if=/dev/zero of=/d/big bs=1M count=8 2>/dev/null; i=0; while :; do i=$((i+1)); echo $i >/d/n; echo $i >/d/m; done'
+run devbox exec plainly sh -c 'until [ -s /d/m ]; do :; done';	expect_status 0
+run devbox volume fork plain copy;	expect_status 0
+expect_stderr 'copy: copy, * ms; its containers stood still for * ms'
+run devbox ps --format '{{.Status}}';	expect_stdout 'Up *'
+run devbox rm -f plainly;			expect_status 0
+in_box copy 'n=$(cat /d/n) m=$(cat /d/m); [ -z "$n" ] || [ -z "$m" ] || [ $n = $m ] || [ $n = $((m + 1)) ] || echo "$n $m"'
+expect_stdout ''
+run devbox snapshot restore plain@none;	expect_status 1
+expect_no_leftovers
