@@ -80,17 +80,10 @@ extern const struct verb verb_context_inspect, verb_context_ls, verb_context_sho
 extern const struct verb verb_build, verb_builder_prune;
 extern const struct verb verb_events, verb_pause, verb_system_df, verb_rename, verb_stats, verb_top,
 	verb_unpause;
-<<<<<<< HEAD
-extern const struct verb verb_db_cache, verb_db_create, verb_db_import, verb_db_snapshot,
-	verb_db_diff_size, verb_db_hook, verb_db_hosts, verb_db_ls, verb_db_prune, verb_db_protect,
-	verb_db_rename, verb_db_reset, verb_db_rm, verb_db_sleep, verb_db_stop, verb_db_switch,
-	verb_db_up, verb_db_url;
-=======
 extern const struct verb verb_db_cache, verb_db_create, verb_db_import, verb_db_replica,
 	verb_db_snapshot, verb_db_diff_size, verb_db_hook, verb_db_hosts, verb_db_ls, verb_db_prune,
 	verb_db_protect, verb_db_rename, verb_db_reset, verb_db_rm, verb_db_sleep, verb_db_stop,
 	verb_db_switch, verb_db_up, verb_db_url;
->>>>>>> main
 extern const struct verb verb_attach, verb_commit, verb_container_inspect, verb_container_prune,
 	verb_cp, verb_create, verb_diff, verb_doctor, verb_env, verb_exec, verb_export, verb_import,
 	verb_image_inspect, verb_image_prune, verb_images, verb_info, verb_inspect, verb_kill,
