@@ -234,8 +234,8 @@ static struct err *ensure_predefined(struct store *st, const char *name)
 	return err_wrap(e, "making the network %s", name);
 }
 
-/* Is the network's process there?  Cheap: it removes its socket at its end; one that was killed leaves it behind, and the
- * network where it is, which is no harm. */
+/* Is the network's process there?  Cheap: it removes its socket at its end; one that was killed leaves it behind, and
+ * the network where it is, which is no harm. */
 static bool is_served(struct store *st, const char *name)
 {
 	_cleanup_free_ char *path = xasprintf("%s/ctl", name);
