@@ -118,56 +118,58 @@ static void command(struct eval *v, struct strv *to)
 	strv_add(to, in->text);
 }
 
-/* "A=1 B=2", or the old "A 1 2". */
-static struct err *pairs(struct eval *v, struct strv *to)
+/* The old form: "A 1 2" */
+static struct err *old_pair(struct eval *v, struct strv *out)
 {
 	const struct instr *in = v->in;
-	_cleanup_strv_ struct strv out = { 0 };
+	const char *key = in->words.v[0].text, *value = in->text + strlen(key);
+	struct word rest = { (char *)(uintptr_t)(value + strspn(value, " \t")), in->words.v[0].pos };
+	_cleanup_free_ char *text = NULL;
+	struct err *e;
+
+	if (in->words.n < 2)
+		return pos_err(&in->pos, "%s must have two arguments, got \"%.200s\"",
+			       instr_names[in->kind], in->text);
+	e = expand(v, &rest, &text);
+	if (!e)
+		strv_addf(out, "%s=%s", key, text);
+	return e;
+}
+
+/* "A=1 B=2"; all are filled in before any of them counts. */
+static struct err *new_pairs(struct eval *v, struct strv *out)
+{
 	struct err *e = NULL;
 
-	if (!strchr(in->words.v[0].text, '=')) {
-		const char *key = in->words.v[0].text, *value = in->text + strlen(key);
-		struct word rest = { (char *)(uintptr_t)(value + strspn(value, " \t")),
-				     in->words.v[0].pos };
-		_cleanup_free_ char *text = NULL;
-
-		if (in->words.n < 2)
-			return pos_err(&in->pos, "%s must have two arguments, got \"%.200s\"",
-				       instr_names[in->kind], in->text);
-		e = expand(v, &rest, &text);
-		if (!e)
-			strv_addf(&out, "%s=%s", key, text);
-	}
-	for (size_t i = 0; !e && !out.n && i < in->words.n; i++) {
-		const struct word *w = &in->words.v[i];
-
-		if (!strchr(w->text, '=') || *w->text == '=')
-			return pos_err(&w->pos, "%s: \"%.200s\" is not of the form name=value",
-				       instr_names[in->kind], w->text);
-		break;
-	}
-	for (size_t i = 0; !e && strchr(in->words.v[0].text, '=') && i < in->words.n; i++) {
-		const struct word *w = &in->words.v[i];
+	for (size_t i = 0; !e && i < v->in->words.n; i++) {
+		const struct word *w = &v->in->words.v[i];
 		char *text = NULL;
 
 		if (!strchr(w->text, '=') || *w->text == '=')
 			return pos_err(&w->pos, "%s: \"%.200s\" is not of the form name=value",
-				       instr_names[in->kind], w->text);
+				       instr_names[v->in->kind], w->text);
 		e = expand(v, w, &text);
 		if (!e)
-			strv_take(&out, text);
-	}
-	for (size_t i = 0; !e && i < out.n; i++)
-		strv_env_set(to, out.v[i]);
-	if (!e) {
-		struct str text = { 0 };
-
-		str_add(&text, instr_names[in->kind]);
-		for (size_t i = 0; i < out.n; i++)
-			str_addf(&text, " %s", out.v[i]);
-		remember(v, str_take(&text), false);
+			strv_take(out, text);
 	}
 	return e;
+}
+
+static struct err *pairs(struct eval *v, struct strv *to)
+{
+	_cleanup_strv_ struct strv out = { 0 };
+	struct str text = { 0 };
+	struct err *e = strchr(v->in->words.v[0].text, '=') ? new_pairs(v, &out) : old_pair(v, &out);
+
+	if (e)
+		return e;
+	str_add(&text, instr_names[v->in->kind]);
+	for (size_t i = 0; i < out.n; i++) {
+		strv_env_set(to, out.v[i]);
+		str_addf(&text, " %s", out.v[i]);
+	}
+	remember(v, str_take(&text), false);
+	return NULL;
 }
 
 static struct err *do_arg(struct eval *v)
@@ -207,9 +209,6 @@ static struct err *do_arg(struct eval *v)
 	remember(v, str_take(&text), false);
 	return e;
 }
-
-static struct err *do_workdir(struct eval *v, struct step **ret);
-static struct err *do_run(struct eval *v, struct step **ret);
 
 static struct err *do_expose(struct eval *v)
 {
@@ -739,10 +738,10 @@ struct err *stage_eval(struct build_plan *p, struct stage *s)
 		s->title = xasprintf("FROM %s", full);
 		return p->get_image(p, s->name, NULL, &s->image);
 	}
-	s->number = ++p->n_steps;
 	e = find_base(p, s, &title);
 	if (e)
 		return e;
+	s->number = ++p->n_steps;
 	first_conf(s);
 	e = read_triggers(s, title);
 	for (size_t i = 0; i < s->n_triggers && !e; i++) {
