@@ -280,16 +280,16 @@ static struct err *fill_top(struct store *st, const struct job *j, int dir, cons
 				   .method = j->rec.method,
 				   .from = j->rec.from,
 				   .made_ns = j->rec.made_ns };
-	_cleanup_free_ char *text = NULL;
 	struct forkrec top = r;
-	size_t len;
 	struct err *e;
 
 	snprintf(top.parent, sizeof(top.parent), "%s", parent);
 	e = make_data(st, dir);
-	e = e ?: fd_read_file(j->dir, "volume.json", 65536, &text, &len);
-	e = e ?: fd_write_atomic(dir, "volume.json", text, len, 0600, true);
-	return e ?: forkrec_write(dir, &top);
+	/* the same file: it is never written, only replaced */
+	if (!e && linkat(j->dir, "volume.json", dir, "volume.json", 0) < 0)
+		e = err_new(errno, "taking over the volume's record");
+	e = e ?: forkrec_write(dir, &top);
+	return e ?: forkrec_sync(dir);
 }
 
 static struct err *root_inside(void *arg, struct str *result UNUSED)
@@ -332,8 +332,6 @@ static struct err *exchange(struct store *st, const char *id, const char *volume
 {
 	if (renameat2(st->sealed, id, st->volumes, volume, RENAME_EXCHANGE) < 0)
 		return err_new(errno, "sealing volume %s", volume);
-	fsync(st->sealed);
-	fsync(st->volumes);
 	return NULL;
 }
 
@@ -381,7 +379,7 @@ static struct err *write_fork_record(const struct job *j)
 		r.depth = j->parent_depth + 1;
 		snprintf(r.parent, sizeof(r.parent), "%s", j->parent);
 	}
-	return forkrec_write(j->stage_dir, &r);
+	return forkrec_write(j->stage_dir, &r) ?: forkrec_sync(j->stage_dir);
 }
 
 static struct err *take_cow(struct store *st, struct job *j)
@@ -552,5 +550,5 @@ struct err *fork_prepare(struct store *st, const char *volume)
 	r.thin = r.stays_thin = true;
 	r.depth = 1;
 	r.made_ns = time_now_ns();
-	return forkrec_write(dir, &r);
+	return forkrec_write(dir, &r) ?: forkrec_sync(dir);
 }

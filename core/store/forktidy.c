@@ -167,7 +167,9 @@ static struct err *absorb(struct store *st, const struct child *child, const cha
 	/* a sealed tree stays thin: its links have the numbers of its files, by which those above know them */
 	if (!*r.parent && !r.stays_thin && !str_starts(child->path, "sealed/"))
 		r.thin = false;
-	e = forkrec_write(dir, &r);
+	e = forkrec_write(dir, &r) ?: forkrec_sync(dir);
+	if (!e && fsync(dir) < 0) /* before the tree below is removed */
+		e = err_new(errno, "syncing a record");
 	if (!e && !r.thin)
 		e = userns_call(&st->ids, links_inside, &dir, NULL);
 	return e;
