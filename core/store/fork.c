@@ -24,6 +24,7 @@
 #include "core/base/copy.h"
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "core/cow/merge.h"
 #include "core/cow/mount.h"
 #include "core/cow/serve.h"
 #include "core/store/events.h"
@@ -134,7 +135,7 @@ static struct err *choose(struct store *st, struct job *j, enum fork_method here
 	bool small = false;
 	struct err *e = NULL;
 
-	if (j->rec.thin || here != FORK_COW || j->in_use) {
+	if (j->rec.thin || here != FORK_COW || j->in_use || j->pair->plain) {
 		j->pair->method = j->rec.thin ? FORK_COW : here == FORK_COW ? FORK_COPY : here;
 		return NULL;
 	}
@@ -410,6 +411,37 @@ static struct err *take_cow(struct store *st, struct job *j)
 	return e ?: write_fork_record(j);
 }
 
+static struct err *flatten_inside(void *arg, struct str *result UNUSED)
+{
+	return cow_flatten(arg, 0);
+}
+
+static struct err *links_inside(void *arg, struct str *result UNUSED)
+{
+	const int *dir = arg;
+
+	return fd_rm_tree(*dir, "links");
+}
+
+/* A thin fork that shall be plain: everything is copied up, when the containers go on already. */
+static struct err *flatten(struct store *st, struct job *j)
+{
+	struct forkrec r = { .method = FORK_COPY,
+			     .from = (char *)(uintptr_t)j->pair->from,
+			     .made_ns = time_now_ns() };
+	struct cow_dirs dirs = { .n = 0 };
+	struct err *e;
+
+	if (!j->pair->plain || j->to_snap || j->pair->method != FORK_COW)
+		return NULL;
+	e = fork_dirs(st, j->stage_dir, &dirs);
+	e = e ?: userns_call(&st->ids, flatten_inside, &dirs, NULL);
+	fork_dirs_done(&dirs);
+	e = e ?: forkrec_write(j->stage_dir, &r) ?: forkrec_sync(j->stage_dir);
+	j->pair->method = FORK_COPY;
+	return e ?: userns_call(&st->ids, links_inside, &j->stage_dir, NULL);
+}
+
 static struct err *take_one(struct store *st, struct job *j)
 {
 	struct err *e;
@@ -482,6 +514,8 @@ struct err *fork_volumes(struct store *st, struct fork_pair *pairs, size_t n,
 		e = take_one(st, &jobs[i]);
 	if (stop)
 		hold->go(hold->arg);
+	for (size_t i = 0; i < n && !e; i++)
+		e = flatten(st, &jobs[i]);
 	for (size_t i = 0; i < n && !e; i++)
 		e = publish_one(st, &jobs[i]);
 	for (size_t i = 0; i < n; i++) {
