@@ -55,6 +55,8 @@ static const struct opt opts[] = {
 	  "Set the networking mode for the \"RUN\" instructions (default, none, host)", OPT_STR,
 	  &opt_network, NULL },
 	{ 0, "no-cache", NULL, "Do not use cache when building the image", OPT_BOOL, &req.no_cache, NULL },
+	{ 'o', "output", "stringArray", "Output destination (format: \"type=local,dest=path\")",
+	  OPT_LIST, &req.outputs, NULL },
 	{ 0, "platform", "string", "Set target platform for build", OPT_STR, &req.platform, NULL },
 	{ 0, "progress", "string", "Set type of progress output (\"auto\", \"plain\", \"tty\", \"quiet\")",
 	  OPT_STR, &opt_progress, NULL },
@@ -123,6 +125,7 @@ static struct err *set_progress(struct shown *s)
 	if (!s->quiet)
 		req.progress = on_event;
 	req.pull_shown = on_pull;
+	req.tar_fd = STDOUT_FILENO;
 	req.arg = s;
 	return NULL;
 }
@@ -213,6 +216,8 @@ static struct err *build(UNUSED struct call *c, UNUSED int argc, char **argv)
 	e = e ?: store_open(&st);
 	e = e ?: sources(st, argv[0], &text);
 	e = e ?: build_run(st, &req, &id);
+	if (!e && !s.quiet && id)
+		buildview_image(&s.view, id, &req.tags);
 	buildview_done(&s.view, !e);
 	if (e)
 		return err_wrap(e, "building");

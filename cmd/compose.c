@@ -61,11 +61,11 @@ const struct opt compose_opts[] = {
 	{ 0 },
 };
 
-struct err *compose_load(struct project **ret)
+struct err *compose_load(struct project **ret, bool say_notes)
 {
 	struct err *e = project_load(&compose_project_opts, ret);
 
-	for (size_t i = 0; !e && i < (*ret)->notes.n; i++)
+	for (size_t i = 0; !e && say_notes && i < (*ret)->notes.n; i++)
 		fprintf(stderr, "%s: warning: %s\n", prog(), (*ret)->notes.v[i]);
 	return e;
 }
@@ -98,7 +98,7 @@ struct err *session_open(struct session *s, enum session_need need)
 
 	*s = (struct session){ 0 };
 	tasks_init(&s->tasks, STDERR_FILENO, opt_ansi_never && !opt_progress ? "plain" : opt_progress);
-	e = compose_load(&s->p);
+	e = compose_load(&s->p, need == SESSION_FILES);
 	if (!e) {
 		s->name = s->p->name;
 	} else if (need == SESSION_NAME && bare_name() && !compose_project_opts.files.n &&

@@ -21,8 +21,8 @@ struct session {
 };
 
 enum session_need {
-	SESSION_FILES, /* the files must be there */
-	/* Without files the project's name (-p) is enough: its containers say the rest. */
+	SESSION_FILES, /* the files must be there; what they say in vain is told */
+	/* To look or to take away: without files the project's name (-p) is enough, its containers say the rest. */
 	SESSION_NAME,
 };
 struct err *session_open(struct session *s, enum session_need need) MUST_CHECK;
@@ -31,8 +31,9 @@ struct err *session_refresh(struct session *s) MUST_CHECK;
 void session_done(struct session *s);
 #define _cleanup_session_ _cleanup_(session_done)
 
-/* Load the project that the options and the directory mean; its notes go to stderr. */
-struct err *compose_load(struct project **ret) MUST_CHECK;
+/* Load the project that the options and the directory mean.  SAY_NOTES: what was ignored and the like goes to
+ * stderr. */
+struct err *compose_load(struct project **ret, bool say_notes) MUST_CHECK;
 
 /* The names in ARGV must be services of the project (or have containers).  TO points into ARGV's texts. */
 struct err *session_services(struct session *s, int argc, char **argv, struct strv *to) MUST_CHECK;
@@ -56,6 +57,10 @@ struct err *session_run(struct session *s, const struct project_plan *plan) MUST
 struct err *compose_bring_up(struct session *s, const struct strv *services,
 			     const struct strv *scales, bool *picked) MUST_CHECK;
 
+/* The same, with images built again. */
+struct err *compose_bring_up_built(struct session *s, const struct strv *services,
+				   const struct strv *scales, bool *picked) MUST_CHECK;
+
 /* Show what the containers of SERVICES write, until they have all ended: cmd/composelogs.c */
 struct log_opts {
 	bool follow, timestamps, no_color, no_prefix;
@@ -77,6 +82,6 @@ extern const struct verb verb_compose_config, verb_compose_create, verb_compose_
 	verb_compose_stop, verb_compose_unpause, verb_compose_up, verb_compose_build,
 	verb_compose_attach, verb_compose_cp, verb_compose_events, verb_compose_exec,
 	verb_compose_push, verb_compose_run, verb_compose_stats, verb_compose_top,
-	verb_compose_version, verb_compose_wait;
+	verb_compose_version, verb_compose_wait, verb_compose_watch;
 
 #endif

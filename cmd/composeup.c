@@ -3,6 +3,7 @@
 
 #include "cmd/compose.h"
 #include "core/base/proc.h"
+#include "core/compose/request.h"
 
 static bool opt_detach, opt_build, opt_no_build, opt_force, opt_no_recreate, opt_no_deps,
 	opt_orphans, opt_no_start, opt_wait, opt_abort, opt_abort_failure, opt_always_deps, opt_renew,
@@ -201,6 +202,9 @@ struct err *compose_bring_up(struct session *s, const struct strv *services,
 	/* which services are meant is known first: their images are not */
 	e = e ?: project_plan_up(p, &s->a, &o, picked, &plan);
 	project_plan_done(&plan);
+	for (size_t i = 0; i < p->n_services && !e; i++)
+		if (picked[i])
+			e = request_check(p, &p->services[i]);
 	if (!e)
 		e = images_quietly(s, picked, images);
 	o.image_ids = images;
@@ -218,6 +222,13 @@ struct err *compose_bring_up(struct session *s, const struct strv *services,
 			engine_tell(&s->c, ENGINE_DONE, "Container", s->a.v[i].name, "Running");
 	}
 	return session_run(s, &plan);
+}
+
+struct err *compose_bring_up_built(struct session *s, const struct strv *services,
+				   const struct strv *scales, bool *picked)
+{
+	opt_build = true;
+	return compose_bring_up(s, services, scales, picked);
 }
 
 /* Show what they write; Ctrl-C, or the end of one of them, stops all. */

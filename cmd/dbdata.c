@@ -8,7 +8,11 @@
 #include "cmd/list.h"
 #include "cmd/ui/human.h"
 #include "core/base/proc.h"
+#include "cmd/pull.h"
+#include "cmd/ui/progress.h"
 #include "core/branch/import.h"
+#include "core/branch/share.h"
+#include "registry/push.h"
 #include "core/store/fork.h"
 
 /* --- import ----------------------------------------------------------------------------------- */
@@ -193,6 +197,117 @@ static struct err *list_snapshots(struct db *db)
 	return e;
 }
 
+/* --- push, pull: through a registry --- */
+
+/* What the service's next snapshot stands on. */
+static struct err *note_shared(struct db *db, const char *service, const char *ref)
+{
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	struct dbservice *s;
+	struct err *e = dbproject_open(db->st, db->id, true, &d, &p);
+
+	s = e ? NULL : dbproject_service(&p, service);
+	if (!s)
+		return e;
+	free(s->shared);
+	s->shared = xstrdup(ref);
+	return dbproject_save(&d, &p);
+}
+
+/* The last snapshot of the service that was pushed or pulled, if it is still here. */
+static void find_base(struct db *db, const struct dbservice *s, struct image **ret)
+{
+	struct err *e = s->shared ? image_find(db->st, s->shared, ret) : NULL;
+
+	err_free(e); /* then everything is new */
+	if (*ret && !share_is_snapshot(*ret)) {
+		image_free(*ret);
+		*ret = NULL;
+	}
+}
+
+static struct err *push_shown(struct store *st, const char *ref)
+{
+	struct push_opts po = { 0 };
+	_cleanup_free_ char *digest = NULL;
+	struct progress p;
+	int64_t size = 0;
+	struct err *e;
+
+	fflush(stdout); /* the pushing child must find our buffers empty, or it would print them again */
+	progress_init(&p, STDERR_FILENO);
+	if (!opt_quiet) {
+		po.progress = progress_event;
+		po.arg = &p;
+	}
+	e = push_image(st, ref, &po, &digest, &size);
+	if (!e)
+		printf("%s\n", digest);
+	progress_done(&p);
+	return e;
+}
+
+static struct err *push_snapshot(struct db *db, struct dbservice *s, struct fork *f, const char *ref)
+{
+	_cleanup_image_ struct image *base = NULL;
+	struct err *e;
+
+	find_base(db, s, &base);
+	if (!opt_quiet)
+		fprintf(stderr, "making a snapshot of %s of branch %s%s%s\n", s->name, f->branch,
+			base ? ", on top of " : "", base ? s->shared : "");
+	e = share_make(db->st, s, f, base, ref);
+	e = e ?: push_shown(db->st, ref);
+	return e ?: note_shared(db, s->name, ref);
+}
+
+static struct err *pull_snapshot(struct db *db, struct dbservice *s, struct fork *f, const char *ref)
+{
+	_cleanup_image_ struct image *img = NULL;
+	struct err *e = image_get_shown(db->st, ref, NULL, "always", opt_quiet, &img);
+
+	e = e ?: share_take(db->st, db->id, s->name, f->branch, img);
+	if (!e)
+		fprintf(stderr, "%s of branch %s is what it was in %s\n", s->name, f->branch, ref);
+	if (!e && s->made_password)
+		fprintf(stderr,
+			"%s: its passwords are those of where it was pushed (devbox db up -e sets one for all)\n",
+			prog());
+	return e ?: note_shared(db, s->name, ref);
+}
+
+static struct err *through_registry(struct db *db, const char *name, bool push)
+{
+	_cleanup_free_ char *ref = NULL;
+	struct branch_result r = { 0 };
+	struct image_ref parsed;
+	struct dbservice *s = NULL;
+	struct fork *f = NULL;
+	const char *branch = NULL;
+	struct err *e = image_ref_parse(name, &parsed);
+
+	if (e)
+		return err_wrap(e, "%s", name);
+	ref = image_ref_full(&parsed);
+	image_ref_done(&parsed);
+	e = db_one_service(db, &s);
+	e = e ?: db_branch(db, opt_branch, &branch);
+	if (!e && !dbservice_fork(s, branch)) {
+		_cleanup_free_ char *service = xstrdup(s->name);
+
+		e = branch_make(db->st, db->id, service, branch, db->repo.dir ? &db->repo : NULL,
+				NULL, &r);
+		branch_result_done(&r);
+		e = e ?: db_reread(db);
+		s = e ? NULL : dbproject_service(&db->p, service);
+	}
+	f = s ? dbservice_fork(s, branch) : NULL;
+	if (e)
+		return e;
+	return push ? push_snapshot(db, s, f, ref) : pull_snapshot(db, s, f, ref);
+}
+
 static struct err *snapshot(UNUSED struct call *c, int argc, char **argv)
 {
 	static const struct {
@@ -209,6 +324,8 @@ static struct err *snapshot(UNUSED struct call *c, int argc, char **argv)
 		return list_snapshots(&db);
 	if (argc != 2)
 		return err_new(0, "snapshot %s needs the snapshot's name", argv[0]);
+	if (!strcmp(argv[0], "push") || !strcmp(argv[0], "pull"))
+		return through_registry(&db, argv[1], !strcmp(argv[0], "push"));
 	e = check_snapshot_name(argv[1]);
 	e = e ?: db_branch(&db, opt_branch, &branch);
 	for (size_t i = 0; i < ARRAY_LEN(actions) && !e; i++)
@@ -218,17 +335,19 @@ static struct err *snapshot(UNUSED struct call *c, int argc, char **argv)
 				puts(argv[1]);
 			return e;
 		}
-	return e ?: err_new(0, "create, ls, restore or rm, not '%s'", argv[0]);
+	return e ?: err_new(0, "create, ls, restore, rm, push or pull, not '%s'", argv[0]);
 }
 
 const struct verb verb_db_snapshot = {
 	.name = "snapshot",
-	.args = "create|ls|restore|rm [NAME]",
+	.args = "create|ls|restore|rm|push|pull [NAME]",
 	.min_args = 1,
 	.max_args = 2,
 	.opts = snapshot_opts,
 	.summary = "Keep a branch's data as it is now, and put it back later",
 	.more = "    devbox db snapshot create before-migration\n"
-		"    devbox db snapshot restore before-migration",
+		"    devbox db snapshot restore before-migration\n"
+		"    devbox db snapshot push registry.example.org/shop/data:monday    only what changed since the last\n"
+		"    devbox db snapshot pull registry.example.org/shop/data:monday    into the branch, in place of its data",
 	.run = snapshot,
 };

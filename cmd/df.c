@@ -10,6 +10,7 @@
 #include "core/store/fork.h"
 #include "core/store/trash.h"
 #include "core/store/volume.h"
+#include "core/build/build.h"
 #include "registry/mark.h"
 
 static bool opt_verbose;
@@ -137,7 +138,7 @@ static struct err *summary(const struct disk *d)
 	_cleanup_list_ struct list l = { 0 };
 	struct err *e = list_open(&l, opt_format, table, columns);
 	uint64_t bytes = 0, unused = 0;
-	size_t active = 0;
+	size_t active = 0, records = 0;
 
 	e = e ?: image_row(&l, d);
 	for (size_t i = 0; i < d->n_boxes; i++) {
@@ -158,7 +159,8 @@ static struct err *summary(const struct disk *d)
 		unused += used ? 0 : d->volume_bytes[i];
 	}
 	e = e ?: add_row(&l, "Local Volumes", d->volumes.n, active, bytes, unused);
-	e = e ?: add_row(&l, "Build Cache", 0, 0, 0, 0);
+	e = e ?: build_cache_size(d->st, &records, &bytes);
+	e = e ?: add_row(&l, "Build Cache", records, 0, bytes, bytes);
 	e = e ?: fork_rows(&l, d);
 	if (!e)
 		list_close(&l);

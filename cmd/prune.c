@@ -6,6 +6,7 @@
 #include "cmd/network.h"
 #include "cmd/verb.h"
 #include "cmd/volume.h"
+#include "core/build/build.h"
 #include "cmd/ui/human.h"
 
 static bool opt_all, opt_force, opt_volumes;
@@ -165,17 +166,18 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 {
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_free_ char *warning = NULL;
-	uint64_t freed = 0;
+	uint64_t freed = 0, cache = 0;
 	struct err *e = check_filters(false);
 
 	if (e)
 		return e;
 	warning = xasprintf(
 		":\n  - all stopped containers\n  - all networks not used by at least one container\n"
-		"%s  - %s\n  - what interrupted commands left behind\n",
+		"%s  - %s\n%s  - what interrupted commands left behind\n",
 		opt_volumes ? "  - all anonymous volumes not used by at least one container\n" : "",
 		opt_all ? "all images without at least one container associated to them"
-			: "all dangling images");
+			: "all dangling images",
+		opt_all ? "  - all build cache\n" : "");
 	if (!sure(warning))
 		return NULL;
 	e = store_open(&st);
@@ -186,6 +188,9 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 	e = err_also(e, prune_networks(st));
 	if (opt_volumes)
 		e = err_also(e, prune_volumes(st, &freed));
+	if (opt_all) /* first: its records keep layers */
+		e = err_also(e, build_prune(st, true, 0, &cache));
+	freed += cache;
 	e = err_also(e, prune_images(st, &freed));
 	print_total(freed);
 	return e;

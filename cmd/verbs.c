@@ -103,6 +103,7 @@ static const struct entry {
 	{ "compose", "up", &verb_compose_up },
 	{ "compose", "version", &verb_compose_version },
 	{ "compose", "wait", &verb_compose_wait },
+	{ "compose", "watch", &verb_compose_watch },
 
 	{ "container", "attach", &verb_attach },
 	{ "container", "commit", &verb_commit },

@@ -292,14 +292,13 @@ static struct err *pack_layer(struct load *l, const struct spool_file *f, int fr
 	return e;
 }
 
-/* A layer of the archive as a descriptor, its blob in the store. */
-static struct err *take_layer(struct load *l, const char *path, struct descriptor *ret)
+/* The file PATH, and its compression as in a media type: "+gzip", "+zstd" or "". */
+static struct err *open_layer(struct load *l, const char *path, const struct spool_file **ret,
+			      int *ret_fd, const char **ret_suffix)
 {
 	const struct spool_file *f = spool_find(&l->spool, path);
 	_cleanup_close_ int fd = -1;
 	unsigned char magic[4] = { 0 };
-	const char *suffix = "+gzip";
-	bool plain = false;
 	struct err *e;
 
 	if (!f)
@@ -313,15 +312,31 @@ static struct err *take_layer(struct load *l, const char *path, struct descripto
 		e = err_new(errno, "reading a layer");
 	if (e)
 		return e;
-	if (!memcmp(magic, "\x28\xb5\x2f\xfd", 4))
-		suffix = "+zstd";
-	else if (memcmp(magic, "\x1f\x8b", 2) != 0)
-		plain = true;
+	*ret_suffix = !memcmp(magic, "\x28\xb5\x2f\xfd", 4) ? "+zstd"
+		      : !memcmp(magic, "\x1f\x8b", 2)	    ? "+gzip"
+							    : "";
+	*ret = f;
+	*ret_fd = TAKE_FD(fd);
+	return NULL;
+}
+
+/* A layer of the archive as a descriptor, its blob in the store. */
+static struct err *take_layer(struct load *l, const char *path, struct descriptor *ret)
+{
+	const struct spool_file *f;
+	_cleanup_close_ int fd = -1;
+	const char *suffix;
+	bool plain;
+	struct err *e = open_layer(l, path, &f, &fd, &suffix);
+
+	if (e)
+		return e;
+	plain = !*suffix;
 	e = plain ? pack_layer(l, f, fd) : move_file(l, f);
 	if (e)
 		return e;
 	*ret = (struct descriptor){
-		.media_type = xasprintf(PLAIN_LAYER_TYPE "%s", suffix),
+		.media_type = xasprintf(PLAIN_LAYER_TYPE "%s", plain ? "+gzip" : suffix),
 		.digest = xstrdup(plain ? l->packed[f->number].digest : f->digest),
 		.size = plain ? l->packed[f->number].size : (int64_t)f->size,
 	};
@@ -383,6 +398,31 @@ static struct err *docker_image(struct load *l, const struct archive_image *img,
 	}
 	manifest_done(&m);
 	return e;
+}
+
+/* Docker writes both forms since version 25, with layers that are not compressed: the older form is taken then, which
+ * changes digests that no registry knows. */
+static bool has_plain_layers(struct load *l)
+{
+	_cleanup_free_ char *text = NULL;
+	struct archive_images images = { 0 };
+	bool plain = false;
+	size_t len;
+	struct err *e = spool_text(&l->spool, "manifest.json", MANIFEST_MAX_BYTES, &text, &len);
+
+	e = e ?: archive_images_parse(text, len, &images);
+	for (size_t i = 0; !e && !plain && i < images.n; i++)
+		for (size_t k = 0; !e && !plain && k < images.v[i].layers.n; k++) {
+			const struct spool_file *f;
+			_cleanup_close_ int fd = -1;
+			const char *suffix = "";
+
+			e = open_layer(l, images.v[i].layers.v[k], &f, &fd, &suffix);
+			plain = !e && !*suffix;
+		}
+	err_free(e); /* the newer form then */
+	archive_images_done(&images);
+	return plain;
 }
 
 static struct err *load_docker(struct load *l)
@@ -459,7 +499,7 @@ static struct err *load_child(void *arg, struct str *result UNUSED)
 	e = spool_read(l->fd, l->stage, on_spooled, l, &l->spool);
 	if (e)
 		return e;
-	if (spool_find(&l->spool, "index.json"))
+	if (spool_find(&l->spool, "index.json") && !has_plain_layers(l))
 		e = load_oci(l);
 	else if (spool_find(&l->spool, "manifest.json"))
 		e = load_docker(l);

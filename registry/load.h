@@ -1,7 +1,7 @@
 /* registry/load.h -- images out of an archive: what `save` of devbox, Docker, podman or skopeo wrote.
  *
- * An OCI image layout is taken as it is, digests stay; of Docker's older form (manifest.json alone) layers that are not
- * compressed get compressed, so that they can be pushed.  An archive may be hostile: nothing of it is used but through
+ * An OCI image layout is taken as it is, digests stay; of Docker's form (manifest.json) layers that are not compressed
+ * get compressed, so that they can be pushed.  An archive may be hostile: nothing of it is used but through
  * digests that were computed here, and all parsing happens in a child inside the user namespace. */
 #ifndef REGISTRY_LOAD_H
 #define REGISTRY_LOAD_H

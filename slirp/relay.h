@@ -49,6 +49,8 @@ struct err *relay_add_connection(struct relay *r, int fd, uint16_t ctr, int leas
 /* Give FD, connected outside, to the container's socket that O names, and that waits in SYN-SENT (see
  * slirp/relay_out.c).  Takes over FD in every case.  Errors: the namespace is not prepared for it. */
 struct err *relay_add_outgoing(struct relay *r, int fd, const struct relay_outgoing *o) MUST_CHECK;
+/* The container may have its addresses on other devices now. */
+void relay_devices_changed(struct relay *r);
 /* Ends all connections (reset) and listeners. */
 void relay_free(struct relay *r);
 

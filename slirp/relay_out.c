@@ -18,8 +18,8 @@
  *	  sent a SYN, which TCP calls a simultaneous open (RFC 9293 3.5)
  *	4 what the container sends leaves through eth0 as before, and the network's process sends it back: it comes in
  *	  from the container's own address, which a rule takes for "is delivered here, whoever it is for"
- *	5 a connection that sends much gets a rule of its own, which keeps its packets on lo: from then on the
- *	  network's process has nothing to do with it
+ *	5 a connection that sends much, or often, gets a rule of its own, which keeps its packets on lo: from then on
+ *	  the network's process has nothing to do with it
  *
  * From the second step on it is a connection like those to published ports: two kernel sockets, spliced.  The container
  * sees nothing of it but addresses and ports as they should be. */
@@ -167,6 +167,12 @@ struct err *relay_out_prepare(struct relay *r, const struct relay_outgoing *o)
 	}
 	client.v6.sin6_port = 0;
 	return e ?: prepare_addr(r, &client);
+}
+
+void relay_devices_changed(struct relay *r)
+{
+	if (r->out)
+		r->out->n_addrs = 0;
 }
 
 int relay_out_socket(struct relay *r, const struct relay_outgoing *o)

@@ -28,7 +28,9 @@ enum {
 	BULK_MIN = 16384, /* less is cheaper copied than spliced */
 	HELD_MAX = 4 * 1024 * 1024, /* when so much waits for slow readers, reads are small: there may be many */
 	SMALL_READ = 4096,
-	SHORTEN_BYTES = 1024 * 1024, /* sent by the container: worth a routing rule of its own */
+	/* Sent by the container: worth a routing rule of its own. */
+	SHORTEN_BYTES = 1024 * 1024,
+	SHORTEN_READS = 16,
 };
 
 struct side {
@@ -51,8 +53,10 @@ struct relay_conn {
 	union sock_addr peer;
 	uint16_t ctr;
 	struct relay_outgoing *out; /* NULL: the connection came from the host */
-	uint64_t sent; /* with OUT: bytes from INNER */
-	bool shortened; /* with OUT */
+	/* with OUT: from INNER */
+	uint64_t sent;
+	unsigned reads;
+	bool considered, shortened;
 	bool connecting, retried;
 	uint8_t closing; /* sides and leash whose release() has not come yet */
 };
@@ -289,9 +293,11 @@ static ssize_t move_splice(struct relay *r, struct side *from, struct side *to)
 
 static void count_sent(struct relay_conn *c, size_t n)
 {
-	if (c->sent < SHORTEN_BYTES && c->sent + n >= SHORTEN_BYTES)
-		c->shortened = relay_out_shorten(c->r, c->out);
 	c->sent += n;
+	if (c->considered || (c->sent < SHORTEN_BYTES && ++c->reads < SHORTEN_READS))
+		return;
+	c->considered = true;
+	c->shortened = relay_out_shorten(c->r, c->out);
 }
 
 /* Move bytes from side I to the other.  Returns false on an error of a socket. */

@@ -37,6 +37,7 @@ enum {
 	QUIET_TICK_MS = 5000,
 	LARGE_FRAME = 16384, /* worth giving memory back afterwards */
 	GIVE_BACK_MS = 1000,
+	TRIM_MS = 10000, /* without traffic: the program's own pages go back, too */
 	DNS_PORT = 53,
 };
 
@@ -62,6 +63,7 @@ struct stack {
 	unsigned round;
 	bool active; /* something happened in this batch that libslirp must see */
 	bool large; /* large frames have passed since memory was given back */
+	bool used; /* something has passed since the last proc_trim_memory() */
 	int64_t start_ms, polled_ms, active_ms, due_ms; /* due: of libslirp's timers; -1: none */
 };
 
@@ -222,12 +224,14 @@ static void prepare(struct loop_hook *h, int *timeout_ms)
 		if (ms >= 100 && ms < 1000 && now - st->active_ms > QUIET_MS)
 			st->due_ms = now + QUIET_TICK_MS;
 	}
-	if (st->due_ms >= 0 || st->large)
+	if (st->due_ms >= 0 || st->large || st->used)
 		now = now ?: time_mono_ms();
 	if (st->due_ms >= 0)
 		lower(timeout_ms, st->due_ms - now);
 	if (st->large)
 		lower(timeout_ms, st->active_ms + GIVE_BACK_MS - now);
+	if (st->used)
+		lower(timeout_ms, st->active_ms + TRIM_MS - now);
 }
 
 static struct err *check(struct loop_hook *h)
@@ -235,17 +239,21 @@ static struct err *check(struct loop_hook *h)
 	struct stack *st = container_of(h, struct stack, hook);
 	int64_t now;
 
-	if (!st->active && st->due_ms < 0 && !st->large)
+	if (!st->active && st->due_ms < 0 && !st->large && !st->used)
 		return NULL;
 	now = time_mono_ms();
 	if (st->active) {
 		st->active_ms = now;
+		st->used = true;
 		poll_slirp(st, true);
 	} else if (st->due_ms >= 0 && now >= st->due_ms) {
 		poll_slirp(st, true);
 		st->active = true; /* ask for the next wishes */
 	} else if (st->large && now - st->active_ms >= GIVE_BACK_MS) {
 		give_back_memory(st);
+	} else if (st->used && now - st->active_ms >= TRIM_MS) {
+		proc_trim_memory();
+		st->used = false;
 	}
 	return NULL;
 }

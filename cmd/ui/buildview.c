@@ -6,6 +6,7 @@
 
 #include "cmd/ui/human.h"
 #include "core/base/proc.h"
+#include "registry/image_ref.h"
 
 enum { LOG_LINES = 20, LINE_MAX_BYTES = 4096, REDRAW_MS = 100, LIVE_MAX = 12 };
 
@@ -232,6 +233,37 @@ void buildview_event(void *view, const struct build_event *ev)
 		v->finished++;
 		on_end(v, s, ev);
 	}
+}
+
+void buildview_image(struct buildview *v, const char *id, const struct strv *tags)
+{
+	unsigned number = 0;
+
+	buildview_pause(v);
+	for (size_t i = 0; i < v->n; i++)
+		if (v->steps[i].number > number)
+			number = v->steps[i].number;
+	number++;
+	if (v->tty)
+		dprintf(v->fd, " => exporting to image\n => => writing image %s\n", id);
+	else
+		dprintf(v->fd, "#%u exporting to image\n#%u writing image %s done\n", number,
+			number, id);
+	for (size_t i = 0; i < tags->n; i++) {
+		struct image_ref ref;
+		struct err *e = image_ref_parse(tags->v[i], &ref);
+		_cleanup_free_ char *full = e ? xstrdup(tags->v[i]) : image_ref_full(&ref);
+
+		if (!e)
+			image_ref_done(&ref);
+		err_free(e); /* the build would not have succeeded */
+		if (v->tty)
+			dprintf(v->fd, " => => naming to %s\n", full);
+		else
+			dprintf(v->fd, "#%u naming to %s done\n", number, full);
+	}
+	if (!v->tty)
+		dprintf(v->fd, "#%u DONE 0.0s\n", number);
 }
 
 void buildview_done(struct buildview *v, bool ok)

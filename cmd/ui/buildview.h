@@ -31,6 +31,8 @@ void buildview_init(struct buildview *v, int fd, bool plain);
 void buildview_event(void *view, const struct build_event *ev);
 /* Take the live lines away, so that others can write below what is there. */
 void buildview_pause(struct buildview *v);
+/* The image that came of it, and its names as typed. */
+void buildview_image(struct buildview *v, const char *id, const struct strv *tags);
 /* OK: the build succeeded. */
 void buildview_done(struct buildview *v, bool ok);
 

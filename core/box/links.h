@@ -25,8 +25,8 @@ struct err *links_resolve(struct store *st, const struct strv *links, struct str
 /* Where they are: on a network of B's, by preference its first.  What does not run is left out. */
 void links_find(const struct box *b, struct links *ret);
 /* Append the settings that come of B's links: on the default network all of Docker's, elsewhere those that name the
- * port (ALIAS_PORT_3306_TCP_ADDR) and those of the container (ALIAS_ENV_X).  Errors, on the default network: "Cannot link to a non running
- * container: /x AS /b/alias". */
+ * port (ALIAS_PORT_3306_TCP_ADDR) and those of the container (ALIAS_ENV_X).  Errors, on the default network: "Cannot
+ * link to a non running container: /x AS /b/alias". */
 struct err *links_env(const struct box *b, struct strv *env) MUST_CHECK;
 
 #endif

@@ -189,6 +189,7 @@ static void channel_add(struct proc *p, int fd)
 	e = e ?: fd_nonblock(fd, true);
 	e = e ?: loop_add(&p->loop, &c->src, EPOLLIN);
 	if (!e) {
+		relay_devices_changed(p->relay); /* a network that was joined lately brings a channel of its own */
 		p->stay = true;
 		return;
 	}

@@ -44,17 +44,19 @@ NORETURN static void net_child(int sock, const struct net_addrs *addrs)
 	const struct netns_link link = { .addrs = *addrs, .ipv6 = true, .route = true };
 	char buf[1 + ERR_WIRE_MAX] = { INIT_FAILED };
 	struct init_net msg = { .what = INIT_NET };
+	int fds[2] = { -1, -1 };
 	struct err *e = NULL;
-	char wait;
 
 	if (unshare(CLONE_NEWNET) < 0)
 		e = err_new(errno, "making a network namespace");
 	e = e ?: netns_setup(&link, 1, &msg.net);
 	if (e)
 		_exit(send(sock, buf, 1 + err_pack(e, buf + 1), MSG_NOSIGNAL) < 0);
-	e = fd_send(sock, &msg, sizeof(msg), &msg.net.packet_fd, 1);
-	/* until our namespace was opened */
-	_exit(e || read(sock, &wait, 1) < 0);
+	fds[0] = msg.net.packet_fd;
+	/* opened here: where the host's root runs the build, not even our parent may look into our /proc */
+	e = fd_open(AT_FDCWD, "/proc/self/ns/net", O_RDONLY, 0, &fds[1]);
+	e = e ?: fd_send(sock, &msg, sizeof(msg), fds, ARRAY_LEN(fds));
+	_exit(e != NULL);
 }
 
 static void reply(void *arg, const uint8_t head[DNS_CLIENT_MAX], const uint8_t *msg, size_t len)
@@ -73,6 +75,12 @@ static void query(void *arg, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *
 	nameserver_query(n->ns, &c, msg, len);
 }
 
+/* Large transfers are not worth a process of their own here: libslirp carries everything. */
+static void want_relay(void *arg UNUSED, struct switch_port *p)
+{
+	switch_relay(p, -1);
+}
+
 /* TCP: long answers. */
 static struct err *listen_dns(struct step_net *n)
 {
@@ -87,9 +95,12 @@ static struct err *listen_dns(struct step_net *n)
 
 static struct err *make_switch(struct step_net *n, int fd, const struct netns *ns, bool host_loopback)
 {
-	struct switch_cfg cfg = {
-		.addrs = n->addrs, .ipv6 = ns->ipv6, .dns_socket = n->dns_path, .query = query, .arg = n
-	};
+	struct switch_cfg cfg = { .addrs = n->addrs,
+				  .ipv6 = ns->ipv6,
+				  .dns_socket = n->dns_path,
+				  .query = query,
+				  .want_relay = want_relay,
+				  .arg = n };
 	struct join j = {
 		.ip = n->addrs.ip, .ip6 = n->addrs.ip6, .kind = ns->kind, .host_loopback = host_loopback
 	};
@@ -106,26 +117,24 @@ static struct err *make_switch(struct step_net *n, int fd, const struct netns *n
 	return switch_attach(n->sw, fd, &j, &n->port);
 }
 
-static struct err *net_receive(struct step_net *n, int sock, pid_t pid, bool host_loopback)
+static struct err *net_receive(struct step_net *n, int sock, bool host_loopback)
 {
 	union {
 		char what;
 		struct init_net net;
 		char buf[1 + ERR_WIRE_MAX];
 	} msg;
-	size_t len, n_fds = 1;
-	char path[64];
-	int fd = -1;
-	struct err *e = fd_recv(sock, &msg, sizeof(msg), &len, &fd, &n_fds);
+	size_t len, n_fds = 2;
+	int fds[2] = { -1, -1 };
+	struct err *e = fd_recv(sock, &msg, sizeof(msg), &len, fds, &n_fds);
 
 	if (!e && len && msg.what != INIT_NET)
 		return err_recv(msg.buf + 1, len - 1);
-	if (!e && (len != sizeof(msg.net) || fd < 0))
+	if (!e && (len != sizeof(msg.net) || n_fds != 2))
 		return err_new(0, "the network's helper ended early");
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	e = e ?: fd_open(AT_FDCWD, path, O_RDONLY, 0, &n->netns);
-	e = e ?: fd_nonblock(fd, true);
-	return e ?: make_switch(n, fd, &msg.net.net, host_loopback);
+	n->netns = fds[1];
+	e = e ?: fd_nonblock(fds[0], true);
+	return e ?: make_switch(n, fds[0], &msg.net.net, host_loopback);
 }
 
 struct err *step_net_new(const char *dir, bool host_loopback, struct step_net **ret)
@@ -150,7 +159,7 @@ struct err *step_net_new(const char *dir, bool host_loopback, struct step_net **
 		net_child(fds[1], &n->addrs);
 	}
 	close(fds[1]);
-	e = pid < 0 ? err_new(errno, "forking") : net_receive(n, fds[0], pid, host_loopback);
+	e = pid < 0 ? err_new(errno, "forking") : net_receive(n, fds[0], host_loopback);
 	close(fds[0]);
 	if (pid > 0)
 		waitpid(pid, NULL, 0);

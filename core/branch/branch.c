@@ -739,6 +739,55 @@ struct err *branch_replace(struct store *st, const char *project, const char *se
 	return err_wrap(e, "%s of branch %s", service, branch);
 }
 
+/* In the fork F of the locked project: the volume of the item's name. */
+static struct err *swap_back(struct store *st, const struct fork *f, const struct trash_item *it)
+{
+	_cleanup_free_ char *batch = trash_batch();
+	struct box *b = NULL;
+	bool was_up;
+	struct err *e = find_box(st, f, &b);
+
+	was_up = !e && b && state_is_up(&b->state);
+	if (was_up)
+		e = box_stop(b, -1);
+	e = e ?: trash_volume(st, it->name, "undo", batch);
+	e = e ?: trash_restore(st, it, NULL);
+	if (was_up)
+		e = e ?: box_start(b, NULL) ?: box_wait_ready(b, READY_TIMEOUT_S);
+	box_free(b);
+	return e;
+}
+
+struct err *branch_bring_back(struct store *st, const struct trash_item *it, bool *ret_done)
+{
+	_cleanup_strv_ struct strv ids = { 0 };
+	struct err *e = NULL;
+
+	*ret_done = false;
+	if (!str_eq(it->kind, "volume") || !str_starts(it->name, "db."))
+		return NULL;
+	e = dbproject_list(st, &ids);
+	for (size_t i = 0; i < ids.n && !e && !*ret_done; i++) {
+		_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+		_cleanup_dbproject_ struct dbproject p = { 0 };
+
+		e = dbproject_open(st, ids.v[i], true, &d, &p);
+		for (size_t k = 0; k < p.n_services && !e; k++)
+			for (size_t n = 0; n < p.services[k].n_forks && !e; n++) {
+				struct fork *f = &p.services[k].forks[n];
+
+				if (!strv_has(&f->volumes, it->name))
+					continue;
+				*ret_done = true;
+				e = swap_back(st, f, it);
+				free(f->origin);
+				f->origin = xstrdup("brought back");
+				e = e ?: dbproject_save(&d, &p);
+			}
+	}
+	return e;
+}
+
 struct err *branch_reset(struct store *st, const char *project, const char *service,
 			 const char *branch, const char *from, struct branch_result *ret)
 {

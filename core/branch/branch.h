@@ -16,6 +16,7 @@
 
 #include "core/box/box.h"
 #include "core/branch/project.h"
+#include "core/store/trash.h"
 
 enum { DETACHED_TTL_S = 24 * 3600, READY_TIMEOUT_S = 120 };
 
@@ -68,6 +69,10 @@ struct err *branch_rename(struct store *st, const char *project, const char *fro
 struct err *branch_replace(struct store *st, const char *project, const char *service,
 			   const char *branch, const struct strv *from_volumes, const char *origin)
 	MUST_CHECK;
+
+/* Undo for data that a branch has other data in place of (reset, restore): put IT back, and what is there now
+ * into the trash.  *RET_DONE is false if it is no branch's volume; nothing has happened then. */
+struct err *branch_bring_back(struct store *st, const struct trash_item *it, bool *ret_done) MUST_CHECK;
 
 /* Make NAME, a fork of SOURCE that will replicate it, with ARGS for its server.  Its container is not started. */
 struct err *branch_make_replica(struct store *st, const char *project, const char *service,

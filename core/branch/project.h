@@ -34,6 +34,7 @@ struct dbservice {
 	char *name; /* "mysql": what the user types */
 	char *image, *image_id; /* as typed; what it was when the service was made */
 	char *recipe; /* engine */
+	char *shared; /* the snapshot that was pushed or pulled last: what the next one stands on; or NULL */
 	struct strv env, args; /* what the user gave, plus the password that was made up; the server's arguments */
 	struct strv binds; /* -v with absolute host paths */
 	struct strv targets; /* where the volumes go; the first one holds the data */

@@ -29,6 +29,7 @@ static void service_done(struct dbservice *s)
 	free(s->image);
 	free(s->image_id);
 	free(s->recipe);
+	free(s->shared);
 	strv_done(&s->env);
 	strv_done(&s->args);
 	strv_done(&s->binds);
@@ -240,6 +241,7 @@ static void put_service(struct json_out *o, const struct dbservice *s)
 	json_put_str(o, "Image", s->image);
 	json_put_str(o, "ImageId", s->image_id);
 	json_put_str(o, "Engine", s->recipe);
+	put_opt(o, "Shared", s->shared);
 	json_put_strv(o, "Env", &s->env);
 	json_put_strv(o, "Args", &s->args);
 	json_put_strv(o, "Binds", &s->binds);
@@ -341,6 +343,7 @@ static void get_service(json *j, struct dbproject *p)
 	s->image = get(j, "Image");
 	s->image_id = xstrdup(json_str(j, "ImageId") ?: s->image);
 	s->recipe = get(j, "Engine");
+	s->shared = get(j, "Shared");
 	json_strv(j, "Env", &s->env);
 	json_strv(j, "Args", &s->args);
 	json_strv(j, "Binds", &s->binds);

@@ -52,7 +52,8 @@ struct build_request {
 	struct strv ssh; /* "default", "id=SOCKET" */
 	struct strv add_hosts; /* as run's --add-host */
 	struct strv contexts; /* --build-context: "name=DIR" or "name=docker-image://REF" */
-	struct strv outputs; /* --output; none: an image in the store */
+	struct strv outputs; /* --output; none: an image in the store; see export.h */
+	int tar_fd; /* where a tar without a destination goes */
 	const char *target, *platform; /* NULL: the last stage, this machine's */
 	const char *iidfile;
 	bool no_cache, pull;

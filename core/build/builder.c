@@ -145,7 +145,7 @@ static struct err *get_image(struct build_plan *p, const char *name, const char 
 
 /* -- stages ------------------------------------------------------------------------------------------------------ */
 
-static void stage_finish(struct builder *b, struct stage *s)
+static void stage_finish(struct stage *s)
 {
 	char key[HASH_LEN + 1];
 
@@ -159,7 +159,6 @@ static void stage_finish(struct builder *b, struct stage *s)
 	}
 	memcpy(s->key, key, sizeof(key));
 	s->state = STAGE_DONE;
-	(void)b;
 }
 
 static struct err *start_worker(struct builder *b, struct stage *s, size_t first)
@@ -249,7 +248,7 @@ static struct err *advance(struct builder *b, struct stage *s, bool *ret_moved)
 			return NULL;
 		e = start_worker(b, s, i);
 	} else {
-		stage_finish(b, s);
+		stage_finish(s);
 	}
 	*ret_moved = true;
 	return e;
@@ -294,7 +293,7 @@ static struct err *move_on(struct builder *b)
 
 /* -- workers ----------------------------------------------------------------------------------------------------- */
 
-static struct err *send_files(struct builder *b, struct job *j, const struct step *t, unsigned arg)
+static struct err *send_files(struct job *j, const struct step *t, unsigned arg)
 {
 	unsigned nth = arg & (WIRE_MOUNT - 1);
 	const struct tree *tree;
@@ -314,7 +313,6 @@ static struct err *send_files(struct builder *b, struct job *j, const struct ste
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
-	(void)b;
 	return NULL;
 }
 
@@ -369,7 +367,7 @@ static struct err *on_message(struct builder *b, struct job *j, size_t len)
 		emit(b, &ev);
 		break;
 	case WIRE_FILES:
-		return send_files(b, j, t, w->arg);
+		return send_files(j, t, w->arg);
 	default:
 		return err_new(EBADMSG, "a message of the build");
 	}
@@ -398,7 +396,7 @@ static struct err *job_ready(struct builder *b, size_t i)
 	err_free(e); /* the worker's own words come now */
 	e = userns_end(&j->child, NULL);
 	if (!e)
-		stage_finish(b, j->s);
+		stage_finish(j->s);
 	job_drop(b, i);
 	return e;
 }
@@ -584,23 +582,26 @@ struct err *build_run(struct store *st, const struct build_request *req, char **
 			     .st = st };
 	_cleanup_strv_ struct strv refs = { 0 };
 	_cleanup_close_ int lock = -1;
+	bool image = true;
 	char *id = NULL;
 	struct err *e;
 
 	b.in = xmalloc(sizeof(*b.in));
 	store_sweep(st);
 	e = full_tags(req, &refs);
+	e = e ?: export_check(req, &refs, &image);
 	e = e ?: lock_take(st->cache, "gc.lock", true, &lock);
 	e = e ?: build_plan_open(&b.plan);
 	e = e ?: build_plan_make(&b.plan);
 	e = e ?: run_stages(&b);
-	if (!e && req->outputs.n)
-		e = export_outputs(&b.plan, &refs, &id);
-	if (!e && (!req->outputs.n || refs.n))
+	e = e ?: export_files(&b.plan);
+	if (!e && image)
 		e = make_image(&b, &refs, &id);
 	e = e ?: write_iid(req, id);
+	if (lock >= 0)
+		close(TAKE_FD(lock));
 	if (b.fresh.n)
-		cache_bound(st);
+		cache_tidy(st);
 	drop_downloads(&b);
 	build_plan_close(&b.plan);
 	build_plan_done(&b.plan);

@@ -255,7 +255,7 @@ static void entries_free(struct entry *v, size_t n)
 	free(v);
 }
 
-void cache_bound(struct store *st)
+static void bound(struct store *st)
 {
 	uint64_t bytes = 0;
 	size_t n, i;
@@ -268,6 +268,28 @@ void cache_bound(struct store *st)
 		bytes -= v[i].bytes;
 	}
 	entries_free(v, n);
+}
+
+void cache_tidy(struct store *st)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_close_ int lock = -1;
+	struct dirent *de;
+	struct err *e = lock_try(st->cache, "gc.lock", false, &lock);
+	int fd;
+
+	err_free(e); /* best effort: the next build does it */
+	if (lock < 0)
+		return;
+	bound(st);
+	fd = openat(st->layers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	while (d && (de = readdir(d)) != NULL) {
+		_cleanup_free_ char *mark = xasprintf("%s.ok", de->d_name);
+
+		if (de->d_type == DT_LNK && unlinkat(st->layers, de->d_name, 0) == 0)
+			unlinkat(st->layers, mark, 0);
+	}
 }
 
 struct err *build_cache_size(struct store *st, size_t *ret_records, uint64_t *ret_bytes)

@@ -66,25 +66,25 @@ static struct err *open_in_stage(void *arg, size_t i, int *ret_fd)
 	return tree_open(o->t, i, o->root, ret_fd);
 }
 
+static bool all_files(const struct tree *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (!S_ISREG(t->v[i].mode))
+			return false;
+	return true;
+}
+
+/* Of ADD each file may be an archive; what comes in a directory is copied as it is. */
 static struct err *put_tree(const struct place *p, const struct item *it, const struct tree *t,
 			    struct err *(*open)(void *arg, size_t i, int *ret_fd), void *arg)
 {
-	_cleanup_close_ int fd = -1;
-	struct err *e;
+	struct err *e = NULL;
 
-	if (!it->archive)
+	if (!it->archive || !all_files(t))
 		return place_tree(p, t, open, arg);
-	/* of ADD each file may be an archive; directories are copied as they are */
-	if (t->has_dir && t->n && S_ISDIR(t->v[0].mode))
-		return place_tree(p, t, open, arg);
-	for (size_t i = 0; i < t->n; i++) {
-		if (!S_ISREG(t->v[i].mode))
-			return place_tree(p, t, open, arg);
-	}
-	e = NULL;
 	for (size_t i = 0; i < t->n && !e; i++) {
-		if (fd >= 0)
-			close(TAKE_FD(fd));
+		_cleanup_close_ int fd = -1;
+
 		e = open(arg, i, &fd);
 		e = e ?: put_file(p, it, &t->v[i], fd);
 	}
@@ -134,7 +134,8 @@ static struct err *find_in_stage(struct step *t, int root)
 	return e;
 }
 
-struct err *copy_exec(struct worker *w, struct step *t, const char *name)
+/* FROM: the root of the stage they come from, or -1. */
+static struct err *put_items(struct worker *w, struct step *t, const char *name, int from)
 {
 	static const struct strv none;
 	struct place p = { .root = -1,
@@ -143,6 +144,20 @@ struct err *copy_exec(struct worker *w, struct step *t, const char *name)
 			   .keep_owner = t->from.stage != NULL,
 			   .mode = t->chmod,
 			   .ids = &w->st.ids };
+	struct err *e = worker_mount(w, name, t->link ? &none : &w->layers, &p.root);
+
+	e = e ?: find_owner(t, &p);
+	for (size_t i = 0; i < t->n_items && !e; i++)
+		e = copy_item(w, t, i, &p, from);
+	if (p.root >= 0)
+		close(p.root);
+	worker_unmount(w, name);
+	return e;
+}
+
+struct err *copy_exec(struct worker *w, struct step *t, const char *before, const char *name,
+		      bool *ret_found)
+{
 	_cleanup_free_ char *from_name = xasprintf("%s.from", name);
 	_cleanup_close_ int from = -1;
 	struct err *e = NULL;
@@ -151,13 +166,12 @@ struct err *copy_exec(struct worker *w, struct step *t, const char *name)
 		e = worker_mount(w, from_name, &t->from.stage->layers, &from);
 		e = e ?: find_in_stage(t, from);
 	}
-	e = e ?: worker_mount(w, name, t->link ? &none : &w->layers, &p.root);
-	e = e ?: find_owner(t, &p);
-	for (size_t i = 0; i < t->n_items && !e; i++)
-		e = copy_item(w, t, i, &p, from);
-	if (p.root >= 0)
-		close(p.root);
-	worker_unmount(w, name);
+	if (!e && t->from.stage) {
+		step_content_key(t, before, t->result.key);
+		*ret_found = !w->p->req->no_cache && cache_get(&w->st, t->result.key, &t->result);
+	}
+	if (!e && !*ret_found)
+		e = put_items(w, t, name, from);
 	if (from >= 0)
 		close(TAKE_FD(from));
 	if (t->from.stage)

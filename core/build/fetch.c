@@ -32,7 +32,7 @@ static struct err *get(struct fetch *f)
 	const char *host = strstr(f->url, "://") + 3;
 	_cleanup_free_ char *name = xstrndup(host, strcspn(host, "/?#"));
 	struct registry_config cfg = { 0 };
-	struct http_req req = { .url = f->url, .sink = sink, .arg = f };
+	struct http_req req = { .method = "GET", .url = f->url, .sink = sink, .arg = f };
 	struct http_resp resp;
 	struct http *h;
 	struct err *e;
@@ -74,23 +74,32 @@ static void raw_digest(const char *hex, unsigned char to[32])
 	}
 }
 
+struct err *url_fetch(struct store *st, const char *url, char **ret_stage, int *ret_stage_fd,
+		      struct str *ret_digest)
+{
+	_cleanup_close_ int out = -1;
+	struct fetch f = { .url = url };
+	struct err *e;
+
+	e = store_stage(st, "fetch", ret_stage, ret_stage_fd);
+	e = e ?: fd_open(*ret_stage_fd, "file", O_WRONLY | O_CREAT | O_EXCL, 0644, &out);
+	f.out = out;
+	return err_wrap(e ?: userns_call(&st->ids, inside, &f, ret_digest), "%s", url);
+}
+
 struct err *item_fetch(struct build_plan *p, struct item *it)
 {
 	_cleanup_str_ struct str digest = { 0 };
-	_cleanup_close_ int out = -1;
-	struct fetch f = { .url = it->url };
 	struct err *e;
 
 	if (it->file)
 		return NULL;
-	e = store_stage(p->st, "fetch", &it->stage, &it->stage_fd);
-	e = e ?: fd_open(it->stage_fd, "file", O_WRONLY | O_CREAT | O_EXCL, 0644, &out);
-	f.out = out;
-	e = e ?: userns_call(&p->st->ids, inside, &f, &digest);
+	e = url_fetch(p->st, it->url, &it->stage, &it->stage_fd, &digest);
 	if (!e && it->checksum && !str_eq(it->checksum, digest.s))
-		e = err_new(0, "digest mismatch: got %s, expected %s", digest.s, it->checksum);
+		e = err_new(0, "%s: digest mismatch: got %s, expected %s", it->url, digest.s,
+			    it->checksum);
 	if (e)
-		return err_wrap(e, "%s", it->url);
+		return e;
 	raw_digest(blob_name(digest.s), it->digest);
 	it->mtime = (struct timespec){ .tv_sec = p->epoch_s >= 0 ? p->epoch_s : 0 };
 	it->file = xasprintf("%s/file", it->stage);

@@ -42,7 +42,7 @@ static struct err *hash_tree(struct build_plan *p, struct context *c, const char
 	struct err *e = NULL;
 
 	if (c->root < 0)
-		return err_new(ENOENT, "\"%s\" was not found: there is no build context", path);
+		return err_new(0, "\"%s\" was not found: there is no build context", path);
 	if (!c->fp)
 		e = fingerprints_load(p->st, c->path, &c->fp);
 	e = e ?: tree_add(tree, c->root, path, &o);
@@ -186,6 +186,23 @@ void stage_base_key(const struct stage *s, char ret[HASH_LEN + 1])
 	else
 		add(h, s->image ? s->image->id : "scratch");
 	finish(h, ret);
+}
+
+void step_content_key(const struct step *t, const char *before, char ret[HASH_LEN + 1])
+{
+	struct sha256 *s = sha256_new();
+	char hash[HASH_LEN + 1];
+
+	add(s, "content");
+	add(s, t->link ? "" : before);
+	add(s, t->dest);
+	add(s, t->chown);
+	sha256_add(s, &t->chmod, sizeof(t->chmod));
+	for (size_t i = 0; i < t->n_items; i++) {
+		tree_hash(&t->items[i].tree, true, hash);
+		add(s, hash);
+	}
+	finish(s, ret);
 }
 
 void step_next_key(const struct step *t, const char *before, const char *record, char ret[HASH_LEN + 1])

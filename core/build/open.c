@@ -24,7 +24,7 @@ static struct context *new_context(struct build_plan *p, const char *name)
 	return c;
 }
 
-static struct err *unpack(struct build_plan *p, struct context *c, int fd)
+struct err *context_unpack(struct build_plan *p, struct context *c, int fd)
 {
 	struct tarin t = { .fd = fd, .dest = ".", .owner = TARIN_OWN, .ids = &p->st->ids };
 	struct err *e = store_stage(p->st, "context", &c->stage, &c->stage_fd);
@@ -48,7 +48,7 @@ static struct err *open_context(struct build_plan *p, struct context *c, const c
 	if (fstat(fd, &st) < 0)
 		return err_new(errno, "looking at %s", path);
 	if (!S_ISDIR(st.st_mode))
-		return unpack(p, c, fd);
+		return context_unpack(p, c, fd);
 	c->path = xstrdup(realpath(path, real) ? real : path);
 	c->root = TAKE_FD(fd);
 	return NULL;
@@ -120,13 +120,13 @@ static struct err *find_file(struct build_plan *p)
 {
 	static const char *const names[] = { "Dockerfile", "dockerfile", "Containerfile" };
 	const struct build_request *req = p->req;
+	const char *text = req->dockerfile_text ?: p->remote_text;
 	int root = p->contexts[0]->root;
 	bool found;
 	struct err *e;
 
-	if (req->dockerfile_text) {
-		e = dockerfile_parse(req->dockerfile_text, strlen(req->dockerfile_text),
-				     "Dockerfile", &p->file);
+	if (text) {
+		e = dockerfile_parse(text, strlen(text), "Dockerfile", &p->file);
 		return e ?: read_ignore(p, root, ".dockerignore", ".dockerignore", &found);
 	}
 	if (req->dockerfile) {
@@ -199,10 +199,11 @@ static struct err *read_agent(struct build_plan *p, const char *text)
 	if (!realpath(path, real))
 		return err_new(errno, "--ssh %s", text);
 	p->agents = xrealloc(p->agents, (p->n_agents + 1) * sizeof(*p->agents));
-	p->agents[p->n_agents++] =
-		(struct agent){ eq ? xstrndup(text, (size_t)(eq - text)) : xstrdup(text),
-				xstrdup(real) };
-	return NULL;
+	p->agents[p->n_agents] =
+		(struct agent){ .id = eq ? xstrndup(text, (size_t)(eq - text)) : xstrdup(text),
+				.path = xstrdup(real),
+				.stage_fd = -1 };
+	return agent_share(p, &p->agents[p->n_agents++]);
 }
 
 struct err *build_plan_open(struct build_plan *p)
@@ -212,7 +213,9 @@ struct err *build_plan_open(struct build_plan *p)
 	struct err *e = NULL;
 
 	if (req->context_is_fd)
-		e = unpack(p, c, req->context_fd);
+		e = context_unpack(p, c, req->context_fd);
+	else if (req->context && remote_is(req->context))
+		e = remote_open(p, req->context, c, &p->remote_text);
 	else if (req->context)
 		e = open_context(p, c, req->context);
 	e = e ?: named_contexts(p);
@@ -255,10 +258,9 @@ void build_plan_close(struct build_plan *p)
 		free(p->secrets[i].data);
 	}
 	free(p->secrets);
-	for (size_t i = 0; i < p->n_agents; i++) {
-		free(p->agents[i].id);
-		free(p->agents[i].path);
-	}
+	for (size_t i = 0; i < p->n_agents; i++)
+		agent_done(p, &p->agents[i]);
 	free(p->agents);
 	free(p->resolv);
+	free(p->remote_text);
 }

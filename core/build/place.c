@@ -305,5 +305,6 @@ struct err *place_archive(const struct place *p, int fd)
 	if (e)
 		return e;
 	t.bytes_max = BOMB_FREE + BOMB_RATIO * (uint64_t)st.st_size;
-	return err_hint(tarin_unpack(&t), "RUN tar unpacks what ADD refuses");
+	e = tarin_unpack(&t);
+	return t.bytes > t.bytes_max ? err_hint(e, "RUN tar unpacks what ADD refuses") : e;
 }

@@ -141,7 +141,10 @@ struct secret {
 
 /* --ssh: an agent's socket. */
 struct agent {
-	char *id, *path;
+	char *id, *path; /* PATH is absolute, or from the store */
+	char *stage; /* of agent_share() */
+	int stage_fd;
+	pid_t relay;
 };
 
 struct build_plan {
@@ -162,9 +165,10 @@ struct build_plan {
 	int64_t epoch_s; /* SOURCE_DATE_EPOCH, or -1 */
 	struct secret *secrets;
 	size_t n_secrets;
-	struct agent *agents; /* PATH is absolute */
+	struct agent *agents;
 	size_t n_agents;
 	char *resolv; /* the host's resolv.conf */
+	char *remote_text; /* a Dockerfile from a URL */
 	/* find or pull an image; *RET is the plan's */
 	struct err *(*get_image)(struct build_plan *p, const char *name, const char *platform,
 				 struct image **ret);
@@ -178,7 +182,9 @@ void build_plan_done(struct build_plan *p);
 /* The stage or image that COPY --from=NAME means for an instruction of STAGE (NULL: any), or the named context. */
 struct err *build_plan_source(struct build_plan *p, const struct stage *stage, const char *name,
 			      const struct pos *pos, struct source *ret) MUST_CHECK;
-/* eval.c: fill in the stage's base, steps and configuration, of those it needs first.  Once for each stage. */
+/* The value of a variable in FROM and in ARG before it; ARG is the plan. */
+const char *build_plan_global(void *arg, const char *name);
+/* stage.c: fill in the stage's base, steps and configuration, of those it needs first.  Once for each stage. */
 struct err *stage_eval(struct build_plan *p, struct stage *s) MUST_CHECK;
 void stage_free(struct stage *s);
 /* runmount.c: RUN --mount=TEXT, variables filled in. */
@@ -193,6 +199,19 @@ struct err *copy_eval(struct build_plan *p, struct stage *s, const struct instr 
 /* open.c: the contexts, the Dockerfile, secrets and agents, as the caller. */
 struct err *build_plan_open(struct build_plan *p) MUST_CHECK;
 void build_plan_close(struct build_plan *p);
+/* remote.c: is CONTEXT a URL, or git's name for a repository?  Then fill a context from it: a repository (by the
+ * program git), a tar, or (*RET_TEXT, the caller's) a Dockerfile alone. */
+bool remote_is(const char *context);
+struct err *remote_open(struct build_plan *p, const char *url, struct context *c, char **ret_text)
+	MUST_CHECK;
+/* open.c: unpack the tar FD as the context C. */
+struct err *context_unpack(struct build_plan *p, struct context *c, int fd) MUST_CHECK;
+/* agent.c: make the agent one that containers can reach. */
+struct err *agent_share(struct build_plan *p, struct agent *a) MUST_CHECK;
+void agent_done(struct build_plan *p, struct agent *a);
+/* fetch.c: download URL into *RET_STAGE/file below the store's tmp/; *RET_DIGEST: "sha256:...". */
+struct err *url_fetch(struct store *st, const char *url, char **ret_stage, int *ret_stage_fd,
+		      struct str *ret_digest) MUST_CHECK;
 /* fetch.c: download an item's URL into tmp/; fills file, digest. */
 struct err *item_fetch(struct build_plan *p, struct item *it) MUST_CHECK;
 
@@ -202,6 +221,9 @@ struct err *step_hash(struct build_plan *p, struct step *s) MUST_CHECK;
 void step_key(const struct build_plan *p, const struct step *s, const char *before,
 	      char ret[HASH_LEN + 1]);
 void stage_base_key(const struct stage *s, char ret[HASH_LEN + 1]);
+/* The key by what the files of a COPY --from are, when they have been found (items' trees): a stage that was built anew
+ * and gave the same files changes nothing behind it. */
+void step_content_key(const struct step *s, const char *before, char ret[HASH_LEN + 1]);
 /* What comes behind step S with the record's key RECORD is built on RET. */
 void step_next_key(const struct step *s, const char *before, const char *record, char ret[HASH_LEN + 1]);
 /* Layers that the stage begins with: names under layers/, bottom first, none twice. */

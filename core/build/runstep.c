@@ -4,13 +4,14 @@
  * first process gets a copy of, and bound from there.  Secrets lie on a tmpfs of that namespace: they never reach a
  * disk, and are not there for anybody else. */
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <linux/mount.h>
+#include <sys/xattr.h>
 
 #include "core/base/copy.h"
 #include "core/base/fd.h"
@@ -352,10 +353,10 @@ static struct err *fill_spec(struct run *r)
 	return NULL;
 }
 
-/* Did one of the layers have PATH? */
-static bool was_there(const struct run *r, const char *path)
+/* What the layers have at PATH, the topmost that has it. */
+static bool lower_stat(const struct run *r, const char *path, struct stat *ret)
 {
-	for (size_t i = 0; i < r->spec.layers.n; i++) {
+	for (size_t i = r->spec.layers.n; i-- > 0;) {
 		_cleanup_free_ char *layer = xasprintf("layers/%s", blob_name(r->spec.layers.v[i]));
 		_cleanup_close_ int root = open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
 		struct err *e = root < 0 ? err_new(errno, "%s", layer)
@@ -363,12 +364,38 @@ static bool was_there(const struct run *r, const char *path)
 
 		err_free(e); /* then this layer has not */
 		if (fd >= 0)
-			return true;
+			return fstat(fd, ret) == 0;
 	}
 	return false;
 }
 
-/* Take away what was only made to mount onto, and the empty directories above that nothing else needed. */
+static bool is_opaque(int upper, const char *path)
+{
+	_cleanup_close_ int fd = openat(upper, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	char value = 0;
+
+	return fd < 0 || (fgetxattr(fd, "user.overlay.opaque", &value, 1) == 1 && value == 'y');
+}
+
+/* Take PATH away if it was only made, or copied up, because something was mounted on it or below it. */
+static bool remove_stub(const struct run *r, int upper, const char *path, bool parent)
+{
+	struct stat st, old;
+	bool had = lower_stat(r, path, &old);
+
+	if (fstatat(upper, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return parent; /* go on above */
+	if (S_ISREG(st.st_mode))
+		return !had && !parent && st.st_size == 0 && unlinkat(upper, path, 0) == 0;
+	if (!S_ISDIR(st.st_mode))
+		return false;
+	if (had && (!parent || old.st_mode != st.st_mode || old.st_uid != st.st_uid ||
+		    old.st_gid != st.st_gid || is_opaque(upper, path)))
+		return false;
+	return unlinkat(upper, path, AT_REMOVEDIR) == 0; /* if it is empty */
+}
+
+/* What is no part of the layer: mount points, and the directories above that nothing else needed. */
 static void remove_stubs(struct run *r, int upper)
 {
 	static const char *const always[] = { "etc/hosts", "etc/hostname", "etc/resolv.conf",
@@ -378,40 +405,15 @@ static void remove_stubs(struct run *r, int upper)
 		strv_add(&r->stubs, always[i]);
 	for (size_t i = 0; i < r->stubs.n; i++) {
 		_cleanup_free_ char *path = xstrdup(r->stubs.v[i]);
-		bool first = true;
+		char *slash;
 
-		for (char *slash = path; slash; slash = strrchr(path, '/')) {
-			struct stat st;
-
-			if (!first)
-				*slash = '\0';
-			if (fstatat(upper, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || was_there(r, path))
+		remove_stub(r, upper, path, false);
+		while ((slash = strrchr(path, '/')) != NULL) {
+			*slash = '\0';
+			if (!remove_stub(r, upper, path, true))
 				break;
-			if (S_ISREG(st.st_mode)
-				    ? st.st_size || unlinkat(upper, path, 0) < 0
-				    : !S_ISDIR(st.st_mode) || unlinkat(upper, path, AT_REMOVEDIR) < 0)
-				break;
-			first = false;
 		}
 	}
-}
-
-/* A directory that was only copied up because something was mounted below it, or made and removed there. */
-static struct err *container_dirs(struct run *r, int *ret_upper)
-{
-	static const char *const parts[] = { "work", "root" };
-	_cleanup_close_ int dir = -1;
-	struct err *e = NULL;
-
-	if (mkdirat(r->w->dir, r->name, 0755) < 0)
-		return err_new(errno, "making a working directory");
-	e = fd_open(r->w->dir, r->name, O_PATH | O_DIRECTORY, 0, &dir);
-	if (!e && mkdirat(dir, "upper", 0755) < 0)
-		e = err_new(errno, "making a working directory");
-	for (size_t i = 0; i < ARRAY_LEN(parts) && !e; i++)
-		if (mkdirat(dir, parts[i], 0755) < 0)
-			e = err_new(errno, "making a working directory");
-	return e ?: fd_open(dir, "upper", O_RDONLY | O_DIRECTORY, 0, ret_upper);
 }
 
 static char *command_text(const struct step *t)
@@ -431,16 +433,11 @@ static char *command_text(const struct step *t)
 	return str_take(&s);
 }
 
-struct log_arg {
-	struct worker *w;
-	struct step *t;
-};
-
 static struct err *execute(struct run *r, int *ret_status)
 {
 	_cleanup_free_ char *dir = xasprintf("tmp/%s/%s", r->w->dir_name, r->name);
 	_cleanup_free_ char *base = xasprintf("tmp/%s", r->w->dir_name);
-	struct log_arg arg = { r->w, r->t };
+	struct worker_log arg = { r->w, r->t };
 	struct step_run run = { .st = &r->w->st,
 				.spec = &r->spec,
 				.dir = dir,
@@ -460,12 +457,14 @@ static struct err *execute(struct run *r, int *ret_status)
 struct err *run_exec(struct worker *w, struct step *t, const char *name)
 {
 	struct run r = { .w = w, .t = t, .name = name };
+	_cleanup_free_ char *upper_name = xasprintf("%s/upper", name);
 	_cleanup_close_ int upper = -1;
 	struct err *e;
 	int status = 0;
 
 	e = fill_spec(&r);
-	e = e ?: container_dirs(&r, &upper);
+	e = e ?: worker_make_dirs(w, name);
+	e = e ?: fd_open(w->dir, upper_name, O_RDONLY | O_DIRECTORY, 0, &upper);
 	e = e ?: mounts(&r);
 	e = e ?: script(&r);
 	e = e ?: execute(&r, &status);

@@ -278,10 +278,10 @@ struct err *tree_add(struct tree *t, int root, const char *source, const struct 
 	e = pattern_is_literal(path) ? take_source(&w, root, path) : take_pattern(&w, root, path);
 	if (err_is(e, ENOENT) || err_is(e, ENOTDIR)) {
 		err_free(e);
-		return err_new(ENOENT, "\"%s\" was not found in %s", source, o->where);
+		return err_new(0, "\"%s\" was not found in %s", source, o->where);
 	}
 	if (!e && t->n == first) {
-		e = err_new(ENOENT, "\"%s\" was not found in %s", source, o->where);
+		e = err_new(0, "\"%s\" was not found in %s", source, o->where);
 		if (o->ignore && ignore_match(o->ignore, path))
 			e = err_hint(e, "it is excluded by .dockerignore");
 	}

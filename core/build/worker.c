@@ -81,14 +81,9 @@ void worker_note(struct worker *w, const struct step *t, const char *text)
 	err_free(tell(w, WIRE_NOTE, t, 0, text, len < WIRE_DATA_MAX ? len : WIRE_DATA_MAX)); /* for people only */
 }
 
-struct log_arg {
-	struct worker *w;
-	struct step *t;
-};
-
 void worker_log(void *arg, bool is_stderr, const char *data, size_t len)
 {
-	struct log_arg *a = arg;
+	struct worker_log *a = arg;
 
 	if (tell(a->w, WIRE_LOG, a->t, is_stderr ? 2 : 1, data, len))
 		_exit(1); /* the builder is gone */
@@ -181,7 +176,7 @@ struct err *worker_next_file(void *arg, size_t i UNUSED, int *ret_fd)
 
 /* -- mounts ------------------------------------------------------------------------------------------------------ */
 
-static struct err *make_dirs(struct worker *w, const char *name)
+struct err *worker_make_dirs(struct worker *w, const char *name)
 {
 	static const char *const parts[] = { "upper", "work", "root" };
 	_cleanup_close_ int dir = -1;
@@ -204,7 +199,7 @@ struct err *worker_mount(struct worker *w, const char *name, const struct strv *
 	struct rootfs_binds binds = { .store = -1 };
 	struct err *e;
 
-	e = make_dirs(w, name);
+	e = worker_make_dirs(w, name);
 	e = e ?: fd_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0, &binds.store);
 	e = e ?: rootfs_mount_files(&cfg, &binds, false, ret_root);
 	/* it goes to the layers' directory for short paths */
@@ -238,6 +233,8 @@ static struct err *pack_start(struct worker *w, struct step *t)
 		close(fds[0]);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		e = cache_pack(&w->st, t->key, w->p->epoch_s >= 0 ? &w->p->epoch_s : NULL, &t->result);
+		if (!e && strcmp(t->result.key, t->key))
+			e = cache_put(&w->st, t->result.key, &t->result);
 		if (e)
 			err_send(fds[1], e);
 		else
@@ -304,30 +301,43 @@ static struct err *workdir_exec(struct worker *w, struct step *t, const char *na
 	return e;
 }
 
-static struct err *execute(struct worker *w, struct step *t)
+/* The upper directory becomes the step's layer. */
+static struct err *keep_layer(struct worker *w, struct step *t, const char *name)
+{
+	_cleanup_free_ char *upper = xasprintf("%s/upper", name);
+	struct cached *c = &t->result;
+	struct err *e = NULL;
+
+	c->created_ns = w->p->epoch_s >= 0 ? w->p->epoch_s * 1000000000 : time_now_ns();
+	c->packed = false;
+	c->empty = is_empty(w->dir, upper);
+	if (!c->empty)
+		e = cache_take_layer(&w->st, w->dir, upper, c);
+	return e;
+}
+
+static struct err *execute(struct worker *w, struct step *t, const char *before)
 {
 	_cleanup_free_ char *name = xasprintf("%zu", (size_t)(t - w->s->steps));
-	_cleanup_free_ char *upper = xasprintf("%s/upper", name);
+	bool found = false;
 	struct err *e;
 
+	t->result = (struct cached){ 0 };
+	memcpy(t->result.key, t->key, sizeof(t->key));
 	switch (t->kind) {
 	case STEP_RUN:
 		e = run_exec(w, t, name);
 		break;
 	case STEP_COPY:
-		e = copy_exec(w, t, name);
+		e = copy_exec(w, t, before, name, &found);
 		break;
 	default:
 		e = workdir_exec(w, t, name);
 	}
-	if (e)
-		return e;
-	t->result = (struct cached){ .created_ns = w->p->epoch_s >= 0 ? w->p->epoch_s * 1000000000
-								      : time_now_ns() };
-	memcpy(t->result.key, t->key, sizeof(t->key));
-	t->result.empty = is_empty(w->dir, upper);
-	if (!t->result.empty)
-		e = cache_take_layer(&w->st, w->dir, upper, &t->result);
+	if (!e && !found)
+		e = keep_layer(w, t, name);
+	if (!e && !found && strcmp(t->result.key, t->key))
+		e = cache_put(&w->st, t->result.key, &t->result);
 	return e ?: cache_put(&w->st, t->key, &t->result);
 }
 
@@ -353,7 +363,7 @@ static struct err *do_step(struct worker *w, struct step *t, char before[HASH_LE
 		e = tell_result(w, WIRE_CACHED, t, 0);
 	} else {
 		e = tell(w, WIRE_START, t, 0, NULL, 0);
-		e = e ?: execute(w, t);
+		e = e ?: execute(w, t, before);
 		w->out->ns = (time_mono_ms() - start) * 1000000;
 		if (e) {
 			err_free(tell(w, WIRE_FAILED, t, 0, NULL, 0)); /* the error itself comes at the end */
@@ -407,25 +417,38 @@ static struct err *run_steps(struct worker *w)
 	return e;
 }
 
+struct err *worker_begin(struct worker *w)
+{
+	umask(0);
+	w->st = *w->p->st;
+	w->st.path = (char *)(uintptr_t) ".";
+	w->st.ids.direct = false; /* this process is the inner root: what it makes has the right owner */
+	w->dir = -1;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_new(errno, "making mounts private");
+	return store_stage(&w->st, "build", &w->dir_name, &w->dir);
+}
+
+void worker_finish(struct worker *w)
+{
+	if (w->dir_name)
+		err_free(store_rm_tree(&w->st, w->st.tmp, w->dir_name)); /* best effort: the next sweep does it */
+	free(w->dir_name);
+	if (w->dir >= 0)
+		close(w->dir);
+}
+
 struct err *worker_main(void *arg, struct str *result UNUSED)
 {
 	struct worker *w = arg;
 	struct err *e;
 
-	umask(0);
 	signal(SIGPIPE, SIG_IGN);
-	w->st = *w->p->st;
-	w->st.path = (char *)(uintptr_t) ".";
-	w->st.ids.direct = false; /* this process is the inner root: what it makes has the right owner */
 	w->out = xcalloc(1, sizeof(*w->out));
-	w->dir = -1;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_new(errno, "making mounts private");
-	e = store_stage(&w->st, "build", &w->dir_name, &w->dir);
+	e = worker_begin(w);
 	e = e ?: run_steps(w);
 	for (size_t i = 0; i < w->n_packs; i++)
 		e = err_also(e, pack_end(w, &w->packs[i]));
-	if (w->dir_name)
-		err_free(store_rm_tree(&w->st, w->st.tmp, w->dir_name)); /* best effort: the next sweep does it */
+	worker_finish(w);
 	return e;
 }

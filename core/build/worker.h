@@ -60,6 +60,11 @@ void worker_send_files(int sock, const struct tree *t, int root);
 
 /* -- between worker.c, runstep.c and copy.c ---------------------------------------------------------------------- */
 
+/* The process' own store and directory under tmp/; after worker_before().  Their end. */
+struct err *worker_begin(struct worker *w) MUST_CHECK;
+void worker_finish(struct worker *w);
+/* tmp/<dir_name>/NAME with empty upper, work and root. */
+struct err *worker_make_dirs(struct worker *w, const char *name) MUST_CHECK;
 /* An overlay of LAYERS (and a fresh top) below tmp/<dir_name>/NAME; *RET_ROOT is its root. */
 struct err *worker_mount(struct worker *w, const char *name, const struct strv *layers, int *ret_root)
 	MUST_CHECK;
@@ -77,8 +82,15 @@ struct err *worker_ask_files(struct worker *w, struct step *t, unsigned arg, str
 struct err *worker_next_file(void *arg, size_t i, int *ret_fd) MUST_CHECK;
 
 void worker_note(struct worker *w, const struct step *t, const char *text);
+/* Output of a step; ARG is a struct worker_log. */
+struct worker_log {
+	struct worker *w;
+	struct step *t;
+};
 void worker_log(void *arg, bool is_stderr, const char *data, size_t len);
-struct err *copy_exec(struct worker *w, struct step *t, const char *name) MUST_CHECK;
+/* *RET_FOUND: a layer with the same files was in the cache, t->result is it. */
+struct err *copy_exec(struct worker *w, struct step *t, const char *before, const char *name,
+		      bool *ret_found) MUST_CHECK;
 struct err *run_exec(struct worker *w, struct step *t, const char *name) MUST_CHECK;
 /* Put the files of TREE (of WIRE_FILES' ARG) or of stage FROM into the directory ROOT as "/src". */
 struct err *copy_bind(struct worker *w, struct step *t, unsigned arg, const struct tree *tree,

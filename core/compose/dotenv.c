@@ -153,11 +153,13 @@ static bool is_key_char(char c)
 /* One assignment; R stands on the first character of its key. */
 static struct err *statement(struct reader *r)
 {
-	const char *word = str_after(r->at, "export"), *start;
+	static const char word[] = "export";
+	const size_t len = sizeof(word) - 1;
 	_cleanup_free_ char *key = NULL;
+	const char *start;
 
-	if (word && word < r->end && is_blank(*word)) {
-		r->at = word;
+	if ((size_t)(r->end - r->at) > len && !memcmp(r->at, word, len) && is_blank(r->at[len])) {
+		r->at += len;
 		skip_blanks(r);
 	}
 	start = r->at;

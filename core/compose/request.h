@@ -48,6 +48,8 @@ struct request_opts {
  * Errors name the place in the file: what cannot be had is refused, not ignored. */
 struct err *request_make(struct project *p, const struct service *s, const struct request_opts *o,
 			 struct store *st, struct run_request *ret) MUST_CHECK;
+/* What request_make() would refuse whatever else is there: before anything is made. */
+struct err *request_check(struct project *p, const struct service *s) MUST_CHECK;
 /* "-p" of `run`: ports below those this user may open move, with a note. */
 struct err *request_port(const char *text, const char *service, struct run_request *req,
 			 struct strv *notes) MUST_CHECK;

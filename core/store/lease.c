@@ -107,15 +107,17 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The IPv4 addresses in use, ascending, in the machine's byte order. */
-static uint32_t *used_numbers(int leases, size_t *ret_n)
+/* The IPv4 addresses in use, ascending, in the machine's byte order.  *RET_OWN: one that ID has, or 0. */
+static uint32_t *used_numbers(int leases, const char *id, size_t *ret_n, uint32_t *ret_own)
 {
 	int dup = openat(leases, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	char holder[ID_LEN + 1];
 	uint32_t *v = NULL;
 	size_t n = 0, cap = 0;
 	struct dirent *de;
 
+	*ret_own = 0;
 	while (d && (de = readdir(d)) != NULL) {
 		struct in_addr ip;
 
@@ -123,6 +125,8 @@ static uint32_t *used_numbers(int leases, size_t *ret_n)
 			continue;
 		v = xgrow(v, n, &cap, sizeof(*v));
 		v[n++] = ntohl(ip.s_addr);
+		if (read_holder(leases, de->d_name, holder) && !strcmp(holder, id))
+			*ret_own = ntohl(ip.s_addr);
 	}
 	if (n)
 		qsort(v, n, sizeof(*v), by_number);
@@ -130,15 +134,20 @@ static uint32_t *used_numbers(int leases, size_t *ret_n)
 	return v;
 }
 
-/* The lowest free one.  STEAL: all are held, take one from a container that is gone, or does not run. */
+/* The one it has, or else the lowest free one.  STEAL: all are held, take one from a container that is gone, or does not
+ * run. */
 static struct err *claim_any(struct store *st, const struct network *n, int leases, const char *id,
 			     bool steal, struct in_addr *ret)
 {
 	const struct subnet *range = n->ip_range.prefix ? &n->ip_range : &n->subnet;
 	size_t n_used = 0, at = 0;
-	_cleanup_free_ uint32_t *used = used_numbers(leases, &n_used);
+	uint32_t own;
+	_cleanup_free_ uint32_t *used = used_numbers(leases, id, &n_used, &own);
 	uint32_t first = ntohl(range->ip.s_addr), size = subnet_size(range);
 
+	ret->s_addr = htonl(own);
+	if (own && usable(n, *ret))
+		return NULL;
 	for (uint32_t i = 0, tries = 0; i < size && tries < TRIES_MAX; i++) {
 		struct in_addr ip = { htonl(first + i) };
 		char text[INET6_ADDRSTRLEN];

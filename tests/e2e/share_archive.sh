@@ -51,6 +51,30 @@ for f in pod pod-oci; do
 	[ $f = pod-oci ] || expect_equal "$(id_of me/tool:2)" "$bb"	# podman translates configurations to OCI
 	run devbox run --rm me/tool:2 echo "from $f";	expect_stdout "from $f"
 done
+# Docker 25 and later: both forms, layers not compressed
+cat >"$E2E_TMP/docker25.py" <<'PY'
+import gzip, hashlib, io, json, sys, tarfile
+src = tarfile.open(sys.argv[1])
+files = {m.name: src.extractfile(m).read() for m in src if m.isfile()}
+one = json.loads(files['manifest.json'])[0]
+blob = lambda data: ('blobs/sha256/' + hashlib.sha256(data).hexdigest(), data)
+layers = [blob(gzip.decompress(files[l])) for l in one['Layers']]
+desc = lambda kind, b: {'mediaType': 'application/vnd.oci.image.' + kind, 'digest': b[0][6:].replace('/', ':'), 'size': len(b[1])}
+config = (one['Config'], files[one['Config']])
+manifest = blob(json.dumps({'schemaVersion': 2, 'config': desc('config.v1+json', config),
+                            'layers': [desc('layer.v1.tar', l) for l in layers]}).encode())
+index = {'manifests': [dict(desc('manifest.v1+json', manifest), annotations={'io.containerd.image.name': 'docker.io/me/d25:1'})]}
+docker = [{'Config': config[0], 'RepoTags': ['me/d25:1'], 'Layers': [l[0] for l in layers]}]
+with tarfile.open(sys.argv[2], 'w') as t:
+    for name, data in layers + [config, manifest, ('index.json', json.dumps(index).encode()), ('manifest.json', json.dumps(docker).encode())]:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        t.addfile(info, io.BytesIO(data))
+PY
+python3 "$E2E_TMP/docker25.py" "$T/id.tar" "$T/docker25.tar" || fail 'no archive'
+run devbox load -i "$T/docker25.tar";	expect_status 0;	expect_stdout 'Loaded image: me/d25:1'
+expect_equal "$(id_of me/d25:1)" "$bb"
+expect_equal "$(find "$(store)/blobs/sha256" -size +1500k | wc -l)" 0	# nothing lies there as plain as it came
 # what came as plain layers is pushed compressed, and is the same image to skopeo and podman
 forget
 run devbox load -q -i "$T/pod.tar";	expect_status 0

@@ -1,0 +1,49 @@
+# tests/e2e/compose_laradock.sh -- a web farm: balancer, scaled web containers, MySQL, Redis, volumes of ended containers
+# timeout: 200
+. "$(dirname "$0")/../lib/e2e.sh"
+
+tar -C "$lib/../../examples" -c laradock | e2e_as tar x
+c() { run sh -c 'cd laradock && exec devbox compose "$@"' sh "$@"; }
+visit() { e2e_as curl -s -m 5 -b jar -c jar http://127.0.0.1:8080/; }
+
+c up -d lb web mysql redis;	expect_status 0
+expect_stderr_has 'lb: port 80 needs root on this host: it is published on 8080'
+case $stderr in *workspace*) fail 'workspace was not asked for' ;; esac
+c ps -a --format '{{.Name}} {{.State}}'
+expect_stdout 'laradock-application-1 exited
+laradock-data-1 exited
+laradock-lb-1 running
+laradock-mysql-1 running
+laradock-redis-1 running
+laradock-web-1 running'
+c ps --format '{{.Ports}}' web;	expect_stdout '80/tcp, 9000/tcp'
+run devbox wait --ready laradock-mysql-1;	expect_status 0
+c run --rm -T web php artisan migrate;	expect_status 0; expect_stdout 'Migrated: create_visits_table'
+c run --rm -T workspace php artisan put foo bar;	expect_status 0
+first() { [[ $(visit) == *'"all":'*'"cached":"bar"'* ]]; }
+eventually 10 first
+
+# three of them behind one name: each is asked, they share the session and the database
+c scale web=3;	expect_status 0
+hosts() { for _ in 1 2 3 4 5 6; do visit; done | grep -o '"host":"[0-9a-f]*"' | sort -u; }
+three() { [ "$(hosts | wc -l)" = 3 ]; }
+eventually 20 three
+before=$(visit | grep -o '"yours":[0-9]*' | cut -d: -f2)
+after=$(visit | grep -o '"yours":[0-9]*' | cut -d: -f2)
+expect_equal "$after" $((before + 1))
+c exec -T mysql mysql -uhomestead -psecret homestead -Ne 'SELECT COUNT(DISTINCT host) FROM visits'
+expect_stdout 3
+run curl -s -m 5 http://127.0.0.1:1936/;	expect_stdout_has 'web3'
+
+# an unchanged project is up at once; the containers stay the same
+ids() { e2e_as sh -c 'cd laradock && devbox compose ps -q lb web mysql redis'; }
+same=$(ids)
+c up -d --scale web=3 lb web mysql redis;	expect_status 0
+expect_equal "$(ids)" "$same"
+
+c stop;		expect_status 0
+c rm -f redis;	expect_status 0; expect_stderr_has 'Container laradock-redis-1  Removed'
+c down;		expect_status 0
+run devbox volume ls -q;	expect_stdout_has laradock_mysql
+c down -v;	expect_status 0
+expect_no_leftovers
