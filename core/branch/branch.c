@@ -465,7 +465,7 @@ static struct err *ensure_fork(struct store *st, const char *project, const char
 	if (!s)
 		return no_service(&p, service);
 	if (!repo && p.common) {
-		err_free(branch_find_repo(&p, &own)); /* the repository is gone: then there are no parents to look for */
+		err_free(branch_find_repo(&p, &own)); /* it is gone: no parents to look for */
 		repo = own.dir ? &own : NULL;
 	}
 	if (repo && !dbservice_fork(s, branch))
