@@ -7,10 +7,20 @@
 /* Options that change how names are asked for, not whom: those that open files or trust the server (edns0 is
  * harmless; trust-ad is not: our server does not validate; debug only prints) stay out. */
 static const char *const good_options[] = {
-	"ndots:",	  "timeout:", "attempts:",	"rotate",
-	"no-check-names", "edns0",    "single-request", "single-request-reopen",
-	"no-tld-query",	  "use-vc",   "no-aaaa",
+	"timeout:",
+	"attempts:",
+	"rotate",
+	"no-check-names",
+	"edns0",
+	"single-request",
+	"single-request-reopen",
+	"no-tld-query",
+	"use-vc",
+	"no-aaaa",
 };
+/* A container's name is asked for as it is before the search list's domains are put behind it: else it would be told to
+ * the world, and a domain in which every name exists would hide it. */
+#define OUR_OPTIONS "ndots:0"
 enum { DNS_PORT = 53 };
 enum { SEARCH_MAX = 1024 }; /* bytes of a search list we pass on */
 
@@ -96,8 +106,7 @@ char *resolv_conf_text(const char *host_text, const struct net_addrs *a)
 	str_addf(&out, "nameserver %s\n", inet_ntop(AF_INET, &a->dns, ip, sizeof(ip)));
 	if (search.len)
 		str_addf(&out, "search%.*s\n", (int)search.len, search.s);
-	if (options.len)
-		str_addf(&out, "options%.*s\n", (int)options.len, options.s);
+	str_addf(&out, "options " OUR_OPTIONS "%.*s\n", (int)options.len, options.s ?: "");
 	return str_take(&out);
 }
 

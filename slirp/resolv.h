@@ -10,7 +10,7 @@
 #include "slirp/addrs.h"
 
 /* The network's name server plus the host's search list and harmless options, from the text of the host's resolv.conf
- * (NULL: none).  The caller frees it. */
+ * (NULL: none); "ndots:0" in any case.  The caller frees it. */
 char *resolv_conf_text(const char *host_text, const struct net_addrs *a);
 
 /* TEXT with other name servers, search list or options, where a list is not empty; a search list of "." is none.

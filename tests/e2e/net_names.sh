@@ -17,8 +17,16 @@ run devbox run -d --name n1 busybox sleep 1000;	expect_status 0
 run devbox exec n1 cat /etc/resolv.conf
 expect_stdout 'nameserver 172.17.255.254
 search test
-options ndots:2'
+options ndots:0'
 asks which.test 203.0.113.53
+# our own names are nobody else's business, and those of the search list still work
+run devbox run -d --name n2 busybox sleep 1000;	expect_status 0
+run devbox exec n1 ping -c 1 -W 5 n2;		expect_status 0
+run devbox rm -f n2;				expect_status 0
+run devbox exec n1 ping -c 1 -W 5 n2;		expect_status 1
+run devbox exec n1 ping -c 1 -W 5 outside;	expect_status 0
+grep -q ' outside.test ' "$W/run/outside.log" || fail 'what is asked outside is in the log'
+! grep -q ' n2 ' "$W/run/outside.log" || fail 'a name of ours was asked for outside'
 # replaced by a rename, rewritten in place, another family, none at all
 conf 'nameserver 198.51.100.54';		asks which.test 203.0.113.54
 echo 'nameserver 198.51.100.53' >/etc/resolv.conf;	asks which.test 203.0.113.53

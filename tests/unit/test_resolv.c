@@ -7,17 +7,19 @@
 static const struct {
 	const char *what, *in, *out; /* OUT: after the nameserver lines */
 } confs[] = {
-	{ "no file", NULL, "" },
-	{ "servers are replaced", "nameserver 192.168.1.1\nnameserver fe80::1%eth0\n", "" },
-	{ "search is kept", "search a.example  b.example\t.\n", "search a.example b.example .\n" },
-	{ "the last search counts", "search a\ndomain b", "search b\n" },
+	{ "no file", NULL, "options ndots:0\n" },
+	{ "servers are replaced", "nameserver 192.168.1.1\nnameserver fe80::1%eth0\n",
+	  "options ndots:0\n" },
+	{ "search is kept", "search a.example  b.example\t.\n",
+	  "search a.example b.example .\noptions ndots:0\n" },
+	{ "the last search counts", "search a\ndomain b", "search b\noptions ndots:0\n" },
 	{ "options of how to ask", "options ndots:2 timeout:1 edns0\noptions rotate\n",
-	  "options ndots:2 timeout:1 edns0 rotate\n" },
+	  "options ndots:0 timeout:1 edns0 rotate\n" },
 	{ "options of trust and output are dropped",
-	  "options trust-ad debug inet6 ndots:x ndots: ndots:99999\n", "" },
-	{ "comments", "# search x\n; options rotate\nsearch y # z\n", "search y z\n" },
-	{ "unknown words", "sortlist 1.2.3.4\nlookup file bind\n\n\nbogus", "" },
-	{ "carriage returns", "search a\r\noptions rotate\r\n", "search a\noptions rotate\n" },
+	  "options trust-ad debug inet6 timeout:x timeout: timeout:99999\n", "options ndots:0\n" },
+	{ "comments", "# search x\n; options rotate\nsearch y # z\n", "search y z\noptions ndots:0\n" },
+	{ "unknown words", "sortlist 1.2.3.4\nlookup file bind\n\n\nbogus", "options ndots:0\n" },
+	{ "carriage returns", "search a\r\noptions rotate\r\n", "search a\noptions ndots:0 rotate\n" },
 };
 
 static void test_resolv(void)
