@@ -4,6 +4,7 @@
 
 #include "cmd/compose.h"
 #include "core/base/fd.h"
+#include "core/compose/kube.h"
 
 static bool opt_quiet, opt_services, opt_volumes, opt_networks, opt_images, opt_profiles,
 	opt_environment, opt_no_interpolate, opt_no_path, opt_no_env, opt_no_normalize,
@@ -13,7 +14,8 @@ static const char *opt_format = "yaml", *opt_hash, *opt_output;
 static const struct opt opts[] = {
 	{ 0, "environment", NULL, "Print environment used for interpolation.", OPT_BOOL,
 	  &opt_environment, NULL },
-	{ 0, "format", "string", "Format the output. Values: [yaml | json]", OPT_STR, &opt_format, NULL },
+	{ 0, "format", "string", "Format the output. Values: [yaml | json | kubernetes]", OPT_STR,
+	  &opt_format, NULL },
 	{ 0, "hash", "string", "Print the service config hash, one per line.", OPT_STR, &opt_hash, NULL },
 	{ 0, "images", NULL, "Print the image names, one per line.", OPT_BOOL, &opt_images, NULL },
 	{ 0, "networks", NULL, "Print the network names, one per line.", OPT_BOOL, &opt_networks, NULL },
@@ -136,14 +138,36 @@ static struct err *add_hashes(struct project *p, struct str *out)
 	return n ? NULL : err_new(0, "no such service: %s", opt_hash);
 }
 
+static struct err *read_file(const char *path, char **ret, size_t *ret_len)
+{
+	return fd_read_file(AT_FDCWD, path, KUBE_FILE_MAX, ret, ret_len);
+}
+
+/* The objects go out, what they do not say to stderr. */
+static struct err *add_kubernetes(struct project *p, struct str *out)
+{
+	_cleanup_strv_ struct strv lost = { 0 };
+	_cleanup_free_ char *text = NULL;
+	struct err *e;
+
+	if (p->raw)
+		return err_new(0, "--format kubernetes needs the variables' values: leave out --no-interpolate");
+	e = kube_text(p, read_file, &lost, &text);
+	for (size_t i = 0; !e && i < lost.n; i++)
+		fprintf(stderr, "%s: warning: kubernetes: %s\n", prog(), lost.v[i]);
+	str_add(out, text ?: "");
+	return e;
+}
+
 static struct err *config(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_project_ struct project *p = NULL;
 	_cleanup_str_ struct str out = { 0 };
 	struct err *e = NULL;
 
-	if (strcmp(opt_format, "yaml") && strcmp(opt_format, "json"))
-		return err_hint(err_new(0, "unsupported format \"%s\"", opt_format), "yaml or json");
+	if (strcmp(opt_format, "yaml") && strcmp(opt_format, "json") && strcmp(opt_format, "kubernetes"))
+		return err_hint(err_new(0, "unsupported format \"%s\"", opt_format),
+				"yaml, json or kubernetes");
 	compose_project_opts.no_interpolate = opt_no_interpolate;
 	compose_project_opts.no_path_resolution = opt_no_path;
 	compose_project_opts.no_env_resolution = opt_no_env;
@@ -159,6 +183,8 @@ static struct err *config(UNUSED struct call *c, int argc, char **argv)
 	else if (opt_services || opt_images || opt_profiles || opt_volumes || opt_networks ||
 		 opt_environment)
 		add_lists(p, &out);
+	else if (!strcmp(opt_format, "kubernetes"))
+		e = add_kubernetes(p, &out);
 	else {
 		_cleanup_free_ char *text =
 			project_text(p, !strcmp(opt_format, "json") ? CONFIG_JSON : CONFIG_YAML);

@@ -9,6 +9,11 @@
 	{                                                                                          \
 		.name = (n), .type = (t), .sub = (s)                                               \
 	}
+/* What devbox knows and does not do. */
+#define IDLE(n, t, s)                                                                              \
+	{                                                                                          \
+		.name = (n), .type = (t), .sub = (s), .flags = KEY_IDLE                            \
+	}
 #define END                                                                                        \
 	{                                                                                          \
 		.name = NULL                                                                       \
@@ -17,8 +22,8 @@
 /* --- parts of a service ----------------------------------------------------------------------- */
 
 static const struct key file_mount[] = {
-	K("source", KEY_STR), K("target", KEY_STR), K("uid", KEY_STR),
-	K("gid", KEY_STR),    K("mode", KEY_MODE),  END,
+	K("source", KEY_STR),	    K("target", KEY_STR),	  IDLE("uid", KEY_STR, NULL),
+	IDLE("gid", KEY_STR, NULL), IDLE("mode", KEY_MODE, NULL), END,
 };
 static const struct key file_mounts[] = {
 	{ .name = "", .type = KEY_OBJECT, .sub = file_mount, .lengthen = short_file_mount }, END
@@ -82,11 +87,11 @@ static const struct key device_weight[] = { K("path", KEY_STR), K("weight", KEY_
 static const struct key device_weights[] = { SUB("", KEY_OBJECT, device_weight), END };
 static const struct key blkio[] = {
 	K("weight", KEY_INT),
-	SUB("weight_device", KEY_LIST, device_weights),
-	SUB("device_read_bps", KEY_LIST, device_rates),
-	SUB("device_read_iops", KEY_LIST, device_rates),
-	SUB("device_write_bps", KEY_LIST, device_rates),
-	SUB("device_write_iops", KEY_LIST, device_rates),
+	IDLE("weight_device", KEY_LIST, device_weights),
+	IDLE("device_read_bps", KEY_LIST, device_rates),
+	IDLE("device_read_iops", KEY_LIST, device_rates),
+	IDLE("device_write_bps", KEY_LIST, device_rates),
+	IDLE("device_write_iops", KEY_LIST, device_rates),
 	END,
 };
 
@@ -312,19 +317,19 @@ static const struct key service[] = {
 	K("mem_limit", KEY_BYTES),
 	K("mem_reservation", KEY_BYTES),
 	K("memswap_limit", KEY_BYTES),
-	K("mem_swappiness", KEY_BYTES),
+	IDLE("mem_swappiness", KEY_BYTES, NULL),
 	K("mac_address", KEY_STR),
 	{ .name = "models", .type = KEY_MAP, .sub = models_used, .lengthen = short_names },
 	K("network_mode", KEY_STR),
 	{ .name = "networks", .type = KEY_MAP, .sub = service_nets, .lengthen = short_names },
-	K("oom_kill_disable", KEY_BOOL),
+	IDLE("oom_kill_disable", KEY_BOOL, NULL),
 	K("oom_score_adj", KEY_INT),
 	K("pid", KEY_STR),
 	K("pids_limit", KEY_INT),
 	K("platform", KEY_STR),
 	{ .name = "ports", .type = KEY_LIST, .sub = ports, .lengthen = short_ports, .same = SAME_PORT },
-	SUB("post_start", KEY_LIST, hooks),
-	SUB("pre_stop", KEY_LIST, hooks),
+	IDLE("post_start", KEY_LIST, hooks),
+	IDLE("pre_stop", KEY_LIST, hooks),
 	K("privileged", KEY_BOOL),
 	K("pull_policy", KEY_STR),
 	K("pull_refresh_after", KEY_STR),

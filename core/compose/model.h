@@ -91,6 +91,8 @@ struct node *project_used(const struct project *p, struct arena *a);
 /* As `docker compose config` prints it.  The caller frees it. */
 enum config_format { CONFIG_YAML, CONFIG_JSON };
 char *project_text(const struct project *p, enum config_format f);
+/* Any map as YAML, members by name; every string is quoted that a reader of YAML 1.1 or 1.2 would take for else. */
+void node_yaml(const struct node *map, struct str *out);
 /* 64 hex digits that change when the service has to be made again. */
 void service_hash(const struct service *s, char ret[65]);
 

@@ -272,6 +272,12 @@ static void yaml_value(const struct key *k, const struct node *n, unsigned inden
 	}
 }
 
+void node_yaml(const struct node *map, struct str *out)
+{
+	yaml_map(NULL, map, 0, true, out);
+	str_addc(out, '\n');
+}
+
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 static void json_value(const struct key *k, const char *name, const struct node *n, struct json_out *o)

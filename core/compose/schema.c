@@ -445,15 +445,16 @@ static struct err *unknown_key(const struct key *k, const struct where *w, const
 	return near ? err_hint(e, "did you mean '%s'?", near) : e;
 }
 
-static void note_swarm(const struct schema_ctx *c, const struct where *w, const struct member *m,
-		       const char *name)
+/* WHY the key M of W is ignored. */
+static void note_ignored(const struct schema_ctx *c, const struct where *w, const struct member *m,
+			 const char *why)
 {
 	_cleanup_str_ struct str where = { 0 };
 	_cleanup_free_ char *note = NULL;
 
 	add_where(w, &where);
-	note = xasprintf("%s:%u:%u: %s.%s has a meaning in a swarm only, it is ignored",
-			 m->pos.file, m->pos.line, m->pos.col, where.s, name);
+	note = xasprintf("%s:%u:%u: %s.%s has %s, it is ignored", m->pos.file, m->pos.line,
+			 m->pos.col, where.s, m->key, why);
 	if (c->notes && !strv_has(c->notes, note))
 		strv_take(c->notes, TAKE_PTR(note));
 }
@@ -474,8 +475,10 @@ static struct err *apply_object(const struct schema_ctx *c, const struct key *k,
 			continue;
 		if (!sub)
 			return unknown_key(k, w, m);
-		if (sub->flags & KEY_SWARM)
-			note_swarm(c, w, m, m->key);
+		if (sub->flags & (KEY_SWARM | KEY_IDLE))
+			note_ignored(c, w, m,
+				     sub->flags & KEY_SWARM ? "a meaning in a swarm only"
+							    : "no effect here");
 		e = apply(c, sub, &at, &m->value);
 		/* nothing behind the colon is the same as no key, but for a command */
 		if (!e && m->value->kind == NODE_NULL && m->value->tag == NODE_PLAIN &&

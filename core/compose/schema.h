@@ -50,6 +50,7 @@ enum key_flag {
 	KEY_FILE = 4, /* a path, taken from the project directory */
 	KEY_CONTEXT = 8, /* the same, unless it is an address */
 	KEY_NULL = 16, /* null means something and is printed */
+	KEY_IDLE = 32, /* means nothing here: named once, then ignored */
 };
 
 /* Where a file's own keys end and the engine begins: what the check needs. */

@@ -1,4 +1,5 @@
 # tests/e2e/compose_config.sh -- `compose config` prints what Docker's Compose prints; hostile files end in a plain error
+# packages: python3-yaml
 . "$(dirname "$0")/../lib/e2e.sh"
 
 # the cases keep Docker's answers: see tests/compose/run
@@ -52,4 +53,71 @@ run sh -c 'echo "services: {a: {image: x}}" >compose.yaml; mkdir -p bin; ln -sf 
 run bin/docker-compose config --services;	expect_status 0; expect_stdout a
 run docker compose config --images;		expect_status 0; expect_stdout x
 run bin/docker-compose --help;	expect_status 0; expect_stdout_has 'Usage:  docker-compose [[]OPTIONS] COMMAND'
+
+# for a cluster: every document has what the API server insists on, names are names, what refers to another finds it
+write kube.yaml <<'END'
+name: shop
+services:
+  web_app:
+    build: .
+    image: web
+    ports: ["8080:80", "53:53/udp"]
+    depends_on: [db]
+    environment: {ON: "on", N: "007"}
+    configs: [conf]
+    volumes: [".:/src", "up:/up"]
+    post_start: [{command: ls}]
+  job: {image: web, volumes: ["up:/up"]}
+  after: {image: web, depends_on: {job: {condition: service_completed_successfully}}}
+  db:
+    image: mysql
+    volumes: ["data:/var/lib/mysql"]
+    expose: ["3306"]
+    secrets: [{source: pw, uid: "5"}]
+    healthcheck: {test: mysqladmin ping, interval: 5s}
+volumes: {data: {}, up: {}}
+configs: {conf: {content: "a: 1"}}
+secrets: {pw: {environment: PW}}
+END
+run env PW=secret devbox compose -f kube.yaml config --format kubernetes
+expect_status 0
+expect_stderr_has 'kube.yaml:*: services.web_app.post_start has no effect here, it is ignored'
+expect_stderr_has 'kube.yaml:*: services.db.secrets[[]0].uid has no effect here, it is ignored'
+expect_stderr_has 'kubernetes: build (web_app): *'
+expect_stderr_has 'kubernetes: bind mounts (web_app): *'
+python3 -c '
+import re, sys, yaml
+docs = list(yaml.safe_load_all(sys.stdin))
+label = re.compile("[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
+api = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "Job": "batch/v1"}
+have = {(d["kind"], d["metadata"]["name"]) for d in docs}
+assert len(have) == len(docs), "a name twice"
+for d in docs:
+	kind, spec = d["kind"], d.get("spec", {})
+	assert d["apiVersion"] == api.get(kind, "v1") and label.match(d["metadata"]["name"]), d
+	if kind == "Service":
+		assert spec["selector"] and (spec.get("ports") or spec["clusterIP"] == "None"), d
+	if kind not in api:
+		continue
+	pod, labels = spec["template"]["spec"], spec["template"]["metadata"]["labels"]
+	assert kind == "Job" or spec["selector"]["matchLabels"].items() <= labels.items(), d
+	assert kind != "StatefulSet" or ("Service", spec["serviceName"]) in have, d
+	volumes = [v["name"] for v in pod.get("volumes", [])]
+	volumes += [t["metadata"]["name"] for t in spec.get("volumeClaimTemplates", [])]
+	assert len(set(volumes)) == len(volumes), d
+	for v in pod.get("volumes", []):
+		claim = v.get("persistentVolumeClaim")
+		assert not claim or ("PersistentVolumeClaim", claim["claimName"]) in have, d
+	for c in pod["containers"]:
+		assert c["name"] and c["image"], d
+		assert all(m["name"] in volumes for m in c.get("volumeMounts", [])), d
+		assert all(isinstance(e["value"], str) for e in c.get("env", [])), d
+print(*sorted(" ".join(h) for h in have), sep=", ")
+' <<<"$stdout" >"$E2E_TMP/kinds" 2>&1 || fail "$(cat "$E2E_TMP/kinds")"
+expect_equal "$(cat "$E2E_TMP/kinds")" "ConfigMap conf, Deployment after, Job job, \
+PersistentVolumeClaim up, Secret pw, Service after, Service db, Service web-app, StatefulSet db, StatefulSet web-app"
+run devbox compose -f kube.yaml config --no-interpolate --format kubernetes
+expect_status 1;	expect_stderr_has '--format kubernetes needs the variables'
+run devbox compose -f kube.yaml config --format toml
+expect_status 1;	expect_stderr_has 'yaml, json or kubernetes'
 expect_no_leftovers
