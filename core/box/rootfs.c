@@ -372,23 +372,25 @@ static bool find_mounted(const struct rootfs_cfg *cfg, size_t entry, const bool 
 	return false;
 }
 
-static struct err *open_again(const struct rootfs_cfg *cfg, size_t entry, size_t first, int root, int *ret_tree)
+static struct err *open_again(const struct rootfs_cfg *cfg, size_t entry, size_t first, int root,
+			      int *ret_tree)
 {
 	const struct mount_spec *m = cfg->spec->mounts.v;
 	_cleanup_close_ int top = -1, sub = -1;
 	struct err *e = fd_open_in_root(root, m[first].target + 1, O_PATH | O_DIRECTORY, 0, &top);
 
 	if (!e && m[entry].subpath)
-		e = err_wrap(fd_open_in_root(top, m[entry].subpath, O_PATH, 0, &sub), "path %s of the volume",
-			     m[entry].subpath);
+		e = err_wrap(fd_open_in_root(top, m[entry].subpath, O_PATH, 0, &sub),
+			     "path %s of the volume", m[entry].subpath);
 	if (e)
 		return e;
-	*ret_tree = sys_open_tree(sub >= 0 ? sub : top, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	*ret_tree = sys_open_tree(sub >= 0 ? sub : top, "",
+				  AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	return *ret_tree < 0 ? err_new(errno, "opening volume %s", m[entry].source) : NULL;
 }
 
-static struct err *open_thin(const struct rootfs_cfg *cfg, size_t entry, const bool *mounted, int root, int fuse,
-			     int *ret_tree)
+static struct err *open_thin(const struct rootfs_cfg *cfg, size_t entry, const bool *mounted,
+			     int root, int fuse, int *ret_tree)
 {
 	const struct mount_spec *m = &cfg->spec->mounts.v[entry];
 	size_t first;
@@ -401,8 +403,8 @@ static struct err *open_thin(const struct rootfs_cfg *cfg, size_t entry, const b
 	return e ?: m->subpath ? take_subpath(m, root, ret_tree) : NULL;
 }
 
-static struct err *user_mount(const struct rootfs_cfg *cfg, size_t entry, const bool *mounted, int root, int store,
-			      int bind)
+static struct err *user_mount(const struct rootfs_cfg *cfg, size_t entry, const bool *mounted,
+			      int root, int store, int bind)
 {
 	const struct spec *s = cfg->spec;
 	const struct mount_spec *m = &s->mounts.v[entry];
@@ -415,7 +417,8 @@ static struct err *user_mount(const struct rootfs_cfg *cfg, size_t entry, const 
 					(m->read_only ? MS_RDONLY : 0),
 				m->options && *m->options ? m->options : NULL);
 	if (m->type == MOUNT_VOLUME) {
-		e = bind >= 0 ? open_thin(cfg, entry, mounted, root, bind, &tree) : open_volume(m, store, &tree);
+		e = bind >= 0 ? open_thin(cfg, entry, mounted, root, bind, &tree)
+			      : open_volume(m, store, &tree);
 		if (!e && !m->no_copy && !m->subpath)
 			e = fill_volume(root, m->target, tree);
 		bind = tree;
