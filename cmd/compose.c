@@ -121,6 +121,17 @@ struct err *session_open(struct session *s, enum session_need need)
 	return e;
 }
 
+struct err *session_look(struct session *s, int argc, char **argv, struct strv *services)
+{
+	struct err *e;
+
+	compose_project_opts.all_profiles = true;
+	compose_project_opts.no_env_resolution = true;
+	compose_project_opts.no_consistency = true;
+	e = session_open(s, SESSION_NAME);
+	return e ?: session_services(s, argc, argv, services);
+}
+
 struct err *session_refresh(struct session *s)
 {
 	actuals_done(&s->a);
@@ -233,4 +244,13 @@ struct err *session_run(struct session *s, const struct project_plan *plan)
 	struct err *e = engine_steps(&s->c, plan);
 
 	return err_also(e, session_refresh(s));
+}
+
+void pick_service(const struct project *p, const struct service *s, bool deps, bool *picked)
+{
+	if (!s || !s->enabled || picked[s - p->services])
+		return;
+	picked[s - p->services] = true;
+	for (size_t i = 0; i < s->n_depends && deps; i++)
+		pick_service(p, project_service(p, s->depends[i].service), deps, picked);
 }

@@ -26,6 +26,9 @@ enum session_need {
 	SESSION_NAME,
 };
 struct err *session_open(struct session *s, enum session_need need) MUST_CHECK;
+/* A session that looks or takes away: every profile counts, and nothing is checked that only making needs.  With the
+ * services that ARGV names. */
+struct err *session_look(struct session *s, int argc, char **argv, struct strv *services) MUST_CHECK;
 /* Read again what containers there are. */
 struct err *session_refresh(struct session *s) MUST_CHECK;
 void session_done(struct session *s);
@@ -34,6 +37,9 @@ void session_done(struct session *s);
 /* Load the project that the options and the directory mean.  SAY_NOTES: what was ignored and the like goes to
  * stderr. */
 struct err *compose_load(struct project **ret, bool say_notes) MUST_CHECK;
+
+/* Mark S, and with DEPS all it depends on, in PICKED, which has room for all services. */
+void pick_service(const struct project *p, const struct service *s, bool deps, bool *picked);
 
 /* The names in ARGV must be services of the project (or have containers).  TO points into ARGV's texts. */
 struct err *session_services(struct session *s, int argc, char **argv, struct strv *to) MUST_CHECK;

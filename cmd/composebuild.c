@@ -23,15 +23,6 @@ static const struct opt build_opts[] = {
 	{ 0 },
 };
 
-static void pick(const struct project *p, const struct service *s, bool deps, bool *picked)
-{
-	if (!s || !s->enabled || picked[s - p->services])
-		return;
-	picked[s - p->services] = true;
-	for (size_t i = 0; i < s->n_depends && deps; i++)
-		pick(p, project_service(p, s->depends[i].service), deps, picked);
-}
-
 /* The services named, or all, that have something to build. */
 static struct err *pick_buildable(struct session *s, int argc, char **argv, bool *picked)
 {
@@ -40,11 +31,11 @@ static struct err *pick_buildable(struct session *s, int argc, char **argv, bool
 	for (int i = 0; i < argc && !e; i++) {
 		e = project_enable(s->p, argv[i]);
 		if (!e)
-			pick(s->p, project_service(s->p, argv[i]), opt_deps, picked);
+			pick_service(s->p, project_service(s->p, argv[i]), opt_deps, picked);
 	}
 	for (size_t i = 0; i < s->p->n_services && !e; i++) {
 		if (!argc)
-			pick(s->p, &s->p->services[i], false, picked);
+			pick_service(s->p, &s->p->services[i], false, picked);
 		picked[i] = picked[i] && node_get(s->p->services[i].node, "build");
 	}
 	return e;

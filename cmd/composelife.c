@@ -14,17 +14,6 @@ static bool opt_no_deps, opt_force, opt_stop, opt_volumes, opt_orphans, opt_quie
 static const char *opt_signal = "SIGKILL";
 static enum pull_when opt_policy = PULL_ALWAYS;
 
-/* Open S with the services named. */
-static struct err *open_services(struct session *s, int argc, char **argv, struct strv *to)
-{
-	struct err *e;
-
-	compose_project_opts.all_profiles = true;
-	compose_project_opts.no_env_resolution = true;
-	e = session_open(s, SESSION_NAME);
-	return e ?: session_services(s, argc, argv, to);
-}
-
 /* --- stop, restart ---------------------------------------------------------------------------- */
 
 static const struct opt stop_opts[] = {
@@ -37,7 +26,7 @@ static struct err *stop(UNUSED struct call *c, int argc, char **argv)
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_project_plan_ struct project_plan plan = { 0 };
-	struct err *e = open_services(&s, argc, argv, &services);
+	struct err *e = session_look(&s, argc, argv, &services);
 
 	if (e)
 		return e;
@@ -137,7 +126,7 @@ static struct err *kill_verb(UNUSED struct call *c, int argc, char **argv)
 	int sig = SIGKILL;
 	struct err *e = sig_parse(opt_signal, &sig);
 
-	e = e ?: open_services(&s, argc, argv, &services);
+	e = e ?: session_look(&s, argc, argv, &services);
 	return e ?: session_each(&s, &services, "Killing", "Killed", kill_one, &sig);
 }
 
@@ -159,7 +148,7 @@ static struct err *pause_verb(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
-	struct err *e = open_services(&s, argc, argv, &services);
+	struct err *e = session_look(&s, argc, argv, &services);
 
 	return e ?: session_each(&s, &services, "Pausing", "Paused", pause_one, NULL);
 }
@@ -181,7 +170,7 @@ static struct err *unpause(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
-	struct err *e = open_services(&s, argc, argv, &services);
+	struct err *e = session_look(&s, argc, argv, &services);
 
 	return e ?: session_each(&s, &services, "Unpausing", "Unpaused", unpause_one, NULL);
 }
@@ -215,7 +204,7 @@ static struct err *rm(UNUSED struct call *c, int argc, char **argv)
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_str_ struct str question = { 0 };
-	struct err *e = open_services(&s, argc, argv, &services);
+	struct err *e = session_look(&s, argc, argv, &services);
 
 	if (!e && opt_stop) {
 		_cleanup_project_plan_ struct project_plan plan = { 0 };
@@ -273,15 +262,6 @@ static const struct opt pull_opts[] = {
 	{ 0 },
 };
 
-static void pick(const struct project *p, const struct service *s, bool deps, bool *picked)
-{
-	if (!s || !s->enabled || picked[s - p->services])
-		return;
-	picked[s - p->services] = true;
-	for (size_t i = 0; i < s->n_depends && deps; i++)
-		pick(p, project_service(p, s->depends[i].service), deps, picked);
-}
-
 static struct err *pull(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
@@ -298,13 +278,13 @@ static struct err *pull(UNUSED struct call *c, int argc, char **argv)
 	for (int i = 0; i < argc && !e; i++) {
 		e = project_enable(s.p, argv[i]);
 		if (!e)
-			pick(s.p, project_service(s.p, argv[i]), opt_include_deps, picked);
+			pick_service(s.p, project_service(s.p, argv[i]), opt_include_deps, picked);
 	}
 	for (size_t i = 0; i < s.p->n_services; i++) {
 		const struct service *of = &s.p->services[i];
 
 		if (!argc)
-			pick(s.p, of, false, picked);
+			pick_service(s.p, of, false, picked);
 		if (node_get(of->node, "build") &&
 		    (opt_ignore_buildable || !node_get(of->node, "image")))
 			picked[i] = false;
@@ -342,7 +322,7 @@ static struct err *wait_verb(struct call *c, int argc, char **argv)
 	_cleanup_free_ struct actual **meant = NULL;
 	_cleanup_free_ struct pollfd *fds = NULL;
 	size_t n = 0, first = SIZE_MAX;
-	struct err *e = open_services(&s, argc, argv, &services);
+	struct err *e = session_look(&s, argc, argv, &services);
 
 	if (e)
 		return e;

@@ -390,11 +390,7 @@ static struct err *logs(struct call *c, int argc, char **argv)
 		e = err_wrap(time_parse(opt_since, now, &opt.since_ns), "invalid value for \"since\"");
 	if (!e && opt_until)
 		e = err_wrap(time_parse(opt_until, now, &opt.until_ns), "invalid value for \"until\"");
-	compose_project_opts.all_profiles = true;
-	compose_project_opts.no_env_resolution = true;
-	compose_project_opts.no_consistency = true;
-	e = e ?: session_open(&s, SESSION_NAME);
-	e = e ?: session_services(&s, argc, argv, &services);
+	e = e ?: session_look(&s, argc, argv, &services);
 	for (size_t i = 0; !e && opt_index && i < s.a.n; i++)
 		if (s.a.v[i].number != opt_index)
 			s.a.v[i].oneoff = true; /* not shown */

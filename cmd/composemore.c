@@ -6,24 +6,13 @@
 
 static bool opt_json;
 
-static struct err *open_to_look(struct session *s, int argc, char **argv, struct strv *services)
-{
-	struct err *e;
-
-	compose_project_opts.all_profiles = true;
-	compose_project_opts.no_env_resolution = true;
-	compose_project_opts.no_consistency = true;
-	e = session_open(s, SESSION_NAME);
-	return e ?: session_services(s, argc, argv, services);
-}
-
 static struct err *top(struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_free_ struct actual **meant = NULL;
 	size_t n = 0;
-	struct err *e = open_to_look(&s, argc, argv, &services);
+	struct err *e = session_look(&s, argc, argv, &services);
 
 	if (e)
 		return e;
@@ -52,7 +41,7 @@ static struct err *stats(struct call *c, int argc, char **argv)
 	_cleanup_strv_ struct strv services = { 0 }, names = { 0 };
 	_cleanup_free_ struct actual **meant = NULL;
 	size_t n = 0;
-	struct err *e = open_to_look(&s, argc, argv, &services);
+	struct err *e = session_look(&s, argc, argv, &services);
 
 	if (e)
 		return e;
@@ -100,7 +89,7 @@ static struct err *cp(struct call *c, UNUSED int argc, char **argv)
 	_cleanup_strv_ struct strv none = { 0 };
 	_cleanup_free_ char *from = NULL, *to = NULL;
 	char *words[3] = { NULL, NULL, NULL };
-	struct err *e = open_to_look(&s, 0, NULL, &none);
+	struct err *e = session_look(&s, 0, NULL, &none);
 
 	e = e ?: with_container(&s, argv[0], &from);
 	e = e ?: with_container(&s, argv[1], &to);
@@ -125,7 +114,7 @@ static struct err *attach(struct call *c, UNUSED int argc, char **argv)
 	_cleanup_strv_ struct strv services = { 0 };
 	char *words[2] = { NULL, NULL };
 	struct box *b = NULL;
-	struct err *e = open_to_look(&s, 1, argv, &services);
+	struct err *e = session_look(&s, 1, argv, &services);
 
 	e = e ?: session_container(&s, argv[0], 0, &b);
 	if (!e)
@@ -152,7 +141,7 @@ static struct err *events(struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 }, filters = { 0 };
-	struct err *e = open_to_look(&s, argc, argv, &services);
+	struct err *e = session_look(&s, argc, argv, &services);
 
 	if (e)
 		return e;

@@ -14,18 +14,6 @@ static const char *opt_format, *opt_protocol = "tcp";
 static unsigned opt_index;
 static struct strv opt_filters, opt_status;
 
-/* A session that looks only: no file of variables is needed, nothing is checked twice. */
-static struct err *open_to_look(struct session *s, int argc, char **argv, struct strv *services)
-{
-	struct err *e;
-
-	compose_project_opts.all_profiles = true;
-	compose_project_opts.no_env_resolution = true;
-	compose_project_opts.no_consistency = true;
-	e = session_open(s, SESSION_NAME);
-	return e ?: session_services(s, argc, argv, services);
-}
-
 static void put_taken(struct list *l, const char *key, struct str *value)
 {
 	list_put(l, key, value->s ?: "");
@@ -140,7 +128,7 @@ static struct err *ps(UNUSED struct call *c, int argc, char **argv)
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_list_ struct list l = { 0 };
 	int64_t now = time_now_ns();
-	struct err *e = open_to_look(&s, argc, argv, &services);
+	struct err *e = session_look(&s, argc, argv, &services);
 
 	if (!e && opt_services)
 		return print_services(&s, &services);
@@ -315,7 +303,7 @@ static struct err *images(UNUSED struct call *c, int argc, char **argv)
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_list_ struct list l = { 0 };
-	struct err *e = open_to_look(&s, argc, argv, &services);
+	struct err *e = session_look(&s, argc, argv, &services);
 
 	e = e ?: list_open(&l, opt_quiet ? "{{.ID}}" : opt_format, IMAGES_TABLE, images_columns);
 	for (size_t i = 0; !e && i < s.a.n; i++)
@@ -350,7 +338,7 @@ static struct err *port(UNUSED struct call *c, UNUSED int argc, char **argv)
 	_cleanup_strv_ struct strv services = { 0 };
 	struct box *b = NULL;
 	uint64_t want = 0;
-	struct err *e = open_to_look(&s, 1, argv, &services);
+	struct err *e = session_look(&s, 1, argv, &services);
 
 	e = e ?: err_wrap(str_to_u64(argv[1], 1, 65535, &want), "invalid port");
 	e = e ?: session_container(&s, argv[0], opt_index, &b);

@@ -52,12 +52,8 @@ static struct err *exec(struct call *c, int argc, char **argv)
 				    .detach = opt_detach,
 				    .privileged = opt_privileged };
 	struct box *b = NULL;
-	struct err *e;
+	struct err *e = session_look(&s, 0, NULL, NULL);
 
-	compose_project_opts.all_profiles = true;
-	compose_project_opts.no_env_resolution = true;
-	compose_project_opts.no_consistency = true;
-	e = session_open(&s, SESSION_NAME);
 	e = e ?: session_container(&s, argv[0], opt_index, &b);
 	if (e)
 		return e;

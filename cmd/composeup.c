@@ -438,13 +438,8 @@ static struct err *down(UNUSED struct call *c, int argc, char **argv)
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_project_plan_ struct project_plan plan = { 0 };
-	struct err *e;
+	struct err *e = session_look(&s, argc, argv, &services);
 
-	compose_project_opts.all_profiles = true;
-	compose_project_opts.no_env_resolution = true;
-	compose_project_opts.no_consistency = true;
-	e = session_open(&s, SESSION_NAME);
-	e = e ?: session_services(&s, argc, argv, &services);
 	if (e)
 		return e;
 	if (s.p && !argc)

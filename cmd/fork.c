@@ -21,9 +21,11 @@ static void tell(const struct fork_pair *p, int64_t took_ms, int64_t still_ms)
 
 /* --- fork, snapshot create -------------------------------------------------------------------- */
 
-static bool opt_quiet;
+static bool opt_quiet, opt_copy;
 
 static const struct opt fork_opts[] = {
+	{ 0, "copy", NULL, "Make a plain copy, which several containers can mount at once",
+	  OPT_BOOL, &opt_copy, NULL },
 	{ 'q', "quiet", NULL, "Say nothing about how it was done", OPT_BOOL, &opt_quiet, NULL },
 	{ 0 },
 };
@@ -36,7 +38,7 @@ static struct err *make(const struct strv *from, const struct strv *to)
 	struct err *e = store_open(&st);
 
 	for (size_t i = 0; i < from->n; i++)
-		pairs[i] = (struct fork_pair){ .from = from->v[i], .to = to->v[i] };
+		pairs[i] = (struct fork_pair){ .from = from->v[i], .to = to->v[i], .plain = opt_copy };
 	e = e ?: box_fork_volumes(st, pairs, from->n, &still_ms);
 	took_ms = time_mono_ms() - began_ms;
 	for (size_t i = 0; i < from->n && !e; i++) {
@@ -63,6 +65,11 @@ static struct err *run_fork(UNUSED struct call *c, int argc, char **argv)
 	}
 	return make(&from, &to);
 }
+
+static const struct opt snapshot_opts[] = {
+	{ 'q', "quiet", NULL, "Say nothing about how it was done", OPT_BOOL, &opt_quiet, NULL },
+	{ 0 },
+};
 
 /* VOLUME@NAME, or VOLUME: the time of day makes a name. */
 static struct err *run_snapshot(UNUSED struct call *c, int argc, char **argv)
@@ -203,7 +210,7 @@ const struct verb verb_snapshot_create = {
 	.args = "VOLUME[@NAME] [VOLUME[@NAME]...]",
 	.min_args = 1,
 	.max_args = -1,
-	.opts = fork_opts,
+	.opts = snapshot_opts,
 	.summary = "Keep what volumes have now, at one instant",
 	.run = run_snapshot,
 };

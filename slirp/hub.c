@@ -178,7 +178,7 @@ static struct err *member_ready(struct source *s, uint32_t events UNUSED)
 	return NULL;
 }
 
-/* True: somebody came. */
+/* True: somebody came.  Without descriptors he waits a moment, and we do not turn in circles meanwhile. */
 static bool accept_all(struct hub *h)
 {
 	bool any = false;
@@ -201,6 +201,10 @@ static bool accept_all(struct hub *h)
 		h->members = m;
 		any = true;
 	}
+	if (errno != EAGAIN && h->members) {
+		err_free(loop_mod(&h->loop, &h->listen, 0)); /* it is in the loop: cannot fail */
+		timer_set(&h->first, QUIET_MS, 0);
+	}
 	return any;
 }
 
@@ -214,11 +218,12 @@ static struct err *first_due(struct timer *t)
 {
 	struct hub *h = container_of(t, struct hub, first);
 
-	if (h->members)
-		proc_trim_memory(); /* what joining needed */
-	else
-		loop_stop(&h->loop); /* nobody came */
-	return NULL;
+	if (!h->members) { /* nobody came */
+		loop_stop(&h->loop);
+		return NULL;
+	}
+	proc_trim_memory(); /* what joining needed */
+	return loop_mod(&h->loop, &h->listen, EPOLLIN); /* see accept_all() */
 }
 
 /* -- names ----------------------------------------------------------------------------------------------------- */

@@ -191,11 +191,6 @@ void names_remove(struct names *t, const char *id)
 	}
 }
 
-void names_expect(struct names *t, const char *name)
-{
-	get(t, name);
-}
-
 void names_free(struct names *t)
 {
 	if (!t)

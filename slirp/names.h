@@ -12,8 +12,8 @@
  * members may share a name (a service), which then has all their addresses, in turn another one first; addresses
  * backwards (PTR), as "first name.NETWORK"; and the gateway, as host.docker.internal and the like.
  * Of our names nothing is ever asked outside: what they do not have (an IPv6 address, a mail server) gets an empty
- * answer; a name whose members have all left, or that was announced by names_expect() and has not come yet, does not
- * exist (NXDOMAIN); nor do addresses of the network that nobody has.  A closed network (--internal) knows no others.
+ * answer; a name whose members have all left does not exist any more (NXDOMAIN), nor do addresses of the network that
+ * nobody has.  A closed network (--internal) knows no others.
  * Answers live for NAMES_TTL_S, so that a change is seen at once.
  * Source: RFC 1035, 2308 (negative answers), 3596 (AAAA), 6891 (EDNS). */
 #ifndef SLIRP_NAMES_H
@@ -52,8 +52,6 @@ struct names *names_new(const struct names_cfg *cfg);
 /* Copies everything.  A member with the same id is replaced.  Names that are no domain names are left out. */
 void names_add(struct names *t, const struct names_member *m);
 void names_remove(struct names *t, const char *id); /* one who is not there: nothing happens */
-/* NAME will belong to a member: until then it does not exist. */
-void names_expect(struct names *t, const char *name);
 
 enum names_verdict { NAMES_ANSWER, NAMES_FORWARD, NAMES_DROP };
 /* OUT has room for MAX bytes: NAMES_UDP_MAX or NAMES_TCP_MAX, which also tells how the query came. */

@@ -93,17 +93,18 @@ static struct err *channel_ready(struct source *s, uint32_t events UNUSED)
 	return NULL;
 }
 
+static void give(struct outgoing *o, const struct relay_outgoing *who, int fd)
+{
+	struct err *e = fd_send(o->channel.fd, who, sizeof(*who), &fd, 1);
+
+	if (e && !err_is(e, EAGAIN))
+		channel_lost(o);
+	err_free(e); /* or the relay is busy: TCP asks again */
+}
+
 static void hand_over(struct wish *w)
 {
-	struct outgoing *o = w->o;
-	struct err *e = fd_send(o->channel.fd, &w->who, sizeof(w->who), &w->src.fd, 1);
-
-	if (err_is(e, EAGAIN)) { /* the relay is busy: TCP asks again */
-		err_free(e);
-	} else if (e) {
-		err_free(e);
-		channel_lost(o);
-	}
+	give(w->o, &w->who, w->src.fd);
 	wish_end(w);
 }
 
@@ -184,37 +185,74 @@ static union relay_peer {
 	return to;
 }
 
-/* Start to connect.  False: that failed at once, the stack shall say how. */
-static bool start(struct outgoing *o, const struct relay_outgoing *who, const uint8_t *syn, size_t len)
+/* Returns 0 when FD is connected, EINPROGRESS, or why not. */
+static int connect_now(int fd, const union relay_peer *to)
 {
-	union relay_peer to = outside(o, who);
-	_cleanup_close_ int fd = socket(to.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct wish *w;
-	struct err *e;
-	int one = 1;
+	socklen_t len = to->sa.sa_family == AF_INET6 ? sizeof(to->v6) : sizeof(to->v4);
 
-	if (fd < 0)
-		return false;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* small writes were small for a reason */
-	if (connect(fd, &to.sa, who->v6 ? sizeof(to.v6) : sizeof(to.v4)) < 0 && errno != EINPROGRESS)
-		return false;
-	w = xcalloc(1, sizeof(*w));
+	if (connect(fd, &to->sa, len) == 0)
+		return 0;
+	/* Over lo the handshake is done within the call, only not seen by it: ask once more. */
+	if (errno == EINPROGRESS && connect(fd, &to->sa, len) == 0)
+		return 0;
+	return errno == EALREADY ? EINPROGRESS : errno;
+}
+
+static bool wish_add(struct outgoing *o, const struct relay_outgoing *who, int fd, bool connected,
+		     const uint8_t *syn, size_t len)
+{
+	struct wish *w = xcalloc(1, sizeof(*w));
+	struct err *e = NULL;
+
 	w->src = (struct source){ .fd = fd, .ready = wish_ready };
 	w->o = o;
 	w->who = *who;
+	w->connected = connected;
 	w->len = len;
 	memcpy(w->syn, syn, len);
-	e = loop_add(o->loop, &w->src, EPOLLOUT);
+	if (!connected)
+		e = loop_add(o->loop, &w->src, EPOLLOUT);
 	if (e) {
 		err_free(e); /* no memory in the kernel */
 		free(w);
 		return false;
 	}
-	fd = -1;
 	w->next = o->wishes;
 	o->wishes = w;
 	o->n_wishes++;
 	return true;
+}
+
+static enum outgoing_verdict start(struct outgoing *o, const struct relay_outgoing *who,
+				   const uint8_t *syn, size_t len)
+{
+	union relay_peer to = outside(o, who);
+	_cleanup_close_ int fd = socket(to.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1, failed;
+
+	if (fd < 0)
+		return OUTGOING_STACK;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* small writes were small for a reason */
+	failed = connect_now(fd, &to);
+	if (failed == ECONNREFUSED) {
+		o->cfg.refuse(o->cfg.arg, syn, len);
+		return OUTGOING_TAKEN;
+	}
+	if (failed && failed != EINPROGRESS)
+		return OUTGOING_STACK;
+	if (!failed && o->state == THERE) {
+		give(o, who, fd);
+		settle(o);
+		return OUTGOING_TAKEN;
+	}
+	if (!wish_add(o, who, fd, !failed, syn, len))
+		return OUTGOING_STACK;
+	fd = -1;
+	if (o->state == UNKNOWN) {
+		o->state = ASKED;
+		o->cfg.ask(o->cfg.arg);
+	}
+	return OUTGOING_TAKEN;
 }
 
 static bool same(const struct relay_outgoing *a, const struct relay_outgoing *b)
@@ -246,13 +284,7 @@ enum outgoing_verdict outgoing_tcp(struct outgoing *o, const struct frame_info *
 	}
 	if (o->n_wishes >= OUTGOING_MAX)
 		return OUTGOING_TAKEN;
-	if (!start(o, &who, frame, len))
-		return OUTGOING_STACK;
-	if (o->state == UNKNOWN) {
-		o->state = ASKED;
-		o->cfg.ask(o->cfg.arg);
-	}
-	return OUTGOING_TAKEN;
+	return start(o, &who, frame, len);
 }
 
 static void outgoing_release(struct source *s)

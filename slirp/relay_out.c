@@ -14,15 +14,15 @@
  *	container's socket, SYN-SENT -- SYN --> eth0 --> network's process (slirp/outgoing.c), which keeps it
  *	1 the network's process connects outside.  Refused or unreachable: it says so to the container, and that is all
  *	2 connected: it hands the socket to us
- *	3 we make a socket with the server's address and port, and connect it to the container's, over lo: both have
+ *	3 we add a rule for the two addresses and ports: what the container sends on this connection is delivered on lo
+ *	4 we make a socket with the server's address and port, and connect it to the container's, over lo: both have
  *	  sent a SYN, which TCP calls a simultaneous open (RFC 9293 3.5)
- *	4 what the container sends leaves through eth0 as before, and the network's process sends it back: it comes in
- *	  from the container's own address, which a rule takes for "is delivered here, whoever it is for"
- *	5 a connection that sends much, or often, gets a rule of its own, which keeps its packets on lo: from then on
- *	  the network's process has nothing to do with it
+ *	Without the rule (there is a limit, and its end comes before the last segment) the container's segments leave
+ *	through eth0 as before, and the network's process sends them back: they come in from the container's own
+ *	address, which one more rule takes for "is delivered here, whoever it is for"
  *
- * From the second step on it is a connection like those to published ports: two kernel sockets, spliced.  The container
- * sees nothing of it but addresses and ports as they should be. */
+ * That is a connection like those to published ports: two kernel sockets, spliced.  The container sees nothing of it but
+ * addresses and ports as they should be. */
 
 enum {
 	ADDRS_MAX = 64, /* of the container, that are prepared */

@@ -28,9 +28,6 @@ enum {
 	BULK_MIN = 16384, /* less is cheaper copied than spliced */
 	HELD_MAX = 4 * 1024 * 1024, /* when so much waits for slow readers, reads are small: there may be many */
 	SMALL_READ = 4096,
-	/* Sent by the container: worth a routing rule of its own. */
-	SHORTEN_BYTES = 1024 * 1024,
-	SHORTEN_READS = 16,
 };
 
 struct side {
@@ -53,10 +50,7 @@ struct relay_conn {
 	union sock_addr peer;
 	uint16_t ctr;
 	struct relay_outgoing *out; /* NULL: the connection came from the host */
-	/* with OUT: from INNER */
-	uint64_t sent;
-	unsigned reads;
-	bool considered, shortened;
+	bool shortened; /* with OUT */
 	bool connecting, retried;
 	uint8_t closing; /* sides and leash whose release() has not come yet */
 };
@@ -291,15 +285,6 @@ static ssize_t move_splice(struct relay *r, struct side *from, struct side *to)
 	return flush(r, to) ? n : -1;
 }
 
-static void count_sent(struct relay_conn *c, size_t n)
-{
-	c->sent += n;
-	if (c->considered || (c->sent < SHORTEN_BYTES && ++c->reads < SHORTEN_READS))
-		return;
-	c->considered = true;
-	c->shortened = relay_out_shorten(c->r, c->out);
-}
-
 /* Move bytes from side I to the other.  Returns false on an error of a socket. */
 static bool pump(struct relay_conn *c, int i)
 {
@@ -310,12 +295,10 @@ static bool pump(struct relay_conn *c, int i)
 		return true;
 	n = from->bulk ? move_splice(c->r, from, to) : move_copy(c->r, from, to);
 	from->ended = n == 0;
-	if (c->out && i == INNER && n > 0)
-		count_sent(c, (size_t)n);
 	return n >= 0 || would_block();
 }
 
-/* To the socket that asked: it answers by way of the network's process, not within the call. */
+/* To the socket that asked. */
 static int out_connect(struct relay_conn *c)
 {
 	union sock_addr to = relay_out_addr(c->out, false);
@@ -324,7 +307,12 @@ static int out_connect(struct relay_conn *c)
 	if (fd < 0)
 		return errno;
 	c->side[INNER].src.fd = fd;
-	return connect(fd, &to.sa, sock_addr_len(&to)) == 0 ? 0 : errno;
+	if (connect(fd, &to.sa, sock_addr_len(&to)) == 0)
+		return 0;
+	/* If its answer stays on lo, it has come within the call, only not been seen by it: ask once more. */
+	if (errno == EINPROGRESS && c->shortened && connect(fd, &to.sa, sock_addr_len(&to)) == 0)
+		return 0;
+	return errno == EALREADY ? EINPROGRESS : errno;
 }
 
 /* Start the inner connection from SRC.  Returns 0 when it is established, EINPROGRESS, or why not. */
@@ -533,6 +521,7 @@ struct err *relay_add_outgoing(struct relay *r, int fd, const struct relay_outgo
 	c = conn_new(r, fd, &nobody, 0);
 	c->out = xmemdup(o, sizeof(*o));
 	c->retried = true; /* there is no other way to reach it */
+	c->shortened = relay_out_shorten(r, c->out);
 	conn_start(c);
 	return NULL;
 }

@@ -57,10 +57,12 @@ struct err *membership_prepare(struct store *st, const char *id, const struct ne
 {
 	struct membership *m = xcalloc(1, sizeof(*m));
 	struct lease wish, had = { 0 }, l = { 0 };
-	struct err *e;
+	struct err *e = NULL;
 
 	m->conn.fd = m->retry.src.fd = m->dir = m->packet_fd = -1;
-	e = network_get(st, want->name, &m->net);
+	if (!strcmp(want->name, NETWORK_DEFAULT))
+		e = network_settle_default(st);
+	e = e ?: network_get(st, want->name, &m->net);
 	e = e ?: network_open(st, m->net.name, &m->dir);
 	e = e ?: want_lease(want, &wish);
 	if (kept && !strcmp(kept->id, m->net.id))

@@ -33,8 +33,8 @@ struct err *cache_take_layer(struct store *st, int tmp, const char *upper, struc
 /* Give the layer its blob, its real name and a new record.  As the namespace's root.  LATEST_S: see tarout.h. */
 struct err *cache_pack(struct store *st, const char *key, const int64_t *latest_s, struct cached *c)
 	MUST_CHECK;
-/* After a build, which must have let go of gc.lock.  Unless another one is under way: remove the records used longest ago
- * until the rest fits the bounds, and the links that made-up names of layers have become. */
+/* After a build, which must have let go of gc.lock.  Unless another one is under way: remove the records used longest
+ * ago until the rest fits the bounds, and the links that made-up names of layers have become. */
 void cache_tidy(struct store *st);
 
 #endif

@@ -51,7 +51,7 @@ static struct err *read_platform(struct build_plan *p)
 	if (!e) {
 		add_platform(p, "TARGET", &p->platform);
 		add_platform(p, "BUILD", &own);
-		strv_add(&p->predefined, "TARGETSTAGE=");
+		strv_addf(&p->predefined, "TARGETSTAGE=%s", p->req->target ?: "default");
 	}
 	platform_done(&own);
 	return e;
@@ -72,7 +72,7 @@ static struct err *read_epoch(struct build_plan *p)
 	return err_wrap(e, "SOURCE_DATE_EPOCH");
 }
 
-static const char *global_get(void *arg, const char *name)
+const char *build_plan_global(void *arg, const char *name)
 {
 	struct build_plan *p = arg;
 
@@ -92,7 +92,7 @@ static void use_arg(struct build_plan *p, const char *name)
 /* ARG before the first FROM. */
 static struct err *global_arg(struct build_plan *p, const struct instr *in)
 {
-	struct expand x = { .escape = p->file.escape, .get = global_get, .arg = p };
+	struct expand x = { .escape = p->file.escape, .get = build_plan_global, .arg = p };
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < in->words.n && !e; i++) {

@@ -182,7 +182,9 @@ void build_plan_done(struct build_plan *p);
 /* The stage or image that COPY --from=NAME means for an instruction of STAGE (NULL: any), or the named context. */
 struct err *build_plan_source(struct build_plan *p, const struct stage *stage, const char *name,
 			      const struct pos *pos, struct source *ret) MUST_CHECK;
-/* eval.c: fill in the stage's base, steps and configuration, of those it needs first.  Once for each stage. */
+/* The value of a variable in FROM and in ARG before it; ARG is the plan. */
+const char *build_plan_global(void *arg, const char *name);
+/* stage.c: fill in the stage's base, steps and configuration, of those it needs first.  Once for each stage. */
 struct err *stage_eval(struct build_plan *p, struct stage *s) MUST_CHECK;
 void stage_free(struct stage *s);
 /* runmount.c: RUN --mount=TEXT, variables filled in. */

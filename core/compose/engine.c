@@ -116,9 +116,10 @@ static struct err *recreate(const struct work *w, int out)
 
 static struct err *start(const struct work *w, int out)
 {
-	const char *name = w->step->old ? w->step->old->name : name_of(w);
 	struct box *b = NULL;
-	struct err *e = box_find(w->en->st, w->step->service && !w->step->old ? name : name_of(w), &b);
+	/* by its id: a leftover has just got another name */
+	struct err *e =
+		box_find(w->en->st, w->step->old ? w->step->old->box->spec.id : name_of(w), &b);
 
 	if (!e && !state_is_up(&b->state))
 		e = box_start(b, NULL);

@@ -229,7 +229,6 @@ static struct err *use_alias(struct reader *r, const char *name, const struct po
 	return pos_err(at, "unknown anchor '%s'", name);
 }
 
-/* *RET_I is where the anchor is kept, to be closed when its node is complete. */
 static void add_anchor(struct reader *r, const unsigned char *name, struct node *n)
 {
 	r->anchors = xgrow(r->anchors, r->n_anchors, &r->anchors_cap, sizeof(*r->anchors));
@@ -243,7 +242,7 @@ static void close_anchor(struct reader *r, const struct node *n)
 			r->anchors[i].open = false;
 }
 
-static struct err *apply_tag(const struct reader *r, struct node *n, const unsigned char *tag_bytes)
+static struct err *apply_tag(struct node *n, const unsigned char *tag_bytes)
 {
 	const char *tag = (const char *)tag_bytes, *core = "tag:yaml.org,2002:";
 
@@ -264,7 +263,6 @@ static struct err *apply_tag(const struct reader *r, struct node *n, const unsig
 		return err_hint(pos_err(&n->pos, "unknown tag %s", tag),
 				"!reset and !override are known");
 	}
-	(void)r;
 	return NULL;
 }
 
@@ -422,7 +420,7 @@ static struct err *read_node(struct reader *r, yaml_event_t *ev, unsigned depth,
 	default:
 		e = pos_err(&at, "unexpected end");
 	}
-	e = e ?: apply_tag(r, n, tag);
+	e = e ?: apply_tag(n, tag);
 	if (!e && anchor)
 		add_anchor(r, anchor, n);
 	yaml_event_delete(ev);

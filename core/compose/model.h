@@ -92,7 +92,7 @@ struct node *project_used(const struct project *p, struct arena *a);
 enum config_format { CONFIG_YAML, CONFIG_JSON };
 char *project_text(const struct project *p, enum config_format f);
 /* 64 hex digits that change when the service has to be made again. */
-void service_hash(const struct project *p, const struct service *s, char ret[65]);
+void service_hash(const struct service *s, char ret[65]);
 
 static inline void cleanup_project(struct project **p)
 {

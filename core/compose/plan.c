@@ -198,7 +198,7 @@ static bool differs(const struct planner *pl, const struct service *s, const str
 		return true;
 	if (pl->o->always_recreate_deps && !is_asked_for(pl, s))
 		return true;
-	service_hash(pl->p, s, hash);
+	service_hash(s, hash);
 	return peers_again || strcmp(hash, c->hash) != 0 || (image && strcmp(image, c->image_id) != 0);
 }
 
@@ -239,6 +239,18 @@ static struct actual *holder_of(struct planner *pl, const struct service *s, str
 	return found ?: leftover;
 }
 
+/* Does S ask (depends_on's restart) to be restarted because what it depends on is made again? */
+static bool follows(const struct planner *pl, const struct service *s)
+{
+	for (size_t i = 0; i < s->n_depends; i++) {
+		const struct service *on = project_service(pl->p, s->depends[i].service);
+
+		if (on && s->depends[i].restart && pl->fate[index_of(pl, on)].made_again)
+			return true;
+	}
+	return false;
+}
+
 static void plan_number(struct planner *pl, const struct service *s, struct actual *own, size_t n,
 			unsigned number, bool peers_again)
 {
@@ -255,8 +267,12 @@ static void plan_number(struct planner *pl, const struct service *s, struct actu
 		f->made_again = f->made_again || c;
 		before = create;
 	}
-	if (!pl->o->no_start && (make || !c->up))
+	if (!make && c->up && follows(pl, s)) {
+		before = (long)add_step(&pl->plan, STEP_STOP, s, number, c);
+		wait_for(&pl->plan, add_step(&pl->plan, STEP_START, s, number, c), before);
+	} else if (!pl->o->no_start && (make || !c->up)) {
 		wait_for(&pl->plan, add_step(&pl->plan, STEP_START, s, number, make ? NULL : c), before);
+	}
 }
 
 static void plan_service(struct planner *pl, const struct service *s)

@@ -4,6 +4,7 @@
  *  - a container whose config-hash label and image are those wanted stays; else it is made again under its number
  *  - numbers that are missing are made; those above the scale go, the highest first
  *  - a service whose links, volumes_from or network_mode name a container that is made again is made again too
+ *  - with depends_on's restart, a container is restarted when what it depends on is made again
  *  - a service is started when those it depends on are started, healthy or completed, as depends_on says
  * A crash at any point leaves a state from which the same rules lead on: a container that stands beside the one it
  * was to replace (its name has the other's id in front) takes its place, or goes. */

@@ -399,7 +399,7 @@ char *project_text(const struct project *p, enum config_format f)
 	return p->raw ? TAKE_PTR(text) : escape_dollars(text);
 }
 
-void service_hash(const struct project *p, const struct service *s, char ret[65])
+void service_hash(const struct service *s, char ret[65])
 {
 	/* what can change without the container being another one */
 	static const char *const apart[] = { "build",	 "pull_policy", "scale",  "depends_on",
@@ -422,7 +422,6 @@ void service_hash(const struct project *p, const struct service *s, char ret[65]
 	}
 	for (size_t i = 0; i < ARRAY_LEN(apart); i++)
 		node_del(n, apart[i]);
-	(void)p;
 	json_out_init(&o, false);
 	json_value(&schema_service, NULL, n, &o);
 	text = json_out_take(&o, &len);

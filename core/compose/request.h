@@ -21,6 +21,9 @@
 #define LABEL_NETWORK LABEL_PREFIX "network"
 #define LABEL_VOLUME LABEL_PREFIX "volume"
 
+/* The store's directory of files for secrets and configs that a project holds as text. */
+#define REQUEST_FILES "projects"
+
 /* The name of container NUMBER of S: container_name, or "<project>-<service>-<number>" ("_" between with
  * --compatibility).  The arena's. */
 const char *container_name(struct project *p, const struct service *s, unsigned number,

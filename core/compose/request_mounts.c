@@ -96,15 +96,15 @@ static struct err *content_file(const struct maker *m, const char *content, char
 
 	SHA256((const unsigned char *)content, strlen(content), sum);
 	str_hex(sum, sizeof(sum), hex);
-	e = fd_mkdir_p(m->st->root, "projects", 0700, NULL);
-	e = e ?: fd_open(m->st->root, "projects", O_RDONLY | O_DIRECTORY, 0, &dir);
+	e = fd_mkdir_p(m->st->root, REQUEST_FILES, 0700, NULL);
+	e = e ?: fd_open(m->st->root, REQUEST_FILES, O_RDONLY | O_DIRECTORY, 0, &dir);
 	if (!e && faccessat(dir, hex, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		e = fd_write_atomic(dir, hex, content, strlen(content), 0444, false);
 	if (!e && m->st->ids.direct &&
 	    fchownat(dir, hex, m->st->ids.root_uid, m->st->ids.root_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		e = err_new(errno, "giving the file to the container");
 	if (!e)
-		*ret_path = xasprintf("%s/projects/%s", m->st->path, hex);
+		*ret_path = xasprintf("%s/" REQUEST_FILES "/%s", m->st->path, hex);
 	return e;
 }
 

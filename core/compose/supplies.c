@@ -1,6 +1,9 @@
 /* What containers need before they are made: images, networks, volumes (engine.h). */
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 
+#include "core/base/fd.h"
 #include "core/compose/engine.h"
 #include "core/compose/jobs.h"
 #include "core/compose/request.h"
@@ -496,9 +499,44 @@ static struct err *remove_images(struct compose *en, bool all)
 	return errors;
 }
 
+/* Files that secrets and configs were written to (request_mounts.c), when no container has them any more. */
+static struct err *remove_files(struct compose *en)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_close_ int fd = -1;
+	struct box **boxes = NULL;
+	size_t n = 0;
+	struct err *e = fd_open(en->st->root, REQUEST_FILES, O_RDONLY | O_DIRECTORY, 0, &fd);
+
+	if (e) { /* there never was one */
+		err_free(e);
+		return NULL;
+	}
+	e = box_list(en->st, &boxes, &n);
+	d = e ? NULL : fdopendir(dup(fd));
+	for (struct dirent *en_file; d && (en_file = readdir(d)) != NULL;) {
+		bool used = *en_file->d_name == '.';
+
+		for (size_t i = 0; i < n && !used; i++)
+			for (size_t k = 0; k < boxes[i]->spec.mounts.n && !used; k++) {
+				const char *source = boxes[i]->spec.mounts.v[k].source;
+
+				used = source && str_ends(source, en_file->d_name);
+			}
+		if (!used && unlinkat(fd, en_file->d_name, 0) < 0 && errno != ENOENT)
+			e = err_also(e, err_new(errno, "removing %s/%s", REQUEST_FILES, en_file->d_name));
+	}
+	for (size_t i = 0; i < n; i++)
+		box_free(boxes[i]);
+	free(boxes);
+	return e;
+}
+
 struct err *engine_down(struct compose *en, bool volumes, const char *images)
 {
 	struct err *e = remove_networks(en);
+
+	e = err_also(e, remove_files(en));
 
 	if (volumes)
 		e = err_also(e, remove_volumes(en));

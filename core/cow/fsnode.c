@@ -299,9 +299,7 @@ void fsnode_gone(struct cow_fs *fs, struct fs_node *n, struct fs_node *dir, cons
 	}
 	if (n->parent == dir && str_eq(n->name, name))
 		fsnode_place(fs, n, NULL, NULL);
-	if (n->idle && n->dead)
-		drop_file(fs, n);
-	else if (n->idle && !n->name) /* now the only way to it */
+	if (n->idle && !n->name) /* now the only way to it, for who found it before it went */
 		idle_remove(fs, n);
 	maybe_free(fs, n);
 }
@@ -344,7 +342,7 @@ void fsnode_close_file(struct cow_fs *fs, struct fs_node *n)
 	if (--n->opens)
 		return;
 	if (n->dead || !n->name) {
-		if (n->dead || n->fd >= 0) /* else the file is the only way to it */
+		if (n->fd >= 0) /* else the file is the only way to it, until the kernel forgets it */
 			drop_file(fs, n);
 		maybe_free(fs, n);
 		return;

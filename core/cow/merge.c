@@ -17,6 +17,11 @@
 
 enum { CHUNK_BLOCKS = 64, NAMES_MAX = 65536 };
 
+struct work {
+	struct cow_chain c;
+	bool shared; /* what is below must stay as it is */
+};
+
 struct side {
 	int fd;
 	struct stat st;
@@ -26,7 +31,6 @@ struct side {
 };
 
 struct pair {
-	const struct cow_chain *c;
 	struct side top, below;
 };
 
@@ -229,18 +233,18 @@ static bool better_down(const struct pair *p)
 	       p->below.st.st_blocks > p->top.st.st_blocks;
 }
 
-static struct err *absorb_file(const struct cow_chain *c, int dir, const char *name)
+static struct err *absorb_file(const struct work *w, int dir, const char *name)
 {
-	struct pair p = { .c = c, .top = { .fd = -1 }, .below = { .fd = -1 } };
+	struct pair p = { .top = { .fd = -1 }, .below = { .fd = -1 } };
 	struct err *e = fd_open(dir, name, O_RDWR | O_NOFOLLOW, 0, &p.top.fd);
 
 	e = e ?: load(&p.top, true);
-	if (!e && is_below(&p.top) && p.top.link.depth == c->v[1].depth) {
-		e = cow_open_below(c, &p.top.link, O_RDWR, &p.below.fd);
-		e = e ?: load(&p.below, c->v[1].thin);
-		if (!e && better_down(&p)) {
+	if (!e && is_below(&p.top) && p.top.link.depth == w->c.v[1].depth) {
+		e = cow_open_below(&w->c, &p.top.link, w->shared ? O_RDONLY : O_RDWR, &p.below.fd);
+		e = e ?: load(&p.below, w->c.v[1].thin);
+		if (!e && !w->shared && better_down(&p)) {
 			e = copy_down(&p);
-			if (!e && renameat(c->v[1].root, p.top.link.path, dir, name) < 0)
+			if (!e && renameat(w->c.v[1].root, p.top.link.path, dir, name) < 0)
 				e = err_new(errno, "moving a merged file");
 		} else {
 			e = e ?: copy_up(&p);
@@ -251,9 +255,9 @@ static struct err *absorb_file(const struct cow_chain *c, int dir, const char *n
 	return err_wrap(e, "%s", name);
 }
 
-static struct err *absorb_dir(const struct cow_chain *c, int dir, unsigned depth);
+static struct err *absorb_dir(const struct work *w, int dir, unsigned depth);
 
-static struct err *absorb_entry(const struct cow_chain *c, int dir, const char *name, unsigned depth)
+static struct err *absorb_entry(const struct work *w, int dir, const char *name, unsigned depth)
 {
 	_cleanup_close_ int sub = -1;
 	struct stat st;
@@ -262,14 +266,14 @@ static struct err *absorb_entry(const struct cow_chain *c, int dir, const char *
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_new(errno, "looking at %s", name);
 	if (S_ISREG(st.st_mode))
-		return absorb_file(c, dir, name);
+		return absorb_file(w, dir, name);
 	if (!S_ISDIR(st.st_mode))
 		return NULL;
 	e = fd_open(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &sub);
-	return e ?: absorb_dir(c, sub, depth + 1);
+	return e ?: absorb_dir(w, sub, depth + 1);
 }
 
-static struct err *absorb_dir(const struct cow_chain *c, int dir, unsigned depth)
+static struct err *absorb_dir(const struct work *w, int dir, unsigned depth)
 {
 	_cleanup_dir_ DIR *d = NULL;
 	struct cow_link l = { 0 };
@@ -284,8 +288,8 @@ static struct err *absorb_dir(const struct cow_chain *c, int dir, unsigned depth
 	if (fstat(dir, &st) < 0)
 		return err_new(errno, "looking at a directory");
 	e = cow_link_read(dir, NULL, &st, &l, &has);
-	if (!e && l.flags & LINK_UNREAD && l.depth == c->v[1].depth)
-		e = cow_expand(c, dir, &l);
+	if (!e && l.flags & LINK_UNREAD && l.depth == w->c.v[1].depth)
+		e = cow_expand(&w->c, dir, &l);
 	if (e || l.flags & LINK_UNREAD) { /* of a tree further below: nothing to do here */
 		link_done(&l);
 		return e;
@@ -297,23 +301,45 @@ static struct err *absorb_dir(const struct cow_chain *c, int dir, unsigned depth
 		return err_new(errno, "reading a directory");
 	while (!e && (de = readdir(d)) != NULL)
 		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
-			e = absorb_entry(c, dir, de->d_name, depth);
+			e = absorb_entry(w, dir, de->d_name, depth);
+	return e;
+}
+
+static struct err *absorb(const struct cow_dirs *dirs, bool shared)
+{
+	struct work w = { .shared = shared };
+	struct err *e = cow_open_trees(dirs, &w.c);
+
+	if (!e && w.c.n < 2)
+		e = err_new(EINVAL, "there is nothing below the tree");
+	e = e ?: cow_root_init(&w.c);
+	e = e ?: absorb_dir(&w, w.c.v[0].root, 0);
+	/* what has no name but in links/ may still be meant by a directory that was not read yet */
+	e = e ?: absorb_dir(&w, w.c.v[0].links, 0);
+	if (!e && syncfs(w.c.v[0].root) < 0)
+		e = err_new(errno, "syncing");
+	cow_chain_done(&w.c);
 	return e;
 }
 
 struct err *cow_absorb(const struct cow_dirs *dirs)
 {
-	struct cow_chain c;
-	struct err *e = cow_open_trees(dirs, &c);
+	return absorb(dirs, false);
+}
 
-	if (!e && c.n < 2)
-		e = err_new(EINVAL, "there is nothing below the tree");
-	e = e ?: cow_root_init(&c);
-	e = e ?: absorb_dir(&c, c.v[0].root, 0);
-	/* what has no name but in links/ may still be meant by a directory that was not read yet */
-	e = e ?: absorb_dir(&c, c.v[0].links, 0);
-	if (!e && syncfs(c.v[0].root) < 0)
-		e = err_new(errno, "syncing");
-	cow_chain_done(&c);
+struct err *cow_flatten(const struct cow_dirs *dirs, size_t keep)
+{
+	struct cow_dirs left = *dirs;
+	struct err *e = NULL;
+
+	while (left.n > 1 + keep && !e) {
+		e = absorb(&left, true);
+		left.n--;
+		for (size_t i = 1; i < left.n; i++) {
+			left.fd[i] = left.fd[i + 1];
+			left.depth[i] = left.depth[i + 1];
+			left.thin[i] = left.thin[i + 1];
+		}
+	}
 	return e;
 }

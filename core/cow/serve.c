@@ -87,7 +87,8 @@ static struct err *start_mount(struct server *sv, int fd)
 
 	if (sv->mounts) {
 		close(fd);
-		return err_new(EBUSY, "it is mounted in another container");
+		return err_hint(err_new(0, "another container that runs has it, and it is a thin fork"),
+				"devbox volume fork --copy makes one that several can mount");
 	}
 	m = xcalloc(1, sizeof(*m));
 	m->fuse = (struct fuse_mount){ .fd = fd, .fs = sv->fs, .valid_s = VALID_S };

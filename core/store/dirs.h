@@ -10,6 +10,7 @@
  *   cow/<volume>.sock                          the process that serves a mounted thin volume
  *   networks/<name>/                           one network, see core/store/network.h
  *   cache/                                     what can be computed again (compiled seccomp filters)
+ *   projects/<sha256>                          texts of compose projects: secrets and configs of containers
  *   tmp/                                       staging areas; each is locked while it is in use
  *   events events.1                            what happened, see core/store/events.h
  *   lock                                       flock: exclusive while names, index.json or counts change

@@ -24,6 +24,7 @@
 #include "core/base/copy.h"
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "core/cow/merge.h"
 #include "core/cow/mount.h"
 #include "core/cow/serve.h"
 #include "core/store/events.h"
@@ -134,7 +135,7 @@ static struct err *choose(struct store *st, struct job *j, enum fork_method here
 	bool small = false;
 	struct err *e = NULL;
 
-	if (j->rec.thin || here != FORK_COW || j->in_use) {
+	if (j->rec.thin || here != FORK_COW || j->in_use || j->pair->plain) {
 		j->pair->method = j->rec.thin ? FORK_COW : here == FORK_COW ? FORK_COPY : here;
 		return NULL;
 	}
@@ -280,16 +281,16 @@ static struct err *fill_top(struct store *st, const struct job *j, int dir, cons
 				   .method = j->rec.method,
 				   .from = j->rec.from,
 				   .made_ns = j->rec.made_ns };
-	_cleanup_free_ char *text = NULL;
 	struct forkrec top = r;
-	size_t len;
 	struct err *e;
 
 	snprintf(top.parent, sizeof(top.parent), "%s", parent);
 	e = make_data(st, dir);
-	e = e ?: fd_read_file(j->dir, "volume.json", 65536, &text, &len);
-	e = e ?: fd_write_atomic(dir, "volume.json", text, len, 0600, true);
-	return e ?: forkrec_write(dir, &top);
+	/* the same file: it is never written, only replaced */
+	if (!e && linkat(j->dir, "volume.json", dir, "volume.json", 0) < 0)
+		e = err_new(errno, "taking over the volume's record");
+	e = e ?: forkrec_write(dir, &top);
+	return e ?: forkrec_sync(dir);
 }
 
 static struct err *root_inside(void *arg, struct str *result UNUSED)
@@ -332,8 +333,6 @@ static struct err *exchange(struct store *st, const char *id, const char *volume
 {
 	if (renameat2(st->sealed, id, st->volumes, volume, RENAME_EXCHANGE) < 0)
 		return err_new(errno, "sealing volume %s", volume);
-	fsync(st->sealed);
-	fsync(st->volumes);
 	return NULL;
 }
 
@@ -381,7 +380,7 @@ static struct err *write_fork_record(const struct job *j)
 		r.depth = j->parent_depth + 1;
 		snprintf(r.parent, sizeof(r.parent), "%s", j->parent);
 	}
-	return forkrec_write(j->stage_dir, &r);
+	return forkrec_write(j->stage_dir, &r) ?: forkrec_sync(j->stage_dir);
 }
 
 static struct err *take_cow(struct store *st, struct job *j)
@@ -410,6 +409,37 @@ static struct err *take_cow(struct store *st, struct job *j)
 		return e;
 	}
 	return e ?: write_fork_record(j);
+}
+
+static struct err *flatten_inside(void *arg, struct str *result UNUSED)
+{
+	return cow_flatten(arg, 0);
+}
+
+static struct err *links_inside(void *arg, struct str *result UNUSED)
+{
+	const int *dir = arg;
+
+	return fd_rm_tree(*dir, "links");
+}
+
+/* A thin fork that shall be plain: everything is copied up, when the containers go on already. */
+static struct err *flatten(struct store *st, struct job *j)
+{
+	struct forkrec r = { .method = FORK_COPY,
+			     .from = (char *)(uintptr_t)j->pair->from,
+			     .made_ns = time_now_ns() };
+	struct cow_dirs dirs = { .n = 0 };
+	struct err *e;
+
+	if (!j->pair->plain || j->to_snap || j->pair->method != FORK_COW)
+		return NULL;
+	e = fork_dirs(st, j->stage_dir, &dirs);
+	e = e ?: userns_call(&st->ids, flatten_inside, &dirs, NULL);
+	fork_dirs_done(&dirs);
+	e = e ?: forkrec_write(j->stage_dir, &r) ?: forkrec_sync(j->stage_dir);
+	j->pair->method = FORK_COPY;
+	return e ?: userns_call(&st->ids, links_inside, &j->stage_dir, NULL);
 }
 
 static struct err *take_one(struct store *st, struct job *j)
@@ -485,6 +515,8 @@ struct err *fork_volumes(struct store *st, struct fork_pair *pairs, size_t n,
 	if (stop)
 		hold->go(hold->arg);
 	for (size_t i = 0; i < n && !e; i++)
+		e = flatten(st, &jobs[i]);
+	for (size_t i = 0; i < n && !e; i++)
 		e = publish_one(st, &jobs[i]);
 	for (size_t i = 0; i < n; i++) {
 		if (e)
@@ -552,5 +584,5 @@ struct err *fork_prepare(struct store *st, const char *volume)
 	r.thin = r.stays_thin = true;
 	r.depth = 1;
 	r.made_ns = time_now_ns();
-	return forkrec_write(dir, &r);
+	return forkrec_write(dir, &r) ?: forkrec_sync(dir);
 }

@@ -72,7 +72,20 @@ struct err *forkrec_write(int dir, const struct forkrec *r)
 	json_put_int(&o, "MadeAtNano", r->made_ns);
 	json_close(&o, '}');
 	text = json_out_take(&o, &len);
-	return fd_write_atomic(dir, "fork.json", text, len, 0600, true);
+	return fd_write_atomic(dir, "fork.json", text, len, 0600, false);
+}
+
+struct err *forkrec_sync(int dir)
+{
+	static const char *const files[] = { "fork.json", "volume.json", "snapshot.json" };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		_cleanup_close_ int fd = openat(dir, files[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+		if (fd >= 0 && fdatasync(fd) < 0)
+			return err_new(errno, "syncing %s", files[i]);
+	}
+	return NULL;
 }
 
 struct err *fork_parse(const char *text, char **ret_volume, char **ret_snap)

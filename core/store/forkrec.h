@@ -18,8 +18,11 @@ struct forkrec {
 };
 /* Of the directory DIR/NAME.  Without a record: all zero, which is a plain tree. */
 struct err *forkrec_read(int dir, const char *name, struct forkrec *ret) MUST_CHECK;
-/* Durable. */
+/* In one step, but not synced. */
 struct err *forkrec_write(int dir, const struct forkrec *r) MUST_CHECK;
+/* The content of DIR's records reaches the disk.  Names follow with the next fsync(2) of any directory: the journal
+ * keeps their order. */
+struct err *forkrec_sync(int dir) MUST_CHECK;
 void forkrec_done(struct forkrec *r);
 #define _cleanup_forkrec_ _cleanup_(forkrec_done)
 

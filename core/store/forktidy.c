@@ -1,7 +1,8 @@
 /* How sealed trees come to an end (fork_tidy), until nothing changes any more:
  *   1 one that nothing refers to is removed: no volume, no snapshot, no other tree, nothing in the trash
- *   2 one with a single tree above it, which is no snapshot, is absorbed by that (core/cow/merge.h).  All volumes that
- *     see it are locked meanwhile; if one of them is in use it stays as it is, for a later time
+ *   2 one with a single tree above it, which is no snapshot, is absorbed by that (core/cow/merge.h) if it is a volume's
+ *     that nobody has mounted.  Not by a sealed tree: others, further up, may have links that pass over it
+ *   3 a volume that nobody has mounted and that has many trees below it copies up what all of them but the lowest have
  * A volume with nothing left below it is a plain directory again, unless fork_prepare() wanted it to stay thin. */
 #include <fcntl.h>
 #include <sys/file.h>
@@ -11,6 +12,8 @@
 #include "core/base/lock.h"
 #include "core/cow/merge.h"
 #include "core/store/forkrec.h"
+
+enum { LONG_CHAIN = 16 };
 
 static struct err *for_each_dir(int dir, struct err *(*fn)(int dir, const char *name, void *arg),
 				void *arg)
@@ -107,34 +110,12 @@ static size_t count_children(const struct children *c, const char *id, const str
 
 /* --- absorbing -------------------------------------------------------------------------------- */
 
-struct locks {
-	int fds[256];
-	size_t n;
-};
-
-static void locks_done(struct locks *l)
+/* The directory PATH, locked against being mounted; -1: in use, or moved meanwhile. */
+static int lock_top(struct store *st, const char *path)
 {
-	while (l->n)
-		close(l->fds[--l->n]);
-}
+	_cleanup_close_ int fd = openat(st->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-/* Lock what may be mounted among PATH and all that stands on it.  False: in use. */
-static bool lock_above(struct store *st, const struct children *c, const char *path, struct locks *l)
-{
-	const char *id = str_after(path, "sealed/");
-
-	if (l->n == ARRAY_LEN(l->fds))
-		return false;
-	l->fds[l->n] = openat(st->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (l->fds[l->n] < 0)
-		return false; /* moved meanwhile */
-	if (flock(l->fds[l->n++], LOCK_EX | LOCK_NB) < 0)
-		return false;
-	for (size_t i = 0; id && i < c->n; i++)
-		if (str_eq(c->v[i].parent, id) && !str_eq(c->v[i].path, path) &&
-		    (c->v[i].only_staged || !lock_above(st, c, c->v[i].path, l)))
-			return false;
-	return true;
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 ? TAKE_FD(fd) : -1;
 }
 
 static struct err *absorb_inside(void *arg, struct str *result UNUSED)
@@ -149,27 +130,58 @@ static struct err *links_inside(void *arg, struct str *result UNUSED)
 	return fd_rm_tree(*dir, "links");
 }
 
-static struct err *absorb(struct store *st, const struct child *child, const char *id)
+/* DIR, which has R, absorbs the sealed tree ID. */
+static struct err *absorb(struct store *st, int dir, struct forkrec *r, const char *id)
 {
-	_cleanup_forkrec_ struct forkrec r = { 0 }, below = { 0 };
+	_cleanup_forkrec_ struct forkrec below = { 0 };
 	struct cow_dirs dirs = { .n = 0 };
-	_cleanup_close_ int dir = -1;
-	struct err *e = fd_open(st->root, child->path, O_RDONLY | O_DIRECTORY, 0, &dir);
+	struct err *e = forkrec_read(st->sealed, id, &below);
 
-	e = e ?: forkrec_read(dir, ".", &r);
-	e = e ?: forkrec_read(st->sealed, id, &below);
 	e = e ?: fork_dirs(st, dir, &dirs);
 	e = e ?: userns_call(&st->ids, absorb_inside, &dirs, NULL);
 	fork_dirs_done(&dirs);
 	if (e)
-		return err_wrap(e, "merging %s with the tree below it", child->path);
-	snprintf(r.parent, sizeof(r.parent), "%s", below.thin ? below.parent : "");
-	/* a sealed tree stays thin: its links have the numbers of its files, by which those above know them */
-	if (!*r.parent && !r.stays_thin && !str_starts(child->path, "sealed/"))
-		r.thin = false;
-	e = forkrec_write(dir, &r);
-	if (!e && !r.thin)
+		return e;
+	snprintf(r->parent, sizeof(r->parent), "%s", below.thin ? below.parent : "");
+	if (!*r->parent && !r->stays_thin)
+		r->thin = false;
+	e = forkrec_write(dir, r) ?: forkrec_sync(dir);
+	if (!e && fsync(dir) < 0) /* before the tree below is removed */
+		e = err_new(errno, "syncing a record");
+	if (!e && !r->thin)
 		e = userns_call(&st->ids, links_inside, &dir, NULL);
+	return e;
+}
+
+static struct err *shorten_inside(void *arg, struct str *result UNUSED)
+{
+	return cow_flatten(arg, 1);
+}
+
+/* DIR stands on the lowest of its trees alone. */
+static struct err *shorten(struct store *st, int dir, struct forkrec *r)
+{
+	_cleanup_forkrec_ struct forkrec at = { 0 };
+	char lowest[SEALED_ID_LEN + 1];
+	struct cow_dirs dirs = { .n = 0 };
+	struct err *e = fork_dirs(st, dir, &dirs);
+	size_t n = dirs.n;
+
+	snprintf(lowest, sizeof(lowest), "%s", r->parent);
+	for (size_t i = 2; i < n && !e; i++) {
+		forkrec_done(&at);
+		e = forkrec_read(st->sealed, lowest, &at);
+		snprintf(lowest, sizeof(lowest), "%s", at.parent);
+	}
+	if (!e && n > LONG_CHAIN)
+		e = userns_call(&st->ids, shorten_inside, &dirs, NULL);
+	fork_dirs_done(&dirs);
+	if (e || n <= LONG_CHAIN)
+		return e;
+	snprintf(r->parent, sizeof(r->parent), "%s", lowest);
+	e = forkrec_write(dir, r) ?: forkrec_sync(dir);
+	if (!e && fsync(dir) < 0)
+		e = err_new(errno, "syncing a record");
 	return e;
 }
 
@@ -184,10 +196,11 @@ struct tidy {
 static struct err *tidy_one(int dir, const char *name, void *arg)
 {
 	_cleanup_free_ char *snapshot = xasprintf("%s/snapshot.json", name), *gone = NULL;
-	struct locks locks = { .n = 0 };
+	_cleanup_forkrec_ struct forkrec r = { 0 };
+	_cleanup_close_ int top = -1;
 	const struct child *child = NULL;
 	struct tidy *t = arg;
-	struct err *e = NULL;
+	struct err *e;
 	size_t n = count_children(&t->children, name, &child);
 
 	if (t->changed || n > 1 || faccessat(dir, snapshot, F_OK, 0) == 0)
@@ -199,11 +212,35 @@ static struct err *tidy_one(int dir, const char *name, void *arg)
 		t->changed++;
 		return store_rm_tree(t->st, t->st->tmp, gone);
 	}
-	if (!child->only_staged && lock_above(t->st, &t->children, child->path, &locks)) {
-		e = absorb(t->st, child, name);
-		t->changed += !e;
+	if (child->only_staged || str_starts(child->path, "sealed/"))
+		return NULL;
+	top = lock_top(t->st, child->path);
+	if (top < 0)
+		return NULL;
+	e = forkrec_read(top, ".", &r);
+	e = e ?: err_wrap(absorb(t->st, top, &r, name), "merging %s with the tree below it", child->path);
+	t->changed += !e;
+	return e;
+}
+
+/* The long chains, once: what comes of it is for the next round. */
+static struct err *shorten_all(struct tidy *t)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < t->children.n && !e; i++) {
+		const struct child *c = &t->children.v[i];
+		_cleanup_forkrec_ struct forkrec r = { 0 };
+		_cleanup_close_ int top = -1;
+
+		if (c->only_staged || str_starts(c->path, "sealed/"))
+			continue;
+		top = lock_top(t->st, c->path);
+		if (top < 0)
+			continue;
+		e = forkrec_read(top, ".", &r);
+		e = e ?: err_wrap(shorten(t->st, top, &r), "merging trees below %s", c->path);
 	}
-	locks_done(&locks);
 	return e;
 }
 
@@ -222,6 +259,7 @@ static bool any_entry(int dir)
 struct err *fork_tidy(struct store *st)
 {
 	struct tidy t = { .st = st };
+	unsigned rounds = 0;
 	struct err *e = NULL;
 
 	if (!any_entry(st->sealed))
@@ -231,6 +269,10 @@ struct err *fork_tidy(struct store *st)
 
 		t.changed = 0;
 		e = store_lock(st, &lock);
+		e = e ?: find_children(st, &t.children);
+		if (!e && !rounds++)
+			e = shorten_all(&t);
+		children_done(&t.children);
 		e = e ?: find_children(st, &t.children);
 		e = e ?: for_each_dir(st->sealed, tidy_one, &t);
 		children_done(&t.children);

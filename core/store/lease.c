@@ -134,8 +134,8 @@ static uint32_t *used_numbers(int leases, const char *id, size_t *ret_n, uint32_
 	return v;
 }
 
-/* The one it has, or else the lowest free one.  STEAL: all are held, take one from a container that is gone, or does not
- * run. */
+/* The one it has, or else the lowest free one.  STEAL: all are held; take one from a container that is gone, or does
+ * not run. */
 static struct err *claim_any(struct store *st, const struct network *n, int leases, const char *id,
 			     bool steal, struct in_addr *ret)
 {

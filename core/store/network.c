@@ -234,6 +234,54 @@ static struct err *ensure_predefined(struct store *st, const char *name)
 	return err_wrap(e, "making the network %s", name);
 }
 
+/* Is the network's process there?  Cheap: it removes its socket at its end; one that was killed leaves it behind, and
+ * the network where it is, which is no harm. */
+static bool is_served(struct store *st, const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("%s/ctl", name);
+
+	return faccessat(st->networks, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool hides_route(const struct subnet *s)
+{
+	_cleanup_subnets_ struct subnets routes = { 0 };
+	_cleanup_free_ char *text = NULL;
+	struct err *e = fd_read_file(AT_FDCWD, "/proc/net/route", ROUTES_MAX, &text, NULL);
+
+	err_free(e); /* no routes */
+	if (text)
+		subnets_add_routes(&routes, text);
+	for (size_t i = 0; i < routes.n; i++)
+		if (subnet_overlap(&routes.v[i], s))
+			return true;
+	return false;
+}
+
+struct err *network_settle_default(struct store *st)
+{
+	_cleanup_network_ struct network n = { 0 };
+	_cleanup_close_ int lock = -1, dir = -1;
+	_cleanup_subnets_ struct subnets used = { 0 };
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	struct err *e;
+
+	if (is_served(st, NETWORK_DEFAULT))
+		return NULL;
+	e = network_find(st, NETWORK_DEFAULT, &n);
+	if (e || !hides_route(&n.subnet))
+		return e;
+	e = store_lock(st, &lock);
+	e = e ?: used_subnets(st, true, &used);
+	if (e || is_served(st, NETWORK_DEFAULT) || !subnet_pick(&used, true, &n.subnet))
+		return e; /* without another one it stays */
+	n.gateway = subnet_at(&n.subnet, 1);
+	text = to_json(&n, &len);
+	e = network_open(st, NETWORK_DEFAULT, &dir);
+	return e ?: fd_write_atomic(dir, "network.json", text, len, 0600, true);
+}
+
 /* Sort the texts of one flag by family; at most one of each. */
 static struct err *one_each(const struct strv *texts, const char *flag, const char **ret4,
 			    const char **ret6)

@@ -51,6 +51,9 @@ struct err *network_create(struct store *st, const struct network_request *req, 
 struct err *network_find(struct store *st, const char *text, struct network *ret) MUST_CHECK;
 /* The same, where it must be there: the error is for people, without the system's words. */
 struct err *network_get(struct store *st, const char *text, struct network *ret) MUST_CHECK;
+/* The default network, before its first container comes: it moves to another pool if a route of the host has come up
+ * that it would hide (a VPN's).  Nothing happens while containers are on it. */
+struct err *network_settle_default(struct store *st) MUST_CHECK;
 /* All, by name.  The caller ends each of *RET with network_done() and frees *RET. */
 struct err *network_list(struct store *st, struct network **ret, size_t *ret_n) MUST_CHECK;
 /* Errors: "bridge is a pre-defined network and cannot be removed", "... has active endpoints". */

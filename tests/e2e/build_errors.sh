@@ -82,7 +82,7 @@ run devbox build -q -t img ctx;		expect_status 0
 { printf 'FROM busybox\nRUN true '; head -c 1000000 /dev/zero | tr '\0' x; printf '\n'; } | file Dockerfile
 run devbox build -q -t img ctx;		expect_status 1; expect_stderr_has 'Argument list too long'
 { printf 'FROM busybox\n'; head -c 100000 /dev/zero; } | refused 'Dockerfile:2: there is a NUL byte in this line'
-( cd "$dir" && for ((i = 0; i < 17; i++)); do d=$(printf 'd%.0s' {1..250}); mkdir "$d" && cd "$d"; done )
+( cd "$dir" && for ((i = 0; i < 17; i++)); do d=$(printf 'd%.0s' {1..250}); mkdir "$d" && cd "$d" || exit; done )
 refused 'Dockerfile:2: COPY: *: File name too long' <<<$'FROM busybox\nCOPY . /all/'
 find "$dir" -mindepth 1 -maxdepth 1 -name 'ddd*' -exec rm -rf {} +
 head -c 10000000 /dev/zero | gzip -1 >"$dir/inner.gz"

@@ -119,4 +119,6 @@ run devbox compose -p shop down -v;	expect_status 0
 run devbox volume ls -q;	case $stdout in *shop_data*) fail 'shop_data is still there' ;; esac
 run devbox ps -aq;		expect_stdout ''
 c down;		expect_status 0
+# the secret's text is gone with the last container that had it
+expect_equal "$(find "$(store)/projects" -type f | wc -l)" 0
 expect_no_leftovers

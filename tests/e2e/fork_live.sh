@@ -20,6 +20,9 @@ for i in 1 2 3 4 5; do
 done
 run devbox exec writer sh -c 'test "$(cat /d/n)" -gt 0';	expect_status 0
 
+run devbox run --rm -v live:/d busybox true;	expect_status 125
+expect_stderr_has 'mounting volume live: another container that runs has it, and it is a thin fork (hint: devbox volume fork --copy*'
+
 note 'the process that serves it is killed: an error, never a hang; what was written is there'
 run devbox exec writer sh -c 'echo kept >/d/kept; sync /d/kept';	expect_status 0
 pid=$(pgrep -u "$AS" -f 'devbox: volume live')

@@ -52,6 +52,13 @@ run devbox snapshot diff-size app app@before;	expect_status 0;	expect_stdout $'a
 run devbox volume fork nothing other;	expect_status 1;	expect_stderr 'devbox: volume nothing does not exist*'
 run devbox volume fork app fork;	expect_status 1;	expect_stderr 'devbox: volume fork exists already'
 
+note 'a plain copy of a thin one, for several at once'
+run devbox volume fork --copy fork flat;	expect_status 0;	expect_stderr 'flat: copy, * ms'
+mount_type flat;			expect_stdout 'ext4'
+in_box flat 'ls -R /d; cat /d/other/g; wc -c </d/big';	flat=$stdout
+in_box fork 'ls -R /d; cat /d/other/g; wc -c </d/big';	expect_stdout "$flat"
+run devbox volume rm flat;		expect_status 0
+
 note 'what was removed comes back'
 run devbox volume rm fork fork2;	expect_status 0
 run devbox volume ls -q;		expect_stdout $'app\nold'

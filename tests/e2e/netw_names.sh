@@ -88,6 +88,15 @@ expect_stdout_has '"Subnet": "172.30.0.0/16"'
 expect_stdout_has '"IPv4Address": "172.30.0.10/16"'
 
 run devbox rm -f a1 a2 shop cli iso r1 later;	expect_status 0
+# a route of the host comes up where the default network is: it moves, new ones stay away
+ip route add 172.16.0.0/14 via 198.51.100.1
+run devbox run --rm busybox ip -o -4 addr show eth0;	addr=$stdout
+run devbox network create aside
+run devbox network inspect aside -f '{{(index .IPAM.Config 0).Subnet}}';	subnet=$stdout
+ip route del 172.16.0.0/14
+expect_match "$addr" '*inet 172.20.0.2/16*'
+expect_equal "$subnet" 172.21.0.0/16
+run devbox network rm aside;	expect_status 0
 run devbox network prune -f;	expect_stdout 'Deleted Networks:
 app
 closed*'

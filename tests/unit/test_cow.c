@@ -628,7 +628,7 @@ static void check_forks(void)
 	for (size_t i = 0; i < n_forks && !differs; i++) {
 		_cleanup_close_ int want =
 			openat(work, forks[i].want, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		char name[16];
+		char name[32];
 		struct cow_fs *f;
 
 		snprintf(name, sizeof(name), "fork%zu-", i);

@@ -130,8 +130,6 @@ static void test_changes(void)
 {
 	setup(false);
 	is_str(ask("web", DNS_TYPE_A), "FORWARD", "not there yet");
-	names_expect(names, "web");
-	is_str(ask("web", DNS_TYPE_A), "NXDOMAIN", "expected");
 	add("1", "172.18.16.2", NULL, "web-1", "web");
 	add("2", "172.18.16.3", NULL, "web-2", "web");
 	add("3", "172.18.16.4", NULL, "web-3", "Web");
@@ -155,9 +153,9 @@ static void test_changes(void)
 		char name[32];
 
 		snprintf(name, sizeof(name), "gone%d", i);
-		names_expect(names, name);
+		add("8", "172.18.16.8", NULL, name, NULL);
 	}
-	is_str(ask("gone4999", DNS_TYPE_A), "NXDOMAIN", "many names that are gone");
+	is_str(ask("gone4998", DNS_TYPE_A), "NXDOMAIN", "many names that are gone");
 	is_str(ask("gone0", DNS_TYPE_A), "FORWARD", "are not all remembered");
 	is_str(ask("web", DNS_TYPE_A), "172.18.16.2", "those in use are");
 	names_free(names);

@@ -103,19 +103,19 @@ static void test_way(struct outgoing *o)
 	is_int(asked, 1, "a relay is asked for");
 	is_int(say(o, CLIENT_PORT, server_port, TH_SYN), OUTGOING_TAKEN, "again, out of impatience");
 	is_int(say(o, CLIENT_PORT + 1, server_port, TH_SYN), OUTGOING_TAKEN, "another one");
-	run_once();
+	err_free(loop_once(&loop, 0));
 	outgoing_channel(o, channel[0]);
 	expect_handed(channel[1], CLIENT_PORT + 1);
 	expect_handed(channel[1], CLIENT_PORT);
 	is_int(recv(channel[1], &server_port, 1, MSG_DONTWAIT), -1, "no more than these");
 	is_int(say(o, CLIENT_PORT + 2, server_port, TH_SYN), OUTGOING_TAKEN, "with the channel there");
-	run_once();
+	err_free(loop_once(&loop, 0));
 	expect_handed(channel[1], CLIENT_PORT + 2);
 	is_int(say(o, CLIENT_PORT + 2, server_port, TH_SYN | TH_ACK), OUTGOING_BACK,
 	       "its answer goes back");
 	close(server);
 	is_int(say(o, CLIENT_PORT + 3, server_port, TH_SYN), OUTGOING_TAKEN, "nobody there");
-	run_once();
+	err_free(loop_once(&loop, 0));
 	is_int(refused, 1, "is refused");
 	close(channel[1]);
 	run_once();

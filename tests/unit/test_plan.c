@@ -34,7 +34,7 @@ static struct actual container(struct project *p, const char *service, unsigned 
 	struct actual a = { .service = service, .number = number, .up = up, .image_id = "sha256:1" };
 	char *hash = arena_alloc(&p->arena, 65);
 
-	service_hash(p, project_service(p, service), hash);
+	service_hash(project_service(p, service), hash);
 	a.hash = hash;
 	a.name = arena_printf(&p->arena, "p-%s-%u", service, number);
 	return a;
@@ -156,6 +156,22 @@ static void test_links(void)
 	project_free(p);
 }
 
+static void test_restart(void)
+{
+	struct project *p = load("name: p\nservices:\n  web:\n    image: x\n    depends_on:\n"
+				 "      db: {condition: service_started, restart: true}\n"
+				 "  db: {image: x}\n");
+	struct plan_opts o = { 0 };
+	struct actual all[] = { container(p, "db", 1, true), container(p, "web", 1, true) };
+
+	check(p, all, 2, &o, "", "nothing to do");
+	all[0].hash = "other";
+	check(p, all, 2, &o,
+	      "recreate p-db-1; start db 1 after 0; stop p-web-1; start p-web-1 after 2,0,1",
+	      "restarted with what it depends on");
+	project_free(p);
+}
+
 static void test_leftovers(void)
 {
 	struct project *p = load("name: p\nservices: {db: {image: x}}\n");
@@ -203,6 +219,7 @@ int main(void)
 	test_there();
 	test_conditions();
 	test_links();
+	test_restart();
 	test_leftovers();
 	test_down();
 	rmdir(dir);
