@@ -37,8 +37,15 @@ static struct err *set_shm(const char *value, void *to)
 	return e;
 }
 
-static bool ignored_bool;
-static const char *ignored_text;
+static bool ignored; /* what is so here in any case */
+
+/* Attestations are not made; scripts that say so are right. */
+static struct err *only_false(const char *value, UNUSED void *to)
+{
+	return str_eq(value, "false") || str_eq(value, "0")
+		       ? NULL
+		       : err_new(0, "attestations are not supported");
+}
 
 static const struct opt opts[] = {
 	{ 0, "add-host", "list", "Add a custom host-to-IP mapping (format: \"host:ip\")", OPT_CALL,
@@ -50,7 +57,7 @@ static const struct opt opts[] = {
 	  &req.dockerfile, NULL },
 	{ 0, "iidfile", "string", "Write the image ID to the file", OPT_STR, &req.iidfile, NULL },
 	{ 0, "label", "stringArray", "Set metadata for an image", OPT_LIST, &req.labels, NULL },
-	{ 0, "load", NULL, NULL, OPT_BOOL, &ignored_bool, NULL }, /* what is built is in the store in any case */
+	{ 0, "load", NULL, NULL, OPT_BOOL, &ignored, NULL }, /* what is built is in the store in any case */
 	{ 0, "network", "string",
 	  "Set the networking mode for the \"RUN\" instructions (default, none, host)", OPT_STR,
 	  &opt_network, NULL },
@@ -60,12 +67,12 @@ static const struct opt opts[] = {
 	{ 0, "platform", "string", "Set target platform for build", OPT_STR, &req.platform, NULL },
 	{ 0, "progress", "string", "Set type of progress output (\"auto\", \"plain\", \"tty\", \"quiet\")",
 	  OPT_STR, &opt_progress, NULL },
-	{ 0, "provenance", NULL, NULL, OPT_STR, &ignored_text, NULL },
+	{ 0, "provenance", NULL, NULL, OPT_CALL, NULL, only_false },
 	{ 0, "pull", NULL, "Always attempt to pull all referenced images", OPT_BOOL, &req.pull, NULL },
 	{ 'q', "quiet", NULL, "Suppress the build output and print image ID on success", OPT_BOOL,
 	  &opt_quiet, NULL },
-	{ 0, "rm", NULL, NULL, OPT_BOOL, &ignored_bool, NULL },
-	{ 0, "sbom", NULL, NULL, OPT_STR, &ignored_text, NULL },
+	{ 0, "rm", NULL, NULL, OPT_BOOL, &ignored, NULL },
+	{ 0, "sbom", NULL, NULL, OPT_CALL, NULL, only_false },
 	{ 0, "secret", "stringArray",
 	  "Secret to expose to the build (format: \"id=mysecret[,src=/local/secret]\")", OPT_LIST,
 	  &req.secrets, NULL },

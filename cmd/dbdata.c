@@ -347,7 +347,8 @@ const struct verb verb_db_snapshot = {
 	.summary = "Keep a branch's data as it is now, and put it back later",
 	.more = "    devbox db snapshot create before-migration\n"
 		"    devbox db snapshot restore before-migration\n"
-		"    devbox db snapshot push registry.example.org/shop/data:monday    only what changed since the last\n"
-		"    devbox db snapshot pull registry.example.org/shop/data:monday    into the branch, in place of its data",
+		"    devbox db snapshot push registry.example.org/shop/data:monday\n"
+		"    devbox db snapshot pull registry.example.org/shop/data:monday\n\n"
+		"push sends only what has changed since the last one; pull puts it in place of the branch's data.",
 	.run = snapshot,
 };

@@ -6,6 +6,7 @@
 #include "cmd/verb.h"
 #include "cmd/ui/human.h"
 #include "core/base/proc.h"
+#include "core/branch/branch.h"
 #include "core/store/trash.h"
 
 static const char *opt_as, *opt_format;
@@ -63,8 +64,12 @@ static struct err *show(const struct trash_list *t)
 
 static struct err *bring_back(struct store *st, const struct trash_item *it)
 {
-	struct err *e = trash_restore(st, it, opt_as);
+	bool done = false;
+	/* a branch may have other data in its place: they change places */
+	struct err *e = opt_as ? NULL : branch_bring_back(st, it, &done);
 
+	if (!e && !done)
+		e = trash_restore(st, it, opt_as);
 	if (!e)
 		printf("%s\n", opt_as ?: it->name);
 	return e;

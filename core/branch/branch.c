@@ -1,4 +1,4 @@
-#include "core/branch/branch.h"
+#include "core/branch/branch_priv.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,8 +12,6 @@
 #include "core/store/names.h"
 #include "core/store/trash.h"
 #include "core/store/volume.h"
-
-#define SNAP_INITIAL "initial" /* what a new database was set up to */
 
 enum { COMMIT_DIGITS = 12, CHAIN_MAX = 32, NAME_TRIES = 100 };
 
@@ -155,8 +153,7 @@ static void hold_go(void *arg)
 	err_free(box_unpause(arg)); /* it has ended meanwhile, or stood still before: then that is what it is */
 }
 
-/* The container of F; *RET is NULL if it is gone. */
-static struct err *find_box(struct store *st, const struct fork *f, struct box **ret)
+struct err *branch_find_box(struct store *st, const struct fork *f, struct box **ret)
 {
 	char id[ID_LEN + 1];
 	struct err *e;
@@ -175,7 +172,7 @@ struct err *branch_copy(struct store *st, const struct dbservice *s, const struc
 {
 	struct fork_pair *pairs = xcalloc(from->n, sizeof(*pairs));
 	struct box *b = NULL;
-	struct err *e = find_box(st, f, &b);
+	struct err *e = branch_find_box(st, f, &b);
 	bool runs = !e && b && b->state.status == BOX_RUNNING;
 	struct fork_hold hold = { hold_stop, hold_go, b };
 
@@ -192,7 +189,7 @@ struct err *branch_copy(struct store *st, const struct dbservice *s, const struc
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static void volume_names(const struct dbproject *p, const struct dbservice *s,
+void branch_volume_names(const struct dbproject *p, const struct dbservice *s,
 			 const struct branch *b, struct strv *ret)
 {
 	for (size_t i = 0; i < s->targets.n; i++) {
@@ -322,7 +319,7 @@ static struct err *make_forkable(struct store *st, const struct fork *f, bool fi
 	return e;
 }
 
-static struct err *find_repo(const struct dbproject *p, struct git_repo *ret)
+struct err *branch_find_repo(const struct dbproject *p, struct git_repo *ret)
 {
 	if (!p->common)
 		return err_new(ENOENT, "project %s belongs to no repository", p->id);
@@ -419,7 +416,7 @@ static struct err *make_fork(struct store *st, const struct dbproject_dir *d, st
 	name = parent ? xstrdup(parent->branch) : NULL; /* the list of forks may move */
 	f = dbservice_add_fork(s, branch);
 	parent = dbservice_fork(s, name);
-	volume_names(p, s, b, &f->volumes);
+	branch_volume_names(p, s, b, &f->volumes);
 	if (replica_args) {
 		f->replica_of = xstrdup(from);
 		strv_copy(&f->args, replica_args);
@@ -468,7 +465,7 @@ static struct err *ensure_fork(struct store *st, const char *project, const char
 	if (!s)
 		return no_service(&p, service);
 	if (!repo && p.common) {
-		err_free(find_repo(&p, &own)); /* the repository is gone: then there are no parents to look for */
+		err_free(branch_find_repo(&p, &own)); /* it is gone: no parents to look for */
 		repo = own.dir ? &own : NULL;
 	}
 	if (repo && !dbservice_fork(s, branch))
@@ -482,7 +479,7 @@ static struct err *ensure_fork(struct store *st, const char *project, const char
 		s = dbproject_service(&p, service);
 		f = dbservice_fork(s, branch);
 	} else {
-		e = find_box(st, f, &b);
+		e = branch_find_box(st, f, &b);
 		if (!e && !b) /* somebody removed the container: the data is what counts */
 			e = make_box(st, &p, s, false, dbproject_branch(&p, branch), f, NULL);
 		box_free(b);
@@ -588,7 +585,7 @@ struct err *branch_set_args(struct store *st, const char *project, const char *s
 	f = s ? dbservice_fork(s, branch) : NULL;
 	if (!e && !f)
 		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
-	e = e ?: find_box(st, f, &b);
+	e = e ?: branch_find_box(st, f, &b);
 	if (!e && b) {
 		up = state_is_up(&b->state);
 		e = up ? box_stop(b, -1) : NULL;
@@ -609,347 +606,6 @@ struct err *branch_set_args(struct store *st, const char *project, const char *s
 
 		e = branch_up(st, project, service, branch, NULL, NULL, &r);
 		branch_result_done(&r);
-	}
-	return e;
-}
-
-/* --- taking away ------------------------------------------------------------------------------ */
-
-struct err *branch_stop(struct store *st, const struct fork *f)
-{
-	struct box *b = NULL;
-	struct err *e = find_box(st, f, &b);
-
-	if (!e && b && state_is_up(&b->state))
-		e = box_stop(b, -1);
-	box_free(b);
-	return e;
-}
-
-static struct err *refuse_protected(const struct dbproject *p, const char *branch, const char *what)
-{
-	const struct branch *b = dbproject_branch(p, branch);
-
-	if (!b || !b->protected)
-		return NULL;
-	return err_hint(err_new(0, "branch %s is protected: it is not %s", branch, what),
-			"devbox db protect --off %s", branch);
-}
-
-/* Container gone, volumes in the trash. */
-static struct err *drop_data(struct store *st, const struct fork *f, const char *reason, const char *batch)
-{
-	struct box *b = NULL;
-	struct err *e = branch_stop(st, f); /* in good order: the data may be wanted again */
-
-	e = e ?: find_box(st, f, &b);
-	if (!e && b)
-		e = box_rm(b, true, false);
-	box_free(b);
-	for (size_t i = 0; i < f->volumes.n && !e; i++) {
-		_cleanup_free_ char *initial = xasprintf("%s@" SNAP_INITIAL, f->volumes.v[i]);
-
-		err_free(snapshot_remove(st, initial)); /* mostly absent */
-		e = trash_volume(st, f->volumes.v[i], reason, batch);
-	}
-	return e;
-}
-
-struct err *branch_remove(struct store *st, const char *project, const char *service,
-			  const char *branch, bool force, const char *batch)
-{
-	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_dbproject_ struct dbproject p = { 0 };
-	_cleanup_free_ char *reason = xasprintf("db rm %s", branch);
-	struct dbservice *s;
-	struct fork *f;
-	struct err *e = dbproject_open(st, project, true, &d, &p);
-
-	s = e ? NULL : dbproject_service(&p, service);
-	f = s ? dbservice_fork(s, branch) : NULL;
-	if (!e && !f)
-		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
-	if (!e && !force)
-		e = refuse_protected(&p, branch, "removed");
-	e = e ?: drop_data(st, f, reason, batch);
-	if (e)
-		return e;
-	dbservice_drop_fork(s, branch);
-	dbproject_drop_branch(&p, branch);
-	return dbproject_save(&d, &p);
-}
-
-struct err *branch_replace(struct store *st, const char *project, const char *service,
-			   const char *branch, const struct strv *from_volumes, const char *origin)
-{
-	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_dbproject_ struct dbproject p = { 0 };
-	_cleanup_free_ char *reason = xasprintf("db reset %s", branch), *batch = trash_batch();
-	_cleanup_strv_ struct strv stage = { 0 };
-	struct box *b = NULL;
-	struct dbservice *s;
-	struct fork *f, *source = NULL;
-	bool was_up = false;
-	struct err *e = dbproject_open(st, project, true, &d, &p);
-
-	s = e ? NULL : dbproject_service(&p, service);
-	f = s ? dbservice_fork(s, branch) : NULL;
-	if (!e && !f)
-		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
-	e = e ?: refuse_protected(&p, branch, "reset");
-	if (e)
-		return e;
-	/* the new data first, beside the old: if it cannot be made, nothing has changed */
-	for (size_t i = 0; i < f->volumes.n; i++) {
-		strv_addf(&stage, "%s.new", f->volumes.v[i]);
-		e = e ?: volume_remove(st, stage.v[i]); /* of a try that was cut short */
-	}
-	for (size_t i = 0; i < s->n_forks; i++)
-		if (from_volumes && from_volumes->n &&
-		    !strcmp(s->forks[i].volumes.v[0], from_volumes->v[0]))
-			source = &s->forks[i];
-	if (from_volumes)
-		e = e ?: branch_copy(st, s, source ?: f, from_volumes, &stage);
-	for (size_t i = 0; !from_volumes && i < stage.n && !e; i++) {
-		bool created;
-
-		e = volume_ensure(st, stage.v[i], false, &created);
-		e = e ?: fork_prepare(st, stage.v[i]);
-	}
-	e = e ?: find_box(st, f, &b);
-	was_up = !e && b && state_is_up(&b->state);
-	if (was_up)
-		e = box_stop(b, -1);
-	for (size_t i = 0; i < stage.n && !e; i++) {
-		e = trash_volume(st, f->volumes.v[i], reason, batch);
-		if (!e && renameat(st->volumes, stage.v[i], st->volumes, f->volumes.v[i]) < 0)
-			e = err_new(errno, "putting the new data into place");
-	}
-	if (!e) {
-		free(f->origin);
-		f->origin = xstrdup(origin);
-		f->created_ns = f->used_ns = time_now_ns();
-		e = dbproject_save(&d, &p);
-	}
-	if (was_up && b)
-		e = e ?: box_start(b, NULL);
-	if (was_up && b)
-		e = e ?: box_wait_ready(b, READY_TIMEOUT_S);
-	box_free(b);
-	return err_wrap(e, "%s of branch %s", service, branch);
-}
-
-/* In the fork F of the locked project: the volume of the item's name. */
-static struct err *swap_back(struct store *st, const struct fork *f, const struct trash_item *it)
-{
-	_cleanup_free_ char *batch = trash_batch();
-	struct box *b = NULL;
-	bool was_up;
-	struct err *e = find_box(st, f, &b);
-
-	was_up = !e && b && state_is_up(&b->state);
-	if (was_up)
-		e = box_stop(b, -1);
-	e = e ?: trash_volume(st, it->name, "undo", batch);
-	e = e ?: trash_restore(st, it, NULL);
-	if (was_up)
-		e = e ?: box_start(b, NULL) ?: box_wait_ready(b, READY_TIMEOUT_S);
-	box_free(b);
-	return e;
-}
-
-struct err *branch_bring_back(struct store *st, const struct trash_item *it, bool *ret_done)
-{
-	_cleanup_strv_ struct strv ids = { 0 };
-	struct err *e = NULL;
-
-	*ret_done = false;
-	if (!str_eq(it->kind, "volume") || !str_starts(it->name, "db."))
-		return NULL;
-	e = dbproject_list(st, &ids);
-	for (size_t i = 0; i < ids.n && !e && !*ret_done; i++) {
-		_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
-		_cleanup_dbproject_ struct dbproject p = { 0 };
-
-		e = dbproject_open(st, ids.v[i], true, &d, &p);
-		for (size_t k = 0; k < p.n_services && !e; k++)
-			for (size_t n = 0; n < p.services[k].n_forks && !e; n++) {
-				struct fork *f = &p.services[k].forks[n];
-
-				if (!strv_has(&f->volumes, it->name))
-					continue;
-				*ret_done = true;
-				e = swap_back(st, f, it);
-				free(f->origin);
-				f->origin = xstrdup("brought back");
-				e = e ?: dbproject_save(&d, &p);
-			}
-	}
-	return e;
-}
-
-struct err *branch_reset(struct store *st, const char *project, const char *service,
-			 const char *branch, const char *from, struct branch_result *ret)
-{
-	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_dbproject_ struct dbproject p = { 0 };
-	_cleanup_strv_ struct strv volumes = { 0 };
-	_cleanup_free_ char *origin = NULL;
-	struct dbservice *s;
-	struct fork *f, *parent;
-	struct err *e = dbproject_open(st, project, false, &d, &p);
-
-	s = e ? NULL : dbproject_service(&p, service);
-	f = s ? dbservice_fork(s, branch) : NULL;
-	if (!e && !f)
-		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
-	if (e)
-		return e;
-	parent = dbservice_fork(s, from ?: f->parent);
-	if (from && !parent)
-		return err_hint(err_new(0, "branch %s has no data of %s", from, service),
-				"devbox db ls");
-	if (parent && strcmp(parent->branch, branch)) {
-		strv_copy(&volumes, &parent->volumes);
-		origin = xasprintf("reset to %s", parent->branch);
-		ret->parent = xstrdup(parent->branch);
-	} else {
-		origin = xstrdup("reset to an empty database");
-	}
-	return branch_replace(st, project, service, branch, volumes.n ? &volumes : NULL, origin);
-}
-
-struct err *branch_rename(struct store *st, const char *project, const char *from, const char *to)
-{
-	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_dbproject_ struct dbproject p = { 0 };
-	struct branch *b;
-	struct err *e = dbproject_open(st, project, true, &d, &p);
-
-	b = e ? NULL : dbproject_branch(&p, from);
-	if (!e && !b)
-		e = err_hint(err_new(0, "branch %s has no data", from), "devbox db ls");
-	if (!e && !git_name_ok(to))
-		e = err_new(0, "'%s' is no name for a branch", to);
-	if (!e && dbproject_branch(&p, to))
-		e = err_hint(err_new(0, "branch %s has data already", to), "devbox db rm %s", to);
-	if (e)
-		return e;
-	for (size_t i = 0; i < p.n_services; i++)
-		for (size_t k = 0; k < p.services[i].n_forks; k++) {
-			struct fork *f = &p.services[i].forks[k];
-			char **names[] = { &f->branch, &f->parent, &f->replica_of };
-
-			for (size_t n = 0; n < ARRAY_LEN(names); n++)
-				if (str_eq(*names[n], from)) {
-					free(*names[n]);
-					*names[n] = xstrdup(to);
-				}
-		}
-	for (size_t i = 0; i < p.n_trees; i++)
-		if (str_eq(p.trees[i].pinned, from)) {
-			free(p.trees[i].pinned);
-			p.trees[i].pinned = xstrdup(to);
-		}
-	free(b->name);
-	b->name = xstrdup(to);
-	return dbproject_save(&d, &p);
-}
-
-/* --- what is not needed any more -------------------------------------------------------------- */
-
-static void checked_out(const struct dbproject *p, struct strv *ret)
-{
-	for (size_t i = 0; i < p->n_trees; i++) {
-		char *name = NULL;
-		struct err *e = branch_of_tree(&p->trees[i], &name);
-
-		err_free(e); /* a work tree that is gone */
-		if (name)
-			strv_take(ret, name);
-	}
-}
-
-struct err *branch_gone(const struct dbproject *p, struct strv *ret)
-{
-	_cleanup_git_ struct git_repo repo = { 0 };
-	_cleanup_strv_ struct strv all = { 0 }, out = { 0 };
-	struct err *e;
-
-	if (!p->common)
-		return NULL;
-	e = find_repo(p, &repo);
-	e = e ?: git_branches(&repo, &all);
-	if (e)
-		return e;
-	checked_out(p, &out);
-	for (size_t i = 0; i < p->n_branches; i++) {
-		const struct branch *b = &p->branches[i];
-		bool by_hand = true; /* made with `db create`, never a branch of git's */
-
-		for (size_t k = 0; k < p->n_services; k++) {
-			const struct fork *f = dbservice_fork(&p->services[k], b->name);
-
-			by_hand &= f && (f->replica_of || str_eq(f->origin, "created by hand"));
-		}
-		if (*b->name != '@' && !b->keep && !b->protected && !by_hand &&
-		    !strv_has(&all, b->name) && !strv_has(&out, b->name))
-			strv_add(ret, b->name);
-	}
-	return NULL;
-}
-
-struct err *branch_volumes(struct store *st, struct strv *ret)
-{
-	_cleanup_strv_ struct strv ids = { 0 };
-	struct err *e = dbproject_list(st, &ids);
-
-	for (size_t i = 0; i < ids.n && !e; i++) {
-		_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
-		_cleanup_dbproject_ struct dbproject p = { 0 };
-
-		e = dbproject_open(st, ids.v[i], false, &d, &p);
-		for (size_t k = 0; k < p.n_services; k++)
-			for (size_t n = 0; n < p.services[k].n_forks; n++)
-				strv_copy(ret, &p.services[k].forks[n].volumes);
-	}
-	return e;
-}
-
-struct err *branch_expire(struct store *st, const char *project, struct strv *ret_removed)
-{
-	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_dbproject_ struct dbproject p = { 0 };
-	_cleanup_strv_ struct strv out = { 0 };
-	_cleanup_free_ char *batch = trash_batch();
-	int64_t now = time_now_ns();
-	struct err *e = dbproject_open(st, project, false, &d, &p);
-
-	if (e)
-		return e;
-	checked_out(&p, &out);
-	for (size_t i = 0; i < p.n_services; i++) {
-		struct dbservice *s = &p.services[i];
-
-		for (size_t k = 0; k < s->n_forks && !e; k++) {
-			struct fork *f = &s->forks[k];
-			const struct branch *b = dbproject_branch(&p, f->branch);
-			int64_t ttl_ms = !b ? 0 : b->ttl_ms >= 0 ? b->ttl_ms : s->ttl_ms;
-			struct box *box = NULL;
-			bool up;
-
-			if (!ttl_ms || b->protected || strv_has(&out, f->branch) ||
-			    now - f->used_ns < ttl_ms * 1000000)
-				continue;
-			e = find_box(st, f, &box);
-			up = box && state_is_up(&box->state);
-			box_free(box);
-			if (e || up)
-				continue;
-			e = branch_remove(st, project, s->name, f->branch, false, batch);
-			if (!e)
-				strv_add(ret_removed, f->branch);
-		}
 	}
 	return e;
 }

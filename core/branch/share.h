@@ -20,7 +20,7 @@
 
 enum { SHARE_CHUNK = 65536 };
 
-/* Make the image REF (a full reference) of F's data as it is now, on top of the snapshot BASE, if that is one. 
+/* Make the image REF (a full reference) of F's data as it is now, on top of the snapshot BASE, if that is one.
  * It is in the store then, to be pushed. */
 struct err *share_make(struct store *st, const struct dbservice *s, const struct fork *f,
 		       const struct image *base, const char *ref) MUST_CHECK;

@@ -68,6 +68,15 @@ db protect --off
 db reset;					expect_status 0
 expect_stderr_has 'mariadb of branch renamed is what it is on feature/Login now'
 ask "$stable" 'SELECT COUNT(*) FROM t';		expect_stdout 2
+# undo: after a reset, and after rm
+ask "$stable" 'INSERT INTO t VALUES ("mine")'
+db reset;					expect_status 0
+ask "$stable" 'SELECT COUNT(*) FROM t';		expect_stdout 2
+run devbox undo;				expect_status 0
+ask "$stable" 'SELECT COUNT(*) FROM t';		expect_stdout 3
+db rm renamed;					expect_status 0
+run devbox undo;				expect_status 0
+ask "$stable" 'SELECT COUNT(*) FROM t';		expect_stdout 3
 repo switch -q main
 db rm renamed feature/Login;			expect_status 0; expect_stdout $'renamed\nfeature/Login'
 db ls -q;					expect_stdout 'main'

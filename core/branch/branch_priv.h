@@ -1,0 +1,17 @@
+/* core/branch/branch_priv.h -- what the parts of core/branch/branch.h share: branch.c (making, bringing up) and
+ * remove.c (resetting, taking away).  Nobody else includes it. */
+#ifndef CORE_BRANCH_BRANCH_PRIV_H
+#define CORE_BRANCH_BRANCH_PRIV_H
+
+#include "core/branch/branch.h"
+
+#define SNAP_INITIAL "initial" /* the snapshot of what a new database was set up to */
+
+/* The container of F; *RET is NULL if it is gone. */
+struct err *branch_find_box(struct store *st, const struct fork *f, struct box **ret) MUST_CHECK;
+/* Append the names that the volumes of a new fork for B get. */
+void branch_volume_names(const struct dbproject *p, const struct dbservice *s,
+			 const struct branch *b, struct strv *ret);
+struct err *branch_find_repo(const struct dbproject *p, struct git_repo *ret) MUST_CHECK;
+
+#endif
