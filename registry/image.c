@@ -548,21 +548,6 @@ static struct err *collect_garbage(struct store *st, const struct index *ix,
 /* --- tag, remove, prune
  * -------------------------------------------------------------------------------------------- */
 
-static char *familiar(const char *full)
-{
-	struct image_ref ref;
-	struct err *e = image_ref_parse(full, &ref);
-	char *text;
-
-	if (e) {
-		err_free(e); /* of another tool: as it is */
-		return xstrdup(full);
-	}
-	text = image_ref_familiar(&ref);
-	image_ref_done(&ref);
-	return text;
-}
-
 void image_event(struct store *st, const char *action, const char *id, const char *name)
 {
 	_cleanup_strv_ struct strv attrs = { 0 };
@@ -600,7 +585,7 @@ struct err *image_tag(struct store *st, const char *source, const char *target)
 	index_set(&ix, full, &copy);
 	e = index_save(st, &ix);
 	if (!e) {
-		_cleanup_free_ char *name = familiar(full);
+		_cleanup_free_ char *name = image_ref_shown(full);
 
 		image_event(st, "tag", id, name);
 	}
@@ -641,7 +626,7 @@ static void untag(struct index *ix, size_t i, bool keep, const char *word, struc
 	_cleanup_free_ char *id = xstrdup(ix->v[i].id);
 
 	if (ix->v[i].ref) {
-		_cleanup_free_ char *name = familiar(ix->v[i].ref);
+		_cleanup_free_ char *name = image_ref_shown(ix->v[i].ref);
 
 		strv_addf(report, "%s: %s", word, name);
 	}
@@ -666,7 +651,7 @@ static struct err *check_remove(const struct index *ix, const struct index_entry
 			       "a container",
 			       blob_name(entry->id));
 	if (used && names <= 1) {
-		_cleanup_free_ char *name = familiar(entry->ref);
+		_cleanup_free_ char *name = image_ref_shown(entry->ref);
 
 		return err_new(0,
 			       "conflict: unable to remove repository reference \"%s\" (must force) - "

@@ -214,6 +214,21 @@ char *image_ref_familiar(const struct image_ref *ref)
 	return with_tag(ref, image_ref_familiar_repo(ref));
 }
 
+char *image_ref_shown(const char *full)
+{
+	struct image_ref ref;
+	struct err *e = image_ref_parse(full, &ref);
+	char *text;
+
+	if (e) {
+		err_free(e);
+		return xstrdup(full);
+	}
+	text = image_ref_familiar(&ref);
+	image_ref_done(&ref);
+	return text;
+}
+
 char *image_ref_familiar_repo(const struct image_ref *ref)
 {
 	const char *official = str_after(ref->repo, "library/");

@@ -38,6 +38,8 @@ void image_ref_done(struct image_ref *ref);
 char *image_ref_full(const struct image_ref *ref);
 /* As Docker shows it: "mysql:latest", "example.org/a/b:1", "mysql@sha256:...".  The caller frees it. */
 char *image_ref_familiar(const struct image_ref *ref);
+/* The same for a recorded reference; what is none, of another tool, as it is.  The caller frees it. */
+char *image_ref_shown(const char *full);
 /* Its first part alone, the REPOSITORY column of `images`: "mysql".  The caller frees it. */
 char *image_ref_familiar_repo(const struct image_ref *ref);
 

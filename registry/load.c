@@ -17,6 +17,7 @@
 #include "registry/archive_docs.h"
 #include "registry/blob.h"
 #include "registry/fetch.h"
+#include "registry/image.h"
 #include "registry/index.h"
 #include "registry/manifest.h"
 #include "registry/pack.h"
@@ -511,21 +512,6 @@ static struct err *load_child(void *arg, struct str *result UNUSED)
 
 /* --- the parent ------------------------------------------------------------------------------- */
 
-static char *familiar(const char *full)
-{
-	struct image_ref ref;
-	struct err *e = image_ref_parse(full, &ref);
-	char *text;
-
-	if (e) {
-		err_free(e); /* it was one a moment ago */
-		return xstrdup(full);
-	}
-	text = image_ref_familiar(&ref);
-	image_ref_done(&ref);
-	return text;
-}
-
 static void add_entries(struct index *ix, json *image, struct strv *report)
 {
 	_cleanup_strv_ struct strv refs = { 0 };
@@ -540,7 +526,7 @@ static void add_entries(struct index *ix, json *image, struct strv *report)
 
 	json_strv(image, "refs", &refs);
 	for (size_t i = 0; i < refs.n; i++) {
-		_cleanup_free_ char *name = familiar(refs.v[i]);
+		_cleanup_free_ char *name = image_ref_shown(refs.v[i]);
 
 		index_set(ix, refs.v[i], &entry);
 		strv_addf(report, "Loaded image: %s", name);
@@ -571,8 +557,10 @@ static struct err *record(struct load *l, struct strv *report)
 	if (lock >= 0)
 		close(TAKE_FD(lock));
 	for (size_t i = 0; !e && i < json_len(j); i++) {
+		const char *id = json_str(json_at(j, i), "id");
 		_cleanup_strv_ struct strv diff_ids = { 0 };
 
+		image_event(l->st, "load", id, id);
 		json_strv(json_at(j, i), "diff_ids", &diff_ids);
 		image_sync_later(l->st, json_str(json_at(j, i), "digest"), &diff_ids);
 	}

@@ -17,6 +17,7 @@
 #include "core/base/lock.h"
 #include "core/base/proc.h"
 #include "registry/client.h"
+#include "registry/image.h"
 #include "registry/index.h"
 #include "registry/manifest.h"
 #include "registry/upload.h"
@@ -386,6 +387,9 @@ struct err *push_image(struct store *st, const char *ref, const struct push_opts
 	e = e ?: userns_call(&st->ids, push_child, &p, &nothing);
 	e = e ?: record(&p, ref);
 	if (!e) {
+		_cleanup_free_ char *repo = image_ref_familiar_repo(&p.ref);
+
+		image_event(st, "push", familiar, repo);
 		*ret_digest = TAKE_PTR(p.manifest_digest);
 		*ret_size = (int64_t)p.len;
 	}

@@ -333,6 +333,8 @@ struct err *image_save(struct store *st, const struct strv *names, int fd)
 		e = e ?: put_all(&s);
 		archive_write_free(s.a);
 	}
+	for (size_t i = 0; !e && i < s.n; i++)
+		image_event(st, "save", s.v[i].entry->id, s.v[i].entry->id);
 	for (size_t i = 0; i < s.n; i++) {
 		strv_done(&s.v[i].refs);
 		manifest_done(&s.v[i].manifest);

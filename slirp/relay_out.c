@@ -21,8 +21,8 @@
  *	through eth0 as before, and the network's process sends them back: they come in from the container's own
  *	address, which one more rule takes for "is delivered here, whoever it is for"
  *
- * That is a connection like those to published ports: two kernel sockets, spliced.  The container sees nothing of it but
- * addresses and ports as they should be. */
+ * That is a connection like those to published ports: two kernel sockets, spliced.  The container sees nothing of it
+ * but addresses and ports as they should be. */
 
 enum {
 	ADDRS_MAX = 64, /* of the container, that are prepared */

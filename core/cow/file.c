@@ -506,6 +506,14 @@ static int sync_level(struct cow_level *l, bool data_only)
 	return rc;
 }
 
+bool cow_file_dirty_below(const struct cow_file *f)
+{
+	for (size_t i = 1; i < f->n; i++)
+		if (f->level[i].dirty)
+			return true;
+	return false;
+}
+
 int cow_file_sync_below(struct cow_file *f)
 {
 	int rc = 0;

@@ -42,6 +42,7 @@ int cow_file_allocate(struct cow_file *f, int mode, uint64_t off, uint64_t len);
 off_t cow_file_seek(struct cow_file *f, uint64_t off, int whence); /* SEEK_DATA, SEEK_HOLE */
 int cow_file_sync(struct cow_file *f, bool data_only);
 /* Sync what lies below the top, if it was written. */
+bool cow_file_dirty_below(const struct cow_file *f);
 int cow_file_sync_below(struct cow_file *f);
 /* The tree was sealed: FD (taken) is the same file in the new top. */
 struct err *cow_file_seal(struct cow_file *f, const struct cow_chain *c, int fd) MUST_CHECK;

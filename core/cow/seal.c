@@ -157,19 +157,33 @@ struct err *fs_seal(struct cow_fs *fs, struct cow_tree *top)
 	return e;
 }
 
-static struct err *sync_one(UNUSED struct cow_fs *fs, struct fs_node *n)
+/* A file that is kept from going away meanwhile, or NULL. */
+static struct fs_node *next_dirty(struct cow_fs *fs)
 {
-	int rc = n->file ? cow_file_sync_below(n->file) : 0;
-
-	return rc < 0 ? err_new(-rc, "syncing a sealed tree") : NULL;
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct fs_node *n = fs->by_id[i]; n; n = n->next_id)
+			if (n->file && cow_file_dirty_below(n->file) && fsnode_open_file(fs, n) == 0)
+				return n;
+	return NULL;
 }
 
 int fs_sync_sealed(struct cow_fs *fs)
 {
-	struct err *e;
+	int rc = 0;
 
-	fs_enter(fs);
-	e = for_all(fs, sync_one);
-	fs_leave(fs);
-	return fs_errno(e);
+	for (;;) {
+		struct fs_node *n;
+
+		fs_enter(fs);
+		n = next_dirty(fs);
+		fs_leave(fs);
+		if (!n)
+			return 0;
+		pthread_rwlock_rdlock(&fs->gate); /* not the names: others go on meanwhile */
+		rc = cow_file_sync_below(n->file);
+		pthread_rwlock_unlock(&fs->gate);
+		fs_release(fs, n);
+		if (rc < 0)
+			return rc;
+	}
 }

@@ -9,6 +9,7 @@ visit() { e2e_as curl -s -m 5 -b jar -c jar http://127.0.0.1:8080/; }
 c up -d lb web mysql redis;	expect_status 0
 expect_stderr_has 'lb: port 80 needs root on this host: it is published on 8080'
 case $stderr in *workspace*) fail 'workspace was not asked for' ;; esac
+run devbox wait laradock-application-1 laradock-data-1;	expect_stdout $'0\n0'
 c ps -a --format '{{.Name}} {{.State}}'
 expect_stdout 'laradock-application-1 exited
 laradock-data-1 exited

@@ -52,6 +52,10 @@ run devbox snapshot diff-size app app@before;	expect_status 0;	expect_stdout $'a
 run devbox volume fork nothing other;	expect_status 1;	expect_stderr 'devbox: volume nothing does not exist*'
 run devbox volume fork app fork;	expect_status 1;	expect_stderr 'devbox: volume fork exists already'
 
+note 'two places in one container'
+run devbox run --rm -v fork:/d -v fork:/e busybox sh -c 'echo here >/d/both; cat /e/both; rm /e/both; ls /d'
+expect_stdout $'here\nbig\nother\nsub'
+
 note 'a plain copy of a thin one, for several at once'
 run devbox volume fork --copy fork flat;	expect_status 0;	expect_stderr 'flat: copy, * ms'
 mount_type flat;			expect_stdout 'ext4'

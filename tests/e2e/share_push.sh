@@ -44,6 +44,8 @@ expect_stdout_has ': Mounted from library/busybox'
 expect_stdout_has '1: digest: sha256:* size: *'
 run devbox push dbxuser/app:1;	expect_status 0;	expect_stdout_has ': Layer already exists'
 run devbox push -q dbxuser/app:1;	expect_status 0;	expect_stdout docker.io/dbxuser/app:1
+run devbox events --since 1h --until 0s --filter event=push --format '{{.Type}} {{.Actor.ID}} {{.Actor.Attributes.name}}'
+expect_stdout_has 'image dbxuser/app:1 dbxuser/app'
 for t in 2 3; do run devbox tag busybox "dbxuser/app:$t"; done
 run devbox push -a dbxuser/app;	expect_status 0
 expect_stdout_has '1: digest:';	expect_stdout_has '2: digest:';	expect_stdout_has '3: digest:'
@@ -56,6 +58,10 @@ pushed=$(digest_of dbxuser/app:2) id=$(id_of dbxuser/app:2)
 forget
 run devbox pull -q dbxuser/app:2;	expect_status 0
 expect_equal "$(digest_of dbxuser/app:2)" "$pushed";	expect_equal "$(id_of dbxuser/app:2)" "$id"
+forget
+run devbox pull -q "dbxuser/app@$pushed";	expect_status 0;	expect_stdout "docker.io/dbxuser/app@$pushed"
+run devbox run --rm "dbxuser/app@$pushed" echo pinned;	expect_status 0;	expect_stdout pinned
+run devbox pull -q dbxuser/app:2;	expect_status 0
 # a pulled single image that is pushed elsewhere keeps its digest: Basic, plain HTTP, and by another tool's measure
 run devbox tag dbxuser/app:2 registry.test:8443/team/app:x
 run devbox push registry.test:8443/team/app:x;	expect_status 0;	expect_stdout_has "x: digest: $pushed size"

@@ -623,6 +623,38 @@ static void fill_base(void)
 	linkat(model, "old/y", model, "old/deep/y", 0);
 }
 
+/* The fork NAME copies up all but the lowest KEEP trees, and looks the same. */
+static void flatten(unsigned d, const char *name, size_t keep, int want)
+{
+	struct cow_dirs dirs = { .n = 0 };
+	struct cow_chain c;
+	struct cow_fs *f = NULL;
+	struct err *e;
+
+	for (unsigned i = d + 1; i-- > 0;) {
+		if (gone[i] && i < d)
+			continue;
+		dirs.fd[dirs.n] = tree_dir(i, i == d ? name : "t");
+		dirs.depth[dirs.n] = i;
+		dirs.thin[dirs.n++] = i > 0;
+	}
+	e = cow_flatten(&dirs, keep);
+	differs |= !is_err(e, NULL, "%s is all its own above %zu trees", name, keep);
+	if (keep && dirs.n > 2) { /* the trees in between do not count any more */
+		dirs.fd[1] = dirs.fd[dirs.n - 1];
+		dirs.depth[1] = dirs.depth[dirs.n - 1];
+		dirs.thin[1] = dirs.thin[dirs.n - 1];
+	}
+	dirs.n = keep && dirs.n > 1 ? 2 : 1;
+	e = cow_open_trees(&dirs, &c);
+	e = e ?: cow_fs_open(&c, &f);
+	differs |= !is_err(e, NULL, "opening it");
+	if (f)
+		compare(f, COW_ROOT, want, name);
+	ok(!differs, "it looks the same");
+	cow_fs_free(f);
+}
+
 static void check_forks(void)
 {
 	for (size_t i = 0; i < n_forks && !differs; i++) {
@@ -638,6 +670,8 @@ static void check_forks(void)
 		compare(f, COW_ROOT, want, forks[i].want);
 		ok(!differs, "the fork on depth %u is what was there then", forks[i].on);
 		cow_fs_free(f);
+		flatten(forks[i].on + 1, name, 1, want);
+		flatten(forks[i].on + 1, name, 0, want);
 	}
 }
 
