@@ -124,8 +124,12 @@ struct err *fork_diff_size(struct store *st, const char *a, const char *b, uint6
 static struct err *sealed_inside(void *arg, struct str *result)
 {
 	const int *dir = arg;
+	uint64_t n = fd_tree_size(*dir, ".");
+	struct stat own;
 
-	str_addf(result, "%llu", (unsigned long long)fd_tree_size(*dir, "."));
+	if (!fstat(*dir, &own) && n >= (uint64_t)own.st_blocks * 512)
+		n -= (uint64_t)own.st_blocks * 512; /* the folder itself is no tree */
+	str_addf(result, "%llu", (unsigned long long)n);
 	return NULL;
 }
 
