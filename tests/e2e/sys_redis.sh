@@ -11,6 +11,8 @@ state() { cli "$1" cluster info; [[ $stdout == *cluster_state:$2* ]]; }
 knows() { cli "$1" cluster nodes; [ "$(grep -c . <<<"$stdout")" = "$2" ] && [[ $stdout != *handshake* ]]; }
 # shellcheck disable=SC2317
 says() { cli "${@:2}"; [[ $stdout == *$1* ]]; }	# TEXT NODE WORDS...
+# shellcheck disable=SC2317
+replicated() { run devbox exec r4 sh -c "printf 'readonly\\nget %s\\n' $key | redis-cli"; [[ $stdout == *kept* ]]; }
 
 run devbox pull -q redis;		expect_status 0
 run devbox network create cluster;	expect_status 0
@@ -47,6 +49,7 @@ for key in a b c d e f g h; do
 	[ "$stdout" -gt 5460 ] || break
 done
 cli r2 -c set $key kept;	expect_stdout_has OK
+eventually 10 replicated	# the answer does not wait for the replica
 
 # the first node dies: the replica takes its slots over, and the cluster serves them
 run devbox kill r1;	expect_status 0
