@@ -8,7 +8,8 @@ port() { run devbox port "$1" "$2"; expect_status 0; port=${stdout##*:}; port=${
 http() { run curl -sf -m 5 "http://127.0.0.1:$port/$1"; }
 http_has() { http "$1"; [[ $stdout == *$2* ]]; }
 
-# --- nginx, php-fpm and supervisor in one container; a Django project; a C program from a stage of its own
+# --- nginx, php-fpm and supervisor in one container; a Django project; a C program from a stage of its own; a server
+# for Node, bundled in one stage and run in another
 file Dockerfile <<'DF'
 FROM debian AS apt
 ENV DEBIAN_FRONTEND=noninteractive
@@ -43,7 +44,29 @@ FROM scratch AS hello
 COPY --from=compile /hello /hello
 ENTRYPOINT ["/hello"]
 CMD ["world"]
+
+FROM apt AS node
+RUN apt-get install -y --no-install-recommends nodejs
+FROM node AS bundle
+WORKDIR /src
+COPY app .
+RUN --mount=type=cache,target=/root/.cache node build.js greet.js main.js
+FROM node AS server
+COPY --from=bundle --chown=nobody /src/dist/server.js /srv/
+USER nobody
+EXPOSE 3000
+CMD ["node", "/srv/server.js"]
 DF
+file app/build.js <<'JS'
+const fs = require('fs');
+fs.mkdirSync('dist');
+fs.writeFileSync('dist/server.js', process.argv.slice(2).map(f => fs.readFileSync(f)).join(''));
+JS
+file app/greet.js <<<'const greet = () => `node says ${6 * 7} as ${require("os").userInfo().username}`;'
+file app/main.js <<'JS'
+process.on('SIGTERM', () => process.exit(0));
+require('http').createServer((request, response) => response.end(greet())).listen(3000);
+JS
 file default <<'CONF'
 server {
 	listen 80 default_server;
@@ -60,18 +83,21 @@ command=php-fpm -F
 CONF
 file index.php <<<'<?php echo "php says ", 6 * 7, " as ", posix_getpwuid(posix_geteuid())["name"];'
 file hello.c <<<$'#include <stdio.h>\nint main(int c, char **v) { (void)c; return !printf("hello %s\\n", v[1]); }'
-for target in web django hello; do
+for target in web django hello server; do
 	start "$target" devbox build -t "$target" --target "$target" ctx
 done
-for target in web django hello; do finish "$target"; expect_status 0; done
+for target in web django hello server; do finish "$target"; expect_status 0; done
 run devbox run --rm hello;			expect_status 0; expect_stdout 'hello world'
 run devbox run --rm hello you;			expect_stdout 'hello you'
 run devbox image inspect -f '{{len .RootFS.Layers}}' hello;	expect_stdout 1
 run devbox run -d --name web -p 80 web;		expect_status 0
 run devbox run -d --name django -p 8000 django;	expect_status 0
+run devbox run -d --name server -p 3000 server;	expect_status 0
 port web 80;		eventually 30 http_has '' 'php says 42 as www-data'
 port django 8000;	eventually 30 http_has '' 'install worked successfully'
-run devbox rm -f web django;			expect_status 0
+port server 3000;	eventually 30 http_has '' 'node says 42 as nobody'
+run devbox run --rm server ls /src;		expect_status 2
+run devbox rm -f web django server;		expect_status 0
 
 # --- a load balancer, as found in the field: a last line that ends in a backslash
 file lb/Dockerfile <<'DF'
