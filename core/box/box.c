@@ -815,7 +815,7 @@ struct err *box_rename(struct box *b, const char *name)
 		box_event(b->st, &b->spec, "rename", from);
 		close(TAKE_FD(lock)); /* its monitor may want it */
 		/* a monitor of an older devbox: the new name counts from its next start */
-		err_free(box_tell_networks(b));
+		err_free(box_tell(b, CTL_NETWORKS));
 	}
 	return e;
 }

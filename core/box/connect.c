@@ -57,7 +57,7 @@ static struct err *take(struct spec *s, const struct net_want *want)
 	return NULL;
 }
 
-struct err *box_tell_networks(struct box *b)
+struct err *box_tell(struct box *b, enum ctl_type what)
 {
 	_cleanup_close_ int sock = -1;
 	struct ctl_msg msg = { 0 };
@@ -68,10 +68,14 @@ struct err *box_tell_networks(struct box *b)
 		err_free(e);
 		return NULL;
 	}
-	e = e ?: ctl_send(sock, CTL_NETWORKS, 0, NULL, 0, -1);
+	e = e ?: ctl_send(sock, what, 0, NULL, 0, -1);
 	e = e ?: ctl_recv(sock, &msg, &len, NULL);
 	if (!e && msg.type == CTL_FAIL)
 		e = err_recv(msg.data, len);
+	if (!e && msg.type == CTL_OK && len && len < CTL_DATA_MAX) {
+		msg.data[len] = '\0';
+		strv_add(&b->notes, msg.data);
+	}
 	return e;
 }
 
@@ -95,7 +99,7 @@ struct err *box_connect(struct box *b, const struct net_want *want)
 	e = net_want_check(b->st, one.v);
 	e = e ?: change(b, add, one.v);
 	if (!e) {
-		e = box_tell_networks(b);
+		e = box_tell(b, CTL_NETWORKS);
 		if (e) { /* it is not on it: nor shall the record say so */
 			back = change(b, take, one.v);
 			err_free(back); /* the first error counts */
@@ -116,7 +120,7 @@ struct err *box_disconnect(struct box *b, const char *network)
 		return e;
 	want.name = n.name;
 	e = change(b, take, &want);
-	e = e ?: box_tell_networks(b);
+	e = e ?: box_tell(b, CTL_NETWORKS);
 	if (!e)
 		lease_drop(b->st, want.name, b->spec.id); /* of one that does not run */
 	return e;

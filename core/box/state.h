@@ -4,13 +4,15 @@
 #define CORE_BOX_STATE_H
 
 #include "core/box/box.h"
+#include "core/box/control.h"
 
 struct err *state_write(int box_dir, const struct state *s, bool sync) MUST_CHECK;
 /* Make config.json and state.json as they are now survive a power loss. */
 struct err *state_sync(int box_dir) MUST_CHECK;
 struct err *state_read(int box_dir, struct state *ret) MUST_CHECK;
-/* Its networks, or its name, in config.json were changed: tell its monitor, if it has one. */
-struct err *box_tell_networks(struct box *b) MUST_CHECK;
+/* The record of B has changed (CTL_UPDATE, CTL_NETWORKS): its monitor reads it again, and what it says of that joins
+ * B's notes.  One that does not run is told by its next start. */
+struct err *box_tell(struct box *b, enum ctl_type what) MUST_CHECK;
 void state_done(struct state *s);
 void state_nets_done(struct state *s); /* its networks only */
 

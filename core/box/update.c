@@ -32,33 +32,11 @@ static struct err *change_record(struct box *b, const struct limits *set)
 	return e;
 }
 
-static struct err *tell_monitor(struct box *b)
-{
-	_cleanup_close_ int sock = -1;
-	struct ctl_msg msg = { 0 };
-	size_t len = 0;
-	struct err *e = ctl_connect(b->dir, &sock);
-
-	if (err_is(e, ECONNREFUSED) || err_is(e, ENOENT)) { /* it does not run: the next start reads the record */
-		err_free(e);
-		return NULL;
-	}
-	e = e ?: ctl_send(sock, CTL_UPDATE, 0, NULL, 0, -1);
-	e = e ?: ctl_recv(sock, &msg, &len, NULL);
-	if (!e && msg.type == CTL_FAIL)
-		e = err_recv(msg.data, len);
-	if (!e && msg.type == CTL_OK && len && len < CTL_DATA_MAX) {
-		msg.data[len] = '\0';
-		strv_add(&b->notes, msg.data);
-	}
-	return e;
-}
-
 struct err *box_update_limits(struct box *b, const struct limits *set)
 {
 	struct err *e = change_record(b, set);
 
-	e = e ?: tell_monitor(b);
+	e = e ?: box_tell(b, CTL_UPDATE);
 	if (!e)
 		box_event(b->st, &b->spec, "update", NULL);
 	return err_wrap(e, "Cannot update container %s", b->spec.name);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/base/fd.h"
+#include "tests/lib/project.h"
 #include "tests/lib/tap.h"
 
 static const char shop[] =
@@ -42,21 +43,6 @@ static const char shop[] =
 	"secrets: {pw: {file: ./pw}}\n";
 
 static char dir[] = "/tmp/devbox-kube.XXXXXX";
-
-static struct project *load(const char *text)
-{
-	struct project_opts o = { 0 };
-	struct project *p = NULL;
-	_cleanup_free_ char *path = xasprintf("%s/compose.yaml", dir);
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-	strv_add(&o.files, path);
-	is_err(fd_write_all(fd, path, text, strlen(text)), NULL, "a file is written");
-	is_err(project_load(&o, &p), NULL, "the project is read");
-	strv_done(&o.files);
-	unlink(path);
-	return p;
-}
 
 /* Stands in for the file system: bytes that are no text for the secret. */
 static struct err *read_file(const char *path, char **ret, size_t *ret_len)
@@ -184,12 +170,14 @@ static void test_notes(const struct strv *notes)
 
 static void test_errors(void)
 {
-	_cleanup_project_ struct project *p = load("name: e\n"
-						   "services: {a: {image: x, secrets: [s]}}\n"
-						   "secrets: {s: {environment: DEVBOX_KUBE_UNSET}}\n");
-	_cleanup_project_ struct project *q = load("name: e\n"
-						   "services: {a: {image: x, configs: [c]}}\n"
-						   "configs: {c: {file: ./none}}\n");
+	_cleanup_project_ struct project *p =
+		project_from_text(dir, "name: e\n"
+				       "services: {a: {image: x, secrets: [s]}}\n"
+				       "secrets: {s: {environment: DEVBOX_KUBE_UNSET}}\n");
+	_cleanup_project_ struct project *q =
+		project_from_text(dir, "name: e\n"
+				       "services: {a: {image: x, configs: [c]}}\n"
+				       "configs: {c: {file: ./none}}\n");
 	_cleanup_strv_ struct strv notes = { 0 };
 	char *text = NULL;
 
@@ -208,7 +196,7 @@ int main(void)
 	_cleanup_free_ char *all = NULL;
 
 	ok(mkdtemp(dir) != NULL, "a folder");
-	p = load(shop);
+	p = project_from_text(dir, shop);
 	if (is_err(kube_text(p, read_file, &notes, &all), NULL, "documents")) {
 		test_documents(all);
 		test_absent(all);

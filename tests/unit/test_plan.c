@@ -4,6 +4,7 @@
 
 #include "core/base/fd.h"
 #include "core/compose/plan.h"
+#include "tests/lib/project.h"
 #include "tests/lib/tap.h"
 
 static const char three[] = "name: p\n"
@@ -13,21 +14,6 @@ static const char three[] = "name: p\n"
 			    "  cache: {image: x}\n";
 
 static char dir[] = "/tmp/devbox-plan.XXXXXX";
-
-static struct project *load(const char *text)
-{
-	struct project_opts o = { 0 };
-	struct project *p = NULL;
-	_cleanup_free_ char *path = xasprintf("%s/compose.yaml", dir);
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-	strv_add(&o.files, path);
-	is_err(fd_write_all(fd, path, text, strlen(text)), NULL, "a file is written");
-	is_err(project_load(&o, &p), NULL, "the project is read");
-	strv_done(&o.files);
-	unlink(path);
-	return p;
-}
 
 static struct actual container(struct project *p, const char *service, unsigned number, bool up)
 {
@@ -75,7 +61,7 @@ static void check(struct project *p, const struct actual *there, size_t n,
 
 static void test_fresh(void)
 {
-	struct project *p = load(three);
+	struct project *p = project_from_text(dir, three);
 	struct plan_opts o = { 0 };
 	struct strv some = { 0 };
 
@@ -94,7 +80,7 @@ static void test_fresh(void)
 
 static void test_there(void)
 {
-	struct project *p = load(three);
+	struct project *p = project_from_text(dir, three);
 	struct plan_opts o = { 0 };
 	struct actual all[] = { container(p, "cache", 1, true), container(p, "db", 1, true),
 				container(p, "web", 1, true), container(p, "web", 2, true),
@@ -119,11 +105,12 @@ static void test_there(void)
 
 static void test_conditions(void)
 {
-	struct project *p = load("name: p\nservices:\n"
-				 "  app:\n    image: x\n    depends_on:\n"
-				 "      db: {condition: service_healthy}\n"
-				 "      init: {condition: service_completed_successfully}\n"
-				 "  db: {image: x}\n  init: {image: x}\n");
+	struct project *p =
+		project_from_text(dir, "name: p\nservices:\n"
+				       "  app:\n    image: x\n    depends_on:\n"
+				       "      db: {condition: service_healthy}\n"
+				       "      init: {condition: service_completed_successfully}\n"
+				       "  db: {image: x}\n  init: {image: x}\n");
 	struct plan_opts o = { 0 };
 	struct actual db = container(p, "db", 1, true);
 
@@ -140,9 +127,9 @@ static void test_conditions(void)
 
 static void test_links(void)
 {
-	struct project *p = load("name: p\nservices:\n"
-				 "  web: {image: x, links: [db]}\n"
-				 "  db: {image: x}\n");
+	struct project *p = project_from_text(dir, "name: p\nservices:\n"
+						   "  web: {image: x, links: [db]}\n"
+						   "  db: {image: x}\n");
 	struct plan_opts o = { 0 };
 	struct actual all[] = { container(p, "db", 1, true), container(p, "web", 1, true) };
 
@@ -158,9 +145,10 @@ static void test_links(void)
 
 static void test_restart(void)
 {
-	struct project *p = load("name: p\nservices:\n  web:\n    image: x\n    depends_on:\n"
-				 "      db: {condition: service_started, restart: true}\n"
-				 "  db: {image: x}\n");
+	struct project *p =
+		project_from_text(dir, "name: p\nservices:\n  web:\n    image: x\n    depends_on:\n"
+				       "      db: {condition: service_started, restart: true}\n"
+				       "  db: {image: x}\n");
 	struct plan_opts o = { 0 };
 	struct actual all[] = { container(p, "db", 1, true), container(p, "web", 1, true) };
 
@@ -174,7 +162,7 @@ static void test_restart(void)
 
 static void test_leftovers(void)
 {
-	struct project *p = load("name: p\nservices: {db: {image: x}}\n");
+	struct project *p = project_from_text(dir, "name: p\nservices: {db: {image: x}}\n");
 	struct plan_opts o = { 0 };
 	struct actual all[] = { container(p, "db", 1, false), container(p, "db", 1, true) };
 
@@ -189,7 +177,7 @@ static void test_leftovers(void)
 
 static void test_down(void)
 {
-	struct project *p = load(three);
+	struct project *p = project_from_text(dir, three);
 	struct actual v[] = { container(p, "cache", 1, true),
 			      container(p, "web", 1, true),
 			      { .service = "old", .number = 1, .name = "p-old-1", .hash = "" } };
