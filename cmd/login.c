@@ -74,12 +74,12 @@ static struct err *ask_password(char **ret)
 	struct err *e;
 	bool set;
 
-	fputs("Password: ", stderr);
 	sigaction(SIGINT, &act, &old_act);
 	set = tcgetattr(STDIN_FILENO, &old) == 0;
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	set = set && tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) == 0;
+	fputs("Password: ", stderr); /* only now: what is typed at its sight is neither shown nor flushed */
 	e = read_line(ret);
 	if (set)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
