@@ -114,7 +114,8 @@ struct start {
 	const char *volume;
 };
 
-static struct err *start_inside(void *arg, struct str *result UNUSED)
+/* Still as the caller's user, who may read the volume's records. */
+static struct err *start_inside(void *arg)
 {
 	const struct start *s = arg;
 	_cleanup_close_ int conn = -1;
@@ -122,11 +123,16 @@ static struct err *start_inside(void *arg, struct str *result UNUSED)
 	return start_server(s->st, s->volume, -1, &conn);
 }
 
+static struct err *nothing(void *arg UNUSED, struct str *result UNUSED)
+{
+	return NULL;
+}
+
 /* In a user namespace of its own, which lives as long as it does, and its containers. */
 static struct err *start_first(struct store *st, const char *volume, int *ret_conn)
 {
 	struct start s = { st, volume };
-	struct err *e = userns_call(&st->ids, start_inside, &s, NULL);
+	struct err *e = userns_call_from(&st->ids, start_inside, nothing, &s, NULL);
 
 	e = e ?: cow_connect(st->cow, volume, ret_conn);
 	if (!e && *ret_conn < 0)
