@@ -137,8 +137,8 @@ static struct err *heredoc_item(const struct instr *in, const struct expand *x, 
 }
 
 /* A file's digest, or the (beginning of the) id of a commit. */
-static struct err *parse_checksum(const struct instr *in, const struct expand *x, const struct strv *l,
-				  char **ret)
+static struct err *parse_checksum(const struct instr *in, const struct expand *x,
+				  const struct strv *l, char **ret)
 {
 	struct err *e = flag(in, x, "checksum", ret);
 	const char *sum = *ret;

@@ -58,7 +58,8 @@ static struct err *hash_repo(struct build_plan *p, struct step *t, struct item *
 	it->repo = context_new(p, it->url);
 	e = repo_open(p, it->url, it->repo, &commit);
 	if (!e && it->checksum && !str_starts(commit, it->checksum))
-		e = err_new(0, "%s: commit mismatch: got %s, expected %s", it->url, commit, it->checksum);
+		e = err_new(0, "%s: commit mismatch: got %s, expected %s", it->url, commit,
+			    it->checksum);
 	if (!e && !it->keep_git)
 		e = fd_rm_tree(it->repo->stage_fd, ".git");
 	if (e)
