@@ -167,6 +167,9 @@ void init_main(const struct init_args *a)
 	e = e ?: rootfs_open_binds(&cfg, &binds);
 	e = e ?: make_network(a);
 	e = e ?: userns_become_root(a->st->ids.single);
+	/* the change to another id, where root is not the caller, has taken it away */
+	if (!e && s->userns && prctl(PR_SET_DUMPABLE, 1) < 0)
+		e = err_new(errno, "staying dumpable");
 	/* its cgroup is another one since the clone: that shall be what it sees as the top */
 	if (!e && limits_any(&s->limits) && unshare(CLONE_NEWCGROUP) < 0)
 		e = err_new(errno, "making a cgroup namespace");

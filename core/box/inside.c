@@ -112,5 +112,5 @@ struct err *box_inside(struct box *b, enum inside_view view,
 	e = box_lock(b, &lock);
 	if (!e && lock < 0)
 		e = err_new(0, "container %s was started meanwhile", b->spec.name);
-	return e ?: userns_call_from(&b->st->ids, before_stopped, in_stopped, &in, ret_result);
+	return e ?: userns_call_from(&b->ids, before_stopped, in_stopped, &in, ret_result);
 }

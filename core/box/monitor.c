@@ -1413,7 +1413,7 @@ static struct err *spawn_init(struct monitor *m)
 		e = fd_open(AT_FDCWD, path, O_RDONLY, 0, &m->mnt_ns);
 	}
 	if (m->b->spec.net != NET_CONTAINER) /* else its user namespace has them already */
-		e = e ?: userns_map(m->init_pid, &m->b->st->ids);
+		e = e ?: userns_map(m->init_pid, &m->b->ids);
 	e = e ?: keep_limits(m);
 	return e ?: fd_send(sync[0], &mapped, 1, NULL, 0);
 }
