@@ -293,16 +293,16 @@ static struct err *add_user(int root, const struct spec *s, uint32_t uid, uint32
 	return e;
 }
 
-struct err *keepid_settle(int root, struct store *st, const struct spec *s)
+struct err *keepid_settle(int root, const struct userns_ids *ids, const struct spec *s)
 {
-	uint32_t uid, gid;
 	struct stat sb;
-	struct err *e = keepid_parse(s->userns, st->ids.root_uid, st->ids.root_gid, &uid, &gid);
+	struct err *e;
 
-	if (e || fstatat(root, "", &sb, AT_EMPTY_PATH) < 0)
-		return e ?: err_new(errno, "looking at the container's root");
+	if (fstatat(root, "", &sb, AT_EMPTY_PATH) < 0)
+		return err_new(errno, "looking at the container's root");
 	/* it is the upper directory, made by the caller */
 	if ((sb.st_uid || sb.st_gid) && fchownat(root, "", 0, 0, AT_EMPTY_PATH) < 0)
 		return err_new(errno, "giving the container's root to its root");
-	return err_wrap(add_user(root, s, uid, gid), "adding the user to the image's passwd");
+	e = add_user(root, s, ids->uid[0].inside, ids->gid[0].inside);
+	return err_wrap(e, "adding the user to the image's passwd");
 }

@@ -28,6 +28,6 @@ struct err *keepid_resolve(struct store *st, const struct run_request *req, stru
 			   struct userns_ids *ret_ids, uint64_t *ret_copied) MUST_CHECK;
 /* At a start, as root inside, ROOT mounted: "/" becomes root's, and the caller gets his line in the image's passwd and
  * group files if the ids have none. */
-struct err *keepid_settle(int root, struct store *st, const struct spec *s) MUST_CHECK;
+struct err *keepid_settle(int root, const struct userns_ids *ids, const struct spec *s) MUST_CHECK;
 
 #endif
