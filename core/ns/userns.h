@@ -30,8 +30,9 @@ struct userns_ids {
 /* Decide the mapping for the calling user.  Never fails: without subordinate ids the result is "single". */
 void userns_ids_load(struct userns_ids *ret);
 void userns_ids_done(struct userns_ids *ids);
-/* The same ids outside, laid out so that the caller's own ids are UID and GID inside (--userns keep-id): the subordinate
- * ones are counted from 0 around them.  Pure; FROM must be neither single nor direct, RET is not to be ended. */
+/* The same ids outside, laid out so that the caller's own ids are UID and GID inside (--userns keep-id): the
+ * subordinate ones are counted from 0 around them.  Pure; FROM must be neither single nor direct, RET is not to be
+ * ended. */
 void userns_ids_keep(const struct userns_ids *from, uint32_t uid, uint32_t gid, struct userns_ids *ret);
 /* Name of the caller in /etc/passwd, else $USER, else NULL.  The caller frees it. */
 char *userns_own_name(void);
