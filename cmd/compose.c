@@ -9,10 +9,17 @@
 #include "core/compose/request.h"
 
 struct project_opts compose_project_opts;
+bool compose_opt_version, compose_dry_run;
 
 static const char *opt_progress;
-static bool opt_compatibility, opt_ansi_never;
-static unsigned opt_parallel;
+static bool opt_compatibility, opt_ansi_never, opt_ignored;
+static int opt_parallel;
+
+static struct err *set_no_ansi(UNUSED const char *value, UNUSED void *to)
+{
+	opt_ansi_never = true;
+	return NULL;
+}
 
 static struct err *set_name(const char *value, UNUSED void *to)
 {
@@ -41,6 +48,8 @@ static struct err *set_progress(const char *value, UNUSED void *to)
 }
 
 const struct opt compose_opts[] = {
+	{ 0, "all-resources", NULL, "Include all resources, even those not used by services",
+	  OPT_BOOL, &compose_project_opts.all_resources, NULL },
 	{ 0, "ansi", "string", "Control when to print ANSI control characters (never|always|auto)",
 	  OPT_CALL, NULL, set_ansi },
 	BRANCH_OPT,
@@ -50,7 +59,9 @@ const struct opt compose_opts[] = {
 	  &compose_project_opts.env_files, NULL },
 	{ 'f', "file", "file", "Compose configuration files", OPT_LIST, &compose_project_opts.files,
 	  NULL },
-	{ 0, "parallel", "int", "Control max parallelism, 0 for no limit", OPT_UINT, &opt_parallel, NULL },
+	{ 0, "no-ansi", NULL, NULL, OPT_CALL_FLAG, NULL, set_no_ansi },
+	{ 0, "parallel", "int", "Control max parallelism, -1 for unlimited (default -1)", OPT_INT,
+	  &opt_parallel, NULL },
 	{ 0, "profile", "name", "Specify a profile to enable", OPT_LIST,
 	  &compose_project_opts.profiles, NULL },
 	{ 0, "progress", "string", "Set type of progress output (auto, tty, plain, quiet)",
@@ -59,8 +70,14 @@ const struct opt compose_opts[] = {
 	  "Specify an alternate working directory (default: the path of the first file)", OPT_STR,
 	  &compose_project_opts.directory, NULL },
 	{ 'p', "project-name", "name", "Project name", OPT_CALL, NULL, set_name },
-	{ 0 },
+	{ 0, "verbose", NULL, NULL, OPT_BOOL, &opt_ignored, NULL },
+	{ 'v', "version", NULL, "Show the Docker Compose version information", OPT_BOOL,
+	  &compose_opt_version, NULL },
+	{ 0, "workdir", "directory", NULL, OPT_STR, &compose_project_opts.directory, NULL },
+	COMPOSE_OPTS_END,
 };
+
+const struct opt compose_common_opts[] = { COMPOSE_OPTS_END };
 
 struct err *compose_load(struct project **ret, bool say_notes, struct stack_place *place)
 {
@@ -93,10 +110,11 @@ struct err *compose_load(struct project **ret, bool say_notes, struct stack_plac
 static void on_event(void *arg, const struct engine_event *ev)
 {
 	struct session *s = arg;
-	_cleanup_free_ char *line = NULL;
+	_cleanup_free_ char *line = NULL, *subject = NULL;
 
 	if (ev->subject) {
-		tasks_set(&s->tasks, ev->subject, ev->words, ev->text, (enum task_state)ev->state);
+		subject = xasprintf("%s%s", compose_dry_run ? "DRY-RUN MODE -  " : "", ev->subject);
+		tasks_set(&s->tasks, subject, ev->words, ev->text, (enum task_state)ev->state);
 		return;
 	}
 	line = ev->words ? xasprintf("[%s] %s", ev->words, ev->text)
@@ -132,7 +150,8 @@ struct err *session_open(struct session *s, enum session_need need)
 				 .p = s->p,
 				 .a = &s->a,
 				 .underscores = opt_compatibility,
-				 .parallel = opt_parallel,
+				 .parallel = opt_parallel > 0 ? (unsigned)opt_parallel : 0,
+				 .dry_run = compose_dry_run,
 				 .build_lines = !s->tasks.tty && !s->tasks.quiet,
 				 .stop_timeout_s = -1,
 				 .signals = -1,
@@ -212,6 +231,18 @@ static struct err *each_job(void *arg, UNUSED int out)
 	return e->fn(e->b, e->arg);
 }
 
+bool session_is_dry(struct session *s, const char *name, const char *words)
+{
+	if (compose_dry_run)
+		engine_tell(&s->c, ENGINE_DONE, "Container", name, words);
+	return compose_dry_run;
+}
+
+struct err *compose_not_dry(const char *why)
+{
+	return compose_dry_run ? err_new(0, "--dry-run is not for this command: %s", why) : NULL;
+}
+
 struct err *session_each(struct session *s, const struct strv *services, const char *working,
 			 const char *done, struct err *(*fn)(struct box *b, void *arg), void *arg)
 {
@@ -229,6 +260,8 @@ struct err *session_each(struct session *s, const struct strv *services, const c
 			if (!is_meant(&s->a.v[next], services))
 				continue;
 			engine_tell(&s->c, ENGINE_WORKING, "Container", s->a.v[next].name, working);
+			if (session_is_dry(s, s->a.v[next].name, done))
+				continue;
 			e = jobs_start(&jobs, next, each_job, &each);
 		}
 		if (!e && !jobs.n)

@@ -9,6 +9,20 @@
 /* Options in front of the verb: -f, -p, --profile, ... */
 extern const struct opt compose_opts[];
 extern struct project_opts compose_project_opts;
+extern bool compose_opt_version; /* -v: instead of a verb */
+/* What each verb takes beside its own, and the end of its table. */
+extern bool compose_dry_run;
+#define COMPOSE_DRY_RUN                                                                            \
+	{                                                                                          \
+		0, "dry-run", NULL, "Tell what would be done, and do nothing", OPT_BOOL,           \
+			&compose_dry_run, NULL                                                     \
+	}
+#define COMPOSE_OPTS_END                                                                           \
+	COMPOSE_DRY_RUN,                                                                           \
+	{                                                                                          \
+		0                                                                                  \
+	}
+extern const struct opt compose_common_opts[]; /* nothing else */
 
 /* One invocation: the project, the store, what is there, and where progress goes. */
 struct session {
@@ -63,6 +77,10 @@ void pick_service(const struct project *p, const struct service *s, bool deps, b
 struct err *session_services(struct session *s, int argc, char **argv, struct strv *to) MUST_CHECK;
 /* Does C belong to one of SERVICES (any, if that is empty)?  `run`'s containers do not. */
 bool is_meant(const struct actual *c, const struct strv *services);
+/* With --dry-run: tell "Container NAME  WORDS", and true. */
+bool session_is_dry(struct session *s, const char *name, const char *words);
+/* For verbs that --dry-run has nothing to tell of: WHY they do not take it. */
+struct err *compose_not_dry(const char *why) MUST_CHECK;
 /* FN for each container meant, at the same time, shown as "Container NAME  WORKING" and "DONE". */
 struct err *session_each(struct session *s, const struct strv *services, const char *working,
 			 const char *done, struct err *(*fn)(struct box *b, void *arg), void *arg)
@@ -81,7 +99,10 @@ struct err *session_run(struct session *s, struct project_plan *plan) MUST_CHECK
 struct err *compose_bring_up(struct session *s, const struct strv *services,
 			     const struct strv *scales, bool *picked) MUST_CHECK;
 
-/* The same, with images built again. */
+/* Containers of services that the files do not have go. */
+struct err *compose_remove_orphans(struct session *s) MUST_CHECK;
+
+/* The same as compose_bring_up(), with images built again. */
 struct err *compose_bring_up_built(struct session *s, const struct strv *services,
 				   const struct strv *scales, bool *picked) MUST_CHECK;
 
@@ -101,12 +122,13 @@ struct err *compose_logs(struct session *s, const struct strv *services, const s
 			 int *ret_code, bool *ret_interrupted) MUST_CHECK;
 
 extern const struct verb verb_compose_config, verb_compose_create, verb_compose_down,
-	verb_compose_images, verb_compose_kill, verb_compose_logs, verb_compose_ls,
-	verb_compose_pause, verb_compose_port, verb_compose_ps, verb_compose_pull,
-	verb_compose_restart, verb_compose_rm, verb_compose_scale, verb_compose_start,
-	verb_compose_stop, verb_compose_unpause, verb_compose_up, verb_compose_build,
-	verb_compose_attach, verb_compose_cp, verb_compose_events, verb_compose_exec,
-	verb_compose_push, verb_compose_run, verb_compose_stats, verb_compose_top,
-	verb_compose_version, verb_compose_wait, verb_compose_watch;
+	verb_compose_images, verb_compose_kill, verb_compose_logs, verb_compose_ls, verb_compose_pause,
+	verb_compose_port, verb_compose_ps, verb_compose_pull, verb_compose_restart,
+	verb_compose_rm, verb_compose_scale, verb_compose_start, verb_compose_stop,
+	verb_compose_unpause, verb_compose_up, verb_compose_build, verb_compose_attach,
+	verb_compose_cp, verb_compose_events, verb_compose_exec, verb_compose_push,
+	verb_compose_run, verb_compose_stats, verb_compose_top, verb_compose_version,
+	verb_compose_wait, verb_compose_watch, verb_compose_alpha, verb_compose_bridge,
+	verb_compose_commit, verb_compose_export, verb_compose_publish, verb_compose_volumes;
 
 #endif

@@ -39,7 +39,7 @@ struct compose {
 	bool build; /* also what has an image */
 	bool no_build;
 	bool build_lines; /* what builds write is told as it comes; else only of one that fails, the end of it */
-	bool quiet_pull; /* pulls are not told, unless they fail */
+	bool quiet_pull, quiet_build; /* pulls, builds are not told, unless they fail */
 	struct build_extra build_extra;
 	bool renew_volumes; /* a container that is made again gets new anonymous volumes */
 	unsigned wait_timeout_s; /* of STEP_WAIT; 0: none */

@@ -40,7 +40,7 @@ static struct err *load_file(struct loader *l, const char *path);
 static struct err *interpolate(const struct loader *l, struct node *n)
 {
 	struct env_lookup lookup = { l->env, &l->p->notes };
-	struct interp in = { env_lookup_get, env_lookup_unset, &lookup };
+	struct interp in = { .lookup = env_lookup_get, .unset = env_lookup_unset, .arg = &lookup };
 	struct err *e = NULL;
 
 	if (n->kind == NODE_STR && interp_wanted(n->text)) {
@@ -417,6 +417,7 @@ struct err *project_load(const struct project_opts *o, struct project **ret)
 	p->raw = o->no_interpolate;
 	p->suffix = o->suffix ? arena_str(&p->arena, o->suffix) : NULL;
 	p->address = o->address ? arena_str(&p->arena, o->address) : NULL;
+	p->all_resources = o->all_resources;
 	e = e ?: find_name(p, o);
 	l.directory = p->directory;
 	for (size_t i = 0; i < p->files.n && !e; i++)

@@ -55,6 +55,7 @@ struct project_opts {
 	const char *name; /* -p */
 	const char *directory; /* --project-directory */
 	bool no_interpolate, no_path_resolution, no_env_resolution, no_normalize, no_consistency;
+	bool all_resources; /* networks, volumes, ... that no enabled service uses count, too */
 	bool all_profiles; /* every service is enabled (down, ps and others that must see all) */
 	/* One of several copies of a project that live side by side: its name, and whatever the files give a fixed name
 	 * (but what is external), gets "-SUFFIX".  Or NULL. */
@@ -73,6 +74,7 @@ struct project {
 	struct strv env; /* KEY=VALUE: .env files below the process's environment */
 	struct strv profiles; /* active ones */
 	struct strv notes; /* sentences for the user: unset variables, ignored keys; each once */
+	bool all_resources; /* see project_opts */
 	bool raw; /* variables were left as they stand (no_interpolate) */
 	struct node *root;
 	struct service *services; /* by name; all of them, see enabled */

@@ -234,7 +234,7 @@ static struct err *read_one(struct project *p, const struct node *path, bool req
 			    struct strv *to)
 {
 	struct two_envs both = { &p->env, to };
-	struct interp in = { two_get, NULL, &both };
+	struct interp in = { .lookup = two_get, .unset = NULL, .arg = &both };
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 	struct err *e = fd_read_file(AT_FDCWD, path->text, DOTENV_BYTES_MAX, &text, &len);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "core/base/fd.h"
-#include "core/compose/engine.h"
+#include "core/compose/supply.h"
 #include "core/compose/request.h"
 #include "core/store/network.h"
 #include "core/store/trash.h"
@@ -17,7 +17,7 @@ static bool is_needed(const struct compose *en, const bool *picked, const char *
 {
 	const struct project *p = en->p;
 
-	for (size_t i = 0; i < p->n_services; i++) {
+	for (size_t i = 0; i < p->n_services && !p->all_resources; i++) {
 		const struct node *use = node_get(p->services[i].node, section);
 
 		if (!picked[i])
@@ -29,7 +29,7 @@ static bool is_needed(const struct compose *en, const bool *picked, const char *
 			    str_eq(node_str(use->m[k].value, "source"), key))
 				return true;
 	}
-	return false;
+	return p->all_resources;
 }
 
 static void own_labels(const struct compose *en, const struct node *def, const char *label,
@@ -62,6 +62,7 @@ static struct err *make_network(struct compose *en, const struct member *m)
 	if (!err_is(e, ENOENT))
 		return e;
 	err_free(e);
+	e = NULL;
 	if (node_true(def, "external"))
 		return err_hint(pos_err(&m->pos,
 					"network %s declared as external, but could not be found", name),
@@ -80,7 +81,8 @@ static struct err *make_network(struct compose *en, const struct member *m)
 		strv_addf(&req.options, "%s=%s", options->m[i].key, options->m[i].value->text ?: "");
 	own_labels(en, def, LABEL_NETWORK, m->key, &req.labels);
 	engine_tell(en, ENGINE_WORKING, "Network", name, "Creating");
-	e = pos_wrap(&m->pos, network_create(en->st, &req, &net));
+	if (!en->dry_run)
+		e = pos_wrap(&m->pos, network_create(en->st, &req, &net));
 	engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Network", name, e ? "Error" : "Created");
 	if (!e)
 		network_done(&net);
@@ -123,7 +125,8 @@ static struct err *make_volume(struct compose *en, const struct member *m)
 	own_labels(en, m->value, LABEL_VOLUME, m->key, &labels);
 	engine_tell(en, ENGINE_WORKING, "Volume", name, "Creating");
 	e = check_volume(m);
-	e = e ?: pos_wrap(&m->pos, volume_create(en->st, name, false, &labels, &created));
+	if (!e && !en->dry_run)
+		e = pos_wrap(&m->pos, volume_create(en->st, name, false, &labels, &created));
 	engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Volume", name, e ? "Error" : "Created");
 	return e;
 }
@@ -221,7 +224,7 @@ static struct err *remove_networks(struct compose *en)
 	for (size_t i = 0; i < n; i++) {
 		if (has_label(&all[i].labels, LABEL_PROJECT, en->p->name)) {
 			engine_tell(en, ENGINE_WORKING, "Network", all[i].name, "Removing");
-			e = network_remove(en->st, &all[i]);
+			e = en->dry_run ? NULL : network_remove(en->st, &all[i]);
 			engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Network", all[i].name,
 				    e ? "Error" : "Removed");
 			errors = err_also(errors, e);
@@ -247,7 +250,8 @@ static struct err *remove_volumes(struct compose *en)
 		if (!has_label(&labels, LABEL_PROJECT, en->p->name))
 			continue;
 		engine_tell(en, ENGINE_WORKING, "Volume", names.v[i], "Removing");
-		e = box_uses_volume(en->st, names.v[i])
+		e = en->dry_run ? NULL
+		    : box_uses_volume(en->st, names.v[i])
 			    ? err_new(0, "volume %s is in use", names.v[i])
 			    : trash_volume(en->st, names.v[i], reason, batch);
 		engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Volume", names.v[i],
@@ -279,7 +283,9 @@ static struct err *remove_images(struct compose *en, bool all)
 		if ((!all && node_get(s->node, "image")) || strv_has(&done, image))
 			continue;
 		strv_add(&done, image);
-		e = image_remove(en->st, image, false, &in_use, &report);
+		if (en->dry_run && !image_is_there(en, image))
+			continue;
+		e = en->dry_run ? NULL : image_remove(en->st, image, false, &in_use, &report);
 		if (err_is(e, ENOENT)) {
 			err_free(e);
 			continue;
@@ -328,8 +334,8 @@ struct err *engine_down(struct compose *en, bool volumes, const char *images)
 {
 	struct err *e = remove_networks(en);
 
-	e = err_also(e, remove_files(en));
-
+	if (!en->dry_run)
+		e = err_also(e, remove_files(en));
 	if (volumes)
 		e = err_also(e, remove_volumes(en));
 	if (images)
