@@ -64,6 +64,7 @@
 #include "core/box/spawn.h"
 #include "core/box/state.h"
 #include "core/box/term.h"
+#include "core/ns/parent.h"
 #include "core/store/fork.h"
 #include "slirp/publish.h"
 
@@ -131,6 +132,8 @@ struct monitor {
 	struct listeners listeners;
 	struct strv notes;
 	struct boxnet nets;
+	struct parent parent; /* PARENT_NONE before the first run */
+	struct source asked; /* its socket */
 	const struct recipe *recipe;
 	char hostname[65];
 	bool remove, remove_volumes; /* at the end: --rm, or rm -f */
@@ -764,7 +767,8 @@ static void relay_close(struct monitor *m, int control)
 {
 	const int fds[] = { m->lock,	  m->loop.epfd,	    control,	      m->sync.fd,
 			    m->in.fd,	  m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
-			    m->listen.fd, m->signals.fd,    m->mnt_ns };
+			    m->listen.fd, m->signals.fd,    m->mnt_ns,
+			    m->parent.userns, m->parent.listen };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
@@ -1369,6 +1373,27 @@ static struct err *open_networks(struct monitor *m)
 	return boxnet_open(&m->nets, m->b, &m->loop, &published);
 }
 
+static struct err *parent_asked(struct source *s, uint32_t events UNUSED)
+{
+	parent_answer(&container_of(s, struct monitor, asked)->parent);
+	return NULL;
+}
+
+/* Containers that can be connected by the kernel have their user namespaces in one; it stays ours for further runs. */
+static struct err *join_parent(struct monitor *m)
+{
+	struct store *st = m->b->st;
+	struct err *e = NULL;
+
+	if (!m->nets.n || m->parent.userns >= 0 || str_eq(getenv("DEVBOX_SWITCH"), "user"))
+		return NULL;
+	e = parent_get(st->root, &st->ids, &m->parent);
+	if (e || m->parent.userns < 0)
+		return e;
+	m->asked = (struct source){ .fd = m->parent.listen, .ready = parent_asked };
+	return loop_add(&m->loop, &m->asked, EPOLLIN | EPOLLEXCLUSIVE);
+}
+
 static struct err *spawn_init(struct monitor *m)
 {
 	struct netns_link links[NETNS_LINKS_MAX];
@@ -1396,7 +1421,8 @@ static struct err *spawn_init(struct monitor *m)
 		return e;
 	ia.seccomp = filter;
 	ia.sync = sync[1];
-	e = spawn_clone(m->b, &ia, &pidfd, &pid);
+	e = join_parent(m);
+	e = e ?: spawn_clone(m->b, &m->parent, &ia, &pidfd, &pid);
 	if (e)
 		return e;
 	m->init_pid = pid;
@@ -1412,8 +1438,6 @@ static struct err *spawn_init(struct monitor *m)
 		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
 		e = fd_open(AT_FDCWD, path, O_RDONLY, 0, &m->mnt_ns);
 	}
-	if (m->b->spec.net != NET_CONTAINER) /* else its user namespace has them already */
-		e = e ?: userns_map(m->init_pid, &m->b->st->ids);
 	e = e ?: keep_limits(m);
 	return e ?: fd_send(sync[0], &mapped, 1, NULL, 0);
 }
@@ -1536,6 +1560,7 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	m->lock = lock;
 	m->mnt_ns = m->tty_slave = m->in.fd = m->sync.fd = m->init.fd = m->relay.fd = m->listen.fd = -1;
 	m->tester.fd = -1;
+	m->parent = PARENT_NONE;
 	initkeep_init(&m->initkeep);
 	m->out[0].src.fd = m->out[1].src.fd = -1;
 	m->recipe = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;

@@ -10,16 +10,63 @@
 #include "core/base/proc.h"
 #include "core/box/state.h"
 
+/* A helper enters the namespaces TYPES of FD, which is a pidfd or one of them, and makes init, which becomes our child all
+ * the same.  MAP: its user namespace is a new one inside that of FD, and gets its maps. */
+static struct err *clone_inside(int fd, int types, bool map, struct box *b, struct clone_args *ca,
+				const struct init_args *ia, int *ret_pidfd, pid_t *ret_pid)
+{
+	union {
+		pid_t pid;
+		char buf[ERR_WIRE_MAX];
+	} msg;
+	const struct userns_ids *ids = &b->st->ids;
+	int fds[2], pidfd = -1;
+	size_t len = 0, n_fds = 1;
+	pid_t helper, pid = -1;
+	struct err *e = fd_socketpair(SOCK_SEQPACKET, fds);
+
+	if (e)
+		return e;
+	ca->flags |= CLONE_PARENT;
+	ca->exit_signal = 0; /* the helper's */
+	helper = fork();
+	if (helper == 0) {
+		if (setns(fd, types) < 0)
+			e = err_new(errno, "entering the namespaces around the container");
+		else
+			pid = (pid_t)syscall(SYS_clone3, ca, sizeof(*ca));
+		if (pid == 0)
+			init_main(ia);
+		if (!e && pid < 0)
+			e = err_hint(err_new(errno, "making the container's namespaces"),
+				     "'devbox doctor' tells what forbids them");
+		if (!e && map)
+			e = userns_map_nested(pid, ids, ids);
+		e = e ?: fd_send(fds[1], &pid, sizeof(pid), (int *)(uintptr_t)ca->pidfd, 1);
+		if (e)
+			err_send(fds[1], e); /* init sees the end of its socket */
+		_exit(e != NULL);
+	}
+	close(fds[1]);
+	e = helper < 0 ? err_new(errno, "forking")
+		       : fd_recv(fds[0], &msg, sizeof(msg), &len, &pidfd, &n_fds);
+	close(fds[0]);
+	if (helper > 0)
+		proc_kill_and_reap(helper);
+	if (!e && (len != sizeof(pid) || pidfd < 0))
+		e = len ? err_recv(msg.buf, len) : err_new(0, "making the container's process failed");
+	*ret_pidfd = pidfd;
+	*ret_pid = e ? -1 : msg.pid;
+	return e;
+}
+
 /* --network container:X.  User and network namespace are that one's: only from inside its user namespace can a process
- * be put into its network.  So a helper enters both and makes init, which becomes our child all the same. */
+ * be put into its network. */
 static struct err *clone_beside(struct box *b, struct clone_args *ca, const struct init_args *ia,
 				int *ret_pidfd, pid_t *ret_pid)
 {
 	_cleanup_close_ int other_pidfd = -1;
 	struct box *other = NULL;
-	int fds[2], pidfd = -1;
-	size_t len = 0, n_fds = 1;
-	pid_t helper, pid = -1;
 	struct err *e = box_find(b->st, b->spec.net_container, &other);
 
 	if (!e && other->state.status != BOX_RUNNING)
@@ -28,36 +75,15 @@ static struct err *clone_beside(struct box *b, struct clone_args *ca, const stru
 			     "start %s first", other->spec.name);
 	e = e ?: box_init_pidfd(other, &other_pidfd);
 	box_free(other);
-	e = e ?: fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
 		return e;
-	ca->flags = (ca->flags & ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET)) | CLONE_PARENT;
-	ca->exit_signal = 0; /* the helper's */
-	helper = fork();
-	if (helper == 0) {
-		if (setns(other_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0)
-			_exit(1);
-		pid = (pid_t)syscall(SYS_clone3, ca, sizeof(*ca));
-		if (pid == 0)
-			init_main(ia);
-		if (pid > 0)
-			err_free(fd_send(fds[1], &pid, sizeof(pid), (int *)(uintptr_t)ca->pidfd, 1));
-		_exit(pid < 0);
-	}
-	close(fds[1]);
-	e = helper < 0 ? err_new(errno, "forking")
-		       : fd_recv(fds[0], &pid, sizeof(pid), &len, &pidfd, &n_fds);
-	close(fds[0]);
-	if (helper > 0)
-		proc_kill_and_reap(helper);
-	if (!e && (len != sizeof(pid) || pidfd < 0))
-		e = err_new(0, "entering the network of container %.12s failed", b->spec.net_container);
-	*ret_pidfd = pidfd;
-	*ret_pid = pid;
-	return e;
+	ca->flags &= ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET);
+	e = clone_inside(other_pidfd, CLONE_NEWUSER | CLONE_NEWNET, false, b, ca, ia, ret_pidfd, ret_pid);
+	return err_wrap(e, "entering the network of container %.12s", b->spec.net_container);
 }
 
-struct err *spawn_clone(struct box *b, const struct init_args *ia, int *ret_pidfd, pid_t *ret_pid)
+struct err *spawn_clone(struct box *b, const struct parent *parent, const struct init_args *ia,
+			int *ret_pidfd, pid_t *ret_pid)
 {
 	struct clone_args ca = {
 		.flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
@@ -65,16 +91,25 @@ struct err *spawn_clone(struct box *b, const struct init_args *ia, int *ret_pidf
 		.exit_signal = SIGCHLD,
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
 	};
+	struct err *e;
 	long pid;
 
 	if (b->spec.net == NET_CONTAINER)
 		return clone_beside(b, &ca, ia, ret_pidfd, ret_pid);
+	if (parent->userns >= 0)
+		return clone_inside(parent->userns, CLONE_NEWUSER, true, b, &ca, ia, ret_pidfd, ret_pid);
 	pid = syscall(SYS_clone3, &ca, sizeof(ca));
 	if (pid == 0)
 		init_main(ia);
 	if (pid < 0)
 		return err_hint(err_new(errno, "making the container's namespaces"),
 				"'devbox doctor' tells what forbids them");
+	e = userns_map((pid_t)pid, &b->st->ids);
+	if (e) {
+		proc_kill_and_reap((pid_t)pid);
+		close(*ret_pidfd);
+		return e;
+	}
 	*ret_pid = (pid_t)pid;
 	return NULL;
 }
