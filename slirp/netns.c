@@ -31,6 +31,8 @@
  *	or
  *	eth0 (veth) -- far end in a namespace without a process -- packet socket = packet_fd --> the same
  *
+ * or, where the kernel connects the containers, a veth pair whose other end is a bridge's port (slirp/bridge.h).
+ *
  * The hidden namespace lives as long as the packet socket; when that is closed the pair disappears.
  *
  * Published ports: the relay sits in this namespace and speaks to the container from sockets bound to foreign
@@ -38,7 +40,8 @@
  * through eth0: the relay marks its sockets, what answers a marked packet is marked too
  * (sysctls set by the relay), and marked packets are routed by a table that says "every address is local". */
 
-const char *const packet_kind_names[] = { [PACKET_TAP] = "tap", [PACKET_SOCKET] = "packet socket" };
+const char *const packet_kind_names[] = { [PACKET_TAP] = "tap", [PACKET_SOCKET] = "packet socket",
+					  [PACKET_BRIDGE] = "bridge" };
 static_assert(ARRAY_LEN(packet_kind_names) == PACKET_KIND_MAX, "one name a kind");
 
 enum { LO_INDEX = 1, FAR_MTU = 65535, FAR_QUEUE = 4 << 20, FEATURES_MAX = 1024, DEVICES_MAX = 64 };
@@ -366,19 +369,57 @@ static struct err *run(int fd, struct asked *q)
 	return e;
 }
 
-static struct err *make_device(const char *name, struct netns *n)
+struct err *netns_device(const char *name, struct netns *ret)
 {
-	struct err *e = open_tap(name, &n->packet_fd), *other;
+	struct err *e = open_tap(name, &ret->packet_fd), *other;
 
-	n->kind = PACKET_TAP;
+	ret->kind = PACKET_TAP;
 	if (!e)
 		return NULL;
-	n->kind = PACKET_SOCKET;
-	other = open_packet_socket(name, &n->packet_fd);
+	ret->kind = PACKET_SOCKET;
+	other = open_packet_socket(name, &ret->packet_fd);
 	if (other)
-		return err_wrap(err_also(e, other), "connecting the container to the network");
+		return err_also(e, other);
 	err_free(e); /* no access to the tun device: the other way worked */
 	return NULL;
+}
+
+static bool has_mac(int any_socket, const char *name, const uint8_t mac[NET_MAC_LEN])
+{
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	return ioctl(any_socket, SIOCGIFHWADDR, &ifr) == 0 &&
+	       !memcmp(ifr.ifr_hwaddr.sa_data, mac, NET_MAC_LEN);
+}
+
+/* The device that a bridge has put here for the link A, the newest if there are several; 0: none. */
+static unsigned index_of_mac(const struct net_addrs *a)
+{
+	_cleanup_close_ int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char name[IFNAMSIZ];
+
+	for (int i = DEVICES_MAX - 1; any >= 0 && i >= 0; i--) {
+		snprintf(name, sizeof(name), "eth%d", i);
+		if (has_mac(any, name, a->mac))
+			return if_nametoindex(name);
+	}
+	return 0;
+}
+
+/* Make the device of L, or find it: NAME is that of one which is made. */
+static struct err *get_device(const struct netns_link *l, const char *name, struct netns *n,
+			      unsigned *ret_index)
+{
+	struct err *e = NULL;
+
+	n->kind = PACKET_BRIDGE;
+	if (!l->bridged)
+		e = netns_device(name, n);
+	*ret_index = l->bridged ? index_of_mac(&l->addrs) : if_nametoindex(name);
+	if (!e && !*ret_index)
+		e = err_new(0, "the device is not there");
+	return err_wrap(e, "connecting the container to the network");
 }
 
 /* FIRST: with it what a namespace needs once; L is NULL if there is nothing else. */
@@ -387,8 +428,8 @@ static struct err *make_link(const struct netns_link *l, const char *name, bool 
 	struct netns n = { .packet_fd = -1 };
 	struct asked q = { 0 };
 	_cleanup_close_ int fd = -1;
-	unsigned index;
-	struct err *e = l ? make_device(name, &n) : NULL;
+	unsigned index = 0;
+	struct err *e = l ? get_device(l, name, &n, &index) : NULL;
 
 	e = e ?: netlink_open(&fd);
 	netlink_batch_init(&q.b);
@@ -397,7 +438,6 @@ static struct err *make_link(const struct netns_link *l, const char *name, bool 
 		add_lo(&q.b);
 	}
 	if (!e && l) {
-		index = link_index(fd, name);
 		if (n.kind == PACKET_SOCKET)
 			no_udp_segments(fd, name);
 		add_addrs(&q, l, index);
@@ -470,7 +510,8 @@ struct err *netns_setup(const struct netns_link *links, size_t n, struct netns *
 		snprintf(name, sizeof(name), "eth%u", i);
 		e = make_link(&links[i], name, false, &ret[i]);
 		for (size_t k = 0; k < i && e; k++)
-			close(ret[k].packet_fd);
+			if (ret[k].packet_fd >= 0)
+				close(ret[k].packet_fd);
 	}
 	if (!e && n)
 		set_sysctls();
@@ -518,6 +559,19 @@ struct err *netns_route(const struct netns_link *link)
 	if (link->ipv6)
 		add_default_route(&q.b, AF_INET6, index, &a->gateway6, sizeof(a->gateway6));
 	return e ?: run(fd, &q);
+}
+
+struct err *netns_remove(const struct netns_link *link)
+{
+	struct ifinfomsg info = { .ifi_index = (int)index_of_mac(&link->addrs) };
+	_cleanup_close_ int fd = -1;
+	struct netlink_batch b;
+	struct err *e = netlink_open(&fd);
+
+	netlink_batch_init(&b);
+	if (info.ifi_index)
+		netlink_begin(&b, RTM_DELLINK, 0, &info, sizeof(info), "removing the device");
+	return e ?: netlink_run(fd, &b);
 }
 
 bool netns_sysctl(const char *path, const char *value)

@@ -3,7 +3,8 @@
  *   devbox run --fork--> monitor (this) --clone3--> init, the image's process (init.c)
  *                                       --fork----> relay (relay_proc.c), if ports are published or a database is asked
  *
- *   STARTING   begin(): listeners, files, streams, clone, id maps.  The child speaks on its sync socket:
+ *   STARTING   begin(): listeners, files, streams, clone, id maps, devices that networks' bridges can give.  The
+ *              child speaks on its sync socket:
  *                NET     a network's packet descriptor  -> the process of that network (membership.c), the relay
  *                TTY     the terminal's master          -> the output pump
  *                FAILED  an error                       -> start_failed(), the starter gets FAIL
@@ -494,7 +495,7 @@ static struct err *change_networks(struct monitor *m)
 	}
 	spec_done(&s);
 	listeners_ports(&m->listeners, &published);
-	e = boxnet_change(&m->nets, m->b, &m->loop, m->init.fd, &published);
+	e = boxnet_change(&m->nets, m->b, &m->loop, m->init_pid, m->init.fd, &published);
 	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: shown only */
 	if (m->phase == RUNNING)
 		e = e ?: boxnet_write_etc(&m->nets, m->b, m->hostname, true);
@@ -1385,7 +1386,8 @@ static struct err *join_parent(struct monitor *m)
 	struct store *st = m->b->st;
 	struct err *e = NULL;
 
-	if (!m->nets.n || m->parent.userns >= 0 || str_eq(getenv("DEVBOX_SWITCH"), "user"))
+	m->nets.bridging = m->nets.n && !str_eq(getenv("DEVBOX_SWITCH"), "user");
+	if (!m->nets.bridging || m->parent.userns >= 0)
 		return NULL;
 	e = parent_get(st->root, &st->ids, &m->parent);
 	if (e || m->parent.userns < 0)
@@ -1406,7 +1408,7 @@ static struct err *spawn_init(struct monitor *m)
 				.env = &env,
 				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
-	const char mapped = INIT_MAPPED;
+	struct init_go go = { .what = INIT_MAPPED };
 	int pidfd = -1, sync[2];
 	struct err *e;
 	char path[64];
@@ -1439,7 +1441,8 @@ static struct err *spawn_init(struct monitor *m)
 		e = fd_open(AT_FDCWD, path, O_RDONLY, 0, &m->mnt_ns);
 	}
 	e = e ?: keep_limits(m);
-	return e ?: fd_send(sync[0], &mapped, 1, NULL, 0);
+	e = e ?: boxnet_bridge(&m->nets, pid, go.bridged);
+	return e ?: fd_send(sync[0], &go, sizeof(go), NULL, 0);
 }
 
 static struct err *restart_now(struct timer *t)
