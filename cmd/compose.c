@@ -116,6 +116,7 @@ struct err *session_open(struct session *s, enum session_need need)
 				 .parallel = opt_parallel,
 				 .build_lines = !s->tasks.tty && !s->tasks.quiet,
 				 .stop_timeout_s = -1,
+				 .signals = -1,
 				 .event = on_event,
 				 .arg = s };
 	return e;
@@ -141,6 +142,8 @@ struct err *session_refresh(struct session *s)
 void session_done(struct session *s)
 {
 	tasks_done(&s->tasks);
+	if (s->c.signals >= 0 && s->c.st) /* a session that was never opened is all zeroes */
+		close(s->c.signals);
 	actuals_done(&s->a);
 	project_free(s->p);
 	store_free(s->st);
@@ -192,7 +195,7 @@ static struct err *each_job(void *arg, UNUSED int out)
 struct err *session_each(struct session *s, const struct strv *services, const char *working,
 			 const char *done, struct err *(*fn)(struct box *b, void *arg), void *arg)
 {
-	_cleanup_jobs_ struct jobs jobs = { .limit = s->c.parallel };
+	_cleanup_jobs_ struct jobs jobs = { .limit = s->c.parallel, .wake = -1 };
 	struct err *all = NULL;
 	size_t next = 0;
 
@@ -210,7 +213,7 @@ struct err *session_each(struct session *s, const struct strv *services, const c
 		}
 		if (!e && !jobs.n)
 			return all;
-		e = e ?: jobs_next(&jobs, -1, &word);
+		e = e ?: jobs_next(&jobs, &word);
 		if (e)
 			return err_also(all, e);
 		if (word.kind)
@@ -239,7 +242,7 @@ struct err *session_container(struct session *s, const char *service, unsigned i
 			"devbox compose up -d %s", service);
 }
 
-struct err *session_run(struct session *s, const struct project_plan *plan)
+struct err *session_run(struct session *s, struct project_plan *plan)
 {
 	struct err *e = engine_steps(&s->c, plan);
 

@@ -56,7 +56,7 @@ struct err *session_container(struct session *s, const char *service, unsigned i
 struct actual **session_meant(struct session *s, const struct strv *services, bool all, size_t *ret_n);
 
 /* Carry out PLAN, then read again what is there. */
-struct err *session_run(struct session *s, const struct project_plan *plan) MUST_CHECK;
+struct err *session_run(struct session *s, struct project_plan *plan) MUST_CHECK;
 
 /* Images, networks, volumes, containers of SERVICES: everything up to "started", as the options of the verb say.
  * SCALES: "web=3".  PICKED has room for all services: those that were acted on. */
@@ -73,11 +73,12 @@ struct log_opts {
 	uint64_t tail; /* UINT64_MAX: all */
 	int64_t since_ns, until_ns;
 	/* `up`: when a container ends */
-	bool attached; /* say "web-1 exited with code 0"; Ctrl-C ends the following */
+	bool attached; /* say "web-1 exited with code 0" */
+	int signals; /* when it is readable, the following ends; -1: none */
 	bool abort_on_exit, abort_on_failure;
 	const char *code_from; /* this service's exit code is ours */
 };
-/* *RET_CODE: what `up` ends with.  *RET_INTERRUPTED: Ctrl-C. */
+/* *RET_CODE: what `up` ends with.  *RET_INTERRUPTED: by SIGNALS. */
 struct err *compose_logs(struct session *s, const struct strv *services, const struct log_opts *o,
 			 int *ret_code, bool *ret_interrupted) MUST_CHECK;
 

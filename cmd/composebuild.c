@@ -1,11 +1,46 @@
-/* cmd/composebuild.c -- devbox compose build, push: the images of services. */
+/* cmd/composebuild.c -- devbox compose build, pull, push: the images of services. */
 #include <stdio.h>
 
 #include "cmd/compose.h"
 
-static bool opt_no_cache, opt_pull, opt_quiet, opt_deps, opt_ignore_failures, opt_push;
+static bool opt_no_cache, opt_pull, opt_quiet, opt_deps, opt_ignore_failures, opt_push,
+	opt_ignore_buildable;
 static struct strv opt_args, opt_ssh;
 static const char *opt_ignored;
+static enum pull_when opt_policy = PULL_ALWAYS;
+
+/* A session about the images of the services named, with DEPS also of those they depend on, or of all. */
+static struct err *open_images(struct session *s, int argc, char **argv, bool **ret_picked)
+{
+	bool *picked;
+	struct err *e;
+
+	compose_project_opts.no_env_resolution = true;
+	e = session_open(s, SESSION_FILES);
+	if (e)
+		return e;
+	if (opt_quiet) {
+		s->tasks.quiet = true;
+		s->tasks.tty = s->c.build_lines = false;
+	}
+	picked = xcalloc(s->p->n_services + 1, sizeof(*picked));
+	for (int i = 0; i < argc && !e; i++) {
+		e = project_enable(s->p, argv[i]);
+		if (!e)
+			pick_service(s->p, project_service(s->p, argv[i]), opt_deps, picked);
+	}
+	for (size_t i = 0; i < s->p->n_services && !argc; i++)
+		pick_service(s->p, &s->p->services[i], false, picked);
+	*ret_picked = picked;
+	return e;
+}
+
+static bool is_buildable(const struct service *s)
+{
+	return node_get(s->node, "build");
+}
+
+/* --- build ------------------------------------------------------------------------------------ */
 
 static const struct opt build_opts[] = {
 	{ 0, "build-arg", NULL, "Set build-time variables for services", OPT_LIST, &opt_args, NULL },
@@ -23,25 +58,7 @@ static const struct opt build_opts[] = {
 	{ 0 },
 };
 
-/* The services named, or all, that have something to build. */
-static struct err *pick_buildable(struct session *s, int argc, char **argv, bool *picked)
-{
-	struct err *e = NULL;
-
-	for (int i = 0; i < argc && !e; i++) {
-		e = project_enable(s->p, argv[i]);
-		if (!e)
-			pick_service(s->p, project_service(s->p, argv[i]), opt_deps, picked);
-	}
-	for (size_t i = 0; i < s->p->n_services && !e; i++) {
-		if (!argc)
-			pick_service(s->p, &s->p->services[i], false, picked);
-		picked[i] = picked[i] && node_get(s->p->services[i].node, "build");
-	}
-	return e;
-}
-
-static struct err *push_images(struct call *c, struct session *s, const bool *picked, bool quiet)
+static struct err *push_images(struct call *c, struct session *s, const bool *picked)
 {
 	struct err *all = NULL;
 
@@ -52,10 +69,10 @@ static struct err *push_images(struct call *c, struct session *s, const bool *pi
 		if (!picked[i] || !node_get(s->p->services[i].node, "image"))
 			continue; /* a name that is ours alone belongs to no registry */
 		words[0] = arena_str(&s->p->arena, service_image(s->p, &s->p->services[i]));
-		if (!quiet)
+		if (!opt_quiet)
 			engine_tell(&s->c, ENGINE_WORKING, "Image", words[0], "Pushing");
 		e = verb_push.run(c, 1, words);
-		if (!quiet)
+		if (!opt_quiet)
 			engine_tell(&s->c, e ? ENGINE_FAILED : ENGINE_DONE, "Image", words[0],
 				    e ? "Error" : "Pushed");
 		if (e && opt_ignore_failures) {
@@ -74,26 +91,16 @@ static struct err *build(struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_free_ bool *picked = NULL;
-	_cleanup_free_ const char **ids = NULL;
-	struct err *e;
+	struct err *e = open_images(&s, argc, argv, &picked);
 
-	compose_project_opts.no_env_resolution = true;
-	e = session_open(&s, SESSION_FILES);
-	if (e)
-		return e;
-	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
-	ids = xcalloc(s.p->n_services + 1, sizeof(*ids));
-	e = pick_buildable(&s, argc, argv, picked);
+	for (size_t i = 0; !e && i < s.p->n_services; i++)
+		picked[i] = picked[i] && is_buildable(&s.p->services[i]);
 	s.c.build = true;
 	s.c.build_extra = (struct build_extra){
 		.args = opt_args, .ssh = opt_ssh, .no_cache = opt_no_cache, .pull = opt_pull
 	};
-	if (opt_quiet) {
-		s.tasks.quiet = true;
-		s.tasks.tty = s.c.build_lines = false;
-	}
-	e = e ?: engine_images(&s.c, picked, ids);
-	return e || !opt_push ? e : push_images(c, &s, picked, opt_quiet);
+	e = e ?: engine_images(&s.c, picked);
+	return e || !opt_push ? e : push_images(c, &s, picked);
 }
 
 const struct verb verb_compose_build = {
@@ -104,6 +111,57 @@ const struct verb verb_compose_build = {
 	.summary = "Build or rebuild services",
 	.run = build,
 };
+
+/* --- pull ------------------------------------------------------------------------------------- */
+
+static struct err *set_policy(const char *value, UNUSED void *to)
+{
+	if (strcmp(value, "missing") && strcmp(value, "always"))
+		return err_new(0, "it must be \"missing\" or \"always\"");
+	opt_policy = strcmp(value, "always") ? PULL_MISSING : PULL_ALWAYS;
+	return NULL;
+}
+
+static const struct opt pull_opts[] = {
+	{ 0, "ignore-buildable", NULL, "Ignore images that can be built", OPT_BOOL,
+	  &opt_ignore_buildable, NULL },
+	{ 0, "ignore-pull-failures", NULL, "Pull what it can and ignores images with pull failures",
+	  OPT_BOOL, &opt_ignore_failures, NULL },
+	{ 0, "include-deps", NULL, "Also pull services declared as dependencies", OPT_BOOL,
+	  &opt_deps, NULL },
+	{ 0, "policy", "string", "Apply pull policy (missing|always)", OPT_CALL, NULL, set_policy },
+	{ 'q', "quiet", NULL, "Pull without printing progress information", OPT_BOOL, &opt_quiet, NULL },
+	{ 0 },
+};
+
+static struct err *pull(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = { 0 };
+	_cleanup_free_ bool *picked = NULL;
+	struct err *e = open_images(&s, argc, argv, &picked);
+
+	for (size_t i = 0; !e && i < s.p->n_services; i++) {
+		const struct service *of = &s.p->services[i];
+
+		if (is_buildable(of) && (opt_ignore_buildable || !node_get(of->node, "image")))
+			picked[i] = false;
+	}
+	s.c.pull = opt_policy;
+	s.c.no_build = true;
+	s.c.pull_failures_pass = opt_ignore_failures;
+	return e ?: engine_images(&s.c, picked);
+}
+
+const struct verb verb_compose_pull = {
+	.name = "pull",
+	.args = "[SERVICE...]",
+	.max_args = -1,
+	.opts = pull_opts,
+	.summary = "Pull service images",
+	.run = pull,
+};
+
+/* --- push ------------------------------------------------------------------------------------- */
 
 static const struct opt push_opts[] = {
 	{ 0, "ignore-push-failures", NULL, "Push what it can and ignores images with push failures",
@@ -118,15 +176,11 @@ static struct err *push(struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_free_ bool *picked = NULL;
-	struct err *e;
+	struct err *e = open_images(&s, argc, argv, &picked);
 
-	compose_project_opts.no_env_resolution = true;
-	e = session_open(&s, SESSION_FILES);
-	if (e)
-		return e;
-	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
-	e = pick_buildable(&s, argc, argv, picked);
-	return e ?: push_images(c, &s, picked, opt_quiet);
+	for (size_t i = 0; !e && i < s.p->n_services; i++)
+		picked[i] = picked[i] && is_buildable(&s.p->services[i]);
+	return e ?: push_images(c, &s, picked);
 }
 
 const struct verb verb_compose_push = {

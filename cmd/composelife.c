@@ -1,4 +1,4 @@
-/* cmd/composelife.c -- devbox compose stop, restart, kill, rm, pause, unpause, pull, wait: verbs on containers that are
+/* cmd/composelife.c -- devbox compose stop, restart, kill, rm, pause, unpause, wait: verbs on containers that are
  * there. */
 #include <poll.h>
 #include <signal.h>
@@ -9,10 +9,8 @@
 #include "core/box/procs.h"
 
 static int opt_timeout = -1;
-static bool opt_no_deps, opt_force, opt_stop, opt_volumes, opt_orphans, opt_quiet,
-	opt_ignore_failures, opt_include_deps, opt_ignore_buildable, opt_down_project;
+static bool opt_no_deps, opt_force, opt_stop, opt_volumes, opt_orphans, opt_down_project;
 static const char *opt_signal = "SIGKILL";
-static enum pull_when opt_policy = PULL_ALWAYS;
 
 /* --- stop, restart ---------------------------------------------------------------------------- */
 
@@ -238,72 +236,6 @@ const struct verb verb_compose_rm = {
 	.opts = rm_opts,
 	.summary = "Removes stopped service containers",
 	.run = rm,
-};
-
-/* --- pull ------------------------------------------------------------------------------------- */
-
-static struct err *set_policy(const char *value, UNUSED void *to)
-{
-	if (strcmp(value, "missing") && strcmp(value, "always"))
-		return err_new(0, "it must be \"missing\" or \"always\"");
-	opt_policy = strcmp(value, "always") ? PULL_MISSING : PULL_ALWAYS;
-	return NULL;
-}
-
-static const struct opt pull_opts[] = {
-	{ 0, "ignore-buildable", NULL, "Ignore images that can be built", OPT_BOOL,
-	  &opt_ignore_buildable, NULL },
-	{ 0, "ignore-pull-failures", NULL, "Pull what it can and ignores images with pull failures",
-	  OPT_BOOL, &opt_ignore_failures, NULL },
-	{ 0, "include-deps", NULL, "Also pull services declared as dependencies", OPT_BOOL,
-	  &opt_include_deps, NULL },
-	{ 0, "policy", "string", "Apply pull policy (missing|always)", OPT_CALL, NULL, set_policy },
-	{ 'q', "quiet", NULL, "Pull without printing progress information", OPT_BOOL, &opt_quiet, NULL },
-	{ 0 },
-};
-
-static struct err *pull(UNUSED struct call *c, int argc, char **argv)
-{
-	_cleanup_session_ struct session s = { 0 };
-	_cleanup_free_ bool *picked = NULL;
-	_cleanup_free_ const char **ids = NULL;
-	struct err *e;
-
-	compose_project_opts.no_env_resolution = true;
-	e = session_open(&s, SESSION_FILES);
-	if (e)
-		return e;
-	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
-	ids = xcalloc(s.p->n_services + 1, sizeof(*ids));
-	for (int i = 0; i < argc && !e; i++) {
-		e = project_enable(s.p, argv[i]);
-		if (!e)
-			pick_service(s.p, project_service(s.p, argv[i]), opt_include_deps, picked);
-	}
-	for (size_t i = 0; i < s.p->n_services; i++) {
-		const struct service *of = &s.p->services[i];
-
-		if (!argc)
-			pick_service(s.p, of, false, picked);
-		if (node_get(of->node, "build") &&
-		    (opt_ignore_buildable || !node_get(of->node, "image")))
-			picked[i] = false;
-	}
-	s.c.pull = opt_policy;
-	s.c.no_build = true;
-	s.c.pull_failures_pass = opt_ignore_failures;
-	s.tasks.quiet = s.tasks.quiet || opt_quiet;
-	s.tasks.tty = s.tasks.tty && !opt_quiet;
-	return e ?: engine_images(&s.c, picked, ids);
-}
-
-const struct verb verb_compose_pull = {
-	.name = "pull",
-	.args = "[SERVICE...]",
-	.max_args = -1,
-	.opts = pull_opts,
-	.summary = "Pull service images",
-	.run = pull,
 };
 
 /* --- wait ------------------------------------------------------------------------------------- */

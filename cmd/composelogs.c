@@ -1,10 +1,8 @@
 /* cmd/composelogs.c -- devbox compose logs, and what `up` shows: the output of several containers, line by line, with
  * the container's name in front. */
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/inotify.h>
-#include <sys/signalfd.h>
 
 #include "cmd/compose.h"
 #include "core/base/fd.h"
@@ -207,14 +205,14 @@ static struct err *run_ended(struct viewer *vw, struct source_log *l, bool *ret_
 	return e;
 }
 
-static struct err *wait_change(struct viewer *vw, int sigs, struct pollfd *fds)
+static struct err *wait_change(struct viewer *vw, struct pollfd *fds)
 {
 	char drained[4096];
 
 	for (size_t i = 0; i < vw->n; i++)
 		fds[i] = (struct pollfd){ .fd = vw->v[i].conn, .events = POLLIN };
 	fds[vw->n] = (struct pollfd){ .fd = vw->notify, .events = POLLIN };
-	fds[vw->n + 1] = (struct pollfd){ .fd = sigs, .events = POLLIN };
+	fds[vw->n + 1] = (struct pollfd){ .fd = vw->o->signals, .events = POLLIN };
 	fflush(stdout);
 	if (poll(fds, vw->n + 2, -1) < 0 && errno != EINTR)
 		return err_new(errno, "waiting for logs");
@@ -225,20 +223,11 @@ static struct err *wait_change(struct viewer *vw, int sigs, struct pollfd *fds)
 
 static struct err *follow(struct viewer *vw, int *ret_code, bool *ret_interrupted)
 {
-	_cleanup_close_ int sigs = -1;
 	_cleanup_free_ struct pollfd *fds = xcalloc(vw->n + 2, sizeof(*fds));
 	struct err *e = NULL;
 	size_t left = 0;
 	bool stop = false;
-	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	if (vw->o->attached) {
-		sigprocmask(SIG_BLOCK, &set, NULL);
-		sigs = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	}
 	vw->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (vw->notify < 0)
 		return err_new(errno, "watching logs");
@@ -260,15 +249,11 @@ static struct err *follow(struct viewer *vw, int *ret_code, bool *ret_interrupte
 			e = drain(vw, &vw->v[i]);
 		if (e || !left || stop)
 			break;
-		e = wait_change(vw, sigs, fds);
+		e = wait_change(vw, fds);
 		if (e)
 			break;
 		if (fds[vw->n + 1].revents) {
-			struct signalfd_siginfo told;
-
-			/* taken away, or it would end us once it is no longer blocked */
-			while (read(sigs, &told, sizeof(told)) > 0)
-				*ret_interrupted = true;
+			*ret_interrupted = true;
 			break;
 		}
 		for (size_t i = 0; i < vw->n && !e; i++) {
@@ -288,8 +273,6 @@ static struct err *follow(struct viewer *vw, int *ret_code, bool *ret_interrupte
 		}
 	}
 	fflush(stdout);
-	if (sigs >= 0) /* a second Ctrl-C is the usual end of us */
-		sigprocmask(SIG_UNBLOCK, &set, NULL);
 	close(TAKE_FD(vw->notify));
 	return e;
 }
@@ -353,7 +336,7 @@ struct err *compose_logs(struct session *s, const struct strv *services, const s
 	return e;
 }
 
-static struct log_opts opt;
+static struct log_opts opt = { .signals = -1 };
 static const char *opt_tail = "all", *opt_since, *opt_until;
 static unsigned opt_index;
 

@@ -273,7 +273,6 @@ static struct err *run(struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_free_ bool *picked = NULL;
-	_cleanup_free_ const char **ids = NULL;
 	_cleanup_box_ struct box *b = NULL;
 	const struct service *of = NULL;
 	struct err *e = session_open(&s, SESSION_FILES);
@@ -287,11 +286,10 @@ static struct err *run(struct call *c, int argc, char **argv)
 	if (!opt_no_deps)
 		e = start_dependencies(&s, of);
 	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
-	ids = xcalloc(s.p->n_services + 1, sizeof(*ids));
 	picked[of - s.p->services] = true;
 	s.c.build = opt_build;
 	e = e ?: set_run_pull(&s);
-	e = e ?: engine_images(&s.c, picked, ids);
+	e = e ?: engine_images(&s.c, picked);
 	e = e ?: engine_resources(&s.c, picked);
 	tasks_done(&s.tasks);
 	e = e ?: make(&s, of, argc - 1, argv + 1, &b);

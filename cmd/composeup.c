@@ -1,5 +1,7 @@
 /* cmd/composeup.c -- devbox compose up, create, scale, start, down: the verbs that follow a plan. */
+#include <signal.h>
 #include <stdio.h>
+#include <sys/signalfd.h>
 
 #include "cmd/compose.h"
 #include "core/base/proc.h"
@@ -158,27 +160,10 @@ static void tell_orphans(struct session *s)
 			prog(), names.s);
 }
 
-/* --quiet-pull: nothing is shown until the images are there. */
-static struct err *images_quietly(struct session *s, const bool *picked, const char **images)
-{
-	struct tasks shown = s->tasks;
-	struct err *e;
-
-	if (opt_quiet_pull) {
-		s->tasks.tty = false;
-		s->tasks.quiet = true;
-	}
-	e = engine_images(&s->c, picked, images);
-	s->tasks.tty = shown.tty;
-	s->tasks.quiet = shown.quiet;
-	return e;
-}
-
 struct err *compose_bring_up(struct session *s, const struct strv *services,
 			     const struct strv *scales, bool *picked)
 {
 	struct project *p = s->p;
-	_cleanup_free_ const char **images = xcalloc(p->n_services + 1, sizeof(*images));
 	_cleanup_free_ int *scale = xcalloc(p->n_services + 1, sizeof(*scale));
 	_cleanup_project_plan_ struct project_plan plan = { 0 };
 	struct plan_opts o = { .services = services,
@@ -196,32 +181,17 @@ struct err *compose_bring_up(struct session *s, const struct strv *services,
 	s->c.build = opt_build;
 	s->c.no_build = opt_no_build;
 	s->c.pull = opt_pull;
+	s->c.quiet_pull = opt_quiet_pull;
 	s->c.renew_volumes = opt_renew;
 	s->c.wait_timeout_s = opt_wait_timeout;
 	s->c.stop_timeout_s = opt_timeout;
 	/* which services are meant is known first: their images are not */
 	e = e ?: project_plan_up(p, &s->a, &o, picked, &plan);
-	project_plan_done(&plan);
 	for (size_t i = 0; i < p->n_services && !e; i++)
 		if (picked[i])
 			e = request_check(p, &p->services[i]);
-	if (!e)
-		e = images_quietly(s, picked, images);
-	o.image_ids = images;
-	e = e ?: engine_resources(&s->c, picked);
-	e = e ?: project_plan_up(p, &s->a, &o, NULL, &plan);
-	if (e)
-		return e;
-	for (size_t i = 0; i < s->a.n; i++) {
-		const struct service *of = project_service(p, s->a.v[i].service);
-		bool changes = !of || !picked[of - p->services] || s->a.v[i].oneoff || !s->a.v[i].up;
-
-		for (size_t k = 0; k < plan.n && !changes; k++)
-			changes = plan.v[k].old == &s->a.v[i];
-		if (!changes)
-			engine_tell(&s->c, ENGINE_DONE, "Container", s->a.v[i].name, "Running");
-	}
-	return session_run(s, &plan);
+	e = e ?: engine_up(&s->c, &o, picked);
+	return err_also(e, session_refresh(s));
 }
 
 struct err *compose_bring_up_built(struct session *s, const struct strv *services,
@@ -229,6 +199,50 @@ struct err *compose_bring_up_built(struct session *s, const struct strv *service
 {
 	opt_build = true;
 	return compose_bring_up(s, services, scales, picked);
+}
+
+static struct err *kill_one(struct box *b, UNUSED void *arg)
+{
+	int code;
+	struct err *e = box_refresh(b);
+
+	if (e || !state_is_up(&b->state))
+		return e;
+	e = box_kill(b, SIGKILL);
+	return e ?: box_wait(b, &code);
+}
+
+/* Ctrl-C, from now on, is an event: those that `up` has started are stopped in order. */
+static struct err *catch_signals(struct session *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	s->c.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->c.signals < 0 ? err_new(errno, "waiting for signals") : NULL;
+}
+
+/* Stop SERVICES in order; Ctrl-C (again, if ASKED by the first) kills what still runs. */
+static struct err *stop_gracefully(struct session *s, const struct strv *services, bool asked)
+{
+	_cleanup_project_plan_ struct project_plan plan = { 0 };
+	struct signalfd_siginfo told;
+	struct err *e = session_refresh(s);
+
+	while (read(s->c.signals, &told, sizeof(told)) > 0)
+		;
+	fprintf(stderr, "%s\n",
+		asked ? "\nGracefully Stopping... press Ctrl+C again to force"
+		      : "Aborting on container exit...");
+	project_plan_down(s->p, &s->a, services, false, false, false, &plan);
+	s->c.interrupted = false;
+	e = e ?: session_run(s, &plan);
+	if (!e && s->c.interrupted)
+		e = session_each(s, services, "Killing", "Killed", kill_one, NULL);
+	return e;
 }
 
 /* Show what they write; Ctrl-C, or the end of one of them, stops all. */
@@ -244,9 +258,9 @@ static struct err *watch_over(struct call *c, struct session *s, const bool *pic
 			      .abort_on_exit = opt_abort || opt_code_from,
 			      .abort_on_failure = opt_abort_failure,
 			      .code_from = opt_code_from,
-			      .since_ns = since_ns };
-	bool interrupted = false;
-	struct err *e;
+			      .since_ns = since_ns,
+			      .signals = s->c.signals };
+	struct err *e = NULL;
 
 	for (size_t i = 0; i < s->p->n_services; i++) {
 		const struct service *of = &s->p->services[i];
@@ -260,19 +274,11 @@ static struct err *watch_over(struct call *c, struct session *s, const bool *pic
 			strv_add(&shown, of->name);
 	}
 	tasks_done(&s->tasks);
-	e = compose_logs(s, &shown, &o, &c->status, &interrupted);
-	if (e)
-		return e;
-	if (interrupted)
-		c->status = 130;
-	if (interrupted || o.abort_on_exit || o.abort_on_failure) {
-		_cleanup_project_plan_ struct project_plan plan = { 0 };
-
-		if (interrupted)
-			fprintf(stderr, "\nGracefully stopping... (press Ctrl+C again to force)\n");
-		e = session_refresh(s);
-		project_plan_down(s->p, &s->a, &all, false, false, false, &plan);
-		e = e ?: session_run(s, &plan);
+	if (!s->c.interrupted)
+		e = compose_logs(s, &shown, &o, &c->status, &s->c.interrupted);
+	if (!e && (s->c.interrupted || o.abort_on_exit || o.abort_on_failure)) {
+		c->status = s->c.interrupted ? 130 : c->status;
+		e = stop_gracefully(s, &all, s->c.interrupted);
 	}
 	return e;
 }
@@ -283,6 +289,7 @@ static struct err *up(struct call *c, int argc, char **argv)
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_free_ bool *picked = NULL;
 	int64_t since_ns = time_now_ns();
+	bool attached = !opt_detach && !opt_wait && !opt_no_start;
 	struct err *e = check_up();
 
 	e = e ?: session_open(&s, SESSION_FILES);
@@ -293,8 +300,10 @@ static struct err *up(struct call *c, int argc, char **argv)
 		return e;
 	tell_orphans(&s);
 	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
-	e = compose_bring_up(&s, &services, &opt_scale, picked);
-	if (e || opt_detach || opt_wait || opt_no_start)
+	if (attached)
+		e = catch_signals(&s);
+	e = e ?: compose_bring_up(&s, &services, &opt_scale, picked);
+	if (e || !attached)
 		return e;
 	return watch_over(c, &s, picked, since_ns);
 }

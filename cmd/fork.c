@@ -24,8 +24,7 @@ static void tell(const struct fork_pair *p, int64_t took_ms, int64_t still_ms)
 static bool opt_quiet, opt_copy;
 
 static const struct opt fork_opts[] = {
-	{ 0, "copy", NULL, "Make a plain copy, which several containers can mount at once",
-	  OPT_BOOL, &opt_copy, NULL },
+	{ 0, "copy", NULL, "Make a plain copy, a directory like any other", OPT_BOOL, &opt_copy, NULL },
 	{ 'q', "quiet", NULL, "Say nothing about how it was done", OPT_BOOL, &opt_quiet, NULL },
 	{ 0 },
 };

@@ -40,6 +40,11 @@ void proc_env_wipe(void);
  * needed. */
 void proc_trim_memory(void);
 
+/* For a process through which others wait for each other: asks for the shortest time slice (sched_setattr(2), kernel
+ * 6.12; older ones change nothing).  Who wakes with less to do than the running one has left goes first: on busy
+ * processors a relay would else wait out the slices of the server and its clients at every step. */
+void proc_short_slice(void);
+
 /* "TERM", "SIGTERM", "15", "RTMIN+3" -> number.  Errors: "'X' is not a signal". */
 struct err *sig_parse(const char *s, int *ret_sig) MUST_CHECK;
 /* "SIGTERM"; "SIG35" for what has no name. */

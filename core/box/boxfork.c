@@ -28,16 +28,6 @@ static bool mounts_any(const struct box *b, const struct fork_pair *pairs, size_
 	return false;
 }
 
-/* Running containers that mount it. */
-static size_t count_users(struct box **v, size_t n, const char *volume)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < n; i++)
-		count += v[i]->state.status == BOX_RUNNING && mounts_volume(v[i], volume);
-	return count;
-}
-
 static void go(void *arg)
 {
 	struct users *u = arg;
@@ -69,8 +59,6 @@ struct err *box_fork_volumes(struct store *st, struct fork_pair *pairs, size_t n
 	size_t total = 0;
 	struct err *e = box_list(st, &u.v, &total);
 
-	for (size_t i = 0; i < n; i++)
-		pairs[i].plain |= count_users(u.v, total, pairs[i].from) > 1;
 	for (size_t i = 0; i < total; i++) {
 		struct box *b = u.v[i];
 

@@ -5,9 +5,8 @@
 #include "core/box/box.h"
 #include "core/store/fork.h"
 
-/* fork_volumes(); the fork of a volume that several running containers mount is made a plain one.  Where that is
- * needed, all running containers that mount one of the FROM volumes are paused for the moment.  *RET_STILL_MS (may be
- * NULL): how long they stood still, 0 if they did not have to. */
+/* fork_volumes().  Where that is needed, all running containers that mount one of the FROM volumes are paused for the
+ * moment.  *RET_STILL_MS (may be NULL): how long they stood still, 0 if they did not have to. */
 struct err *box_fork_volumes(struct store *st, struct fork_pair *pairs, size_t n,
 			     int64_t *ret_still_ms) MUST_CHECK;
 /* fork_restore(), refused with words that name the container while one that runs has the volume. */

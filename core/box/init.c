@@ -80,14 +80,6 @@ static struct err *send_fd(int sync, char what, int fd)
 	return fd_send(sync, &what, 1, &fd, 1);
 }
 
-static struct err *serve_volume(void *arg, size_t entry, int fuse_fd)
-{
-	const struct init_args *a = arg;
-	const struct init_volume msg = { .what = INIT_VOLUME, .entry = (uint32_t)entry };
-
-	return fd_send(a->sync, &msg, sizeof(msg), &fuse_fd, 1);
-}
-
 /* Before the identity changes; a file of /proc that still is the user's. */
 static struct err *set_oom_score(int adj)
 {
@@ -132,6 +124,19 @@ static struct err *make_network(const struct init_args *a, const struct init_go 
 	return e;
 }
 
+/* Closed are the monitor's end of the sync socket above all: with a copy of our own we would never see its death. */
+static void keep_descriptors(const struct init_args *a)
+{
+	const int few[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2], a->netns };
+	size_t n = a->trees ? a->spec->mounts.n : 0;
+	_cleanup_free_ int *keep = xmalloc((ARRAY_LEN(few) + n) * sizeof(*keep));
+
+	memcpy(keep, few, sizeof(few));
+	for (size_t i = 0; i < n; i++)
+		keep[ARRAY_LEN(few) + i] = a->trees[i];
+	fd_close_except(keep, ARRAY_LEN(few) + n);
+}
+
 void init_main(const struct init_args *a)
 {
 	const struct spec *s = a->spec;
@@ -139,9 +144,7 @@ void init_main(const struct init_args *a)
 				  .store_path = a->st->path,
 				  .dir = a->dir,
 				  .host_net = s->net == NET_HOST,
-				  .st = a->st,
-				  .serve = serve_volume,
-				  .serve_arg = (void *)(uintptr_t)a };
+				  .trees = a->trees };
 	struct rootfs_binds binds = { 0 };
 	struct launch l = {
 		.user = s->user,
@@ -160,13 +163,10 @@ void init_main(const struct init_args *a)
 	};
 	struct strv argv = { 0 };
 	int root = -1, master = -1;
-	const int keep[] = { a->sync,	  a->stdio[0], a->stdio[1],
-			     a->stdio[2], a->netns,    a->st->volumes };
 	struct init_go go = { 0 };
 	struct err *e = NULL;
 
-	/* the monitor's end of the sync socket above all: with a copy of our own we would never see its death */
-	fd_close_except(keep, ARRAY_LEN(keep));
+	keep_descriptors(a);
 	if (read(a->sync, &go, sizeof(go)) < 1 || go.what != INIT_MAPPED)
 		_exit(125); /* the monitor gave up and knows why */
 	umask(022);

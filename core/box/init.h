@@ -17,7 +17,6 @@ struct init_go { /* from the monitor: the id maps are written; the first byte ma
 enum init_msg {
 	INIT_NET = 'N', /* struct init_net, with a packet descriptor if it has one; one for each link */
 	INIT_TTY = 'T', /* with the terminal's master side */
-	INIT_VOLUME = 'V', /* struct init_volume, with /dev/fuse: a thin volume was mounted */
 	INIT_FAILED = 'E', /* followed by an error, see err_recv() */
 };
 
@@ -27,16 +26,12 @@ struct init_net {
 	struct netns net; /* the descriptor's number is the child's: the one that came with the message counts */
 };
 
-struct init_volume {
-	char what; /* INIT_VOLUME */
-	uint32_t entry; /* in spec->mounts */
-};
-
 struct init_args {
 	struct store *st;
 	const struct spec *spec;
 	const char *hostname;
 	const char *dir; /* see struct rootfs_cfg */
+	const int *trees; /* see struct rootfs_cfg */
 	int netns; /* a network namespace to join instead of making one, or -1 */
 	const struct netns_link *links; /* the networks' devices to be made */
 	size_t n_links;

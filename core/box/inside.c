@@ -14,8 +14,6 @@
 #include "core/base/fd.h"
 #include "core/box/rootfs.h"
 #include "core/box/state.h"
-#include "core/cow/serve.h"
-#include "core/store/fork.h"
 
 struct inside {
 	struct box *b;
@@ -23,7 +21,6 @@ struct inside {
 	struct err *(*fn)(int root, void *arg, struct str *result);
 	void *arg;
 	struct rootfs_cfg cfg;
-	int *conns; /* to who serves the thin volumes, one per mount */
 	struct rootfs_binds binds;
 };
 
@@ -44,39 +41,10 @@ static struct err *in_running(void *arg, struct str *result)
 	return e ?: in->fn(root, in->arg, result);
 }
 
-/* Whoever serves a volume must not be in our mount namespace, which would live as long as he does then. */
-static struct err *serve_volumes(struct inside *in)
-{
-	const struct mounts *m = &in->b->spec.mounts;
-	struct err *e = NULL;
-
-	in->conns = xcalloc(m->n + 1, sizeof(*in->conns));
-	for (size_t i = 0; i < m->n && !e; i++) {
-		bool thin = false;
-
-		if (m->v[i].type == MOUNT_VOLUME && in->view == INSIDE_MOUNTS)
-			e = fork_is_thin(in->b->st, m->v[i].source, &thin);
-		if (!e && thin)
-			e = fork_serve(in->b->st, m->v[i].source, -1, &in->conns[i]);
-	}
-	return e;
-}
-
-static struct err *serve(void *arg, size_t entry, int fuse_fd)
-{
-	struct inside *in = arg;
-
-	return err_wrap(cow_serve_mount(in->conns[entry], fuse_fd), "mounting volume %s",
-			in->b->spec.mounts.v[entry].source);
-}
-
 static struct err *before_stopped(void *arg)
 {
 	struct inside *in = arg;
-	struct err *e = serve_volumes(in);
 
-	if (e)
-		return e;
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_new(errno, "making a mount namespace");
 	return rootfs_open_binds(&in->cfg, &in->binds);
@@ -100,17 +68,24 @@ struct err *box_inside(struct box *b, enum inside_view view,
 {
 	struct inside in = { .b = b, .view = view, .fn = fn, .arg = arg };
 	_cleanup_close_ int pidfd = -1, lock = -1;
+	struct fork_mounts thin = { .userns = -1 };
 	struct err *e;
 
 	if (b->state.status == BOX_RUNNING) {
 		e = box_init_pidfd(b, &pidfd);
 		return e ?: userns_call_in(pidfd, b->st->ids.single, in_running, &in, ret_result);
 	}
-	in.cfg = (struct rootfs_cfg){
-		.spec = &b->spec, .store_path = b->st->path, .st = b->st, .serve = serve, .serve_arg = &in
-	};
 	e = box_lock(b, &lock);
 	if (!e && lock < 0)
 		e = err_new(0, "container %s was started meanwhile", b->spec.name);
-	return e ?: userns_call_from(&b->st->ids, before_stopped, in_stopped, &in, ret_result);
+	if (!e && view == INSIDE_MOUNTS)
+		e = rootfs_open_thin(b->st, &b->spec.mounts, -1, -1, &thin);
+	in.cfg = (struct rootfs_cfg){ .spec = &b->spec, .store_path = b->st->path, .trees = thin.trees };
+	if (!e && thin.userns >= 0)
+		e = userns_call_at(thin.userns, b->st->ids.single, before_stopped, in_stopped, &in,
+				   ret_result);
+	else if (!e)
+		e = userns_call_from(&b->st->ids, before_stopped, in_stopped, &in, ret_result);
+	fork_mounts_done(&thin);
+	return e;
 }

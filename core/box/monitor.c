@@ -61,6 +61,7 @@
 #include "core/box/relay_proc.h"
 #include "core/box/restart.h"
 #include "core/box/runopt.h"
+#include "core/box/rootfs.h"
 #include "core/box/security.h"
 #include "core/box/spawn.h"
 #include "core/box/state.h"
@@ -103,6 +104,7 @@ struct monitor {
 	struct loop loop;
 	enum phase phase;
 	int lock;
+	struct fork_mounts thin; /* this run's */
 	int *holds; /* on its volumes, one per entry of spec.mounts, -1 for others: nobody seals them under it */
 	int mnt_ns; /* keeps the file tree mounted beyond init's end, so that a slow unmount delays nobody */
 	pid_t init_pid, relay_pid;
@@ -1097,22 +1099,12 @@ static struct err *on_net(struct monitor *m, const struct init_net *msg, int fd)
 	return e || msg->index ? e : relay_start(m);
 }
 
-static struct err *on_volume(struct monitor *m, const struct init_volume *msg, int fd)
-{
-	_cleanup_close_ int fuse = fd;
-
-	if (msg->entry >= m->b->spec.mounts.n)
-		return err_new(EPROTO, "mounting a volume");
-	return fork_serve_mount(m->b->st, m->b->spec.mounts.v[msg->entry].source, m->init.fd, fuse);
-}
-
 static struct err *sync_ready(struct source *s, uint32_t events UNUSED)
 {
 	struct monitor *m = container_of(s, struct monitor, sync);
 	union {
 		char what;
 		struct init_net net;
-		struct init_volume volume;
 		char buf[1 + ERR_WIRE_MAX];
 	} msg;
 	size_t len, n_fds = 1;
@@ -1127,8 +1119,6 @@ static struct err *sync_ready(struct source *s, uint32_t events UNUSED)
 	}
 	if (!e && msg.what == INIT_NET && len == sizeof(msg.net))
 		e = on_net(m, &msg.net, fd);
-	else if (!e && msg.what == INIT_VOLUME && len == sizeof(msg.volume))
-		e = on_volume(m, &msg.volume, fd);
 	else if (!e && msg.what == INIT_TTY)
 		e = on_tty(m, fd);
 	else if (!e)
@@ -1221,6 +1211,7 @@ static void take_down(struct monitor *m)
 	boxnet_leave(&m->nets, true);
 	if (m->mnt_ns >= 0)
 		close(TAKE_FD(m->mnt_ns)); /* unmounts: the next run mounts the same directories */
+	fork_mounts_done(&m->thin);
 }
 
 /* After the end of a run.  True: the loop shall run on, the next start is on its way. */
@@ -1258,6 +1249,7 @@ static bool wait_for_restart(struct monitor *m)
 /* Its processes are gone: whoever hears of the end may seal the volumes at once. */
 static void release_volumes(struct monitor *m)
 {
+	fork_mounts_done(&m->thin);
 	for (size_t i = 0; m->holds && i < m->b->spec.mounts.n; i++)
 		if (m->holds[i] >= 0)
 			close(TAKE_FD(m->holds[i]));
@@ -1409,12 +1401,18 @@ static struct err *spawn_init(struct monitor *m)
 				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
 	struct init_go go = { .what = INIT_MAPPED };
+	_cleanup_close_ int userns = -1;
 	int pidfd = -1, sync[2];
 	struct err *e;
 	char path[64];
 	pid_t pid = -1;
 
 	e = open_networks(m);
+	e = e ?: join_parent(m);
+	e = e ?: spawn_userns(m->b, &userns);
+	e = e ?: rootfs_open_thin(m->b->st, &m->b->spec.mounts, userns, m->parent.userns, &m->thin);
+	if (!e && userns < 0 && m->thin.userns >= 0)
+		userns = TAKE_FD(m->thin.userns);
 	e = e ?: links_env(m->b, &env);
 	e = e ?: security_filter(&m->b->spec, &filter, &ia.seccomp_len);
 	e = e ?: make_streams(m, ia.stdio);
@@ -1423,8 +1421,9 @@ static struct err *spawn_init(struct monitor *m)
 		return e;
 	ia.seccomp = filter;
 	ia.sync = sync[1];
-	e = join_parent(m);
-	e = e ?: spawn_clone(m->b, &m->parent, &ia, &pidfd, &pid);
+	ia.trees = m->thin.trees;
+	e = spawn_clone(m->b, &ia, userns, m->parent.userns, &pidfd, &pid);
+	fork_mounts_close_trees(&m->thin);
 	if (e)
 		return e;
 	m->init_pid = pid;

@@ -255,6 +255,7 @@ static struct err *run(struct proc *p)
 	if (e)
 		return e;
 	proc_trim_memory();
+	proc_short_slice();
 	return loop_run(&p->loop);
 }
 

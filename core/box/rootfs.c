@@ -25,7 +25,6 @@
 #include "core/base/fd.h"
 #include "core/box/runopt.h"
 #include "core/box/userdb.h"
-#include "core/cow/mount.h"
 #include "core/store/fork.h"
 
 static int sys_open_tree(int dir, const char *path, unsigned flags)
@@ -49,6 +48,16 @@ static void fd_path(int fd, char buf[32])
 	snprintf(buf, 32, "/proc/self/fd/%d", fd);
 }
 
+struct err *rootfs_open_thin(struct store *st, const struct mounts *m, int userns, int parent,
+			     struct fork_mounts *ret)
+{
+	_cleanup_free_ const char **volumes = xcalloc(m->n + 1, sizeof(*volumes));
+
+	for (size_t i = 0; i < m->n; i++)
+		volumes[i] = m->v[i].type == MOUNT_VOLUME ? m->v[i].source : NULL;
+	return fork_mounts_open(st, volumes, m->n, userns, parent, ret);
+}
+
 struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds *ret)
 {
 	const struct mounts *m = &cfg->spec->mounts;
@@ -59,13 +68,9 @@ struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds 
 		ret->fds[i] = -1;
 	e = fd_open(AT_FDCWD, cfg->store_path, O_PATH | O_DIRECTORY, 0, &ret->store);
 	for (size_t i = 0; i < m->n && !e; i++) {
-		bool thin = false;
-
-		if (m->v[i].type == MOUNT_VOLUME && cfg->serve)
-			e = fork_is_thin(cfg->st, m->v[i].source, &thin);
-		if (thin)
-			e = err_wrap(cow_fuse_open(&ret->fds[i]), "mounting volume %s", m->v[i].source);
-		if (m->v[i].type != MOUNT_BIND || e)
+		if (m->v[i].type == MOUNT_VOLUME && cfg->trees)
+			ret->fds[i] = cfg->trees[i];
+		if (m->v[i].type != MOUNT_BIND)
 			continue;
 		ret->fds[i] = sys_open_tree(AT_FDCWD, m->v[i].source,
 					    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
@@ -358,55 +363,8 @@ static struct err *take_subpath(const struct mount_spec *m, int root, int *tree)
 	return NULL;
 }
 
-/* A thin volume is mounted once: a second place in the same container shows what the first one, ENTRY, shows. */
-static bool find_mounted(const struct rootfs_cfg *cfg, size_t entry, const bool *mounted, size_t *ret)
+static struct err *user_mount(const struct spec *s, size_t entry, int root, int store, int bind)
 {
-	const struct mounts *m = &cfg->spec->mounts;
-
-	for (size_t i = 0; i < m->n; i++)
-		if (i != entry && mounted[i] && m->v[i].type == MOUNT_VOLUME && !m->v[i].subpath &&
-		    str_eq(m->v[i].source, m->v[entry].source)) {
-			*ret = i;
-			return true;
-		}
-	return false;
-}
-
-static struct err *open_again(const struct rootfs_cfg *cfg, size_t entry, size_t first, int root,
-			      int *ret_tree)
-{
-	const struct mount_spec *m = cfg->spec->mounts.v;
-	_cleanup_close_ int top = -1, sub = -1;
-	struct err *e = fd_open_in_root(root, m[first].target + 1, O_PATH | O_DIRECTORY, 0, &top);
-
-	if (!e && m[entry].subpath)
-		e = err_wrap(fd_open_in_root(top, m[entry].subpath, O_PATH, 0, &sub),
-			     "path %s of the volume", m[entry].subpath);
-	if (e)
-		return e;
-	*ret_tree = sys_open_tree(sub >= 0 ? sub : top, "",
-				  AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	return *ret_tree < 0 ? err_new(errno, "opening volume %s", m[entry].source) : NULL;
-}
-
-static struct err *open_thin(const struct rootfs_cfg *cfg, size_t entry, const bool *mounted,
-			     int root, int fuse, int *ret_tree)
-{
-	const struct mount_spec *m = &cfg->spec->mounts.v[entry];
-	size_t first;
-	struct err *e;
-
-	if (find_mounted(cfg, entry, mounted, &first))
-		return open_again(cfg, entry, first, root, ret_tree);
-	e = cow_mount_make(fuse, m->source, ret_tree);
-	e = e ?: cfg->serve(cfg->serve_arg, entry, fuse);
-	return e ?: m->subpath ? take_subpath(m, root, ret_tree) : NULL;
-}
-
-static struct err *user_mount(const struct rootfs_cfg *cfg, size_t entry, const bool *mounted,
-			      int root, int store, int bind)
-{
-	const struct spec *s = cfg->spec;
 	const struct mount_spec *m = &s->mounts.v[entry];
 	_cleanup_close_ int tree = -1;
 	struct err *e = NULL;
@@ -417,8 +375,12 @@ static struct err *user_mount(const struct rootfs_cfg *cfg, size_t entry, const 
 					(m->read_only ? MS_RDONLY : 0),
 				m->options && *m->options ? m->options : NULL);
 	if (m->type == MOUNT_VOLUME) {
-		e = bind >= 0 ? open_thin(cfg, entry, mounted, root, bind, &tree)
-			      : open_volume(m, store, &tree);
+		if (bind >= 0) {
+			tree = bind;
+			e = m->subpath ? take_subpath(m, root, &tree) : NULL;
+		} else {
+			e = open_volume(m, store, &tree);
+		}
 		if (!e && !m->no_copy && !m->subpath)
 			e = fill_volume(root, m->target, tree);
 		bind = tree;
@@ -441,15 +403,13 @@ static size_t path_depth(const char *p)
 static struct err *user_mounts(const struct rootfs_cfg *cfg, const struct rootfs_binds *b, int root)
 {
 	const struct mounts *m = &cfg->spec->mounts;
-	_cleanup_free_ bool *mounted = xcalloc(m->n + 1, sizeof(*mounted));
 	struct err *e = NULL;
 	size_t done = 0;
 
 	for (size_t depth = 0; done < m->n && !e; depth++)
 		for (size_t i = 0; i < m->n && !e; i++)
 			if (path_depth(m->v[i].target) == depth) {
-				e = user_mount(cfg, i, mounted, root, b->store, b->fds[i]);
-				mounted[i] = !e;
+				e = user_mount(cfg->spec, i, root, b->store, b->fds[i]);
 				done++;
 			}
 	return e;

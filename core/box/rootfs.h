@@ -5,6 +5,7 @@
 #define CORE_BOX_ROOTFS_H
 
 #include "core/box/spec.h"
+#include "core/store/fork.h"
 
 struct rootfs_cfg {
 	const struct spec *spec;
@@ -13,16 +14,18 @@ struct rootfs_cfg {
 	 * used once, so nothing of them is synced. */
 	const char *dir;
 	bool host_net; /* the network namespace is not ours: /sys is bound, not mounted */
-	struct store *st; /* for its records; only before the identity changes */
-	/* A thin volume was mounted: have it served, see core/cow/serve.h.  ENTRY is its place in spec->mounts. */
-	struct err *(*serve)(void *arg, size_t entry, int fuse_fd);
-	void *serve_arg;
+	const int *trees; /* of thin volumes, one per spec->mounts entry or -1 (rootfs_open_thin()); NULL: none is */
 };
+
+/* The thin ones among a container's volumes, before its namespaces are made: it has to be in the user namespace that
+ * comes with them.  USERNS: see fork_mounts_open(). */
+struct err *rootfs_open_thin(struct store *st, const struct mounts *m, int userns, int parent,
+			     struct fork_mounts *ret) MUST_CHECK;
 
 /* Detached copies of the bind mounts' sources: taken before the identity changes, while host paths are still walked
  * with the caller's own rights. */
 struct rootfs_binds {
-	int *fds; /* one per spec->mounts entry: a bind's tree, /dev/fuse for a thin volume, -1 for other types */
+	int *fds; /* one per spec->mounts entry: the tree of a bind or a thin volume, -1 for others */
 	int store; /* the store in the new mount namespace */
 };
 struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds *ret) MUST_CHECK;

@@ -9,11 +9,38 @@
 #include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "core/box/state.h"
+#include "core/ns/userns.h"
 
-/* A helper enters the namespaces TYPES of FD, which is a pidfd or one of them, and makes init, which becomes our child all
- * the same.  MAP: its user namespace is a new one inside that of FD, and gets its maps. */
-static struct err *clone_inside(int fd, int types, bool map, struct box *b, struct clone_args *ca,
-				const struct init_args *ia, int *ret_pidfd, pid_t *ret_pid)
+static struct err *other_pidfd(struct box *b, int *ret_pidfd)
+{
+	struct box *other = NULL;
+	struct err *e = box_find(b->st, b->spec.net_container, &other);
+
+	if (!e && other->state.status != BOX_RUNNING)
+		e = err_hint(err_new(0, "cannot join network of a non running container: %s",
+				     other->spec.id),
+			     "start %s first", other->spec.name);
+	e = e ?: box_init_pidfd(other, ret_pidfd);
+	box_free(other);
+	return e;
+}
+
+struct err *spawn_userns(struct box *b, int *ret_userns)
+{
+	_cleanup_close_ int pidfd = -1;
+	struct err *e;
+
+	if (b->spec.net != NET_CONTAINER)
+		return NULL;
+	e = other_pidfd(b, &pidfd);
+	return e ?: userns_of(pidfd, ret_userns);
+}
+
+/* A helper enters the user namespace USERNS, and the network of NET_PIDFD if that is not -1 (only from inside a user
+ * namespace can a process be put into a network that belongs to it), and makes init, which becomes our child all the
+ * same.  Init has a user namespace of its own inside USERNS if CA says so. */
+static struct err *clone_inside(struct box *b, struct clone_args *ca, const struct init_args *ia, int userns,
+				int net_pidfd, int *ret_pidfd, pid_t *ret_pid)
 {
 	union {
 		pid_t pid;
@@ -31,8 +58,10 @@ static struct err *clone_inside(int fd, int types, bool map, struct box *b, stru
 	ca->exit_signal = 0; /* the helper's */
 	helper = fork();
 	if (helper == 0) {
-		if (setns(fd, types) < 0)
-			e = err_new(errno, "entering the namespaces around the container");
+		if (setns(userns, CLONE_NEWUSER) < 0 || (net_pidfd >= 0 && setns(net_pidfd, CLONE_NEWNET) < 0))
+			e = err_new(errno, "entering the namespaces of %s",
+				    net_pidfd >= 0 ? "the container whose network it joins"
+						   : "other containers");
 		else
 			pid = (pid_t)syscall(SYS_clone3, ca, sizeof(*ca));
 		if (pid == 0)
@@ -40,7 +69,7 @@ static struct err *clone_inside(int fd, int types, bool map, struct box *b, stru
 		if (!e && pid < 0)
 			e = err_hint(err_new(errno, "making the container's namespaces"),
 				     "'devbox doctor' tells what forbids them");
-		if (!e && map)
+		if (!e && ca->flags & CLONE_NEWUSER)
 			e = userns_map_nested(pid, ids, ids);
 		e = e ?: fd_send(fds[1], &pid, sizeof(pid), (int *)(uintptr_t)ca->pidfd, 1);
 		if (e)
@@ -60,30 +89,21 @@ static struct err *clone_inside(int fd, int types, bool map, struct box *b, stru
 	return e;
 }
 
-/* --network container:X.  User and network namespace are that one's: only from inside its user namespace can a process
- * be put into its network. */
-static struct err *clone_beside(struct box *b, struct clone_args *ca, const struct init_args *ia,
+/* In user namespaces that are there. */
+static struct err *clone_beside(struct box *b, struct clone_args *ca, const struct init_args *ia, int userns,
 				int *ret_pidfd, pid_t *ret_pid)
 {
-	_cleanup_close_ int other_pidfd = -1;
-	struct box *other = NULL;
-	struct err *e = box_find(b->st, b->spec.net_container, &other);
+	_cleanup_close_ int net_pidfd = -1;
+	struct err *e = b->spec.net == NET_CONTAINER ? other_pidfd(b, &net_pidfd) : NULL;
 
-	if (!e && other->state.status != BOX_RUNNING)
-		e = err_hint(err_new(0, "cannot join network of a non running container: %s",
-				     other->spec.id),
-			     "start %s first", other->spec.name);
-	e = e ?: box_init_pidfd(other, &other_pidfd);
-	box_free(other);
-	if (e)
-		return e;
-	ca->flags &= ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET);
-	e = clone_inside(other_pidfd, CLONE_NEWUSER | CLONE_NEWNET, false, b, ca, ia, ret_pidfd, ret_pid);
-	return err_wrap(e, "entering the network of container %.12s", b->spec.net_container);
+	ca->flags &= ~(uint64_t)CLONE_NEWUSER;
+	if (net_pidfd >= 0)
+		ca->flags &= ~(uint64_t)CLONE_NEWNET;
+	return e ?: clone_inside(b, ca, ia, userns, net_pidfd, ret_pidfd, ret_pid);
 }
 
-struct err *spawn_clone(struct box *b, const struct parent *parent, const struct init_args *ia,
-			int *ret_pidfd, pid_t *ret_pid)
+struct err *spawn_clone(struct box *b, const struct init_args *ia, int userns, int parent, int *ret_pidfd,
+			pid_t *ret_pid)
 {
 	struct clone_args ca = {
 		.flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
@@ -94,10 +114,10 @@ struct err *spawn_clone(struct box *b, const struct parent *parent, const struct
 	struct err *e;
 	long pid;
 
-	if (b->spec.net == NET_CONTAINER)
-		return clone_beside(b, &ca, ia, ret_pidfd, ret_pid);
-	if (parent->userns >= 0)
-		return clone_inside(parent->userns, CLONE_NEWUSER, true, b, &ca, ia, ret_pidfd, ret_pid);
+	if (userns >= 0)
+		return clone_beside(b, &ca, ia, userns, ret_pidfd, ret_pid);
+	if (parent >= 0)
+		return clone_inside(b, &ca, ia, parent, -1, ret_pidfd, ret_pid);
 	pid = syscall(SYS_clone3, &ca, sizeof(ca));
 	if (pid == 0)
 		init_main(ia);

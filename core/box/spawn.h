@@ -6,12 +6,14 @@
 
 #include "core/box/box.h"
 #include "core/box/init.h"
-#include "core/ns/parent.h"
 
-/* A child of the caller, in init_main(), its ids mapped.  Its user namespace lies in that of PARENT, if there is one.
- * With NET_CONTAINER it is in the user and network namespace of that container, which must run.  Errors: "cannot join
- * network of a non running container". */
-struct err *spawn_clone(struct box *b, const struct parent *parent, const struct init_args *ia,
-			int *ret_pidfd, pid_t *ret_pid) MUST_CHECK;
+/* The user namespace that B's first process has to be in, because it joins the network of another container, which
+ * must run; -1: whichever.  Errors: "cannot join network of a non running container". */
+struct err *spawn_userns(struct box *b, int *ret_userns) MUST_CHECK;
+/* A child of the caller, in init_main(), its ids mapped.  USERNS: the user namespace it shall be in, or -1: a new one,
+ * inside the user namespace PARENT (core/ns/parent.h) if that is not -1.  With NET_CONTAINER it is in the network of that
+ * container. */
+struct err *spawn_clone(struct box *b, const struct init_args *ia, int userns, int parent, int *ret_pidfd,
+			pid_t *ret_pid) MUST_CHECK;
 
 #endif

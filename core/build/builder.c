@@ -303,7 +303,7 @@ static struct err *send_files(struct job *j, const struct step *t, unsigned arg)
 	if (arg & WIRE_MOUNT ? nth >= t->n_mounts : nth >= t->n_items)
 		return err_new(EBADMSG, "a message of the build");
 	tree = arg & WIRE_MOUNT ? &t->mounts[nth].tree : &t->items[nth].tree;
-	c = arg & WIRE_MOUNT ? t->mounts[nth].from.context : t->from.context;
+	c = arg & WIRE_MOUNT ? t->mounts[nth].from.context : t->items[nth].repo ?: t->from.context;
 	pid = fork();
 	if (pid < 0)
 		return err_new(errno, "forking");

@@ -104,6 +104,15 @@ static struct err *url_item(const struct instr *in, struct step *t, const char *
 	return NULL;
 }
 
+static void repo_item(struct step *t, const char *url, const char *checksum, bool keep_git)
+{
+	struct item *it = new_item(t, ITEM_REPO, xstrdup("."));
+
+	it->url = xstrdup(url);
+	it->checksum = xstrdup(checksum);
+	it->keep_git = keep_git;
+}
+
 static bool is_url(const char *s)
 {
 	return str_starts(s, "http://") || str_starts(s, "https://");
@@ -127,26 +136,43 @@ static struct err *heredoc_item(const struct instr *in, const struct expand *x, 
 	return e;
 }
 
+/* A file's digest, or the (beginning of the) id of a commit. */
+static struct err *parse_checksum(const struct instr *in, const struct expand *x,
+				  const struct strv *l, char **ret)
+{
+	struct err *e = flag(in, x, "checksum", ret);
+	const char *sum = *ret;
+
+	if (e || !sum)
+		return e;
+	if (l->n != 2 || (!is_url(l->v[0]) && !remote_is_repo(l->v[0])))
+		return pos_err(&in->pos, "ADD: --checksum is for one HTTP or git source");
+	if (remote_is_repo(l->v[0]) ? strlen(sum) < 7 || sum[strspn(sum, "0123456789abcdef")]
+				    : !digest_is_valid(sum))
+		return pos_err(&in->pos, "ADD: --checksum=%s is not %s", sum,
+			       remote_is_repo(l->v[0]) ? "the id of a commit"
+						       : "\"sha256:\" and 64 hex digits");
+	return NULL;
+}
+
 static struct err *items(const struct instr *in, const struct expand *x, const struct strv *l,
 			 struct step *t)
 {
 	_cleanup_free_ char *checksum = NULL;
-	struct err *e = flag(in, x, "checksum", &checksum);
+	bool keep_git = false;
+	struct err *e = parse_checksum(in, x, l, &checksum);
 	size_t nth = 0;
 
-	if (!e && checksum && (l->n != 2 || !is_url(l->v[0])))
-		e = pos_err(&in->pos, "ADD: --checksum is for one HTTP source");
-	if (!e && checksum && !digest_is_valid(checksum))
-		e = pos_err(&in->pos, "ADD: --checksum=%s is not \"sha256:\" and 64 hex digits",
-			    checksum);
+	e = e ?: bool_flag(in, "keep-git-dir", &keep_git);
 	for (size_t i = 0; i + 1 < l->n && !e; i++) {
 		if (in->n_heredocs && heredoc_is(l->v[i]) && nth < in->n_heredocs)
 			e = heredoc_item(in, x, nth++, t);
+		else if (t->is_add && remote_is_repo(l->v[i]))
+			repo_item(t, l->v[i], checksum, keep_git);
 		else if (t->is_add && is_url(l->v[i]))
 			e = url_item(in, t, l->v[i], checksum);
-		else if (t->is_add && (str_starts(l->v[i], "git@") || str_starts(l->v[i], "git://")))
-			e = pos_err(&in->pos, "ADD of a git repository is not supported: \"%s\"",
-				    l->v[i]);
+		else if (remote_is_repo(l->v[i]))
+			e = pos_err(&in->pos, "source can't be a git ref for COPY: \"%s\"", l->v[i]);
 		else if (!t->is_add && is_url(l->v[i]))
 			e = pos_err(&in->pos, "source can't be a URL for COPY: \"%s\"", l->v[i]);
 		else
@@ -177,7 +203,6 @@ struct err *copy_eval(struct build_plan *p, struct stage *s, const struct instr 
 	_cleanup_free_ char *chmod = NULL;
 	struct err *e = words(in, x, &l);
 	const char *dest, *unpack = instr_flag(in, "unpack");
-	bool keep;
 
 	if (e)
 		return e;
@@ -197,7 +222,6 @@ struct err *copy_eval(struct build_plan *p, struct stage *s, const struct instr 
 		e = parse_chmod(in, chmod, &t->chmod);
 	e = e ?: bool_flag(in, "link", &t->link);
 	e = e ?: bool_flag(in, "parents", &t->parents);
-	e = e ?: bool_flag(in, "keep-git-dir", &keep);
 	e = e ?: excludes(in, x, &t->exclude);
 	e = e ?: items(in, x, &l, t);
 	for (size_t i = 0; i < t->n_items && !e; i++)

@@ -49,6 +49,30 @@ static struct err *hash_tree(struct build_plan *p, struct context *c, const char
 	return e ?: tree_read(tree, c->root, c->fp);
 }
 
+/* The commit stands for the files: .git would differ each time. */
+static struct err *hash_repo(struct build_plan *p, struct step *t, struct item *it, struct sha256 *s)
+{
+	_cleanup_free_ char *commit = NULL;
+	struct err *e;
+
+	it->repo = context_new(p, it->url);
+	e = repo_open(p, it->url, it->repo, &commit);
+	if (!e && it->checksum && !str_starts(commit, it->checksum))
+		e = err_new(0, "%s: commit mismatch: got %s, expected %s", it->url, commit,
+			    it->checksum);
+	if (!e && !it->keep_git)
+		e = fd_rm_tree(it->repo->stage_fd, ".git");
+	if (e)
+		return e;
+	add(s, it->url);
+	add(s, commit);
+	sha256_add(s, &it->keep_git, sizeof(it->keep_git));
+	for (size_t i = 0; i < t->in->flags.n; i++)
+		if (str_starts(t->in->flags.v[i].text, "--exclude"))
+			add(s, t->in->flags.v[i].text);
+	return hash_tree(p, it->repo, ".", t, &it->tree);
+}
+
 static struct err *hash_item(struct build_plan *p, struct step *t, struct item *it, struct sha256 *s)
 {
 	char hash[HASH_LEN + 1];
@@ -64,6 +88,8 @@ static struct err *hash_item(struct build_plan *p, struct step *t, struct item *
 		e = item_fetch(p, it);
 		sha256_add(s, it->digest, sizeof(it->digest));
 		return e;
+	case ITEM_REPO:
+		return hash_repo(p, t, it, s);
 	default:
 		if (!t->from.context)
 			return NULL;

@@ -13,7 +13,7 @@ enum { SECRET_MAX = 500 << 10, RESOLV_MAX = 64 << 10 };
 
 /* -- contexts ---------------------------------------------------------------------------------------------------- */
 
-static struct context *new_context(struct build_plan *p, const char *name)
+struct context *context_new(struct build_plan *p, const char *name)
 {
 	struct context *c = xcalloc(1, sizeof(*c));
 
@@ -67,7 +67,7 @@ static struct err *named_contexts(struct build_plan *p)
 			return err_new(0, "--build-context %s: it is name=DIRECTORY or name=docker-image://IMAGE",
 				       text);
 		if (!str_starts(path + 1, "docker-image://"))
-			e = open_context(p, new_context(p, name), path + 1);
+			e = open_context(p, context_new(p, name), path + 1);
 	}
 	return e;
 }
@@ -209,7 +209,7 @@ static struct err *read_agent(struct build_plan *p, const char *text)
 struct err *build_plan_open(struct build_plan *p)
 {
 	const struct build_request *req = p->req;
-	struct context *c = new_context(p, NULL);
+	struct context *c = context_new(p, NULL);
 	struct err *e = NULL;
 
 	if (req->context_is_fd)

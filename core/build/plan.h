@@ -52,17 +52,19 @@ struct step_mount {
 	struct tree tree; /* of a bind from a context */
 };
 
-enum item_kind { ITEM_PATH, ITEM_TEXT, ITEM_URL };
+enum item_kind { ITEM_PATH, ITEM_TEXT, ITEM_URL, ITEM_REPO };
 
 /* One source of COPY or ADD. */
 struct item {
 	enum item_kind kind;
 	char *name; /* the path or pattern; the file's name */
 	char *text; /* of a heredoc */
-	char *url, *checksum; /* CHECKSUM: "sha256:...", or NULL */
+	char *url, *checksum; /* CHECKSUM: "sha256:...", of a repository a commit; or NULL */
+	struct context *repo; /* of a repository, once it was fetched */
+	bool keep_git; /* its .git comes along */
 	char *stage, *file; /* of a URL: a staging folder in tmp/ and the file in it, from tmp/ */
 	int stage_fd;
-	struct tree tree; /* of a path in a context */
+	struct tree tree; /* of a path in a context, and of a repository */
 	unsigned char digest[32]; /* of a URL's content */
 	struct timespec mtime;
 	bool archive; /* ADD unpacks it */
@@ -202,8 +204,16 @@ void build_plan_close(struct build_plan *p);
 /* remote.c: is CONTEXT a URL, or git's name for a repository?  Then fill a context from it: a repository (by the
  * program git), a tar, or (*RET_TEXT, the caller's) a Dockerfile alone. */
 bool remote_is(const char *context);
+/* remote.c: https://host/x.git, https://host/x.git#branch:dir, git://..., ssh://..., git@host:x */
+bool remote_is_repo(const char *s);
+/* remote.c: fetch one commit of the repository URL into a stage of C; C's root is there or in the directory the URL
+ * names.  *RET_COMMIT: its id, the caller's. */
+struct err *repo_open(struct build_plan *p, const char *url, struct context *c, char **ret_commit)
+	MUST_CHECK;
 struct err *remote_open(struct build_plan *p, const char *url, struct context *c, char **ret_text)
 	MUST_CHECK;
+/* open.c: a new context of the plan, still empty. */
+struct context *context_new(struct build_plan *p, const char *name);
 /* open.c: unpack the tar FD as the context C. */
 struct err *context_unpack(struct build_plan *p, struct context *c, int fd) MUST_CHECK;
 /* agent.c: make the agent one that containers can reach. */

@@ -14,8 +14,7 @@ static bool is_web(const char *s)
 	return str_starts(s, "http://") || str_starts(s, "https://");
 }
 
-/* https://host/x.git, https://host/x.git#branch:dir, git://..., ssh://..., git@host:x */
-static bool is_git(const char *s)
+bool remote_is_repo(const char *s)
 {
 	_cleanup_free_ char *path = xstrndup(s, strcspn(s, "#"));
 
@@ -25,11 +24,12 @@ static bool is_git(const char *s)
 
 bool remote_is(const char *context)
 {
-	return is_git(context) || is_web(context);
+	return remote_is_repo(context) || is_web(context);
 }
 
-/* Run git with ARGS in DIR, quietly; its own words become the error's. */
-static struct err *git(const char *dir, const struct strv *args)
+/* Run git with ARGS in DIR, quietly; its own words become the error's.  RET_TEXT, the caller's: what it printed, or
+ * NULL where nobody asks. */
+static struct err *git(const char *dir, const struct strv *args, char **ret_text)
 {
 	_cleanup_strv_ struct strv argv = { 0 }, env = { 0 };
 	_cleanup_close_ int output = -1;
@@ -59,17 +59,19 @@ static struct err *git(const char *dir, const struct strv *args)
 	posix_spawn_file_actions_destroy(&fa);
 	close(fds[1]);
 	if (rc == ENOENT)
-		return err_hint(err_new(0, "a git repository as context needs the program git"),
-				"install the package git, or clone it and build from there");
+		return err_hint(err_new(0, "a git repository needs the program git"),
+				"install the package git, or clone it by hand");
 	if (rc)
 		return err_new(rc, "starting git");
 	e = fd_read_all(output, "git's output", 1 << 20, &text, NULL);
 	err_free(e); /* too much of it: the status counts */
 	e = proc_wait_pid(pid, &status);
-	if (e || !status)
-		return e;
 	for (size_t n = text ? strlen(text) : 0; n && text[n - 1] == '\n'; n--)
 		text[n - 1] = '\0';
+	if (!e && !status && ret_text)
+		*ret_text = TAKE_PTR(text);
+	if (e || !status)
+		return e;
 	last = text ? strrchr(text, '\n') : NULL;
 	return err_new(0, "git %s: %s", args->v[0],
 		       last	       ? last + 1
@@ -77,11 +79,21 @@ static struct err *git(const char *dir, const struct strv *args)
 				       : "failed");
 }
 
-static struct err *git_open(struct build_plan *p, const char *url, struct context *c)
+static void add_words(struct strv *l, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		strv_take(l, xstrndup(text, n));
+		text += n + strspn(text + n, " ");
+	}
+}
+
+struct err *repo_open(struct build_plan *p, const char *url, struct context *c, char **ret_commit)
 {
 	size_t len = strcspn(url, "#");
-	_cleanup_free_ char *repo = xstrndup(url, len), *dir = NULL, *ref = NULL;
-	_cleanup_strv_ struct strv init = { 0 }, fetch = { 0 }, checkout = { 0 };
+	_cleanup_free_ char *dir = NULL, *ref = NULL;
+	_cleanup_strv_ struct strv init = { 0 }, fetch = { 0 }, which = { 0 }, checkout = { 0 };
 	const char *after = url[len] ? url + len + 1 : "", *sub = strchr(after, ':');
 	struct err *e = store_stage(p->st, "context", &c->stage, &c->stage_fd);
 
@@ -91,26 +103,30 @@ static struct err *git_open(struct build_plan *p, const char *url, struct contex
 	if (*ref == '-')
 		return err_new(0, "\"%s\" is no branch, tag or commit", ref);
 	dir = xasprintf("%s/tmp/%s", p->st->path, c->stage);
-	strv_add(&init, "init");
-	strv_add(&init, "-q");
-	strv_add(&fetch, "fetch");
-	strv_add(&fetch, "-q");
-	strv_add(&fetch, "--depth=1");
-	strv_add(&fetch, "--");
-	strv_add(&fetch, repo);
+	add_words(&init, "init -q");
+	add_words(&fetch, "fetch -q --depth=1 --");
+	strv_take(&fetch, xstrndup(url, len));
 	strv_add(&fetch, *ref ? ref : "HEAD");
-	strv_add(&checkout, "checkout");
-	strv_add(&checkout, "-q");
-	strv_add(&checkout, "FETCH_HEAD");
-	e = git(dir, &init);
-	e = e ?: git(dir, &fetch);
-	e = e ?: git(dir, &checkout);
-	e = e ?: fd_rm_tree(c->stage_fd, ".git");
+	add_words(&which, "rev-parse FETCH_HEAD^{commit}");
+	add_words(&checkout, "checkout -q FETCH_HEAD");
+	e = git(dir, &init, NULL);
+	e = e ?: git(dir, &fetch, NULL);
+	e = e ?: git(dir, &which, ret_commit);
+	e = e ?: git(dir, &checkout, NULL);
 	c->path = xstrdup(dir);
 	e = e
 		    ?: fd_open_in_root(c->stage_fd, sub && sub[1] ? sub + 1 : ".",
 				       O_RDONLY | O_DIRECTORY, 0, &c->root);
 	return err_wrap(e, "%s", url);
+}
+
+/* The context is the commit's files alone. */
+static struct err *repo_context(struct build_plan *p, const char *url, struct context *c)
+{
+	_cleanup_free_ char *commit = NULL;
+	struct err *e = repo_open(p, url, c, &commit);
+
+	return e ?: fd_rm_tree(c->stage_fd, ".git");
 }
 
 struct err *remote_open(struct build_plan *p, const char *url, struct context *c, char **ret_text)
@@ -121,8 +137,8 @@ struct err *remote_open(struct build_plan *p, const char *url, struct context *c
 	struct err *e;
 	size_t len;
 
-	if (is_git(url))
-		return git_open(p, url, c);
+	if (remote_is_repo(url))
+		return repo_context(p, url, c);
 	e = url_fetch(p->st, url, &stage, &stage_fd, &digest);
 	e = e ?: fd_open(stage_fd, "file", O_RDONLY, 0, &fd);
 	if (!e && tarin_is_archive(fd))

@@ -10,6 +10,7 @@
 #include "core/box/recipe.h"
 #include "core/compose/jobs.h"
 #include "core/compose/request.h"
+#include "core/compose/supply.h"
 
 /* What a job tells: a sentence for the user. */
 enum { NOTE = 'n' };
@@ -37,6 +38,7 @@ static void say(const struct compose *en, const char *text)
 struct work {
 	struct compose *en;
 	const struct step *step;
+	const struct supply *supply; /* of STEP_SUPPLY */
 };
 
 static bool name_is_taken(const struct compose *en, const char *name)
@@ -246,21 +248,21 @@ static struct err *run_step(void *arg, int out)
 		if (w->en->wait_timeout_s)
 			alarm(w->en->wait_timeout_s); /* jobs.c knows what its signal means */
 		return await(w);
+	case STEP_SUPPLY:
+		return supply_run(w->en, w->supply, out);
 	default:
 		return NULL;
 	}
 }
 
-/* --- steps ------------------------------------------------------------------------------------ */
-
-enum progress { STEP_TODO, STEP_RUNNING, STEP_OVER };
+/* --- what the user sees ----------------------------------------------------------------------- */
 
 static const char *const working[] = { "Creating", "Recreate", "Starting", "Stopping",
 				       "Removing", "Renaming", "Waiting" };
 static const char *const done[] = { "Created", "Recreated", "Started", "Stopped",
 				    "Removed", "Renamed",   "Healthy" };
-_Static_assert(ARRAY_LEN(working) == STEP_KIND_MAX && ARRAY_LEN(done) == STEP_KIND_MAX,
-	       "words for each");
+_Static_assert(ARRAY_LEN(working) == STEP_SUPPLY && ARRAY_LEN(done) == STEP_SUPPLY,
+	       "words for each that is of containers");
 
 static void tell_step(const struct compose *en, const struct step *s, enum engine_state state)
 {
@@ -284,67 +286,299 @@ static void tell_step(const struct compose *en, const struct step *s, enum engin
 		    words);
 }
 
-static bool may_run(const struct step *s, const enum progress *at)
+/* --- steps ------------------------------------------------------------------------------------ */
+
+enum progress {
+	STEP_TODO,
+	STEP_RUNNING,
+	STEP_OVER,
+	STEP_FAILED, /* or not tried, because one before it has failed */
+};
+
+/* One run through a plan. */
+struct run {
+	struct compose *en;
+	struct project_plan *plan;
+	enum progress *at; /* of each step */
+	struct supply *supplies; /* of each service; NULL: the plan has none of them */
+	struct jobs jobs;
+	size_t *step_of; /* job's id -> its step, which moves when the plan is made again */
+	size_t n_jobs, cap;
+	bool news; /* an image has come */
+	struct err *errors;
+};
+
+static struct supply *supply_of(const struct run *r, const struct step *s)
 {
-	for (size_t i = 0; i < s->n_after; i++)
-		if (at[s->after[i]] != STEP_OVER)
-			return false;
-	return true;
+	return s->kind == STEP_SUPPLY ? &r->supplies[s->service - r->en->p->services] : NULL;
 }
 
-/* Start what may run.  *RET_LEFT: steps that are not done. */
-static struct err *start_steps(struct compose *en, const struct project_plan *plan,
-			       enum progress *at, struct jobs *jobs, size_t *ret_left)
+static void tell(const struct run *r, const struct step *s, enum engine_state state)
+{
+	if (s->kind == STEP_SUPPLY)
+		supply_tell(r->en, supply_of(r, s), state, NULL);
+	else if (s->kind != STEP_HOLD)
+		tell_step(r->en, s, state);
+}
+
+/* Are the steps before S over?  *RET_FAILED: one of them never will be. */
+static bool may_run(const struct run *r, const struct step *s, bool *ret_failed)
+{
+	bool may = true;
+
+	*ret_failed = false;
+	for (size_t i = 0; i < s->n_after; i++) {
+		may = may && r->at[s->after[i]] == STEP_OVER;
+		*ret_failed = *ret_failed || r->at[s->after[i]] == STEP_FAILED;
+	}
+	return may;
+}
+
+static void step_over(struct run *r, size_t i)
+{
+	struct supply *su = supply_of(r, &r->plan->v[i]);
+
+	r->at[i] = STEP_OVER;
+	if (!su)
+		return;
+	r->news = true;
+	for (size_t k = 0; k < r->en->p->n_services; k++)
+		if (r->supplies[k].by == su - r->supplies)
+			r->supplies[k].by = SUPPLY_BY_NONE;
+}
+
+static struct err *start_step(struct run *r, size_t i)
+{
+	struct step *s = &r->plan->v[i];
+	struct work w = { r->en, s, supply_of(r, s) };
+
+	tell(r, s, ENGINE_WORKING);
+	if (r->en->dry_run || s->kind == STEP_HOLD) {
+		step_over(r, i);
+		tell(r, s, ENGINE_DONE);
+		return NULL;
+	}
+	r->step_of = xgrow(r->step_of, r->n_jobs, &r->cap, sizeof(*r->step_of));
+	r->step_of[r->n_jobs] = i;
+	r->at[i] = STEP_RUNNING;
+	return jobs_start(&r->jobs, r->n_jobs++, run_step, &w);
+}
+
+/* Start what may run; what hangs on a failure is given up.  Again, as long as that changes anything. */
+static struct err *start_steps(struct run *r)
 {
 	struct err *e = NULL;
-	size_t left = 0;
+	bool changed = true;
 
-	for (size_t i = 0; i < plan->n; i++) {
-		struct work w = { en, &plan->v[i] };
+	while (changed && !e && !r->news) {
+		changed = false;
+		for (size_t i = 0; i < r->plan->n && !e && !jobs_full(&r->jobs); i++) {
+			bool failed;
 
-		left += at[i] != STEP_OVER;
-		if (e || at[i] != STEP_TODO || jobs_full(jobs) || !may_run(&plan->v[i], at))
-			continue;
-		tell_step(en, &plan->v[i], ENGINE_WORKING);
-		e = jobs_start(jobs, i, run_step, &w);
-		at[i] = STEP_RUNNING;
+			if (r->at[i] != STEP_TODO || (!may_run(r, &r->plan->v[i], &failed) && !failed))
+				continue;
+			if (failed)
+				r->at[i] = STEP_FAILED;
+			else
+				e = start_step(r, i);
+			changed = changed || r->at[i] != STEP_RUNNING;
+		}
 	}
-	*ret_left = left;
 	return e;
 }
 
-struct err *engine_steps(struct compose *en, const struct project_plan *plan)
+static void step_ended(struct run *r, const struct job_word *word)
 {
-	_cleanup_free_ enum progress *at = xcalloc(plan->n + 1, sizeof(*at));
-	_cleanup_jobs_ struct jobs jobs = { .limit = en->parallel };
-	struct err *all = NULL;
-	size_t left = 0;
+	size_t i = r->step_of[word->id];
+	struct step *s = &r->plan->v[i];
 
-	for (;;) {
-		struct job_word word;
-		struct err *e = NULL;
-
-		if (!all)
-			all = start_steps(en, plan, at, &jobs, &left);
-		if (!jobs.n)
-			break;
-		e = jobs_next(&jobs, -1, &word);
-		if (e)
-			return err_also(all, e);
-		if (word.kind == NOTE)
-			say(en, word.text);
-		if (word.kind)
-			continue;
-		at[word.id] = STEP_OVER;
-		if (word.error && plan->v[word.id].optional) {
-			_cleanup_free_ char *line = err_line(word.error);
-
-			say(en, line);
-			err_free(word.error);
-			word.error = NULL;
-		}
-		tell_step(en, &plan->v[word.id], word.error ? ENGINE_FAILED : ENGINE_DONE);
-		all = err_also(all, word.error);
+	if (word->error && s->kind == STEP_SUPPLY)
+		supply_tell_kept(r->en, supply_of(r, s));
+	if (word->error && !s->optional) {
+		r->at[i] = STEP_FAILED;
+		r->errors = err_also(r->errors, word->error);
+	} else {
+		step_over(r, i);
 	}
-	return all;
+	tell(r, s, word->error ? ENGINE_FAILED : ENGINE_DONE);
+	if (word->error && s->optional) {
+		_cleanup_free_ char *line = err_line(word->error);
+
+		say(r->en, line);
+		err_free(word->error);
+	}
+}
+
+/* Until something changes: nothing more to do (*RET_MORE is false), an image has come, or Ctrl-C. */
+static struct err *go_on(struct run *r, bool *ret_more)
+{
+	*ret_more = true;
+	while (!r->news) {
+		struct job_word word;
+		struct err *e = start_steps(r);
+
+		if (!e && r->news)
+			break;
+		*ret_more = r->jobs.n > 0;
+		if (e || !*ret_more)
+			return e;
+		e = jobs_next(&r->jobs, &word);
+		if (e)
+			return e;
+		if (word.kind == JOB_WOKEN) {
+			*ret_more = false;
+			r->en->interrupted = true;
+			return NULL;
+		}
+		if (!word.kind)
+			step_ended(r, &word);
+		else if (word.kind == NOTE)
+			say(r->en, word.text);
+		else
+			supply_word(r->en, supply_of(r, &r->plan->v[r->step_of[word.id]]), &word);
+	}
+	return NULL;
+}
+
+static void run_done(struct run *r)
+{
+	jobs_done(&r->jobs);
+	free(r->at);
+	free(r->step_of);
+}
+
+static struct err *run_plan(struct compose *en, struct project_plan *plan, struct supply *supplies)
+{
+	struct run r = { .en = en,
+			 .plan = plan,
+			 .at = xcalloc(plan->n + 1, sizeof(*r.at)),
+			 .supplies = supplies,
+			 .jobs = { .limit = en->parallel, .wake = en->signals } };
+	bool more = true;
+	struct err *e = NULL;
+
+	while (more && !e) {
+		r.news = false; /* this plan is the whole of it */
+		e = go_on(&r, &more);
+	}
+	run_done(&r);
+	return err_also(r.errors, e);
+}
+
+struct err *engine_steps(struct compose *en, struct project_plan *plan)
+{
+	return run_plan(en, plan, NULL);
+}
+
+/* --- up --------------------------------------------------------------------------------------- */
+
+static bool is_same(const struct step *a, const struct step *b)
+{
+	return a->kind == b->kind && a->service == b->service && a->number == b->number &&
+	       a->old == b->old && a->when == b->when;
+}
+
+/* NEXT takes the place of the plan: what is done stays done, what runs goes on. */
+static void adopt(struct run *r, struct project_plan *next)
+{
+	enum progress *at = xcalloc(next->n + 1, sizeof(*at));
+	_cleanup_free_ size_t *moved = xcalloc(r->plan->n + 1, sizeof(*moved));
+
+	for (size_t i = 0; i < r->plan->n; i++)
+		for (size_t k = 0; k < next->n && r->at[i] != STEP_TODO; k++)
+			if (is_same(&r->plan->v[i], &next->v[k])) {
+				at[k] = r->at[i];
+				moved[i] = k;
+			}
+	for (size_t k = 0; k < r->n_jobs; k++) /* those of ended jobs mean nothing any more */
+		r->step_of[k] = moved[r->step_of[k]];
+	free(r->at);
+	r->at = at;
+	project_plan_done(r->plan);
+	*r->plan = *next;
+}
+
+/* Containers that are as they should be. */
+static void tell_running(const struct compose *en, const struct project_plan *plan, const bool *picked)
+{
+	for (size_t i = 0; i < en->a->n; i++) {
+		const struct actual *c = &en->a->v[i];
+		const struct service *of = project_service(en->p, c->service);
+		bool changes = !of || !picked[of - en->p->services] || c->oneoff || !c->up;
+
+		for (size_t k = 0; k < plan->n && !changes; k++)
+			changes = plan->v[k].old == c ||
+				  (plan->v[k].kind == STEP_HOLD && plan->v[k].service == of);
+		if (!changes)
+			engine_tell(en, ENGINE_DONE, "Container", c->name, "Running");
+	}
+}
+
+/* What is known by now of the images: their ids, and which are still to come. */
+static void look_at_images(struct compose *en, const struct supply *supplies, const char **ids, long *by)
+{
+	struct project *p = en->p;
+
+	for (size_t i = 0; i < p->n_services; i++) {
+		struct image *img = NULL;
+
+		by[i] = supplies[i].by;
+		if (ids[i] || !supplies[i].image || by[i] != SUPPLY_BY_NONE)
+			continue;
+		err_free(image_find(en->st, supplies[i].image, &img)); /* told when it is used */
+		ids[i] = img ? arena_str(&p->arena, img->id) : NULL;
+		image_free(img);
+	}
+}
+
+struct err *engine_up(struct compose *en, const struct plan_opts *opts, const bool *picked)
+{
+	struct project *p = en->p;
+	_cleanup_free_ const char **ids = xcalloc(p->n_services + 1, sizeof(*ids));
+	_cleanup_free_ long *by = xcalloc(p->n_services + 1, sizeof(*by));
+	_cleanup_project_plan_ struct project_plan plan = { 0 };
+	struct plan_opts o = *opts;
+	struct run r = { .en = en, .plan = &plan, .jobs = { .limit = en->parallel, .wake = en->signals } };
+	bool more = true;
+	struct err *e = supplies_decide(en, picked, &r.supplies);
+
+	o.image_ids = ids;
+	o.supply = by;
+	e = e ?: engine_resources(en, picked);
+	while (!e && more) {
+		struct project_plan next = { 0 };
+
+		look_at_images(en, r.supplies, ids, by);
+		e = project_plan_up(p, en->a, &o, NULL, &next);
+		if (e)
+			break;
+		adopt(&r, &next);
+		tell_running(en, &plan, picked);
+		r.news = false;
+		e = go_on(&r, &more);
+	}
+	run_done(&r);
+	supplies_free(r.supplies, p->n_services);
+	return err_also(r.errors, e);
+}
+
+struct err *engine_images(struct compose *en, const bool *picked)
+{
+	struct project *p = en->p;
+	_cleanup_free_ long *by = xcalloc(p->n_services + 1, sizeof(*by));
+	_cleanup_project_plan_ struct project_plan plan = { 0 };
+	struct plan_opts o = { .supply = by };
+	struct supply *supplies = NULL;
+	struct err *e = supplies_decide(en, picked, &supplies);
+
+	if (e)
+		return e;
+	for (size_t i = 0; i < p->n_services; i++)
+		by[i] = supplies[i].by;
+	project_plan_images(p, &o, picked, &plan);
+	for (size_t i = 0; i < plan.n; i++)
+		plan.v[i].optional = en->pull_failures_pass;
+	e = run_plan(en, &plan, supplies);
+	supplies_free(supplies, p->n_services);
+	return e;
 }

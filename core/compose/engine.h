@@ -1,10 +1,11 @@
 /* core/compose/engine.h -- carries out what plan.h has decided, everything at once that does not wait for another.
  *
  * How it works
- *  1. images (engine_images): pulled and built at the same time, each in a job of its own (jobs.h)
- *  2. networks and volumes are made (engine_resources)
- *  3. steps (engine_steps): a job for each whose predecessors are done, until all are done or one has failed; those
- *     that run then are waited for
+ *  1. it is decided which images are missing (supply.h); networks and volumes are made (engine_resources)
+ *  2. the plan is made, and a job (jobs.h) started for each step whose predecessors are over: images are pulled and
+ *     built while the containers of other services are made and start
+ *  3. when an image has come, the plan is made again with what is known now, and 2 goes on with it
+ *  4. what hangs on a step that failed is given up; all else goes on
  * Nothing is remembered outside the containers' labels: whoever comes after a crash sees how far it got. */
 #ifndef CORE_COMPOSE_ENGINE_H
 #define CORE_COMPOSE_ENGINE_H
@@ -36,21 +37,27 @@ struct compose {
 	bool build; /* also what has an image */
 	bool no_build;
 	bool build_lines; /* what builds write is told as it comes; else only of one that fails, the end of it */
+	bool quiet_pull; /* pulls are not told, unless they fail */
 	struct build_extra build_extra;
 	bool renew_volumes; /* a container that is made again gets new anonymous volumes */
 	unsigned wait_timeout_s; /* of STEP_WAIT; 0: none */
 	bool pull_failures_pass; /* pull --ignore-pull-failures */
 	enum pull_when pull;
+	bool dry_run; /* tell what would be done, do nothing */
+	int signals; /* a signalfd that ends the work early, -1: none */
+	bool interrupted; /* it did; jobs that ran then are killed, as by a crash */
 	void (*event)(void *arg, const struct engine_event *ev); /* may be NULL */
 	void *arg;
 };
 
-/* The images of the services I with PICKED[I].  RET_IDS has room for one text a service of the project (the
- * project's arena), NULL stays where an image is not there. */
-struct err *engine_images(struct compose *en, const bool *picked, const char **ret_ids) MUST_CHECK;
+/* Pull and build what the services I with PICKED[I] need. */
+struct err *engine_images(struct compose *en, const bool *picked) MUST_CHECK;
 /* Networks and volumes that the picked services use.  Errors: an external one is missing. */
 struct err *engine_resources(struct compose *en, const bool *picked) MUST_CHECK;
-struct err *engine_steps(struct compose *en, const struct project_plan *plan) MUST_CHECK;
+/* All of it, from images to running containers; O lacks only what is told of images. */
+struct err *engine_up(struct compose *en, const struct plan_opts *o, const bool *picked) MUST_CHECK;
+/* Containers alone. */
+struct err *engine_steps(struct compose *en, struct project_plan *plan) MUST_CHECK;
 
 /* What `down` does after the containers are gone.  VOLUMES: named ones, into the trash; IMAGES: NULL, "local" or
  * "all". */

@@ -14,19 +14,6 @@ static void copy_dict(const struct node *dict, struct strv *to)
 		strv_addf(to, "%s=%s", dict->m[i].key, dict->m[i].value->text ?: "");
 }
 
-bool builds_on(const struct service *s, const char *other)
-{
-	const struct node *contexts = node_get(node_get(s->node, "build"), "additional_contexts");
-
-	for (size_t i = 0; i < node_len(contexts); i++) {
-		const char *name = str_after(contexts->m[i].value->text, "service:");
-
-		if (name && !strcmp(name, other))
-			return true;
-	}
-	return false;
-}
-
 static struct err *add_contexts(struct project *p, const struct node *contexts, struct strv *to)
 {
 	for (size_t i = 0; i < node_len(contexts); i++) {

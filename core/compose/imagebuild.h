@@ -18,7 +18,4 @@ struct err *service_build(struct project *p, const struct service *s, struct sto
 			  void (*progress)(void *arg, const struct build_event *ev), void *arg)
 	MUST_CHECK;
 
-/* Services whose images S's build starts from ("service:x" in additional_contexts): they are built first. */
-bool builds_on(const struct service *s, const char *other);
-
 #endif

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "core/base/fd.h"
@@ -22,7 +23,7 @@ struct err *jobs_start(struct jobs *j, size_t id, struct err *(*fn)(void *arg, i
 {
 	_cleanup_close_ int ours = -1, theirs = -1;
 	int fds[2];
-	pid_t pid;
+	pid_t pid, starter;
 	struct err *e = fd_socketpair(SOCK_SEQPACKET, fds);
 
 	if (e)
@@ -30,6 +31,7 @@ struct err *jobs_start(struct jobs *j, size_t id, struct err *(*fn)(void *arg, i
 	ours = fds[0];
 	theirs = fds[1];
 	fflush(NULL); /* or the child would print it again */
+	starter = getpid();
 	pid = fork();
 	if (pid < 0)
 		return err_new(errno, "forking");
@@ -37,6 +39,15 @@ struct err *jobs_start(struct jobs *j, size_t id, struct err *(*fn)(void *arg, i
 		char buf[ERR_WIRE_MAX + 1];
 		size_t len;
 
+		sigset_t set;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != starter)
+			_exit(1);
+		sigemptyset(&set);
+		sigaddset(&set, SIGINT);
+		sigaddset(&set, SIGTERM);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
 		close(TAKE_FD(ours));
 		for (size_t i = 0; i < j->n; i++)
 			close(j->v[i].sock); /* or their ends would be seen late */
@@ -90,47 +101,55 @@ static void finish(struct jobs *j, size_t i, struct job_word *ret)
 	j->n--;
 }
 
-struct err *jobs_next(struct jobs *j, int timeout_ms, struct job_word *ret)
+/* The next message of job I, or its end.  *RET_NOTHING: it was its error, which is kept until it ends. */
+static struct err *receive(struct jobs *j, size_t i, struct job_word *ret, bool *ret_nothing)
+{
+	char buf[ERR_WIRE_MAX + 1];
+	size_t len = 0, none = 0;
+	struct err *e = fd_recv(j->v[i].sock, buf, sizeof(buf), &len, NULL, &none);
+
+	if (e)
+		return e;
+	*ret = (struct job_word){ .id = j->v[i].id };
+	*ret_nothing = len && buf[0] == ERROR_KIND;
+	if (!len) {
+		finish(j, i, ret);
+	} else if (*ret_nothing) {
+		err_free(j->v[i].error);
+		j->v[i].error = err_recv(buf + 1, len - 1);
+	} else {
+		ret->kind = buf[0];
+		len = len - 1 < JOB_TEXT_MAX ? len - 1 : JOB_TEXT_MAX;
+		memcpy(ret->text, buf + 1, len);
+		ret->text[len] = '\0';
+	}
+	return NULL;
+}
+
+struct err *jobs_next(struct jobs *j, struct job_word *ret)
 {
 	for (;;) {
-		struct pollfd p[JOBS_MAX];
+		struct pollfd p[JOBS_MAX + 1];
 		size_t n = j->n < JOBS_MAX ? j->n : JOBS_MAX;
-		int got;
 
 		for (size_t i = 0; i < n; i++)
 			p[i] = (struct pollfd){ .fd = j->v[i].sock, .events = POLLIN };
-		got = poll(p, n, timeout_ms);
-		if (got < 0 && errno != EINTR)
+		p[n] = (struct pollfd){ .fd = j->wake, .events = POLLIN };
+		if (poll(p, n + 1, -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			return err_new(errno, "waiting for the work of others");
-		if (got <= 0) {
-			*ret = (struct job_word){ .kind = '\n' };
+		}
+		if (p[n].revents) { /* before the jobs: they may have been ended by the same signal */
+			*ret = (struct job_word){ .kind = JOB_WOKEN };
 			return NULL;
 		}
 		for (size_t i = 0; i < n; i++) {
-			char buf[ERR_WIRE_MAX + 1];
-			size_t len = 0, none = 0;
-			struct err *e;
+			bool nothing = true;
+			struct err *e = p[i].revents ? receive(j, i, ret, &nothing) : NULL;
 
-			if (!p[i].revents)
-				continue;
-			e = fd_recv(j->v[i].sock, buf, sizeof(buf), &len, NULL, &none);
-			if (e)
+			if (e || !nothing)
 				return e;
-			*ret = (struct job_word){ .id = j->v[i].id };
-			if (!len) {
-				finish(j, i, ret);
-				return NULL;
-			}
-			if (buf[0] == ERROR_KIND) {
-				err_free(j->v[i].error);
-				j->v[i].error = err_recv(buf + 1, len - 1);
-				continue;
-			}
-			ret->kind = buf[0];
-			len = len - 1 < JOB_TEXT_MAX ? len - 1 : JOB_TEXT_MAX;
-			memcpy(ret->text, buf + 1, len);
-			ret->text[len] = '\0';
-			return NULL;
 		}
 	}
 }

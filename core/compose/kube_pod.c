@@ -61,6 +61,14 @@ static void command(const struct maker *m)
 	words(m, "args", cmd, 0);
 }
 
+/* What the API server lets be the name of a variable, also an older one. */
+static bool is_variable(const char *name)
+{
+	return *name && !isdigit((unsigned char)*name) &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+		       strlen(name);
+}
+
 static void settings(const struct maker *m)
 {
 	const struct node *env = get(m, "environment");
@@ -70,6 +78,10 @@ static void settings(const struct maker *m)
 
 		if (!env->m[i].value->text)
 			continue; /* it is set nowhere */
+		if (!is_variable(env->m[i].key)) {
+			lost(m, arena_printf(m->k->a, "environment.%s", env->m[i].key));
+			continue;
+		}
 		to = kube_item(m->k, m->box, "env");
 		kube_put(m->k, to, "name", env->m[i].key);
 		kube_put(m->k, to, "value", literal(m->k, env->m[i].value->text));
@@ -314,6 +326,10 @@ static void one_mount(const struct maker *m, const struct node *n)
 		memory(m, target, node_str(node_get(n, "tmpfs"), "size"));
 		return;
 	}
+	if (!target || *target != '/' || strchr(target, ':')) {
+		lost(m, arena_printf(m->k->a, "mount at %s", target ?: ""));
+		return;
+	}
 	if (strcmp(type, "volume")) {
 		lost(m, !strcmp(type, "bind") ? "bind mounts" : "volumes of another type");
 		return;
@@ -375,21 +391,41 @@ static void volumes(const struct maker *m)
 
 /* --- the pod ---------------------------------------------------------------------------------- */
 
+/* TEXT as a cluster has names of hosts, in lower case; NULL if it is none. */
+static const char *dns_name(struct kube *k, const char *text, size_t len)
+{
+	char *name = arena_strn(k->a, text, len);
+
+	for (char *c = name; *c; c++) {
+		bool edge = c == name || c[-1] == '.' || !c[1] || c[1] == '.';
+
+		*c = (char)tolower((unsigned char)*c);
+		if (!isalnum((unsigned char)*c) && (edge || (*c != '-' && *c != '.')))
+			return NULL;
+	}
+	return len ? name : NULL;
+}
+
 static void hosts(const struct maker *m)
 {
 	const struct node *list = get(m, "extra_hosts");
 
 	for (size_t i = 0; i < node_len(list); i++) {
-		const char *host = list->m[i].value->text, *ip = strchr(host, '=');
+		const char *host = list->m[i].value->text, *ip = strchr(host, '='), *name;
 		struct node *to;
 
 		if (!ip || !strcmp(ip + 1, "host-gateway")) {
 			lost(m, "extra_hosts: host-gateway");
 			continue;
 		}
+		name = dns_name(m->k, host, (size_t)(ip - host));
+		if (!name) {
+			lost(m, "extra_hosts that are no DNS names");
+			continue;
+		}
 		to = kube_item(m->k, m->pod, "hostAliases");
 		kube_put(m->k, to, "ip", ip + 1);
-		kube_word(m->k, to, "hostnames", arena_strn(m->k->a, host, (size_t)(ip - host)));
+		kube_word(m->k, to, "hostnames", name);
 	}
 }
 

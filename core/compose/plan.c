@@ -8,6 +8,8 @@ enum { NONE = -1 };
 struct fate {
 	bool picked;
 	bool made_again; /* one of its containers at least is another one now */
+	bool held; /* what becomes of it is not known yet: its image is on its way, or a peer's is */
+	long supply; /* the STEP_SUPPLY that brings its image */
 	size_t first, n; /* its steps that start containers: N from FIRST, not all of them STEP_START */
 	long wait[DEPEND_WHEN_MAX]; /* its STEP_WAITs */
 };
@@ -97,6 +99,40 @@ static struct err *pick_all(struct planner *pl)
 static bool is_asked_for(const struct planner *pl, const struct service *s)
 {
 	return !pl->o->services || !pl->o->services->n || strv_has(pl->o->services, s->name);
+}
+
+/* --- images that are on their way ------------------------------------------------------------- */
+
+/* Does S's build start from the image of OTHER ("service:x" in additional_contexts)? */
+static bool builds_on(const struct service *s, const char *other)
+{
+	const struct node *contexts = node_get(node_get(s->node, "build"), "additional_contexts");
+
+	for (size_t i = 0; i < node_len(contexts); i++) {
+		const char *name = str_after(contexts->m[i].value->text, "service:");
+
+		if (name && !strcmp(name, other))
+			return true;
+	}
+	return false;
+}
+
+static void plan_supplies(struct planner *pl)
+{
+	const struct project *p = pl->p;
+
+	for (size_t i = 0; i < p->n_services && pl->o->supply; i++)
+		if (pl->fate[i].picked && pl->o->supply[i] == (long)i)
+			pl->fate[i].supply =
+				(long)add_step(&pl->plan, STEP_SUPPLY, &p->services[i], 0, NULL);
+	for (size_t i = 0; i < pl->plan.n; i++)
+		for (size_t k = 0; k < pl->plan.n; k++)
+			if (i != k && builds_on(pl->plan.v[i].service, pl->plan.v[k].service->name))
+				wait_for(&pl->plan, i, (long)k);
+	/* one image, several services */
+	for (size_t i = 0; i < p->n_services && pl->o->supply; i++)
+		if (pl->fate[i].picked && pl->o->supply[i] != NONE)
+			pl->fate[i].supply = pl->fate[pl->o->supply[i]].supply;
 }
 
 /* --- what a service waits for ----------------------------------------------------------------- */
@@ -209,11 +245,13 @@ static bool is_leftover(const struct planner *pl, const struct service *s, const
 	       strcmp(c->name, container_name(pl->p, s, c->number, pl->o->underscores)) != 0;
 }
 
-static void stop_and_remove(struct planner *pl, const struct service *s, struct actual *c)
+static long stop_and_remove(struct planner *pl, const struct service *s, struct actual *c)
 {
-	size_t stop = add_step(&pl->plan, STEP_STOP, s, c->number, c);
+	size_t stop = add_step(&pl->plan, STEP_STOP, s, c->number, c),
+	       gone = add_step(&pl->plan, STEP_REMOVE, s, c->number, c);
 
-	wait_for(&pl->plan, add_step(&pl->plan, STEP_REMOVE, s, c->number, c), (long)stop);
+	wait_for(&pl->plan, gone, (long)stop);
+	return (long)gone;
 }
 
 /* The container that has NUMBER now.  Doubles of an interrupted `up` are tidied away. */
@@ -232,8 +270,8 @@ static struct actual *holder_of(struct planner *pl, const struct service *s, str
 		else
 			stop_and_remove(pl, s, &own[i]);
 	}
-	if (found && leftover)
-		stop_and_remove(pl, s, leftover);
+	if (found && leftover) /* its name is wanted when FOUND is made again */
+		*ret_after = stop_and_remove(pl, s, leftover);
 	if (!found && leftover)
 		*ret_after = (long)add_step(&pl->plan, STEP_RENAME, s, number, leftover);
 	return found ?: leftover;
@@ -275,6 +313,33 @@ static void plan_number(struct planner *pl, const struct service *s, struct actu
 	}
 }
 
+/* Until the image of S, or of what its links and the like name, has come, it is not known whether S's containers are
+ * made again: a step that stands for all of them waits. */
+static bool hold(struct planner *pl, const struct service *s)
+{
+	struct fate *f = &pl->fate[index_of(pl, s)];
+	_cleanup_free_ long *before = xcalloc(s->n_depends + 1, sizeof(*before));
+	size_t n = 0;
+
+	if (f->supply != NONE)
+		before[n++] = f->supply;
+	for (size_t i = 0; i < s->n_depends; i++) {
+		const struct service *on = project_service(pl->p, s->depends[i].service);
+		const struct fate *of = on ? &pl->fate[index_of(pl, on)] : NULL;
+
+		if (of && of->held && refers_to(s, on->name))
+			before[n++] = (long)of->first;
+	}
+	if (!n)
+		return false;
+	f->held = true;
+	f->first = add_step(&pl->plan, STEP_HOLD, s, 0, NULL);
+	f->n = 1;
+	while (n)
+		wait_for(&pl->plan, f->first, before[--n]);
+	return true;
+}
+
 static void plan_service(struct planner *pl, const struct service *s)
 {
 	struct fate *f = &pl->fate[index_of(pl, s)];
@@ -313,7 +378,8 @@ static void visit(struct planner *pl, const struct service *s, bool *seen)
 		if (d)
 			visit(pl, d, seen);
 	}
-	plan_service(pl, s);
+	if (!hold(pl, s))
+		plan_service(pl, s);
 }
 
 static void plan_orphans(struct planner *pl)
@@ -333,10 +399,14 @@ static struct err *plan_all(struct planner *pl, bool *picked, struct project_pla
 	struct err *e;
 
 	pl->fate = xcalloc(p->n_services + 1, sizeof(*pl->fate));
-	for (size_t i = 0; i < p->n_services; i++)
+	for (size_t i = 0; i < p->n_services; i++) {
+		pl->fate[i].supply = NONE;
 		for (enum depend_when w = 0; w < DEPEND_WHEN_MAX; w++)
 			pl->fate[i].wait[w] = NONE;
+	}
 	e = pick_all(pl);
+	if (!e)
+		plan_supplies(pl);
 	for (size_t i = 0; i < p->n_services && !e; i++)
 		visit(pl, &p->services[i], seen);
 	if (!e && pl->o->remove_orphans)
@@ -361,6 +431,19 @@ struct err *project_plan_up(struct project *p, const struct actuals *a, const st
 	struct planner pl = { .p = p, .a = a, .o = o };
 
 	return plan_all(&pl, picked, ret);
+}
+
+void project_plan_images(struct project *p, const struct plan_opts *o, const bool *picked,
+			 struct project_plan *ret)
+{
+	struct planner pl = { .p = p, .o = o };
+
+	pl.fate = xcalloc(p->n_services + 1, sizeof(*pl.fate));
+	for (size_t i = 0; i < p->n_services; i++)
+		pl.fate[i].picked = picked[i];
+	plan_supplies(&pl);
+	free(pl.fate);
+	*ret = pl.plan;
 }
 
 struct err *project_plan_start(struct project *p, const struct actuals *a,

@@ -2,19 +2,25 @@
  *   cow_start()  whoever wants a mount connects; if nobody listens and NAME.lock is free, a socket is bound and a
  *                process forked twice, so that it belongs to nobody.  It inherits socket, lock and directories.
  *   serve()      opens the trees, then waits for messages; each connection sends one at a time and gets an answer:
- *                MOUNT with /dev/fuse    threads are started that answer for the mount (fuse.c)
+ *                USERNS                  with our user namespace
+ *                MOUNT                   with a clone of the mount; the first one makes it, attached where nobody else
+ *                                        sees it, and starts the threads that answer for it (fuse.c)
  *                SEAL with a directory   fs_seal(); after the answer what was sealed is synced
- *   mount_main() a thread of a mount; the last one of it tells the loop, which ends when there is no mount left.
- * A connection that comes while the process ends sees it closed, and tries again. */
+ *   let_go()     when the last connection that got a clone has closed, our own mount goes
+ *   thread()     answers until the kernel says that the last clone has gone, too; the last thread tells the loop, which
+ *                ends.
+ * A connection that comes in between sees it closed, and tries again. */
 #include "core/cow/serve.h"
 
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -27,6 +33,7 @@
 #include "core/base/proc.h"
 #include "core/cow/fs.h"
 #include "core/cow/fuse.h"
+#include "core/cow/mount.h"
 #include "core/ns/userns.h"
 
 enum {
@@ -39,101 +46,115 @@ enum {
 	VALID_S = 24 * 3600,
 };
 
-enum msg_type { MSG_MOUNT = 'M', MSG_SEAL = 'S' };
+enum msg_type { MSG_USERNS = 'U', MSG_MOUNT = 'M', MSG_SEAL = 'S' };
 struct msg {
 	char type, pad[3];
 	uint32_t depth; /* SEAL */
 };
 
-/* --- the process: mounts ---------------------------------------------------------------------- */
-
-struct mount {
-	struct fuse_mount fuse;
-	struct server *sv;
-	atomic_int threads;
-	struct mount *next;
-};
+/* --- the process: the mount ------------------------------------------------------------------- */
 
 struct server {
 	struct loop loop;
 	struct source listen, ended;
 	struct timer unused;
 	struct cow_fs *fs;
-	struct mount *mounts;
+	const char *name;
+	struct fuse_mount fuse;
+	int tree; /* our own mount, of which clones are made; -1: not yet, or not any more */
+	bool mounted; /* it was made */
+	unsigned users; /* connections that got a clone */
+	atomic_int threads;
 	int hold;
 };
 
 struct conn {
 	struct source src;
 	struct server *sv;
+	bool uses; /* is one of sv->users */
 };
 
-static void *mount_main(void *arg)
+static void *thread(void *arg)
 {
-	struct mount *m = arg;
+	struct server *sv = arg;
 	const uint64_t one = 1;
 
-	fuse_run(&m->fuse);
-	if (atomic_fetch_sub(&m->threads, 1) == 1 && write(m->sv->ended.fd, &one, sizeof(one)) < 0)
+	fuse_run(&sv->fuse);
+	if (atomic_fetch_sub(&sv->threads, 1) == 1 && write(sv->ended.fd, &one, sizeof(one)) < 0)
 		_exit(1); /* cannot happen: nobody would be left to end us */
 	return NULL;
 }
 
-static struct err *start_mount(struct server *sv, int fd)
+static void start_threads(struct server *sv)
 {
-	struct mount *m;
 	pthread_attr_t attr;
-	int started = 0;
 
-	if (sv->mounts) {
-		close(fd);
-		return err_hint(err_new(0, "another container that runs has it, and it is a thin fork"),
-				"devbox volume fork --copy makes one that several can mount");
-	}
-	m = xcalloc(1, sizeof(*m));
-	m->fuse = (struct fuse_mount){ .fd = fd, .fs = sv->fs, .valid_s = VALID_S };
-	m->sv = sv;
-	m->threads = THREADS;
-	m->next = sv->mounts;
-	sv->mounts = m;
+	sv->threads = THREADS;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	while (started < THREADS) {
+	for (int i = 0; i < THREADS; i++) {
 		pthread_t t;
 
-		if (pthread_create(&t, &attr, mount_main, m) != 0)
-			break;
-		started++;
+		if (pthread_create(&t, &attr, thread, sv) != 0)
+			_exit(1); /* the mount is aborted with us: better than one that stands still */
 	}
 	pthread_attr_destroy(&attr);
-	if (started < THREADS)
-		_exit(1); /* the mount is aborted with us: better than one that stands still */
+}
+
+/* Only what is attached can be cloned (before Linux 6.15): over "/" of our mount namespace, where no path of ours
+ * leads to it. */
+static struct err *make_mount(struct server *sv)
+{
+	_cleanup_close_ int fuse = -1, tree = -1;
+	struct err *e = cow_fuse_open(&fuse);
+
+	e = e ?: cow_mount_make(fuse, sv->name, &tree);
+	if (!e && syscall(SYS_move_mount, tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		e = err_new(errno, "mounting it");
+	if (e)
+		return e;
+	sv->fuse = (struct fuse_mount){ .fd = TAKE_FD(fuse), .fs = sv->fs, .valid_s = VALID_S };
+	sv->tree = TAKE_FD(tree);
+	sv->mounted = true;
 	timer_set(&sv->unused, 0, 0);
+	start_threads(sv);
 	return NULL;
+}
+
+static struct err *clone_mount(struct conn *c, int *ret_tree)
+{
+	struct server *sv = c->sv;
+	struct err *e = sv->mounted ? NULL : make_mount(sv);
+
+	if (!e && sv->tree < 0)
+		e = err_new(ECONNRESET, "the volume's process is ending");
+	if (e)
+		return e;
+	*ret_tree = (int)syscall(SYS_open_tree, sv->tree, "",
+				 AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (*ret_tree < 0)
+		return err_new(errno, "cloning its mount");
+	sv->users += !c->uses;
+	c->uses = true;
+	return NULL;
+}
+
+static void let_go(struct server *sv)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", sv->tree);
+	if (umount2(path, MNT_DETACH) < 0)
+		_exit(1); /* cannot happen: we would never end */
+	close(TAKE_FD(sv->tree));
 }
 
 static struct err *mount_ended(struct source *s, uint32_t events UNUSED)
 {
 	struct server *sv = container_of(s, struct server, ended);
-	struct mount **at = &sv->mounts;
-	uint64_t n;
 
-	if (read(s->fd, &n, sizeof(n)) < 0)
-		return NULL;
-	while (*at) {
-		struct mount *m = *at;
-
-		if (m->threads) {
-			at = &m->next;
-			continue;
-		}
-		*at = m->next;
-		close(m->fuse.fd);
-		free(m);
-	}
-	if (!sv->mounts)
-		loop_stop(&sv->loop);
+	loop_stop(&sv->loop);
 	return NULL;
 }
 
@@ -165,18 +186,22 @@ static struct err *seal(struct server *sv, int dir, unsigned depth)
 	return NULL;
 }
 
-static void tell(int sock, struct err *e)
+/* FD (-1: none) goes along with a success. */
+static void tell(int sock, struct err *e, int fd)
 {
 	char buf[1 + ERR_WIRE_MAX] = { e ? 'E' : 'O' };
 	size_t len = 1 + (e ? err_pack(e, buf + 1) : 0);
 
-	if (send(sock, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return; /* it is gone, or does not read: its affair */
+	err_free(fd_send(sock, buf, len, &fd, !e && fd >= 0)); /* it is gone: its affair */
 }
 
 static void conn_release(struct source *s)
 {
-	free(container_of(s, struct conn, src));
+	struct conn *c = container_of(s, struct conn, src);
+
+	if (c->uses && --c->sv->users == 0 && c->sv->tree >= 0)
+		let_go(c->sv);
+	free(c);
 }
 
 static struct err *conn_ready(struct source *s, uint32_t events UNUSED)
@@ -187,26 +212,28 @@ static struct err *conn_ready(struct source *s, uint32_t events UNUSED)
 	size_t len = 0, n_fds = 1;
 	bool sealed = false, fatal;
 	int fd = -1;
+	_cleanup_close_ int given = -1;
 	struct err *e = fd_recv(s->fd, &msg, sizeof(msg), &len, &fd, &n_fds);
 
-	if (e || len != sizeof(msg) || n_fds != 1) { /* gone, or talks something else */
+	if (e || len != sizeof(msg) || n_fds != (msg.type == MSG_SEAL)) { /* gone, or talks something else */
 		err_free(e);
 		if (fd >= 0)
 			close(fd);
 		loop_del_close(&sv->loop, s);
 		return NULL;
 	}
-	if (msg.type == MSG_MOUNT) {
-		e = start_mount(sv, fd);
+	if (msg.type == MSG_USERNS) {
+		e = fd_open(AT_FDCWD, "/proc/self/ns/user", O_RDONLY, 0, &given);
+	} else if (msg.type == MSG_MOUNT) {
+		e = clone_mount(c, &given);
 	} else if (msg.type == MSG_SEAL) {
 		e = seal(sv, fd, msg.depth);
 		sealed = !e;
 	} else {
-		close(fd);
 		e = err_new(EPROTO, "this volume's process does not know the request");
 	}
 	fatal = err_is(e, EIO);
-	tell(s->fd, e);
+	tell(s->fd, e, given);
 	err_free(e);
 	if (fatal)
 		_exit(1); /* see fs_seal() */
@@ -296,13 +323,13 @@ static void tell_failure(int listen, struct err *e)
 	int fd = accept4(listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0)
-		tell(fd, e);
+		tell(fd, e, -1);
 }
 
 NORETURN static void server_main(const char *name, const struct cow_dirs *dirs, int hold,
 				 int listen, int lock, int userns, bool single)
 {
-	struct server sv = { .hold = hold, .listen.fd = listen };
+	struct server sv = { .hold = hold, .listen.fd = listen, .name = name, .tree = -1 };
 	int keep[COW_TREES_MAX + 4];
 	sigset_t all;
 	struct err *e = NULL;
@@ -330,6 +357,8 @@ NORETURN static void server_main(const char *name, const struct cow_dirs *dirs, 
 		close(userns);
 	e = e ?: userns_become_root(single);
 	prctl(PR_SET_DUMPABLE, 0);
+	if (!e && unshare(CLONE_NEWNS) < 0)
+		e = err_new(errno, "making a mount namespace");
 	e = e ?: serve(&sv, dirs);
 	if (e)
 		tell_failure(listen, e);
@@ -352,25 +381,32 @@ static void sock_name(const char *name, char buf[80])
 		snprintf(buf, 80, "%.32s-%08x-%zu.sock", name, sum, strlen(name));
 }
 
-struct err *cow_connect(int sock_dir, const char *name, int *ret_conn)
+struct err *cow_connect_file(int sock_dir, const char *file, int *ret_conn)
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	const struct timeval wait = { .tv_sec = ANSWER_S };
 	struct sockaddr_un sun;
-	char file[80];
 
 	*ret_conn = -1;
 	if (fd < 0)
 		return err_new(errno, "making a socket");
-	sock_name(name, file);
 	fd_sun(sock_dir, file, &sun);
 	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
 		return errno == ENOENT || errno == ECONNREFUSED
 			       ? NULL
-			       : err_new(errno, "connecting to the process of volume %s", name);
+			       : err_new(errno, "connecting to %s", file);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	*ret_conn = TAKE_FD(fd);
 	return NULL;
+}
+
+struct err *cow_connect(int sock_dir, const char *name, int *ret_conn)
+{
+	char file[80];
+
+	sock_name(name, file);
+	return err_wrap(cow_connect_file(sock_dir, file, ret_conn),
+			"reaching the process of volume %s", name);
 }
 
 static struct err *make_listener(int sock_dir, const char *name, int *ret_fd)
@@ -443,30 +479,45 @@ struct err *cow_start(int sock_dir, const char *name, const struct cow_dirs *dir
 	}
 }
 
-static struct err *ask(int conn, const struct msg *m, int fd)
+/* FD (-1: none) goes with the request; *RET_FD comes with the answer, NULL: nothing does. */
+static struct err *ask(int conn, const struct msg *m, int fd, int *ret_fd)
 {
 	char buf[1 + ERR_WIRE_MAX];
-	size_t len = 0;
-	struct err *e = fd_send(conn, m, sizeof(*m), &fd, 1);
+	size_t len = 0, n_fds = 1;
+	_cleanup_close_ int got = -1;
+	struct err *e = fd_send(conn, m, sizeof(*m), &fd, fd >= 0);
 
-	e = e ?: fd_recv(conn, buf, sizeof(buf), &len, NULL, NULL);
+	e = e ?: fd_recv(conn, buf, sizeof(buf), &len, ret_fd ? &got : NULL, ret_fd ? &n_fds : NULL);
 	if (e)
 		return e;
 	if (!len)
 		return err_new(ECONNRESET, "the volume's process has ended");
-	return *buf == 'O' ? NULL : err_recv(buf + 1, len - 1);
+	if (*buf != 'O')
+		return err_recv(buf + 1, len - 1);
+	if (ret_fd && got < 0)
+		return err_new(EPROTO, "the volume's process sent no descriptor");
+	if (ret_fd)
+		*ret_fd = TAKE_FD(got);
+	return NULL;
 }
 
-struct err *cow_serve_mount(int conn, int fuse_fd)
+struct err *cow_serve_userns(int conn, int *ret_userns)
+{
+	const struct msg m = { .type = MSG_USERNS };
+
+	return ask(conn, &m, -1, ret_userns);
+}
+
+struct err *cow_serve_mount(int conn, int *ret_tree)
 {
 	const struct msg m = { .type = MSG_MOUNT };
 
-	return ask(conn, &m, fuse_fd);
+	return ask(conn, &m, -1, ret_tree);
 }
 
 struct err *cow_serve_seal(int conn, int dir, unsigned depth)
 {
 	const struct msg m = { .type = MSG_SEAL, .depth = depth };
 
-	return ask(conn, &m, dir);
+	return ask(conn, &m, dir, NULL);
 }

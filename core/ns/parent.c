@@ -69,8 +69,8 @@ static bool ask(int dir, struct parent *ret)
 	return false;
 }
 
-/* A namespace needs a process to come into being, and none to stay. */
-static struct err *make_userns(const struct userns_ids *ids, int *ret)
+/* A namespace needs a process to come into being, and none to stay.  NESTED: we are in one that has the map IDS. */
+static struct err *make_userns(const struct userns_ids *ids, bool nested, int *ret)
 {
 	struct err *e;
 	char path[64];
@@ -85,9 +85,48 @@ static struct err *make_userns(const struct userns_ids *ids, int *ret)
 		return err_hint(err_new(errno, "making a user namespace"),
 				"'devbox doctor' tells what forbids it");
 	snprintf(path, sizeof(path), "/proc/%ld/ns/user", pid);
-	e = userns_map((pid_t)pid, ids);
+	e = nested ? userns_map_nested((pid_t)pid, ids, ids) : userns_map((pid_t)pid, ids);
 	e = e ?: fd_open(AT_FDCWD, path, O_RDONLY, 0, ret);
 	proc_kill_and_reap((pid_t)pid);
+	return e;
+}
+
+NORETURN static void nest_child(int sock, int userns, const struct userns_ids *ids)
+{
+	struct err *e = NULL;
+	int fd = -1;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (setns(userns, CLONE_NEWUSER) < 0)
+		e = err_new(errno, "entering the namespace around the containers");
+	e = e ?: make_userns(ids, true, &fd);
+	e = e ?: fd_send(sock, "", 1, &fd, 1);
+	if (e)
+		err_send(sock, e);
+	_exit(e != NULL);
+}
+
+struct err *parent_nest(int userns, const struct userns_ids *ids, int *ret_userns)
+{
+	char buf[ERR_WIRE_MAX];
+	size_t len = 0, n_fds = 1;
+	int sock[2];
+	pid_t pid;
+	struct err *e = fd_socketpair(SOCK_SEQPACKET, sock);
+
+	if (e)
+		return e;
+	pid = fork();
+	if (pid == 0)
+		nest_child(sock[1], userns, ids);
+	close(sock[1]);
+	e = pid < 0 ? err_new(errno, "forking")
+		    : fd_recv(sock[0], buf, sizeof(buf), &len, ret_userns, &n_fds);
+	close(sock[0]);
+	if (pid > 0)
+		proc_kill_and_reap(pid);
+	if (!e && n_fds != 1)
+		e = len ? err_recv(buf, len) : err_new(0, "making a user namespace failed");
 	return e;
 }
 
@@ -96,7 +135,7 @@ static struct err *make(int dir, const struct userns_ids *ids, struct parent *re
 	_cleanup_close_ int userns = -1,
 			    sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un sun;
-	struct err *e = make_userns(ids, &userns);
+	struct err *e = make_userns(ids, false, &userns);
 
 	if (e)
 		return e;

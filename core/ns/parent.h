@@ -25,6 +25,8 @@ struct parent {
 
 /* The one that others use, or a new one.  DIR is the store's directory. */
 struct err *parent_get(int dir, const struct userns_ids *ids, struct parent *ret) MUST_CHECK;
+/* A new namespace inside USERNS, that of a parent, with the ids IDS. */
+struct err *parent_nest(int userns, const struct userns_ids *ids, int *ret_userns) MUST_CHECK;
 /* Somebody asks. */
 void parent_answer(const struct parent *p);
 

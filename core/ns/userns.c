@@ -426,8 +426,10 @@ struct err *userns_call_from(const struct userns_ids *ids, struct err *(*before)
 	return e ?: userns_end(&child, ret_result);
 }
 
-struct err *userns_call_in(int pidfd, bool single, struct err *(*fn)(void *arg, struct str *result),
-			   void *arg, struct str *ret_result)
+/* NS: a pidfd or a namespace, KINDS of which are entered. */
+static struct err *call_joined(int ns, int kinds, bool single, struct err *(*before)(void *),
+			       struct err *(*fn)(void *, struct str *), void *arg,
+			       struct str *ret_result)
 {
 	_cleanup_free_ char *buf = xmalloc(RESULT_MAX + 1);
 	_cleanup_close_ int ours = -1;
@@ -444,8 +446,10 @@ struct err *userns_call_in(int pidfd, bool single, struct err *(*fn)(void *arg, 
 	if (pid == 0) {
 		close(ours);
 		prctl(PR_SET_DUMPABLE, 0);
-		if (setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) < 0)
+		if (setns(ns, kinds) < 0)
 			e = err_new(errno, "entering the container");
+		if (!e && before)
+			e = before(arg);
 		e = e ?: userns_become_root(single);
 		prctl(PR_SET_DUMPABLE, 0); /* again: a change of identity can set it */
 		call_finish(fds[1], e, fn, arg);
@@ -458,6 +462,48 @@ struct err *userns_call_in(int pidfd, bool single, struct err *(*fn)(void *arg, 
 	while (n < 0 && errno == EINTR);
 	e = proc_wait_pid(pid, &status);
 	return e ?: call_result(buf, n, status, ret_result);
+}
+
+struct err *userns_call_in(int pidfd, bool single, struct err *(*fn)(void *arg, struct str *result),
+			   void *arg, struct str *ret_result)
+{
+	return call_joined(pidfd, CLONE_NEWUSER | CLONE_NEWNS, single, NULL, fn, arg, ret_result);
+}
+
+struct err *userns_call_at(int userns, bool single, struct err *(*before)(void *arg),
+			   struct err *(*fn)(void *arg, struct str *result), void *arg,
+			   struct str *ret_result)
+{
+	return call_joined(userns, CLONE_NEWUSER, single, before, fn, arg, ret_result);
+}
+
+/* Only from inside: /proc/PID/ns of a process that runs an image's program is closed to us. */
+struct err *userns_of(int pidfd, int *ret_userns)
+{
+	int fds[2], fd = -1;
+	size_t len = 0, n_fds = 1;
+	char c = 0;
+	pid_t pid;
+	struct err *e = fd_socketpair(SOCK_SEQPACKET, fds);
+
+	if (e)
+		return e;
+	pid = fork();
+	if (pid == 0) {
+		if (setns(pidfd, CLONE_NEWUSER) < 0)
+			_exit(1);
+		e = fd_open(AT_FDCWD, "/proc/self/ns/user", O_RDONLY, 0, &fd);
+		e = e ?: fd_send(fds[1], &c, 1, &fd, 1);
+		_exit(e != NULL);
+	}
+	close(fds[1]);
+	e = pid < 0 ? err_new(errno, "forking") : fd_recv(fds[0], &c, 1, &len, ret_userns, &n_fds);
+	close(fds[0]);
+	if (pid > 0)
+		proc_kill_and_reap(pid);
+	if (!e && (len != 1 || n_fds != 1))
+		e = err_new(0, "entering the container's user namespace failed");
+	return e;
 }
 
 static struct err *nothing(void *arg UNUSED, struct str *result UNUSED)

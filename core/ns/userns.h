@@ -74,6 +74,13 @@ struct err *userns_end(struct userns_child *c, struct str *ret_result) MUST_CHEC
 struct err *userns_call_in(int pidfd, bool single, struct err *(*fn)(void *arg, struct str *result),
 			   void *arg, struct str *ret_result) MUST_CHECK;
 
+/* userns_call_from() in the user namespace USERNS, whose maps are written, in place of a fresh one. */
+struct err *userns_call_at(int userns, bool single, struct err *(*before)(void *arg),
+			   struct err *(*fn)(void *arg, struct str *result), void *arg,
+			   struct str *ret_result) MUST_CHECK;
+/* The user namespace that the process behind PIDFD is in, also where /proc would not say. */
+struct err *userns_of(int pidfd, int *ret_userns) MUST_CHECK;
+
 /* Are unprivileged user namespaces allowed here?  Errors say what forbids them and the mend. */
 struct err *userns_check(void) MUST_CHECK;
 

@@ -110,10 +110,20 @@ uint64_t fork_sealed_bytes(struct store *st);
 struct err *fork_is_thin(struct store *st, const char *volume, bool *ret) MUST_CHECK;
 /* Hold VOLUME as in use while *ret_fd is open: a plain one must not be sealed then. */
 struct err *fork_hold_volume(struct store *st, const char *volume, int *ret_fd) MUST_CHECK;
-/* A connection to the process that serves the thin VOLUME, which is started if there is none; see core/cow/serve.h for
- * USERNS.  Then cow_serve_mount(). */
-struct err *fork_serve(struct store *st, const char *volume, int userns, int *ret_conn) MUST_CHECK;
-/* Both, again if the process was just ending. */
-struct err *fork_serve_mount(struct store *st, const char *volume, int userns, int fuse_fd) MUST_CHECK;
+/* The thin ones among a container's volumes, each as a detached mount; several containers may have the same one. */
+struct fork_mounts {
+	size_t n;
+	int *trees; /* one for each entry: -1 is none, or not thin */
+	int *conns; /* to be kept open while the container runs, see core/cow/serve.h */
+	int userns; /* the user namespace that the container must be in; -1: no volume is thin */
+};
+/* VOLUMES[i] may be NULL.  USERNS: the namespace that the container is in anyhow, or -1; a new one is made inside PARENT
+ * (core/ns/parent.h), or -1.
+ * Errors: one of them is mounted already by members of another user namespace. */
+struct err *fork_mounts_open(struct store *st, const char *const *volumes, size_t n, int userns,
+			     int parent, struct fork_mounts *ret) MUST_CHECK;
+/* The trees alone: who attaches them has them. */
+void fork_mounts_close_trees(struct fork_mounts *f);
+void fork_mounts_done(struct fork_mounts *f);
 
 #endif

@@ -74,6 +74,8 @@ struct err *name_claim(struct store *st, const char *name, const char *id)
 		return NULL;
 	if (errno != EEXIST)
 		return err_new(errno, "claiming the name %s", name);
+	if (read_name(st, name, holder) && !strcmp(holder, id))
+		return NULL; /* a renaming was cut short */
 	if (read_name(st, name, holder))
 		return err_hint(err_new(0, "Conflict. The container name \"/%s\" is already in use by container \"%s\"",
 					name, holder),

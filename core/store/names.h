@@ -13,8 +13,8 @@ void id_make(char ret[ID_LEN + 1]);
 struct err *name_check(const char *name) MUST_CHECK;
 /* "quiet_otter": adjective and animal. */
 char *name_make(void);
-/* Claim NAME for ID.  The store's lock must be held.  Errors: EEXIST, "The container name "/x" is already in use by
- * container "<id>"..." */
+/* Claim NAME for ID, whose it may be already.  The store's lock must be held.
+ * Errors: EEXIST, "The container name "/x" is already in use by container "<id>"..." */
 struct err *name_claim(struct store *st, const char *name, const char *id) MUST_CHECK;
 /* Give it up, if it is ID's. */
 void name_release(struct store *st, const char *name, const char *id);

@@ -45,6 +45,24 @@ eventually 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/9418'
 run devbox build -q -t img 'git://127.0.0.1/repo#main:sub';	expect_status 0; has from-git
 run devbox build -q -t img 'git://127.0.0.1/repo#nope';		expect_status 1; expect_stderr_has 'git fetch: '
 run devbox build -q -t img 'git://127.0.0.1/repo#--upload-pack=x';	expect_status 1; expect_stderr_has 'is no branch'
+# ADD of a repository
+commit=$(git -C "$dir/repo" -c safe.directory='*' rev-parse HEAD)
+cat >"$dir/Dockerfile" <<-DF
+	FROM busybox
+	ADD --checksum=$commit git://127.0.0.1/repo#main /all
+	ADD --keep-git-dir=true --exclude=Dockerfile git://127.0.0.1/repo#:sub /part/
+	ADD --keep-git-dir git://127.0.0.1/repo /kept
+	RUN [ "\$(cat /all/sub/f /part/f)" = "\$(printf 'from-git\nfrom-git')" ] && [ -d /kept/.git ] && [ ! -e /all/.git ]
+	RUN [ ! -e /part/Dockerfile ] && [ -e /kept/sub/Dockerfile ]
+DF
+run devbox build -t img ctx;			expect_status 0
+run devbox build -t img ctx;			expect_equal "$(grep -c CACHED <<<"$stderr")" 6
+printf 'FROM busybox\nADD --checksum=1234567 git://127.0.0.1/repo /x\n' >"$dir/Dockerfile"
+run devbox build -q ctx;			expect_status 1; expect_stderr "devbox: building: Dockerfile:2: ADD: git://127.0.0.1/repo: commit mismatch: got $commit, expected 1234567"
+printf 'FROM busybox\nADD --checksum=main git://127.0.0.1/repo /x\n' >"$dir/Dockerfile"
+run devbox build -q ctx;			expect_status 1; expect_stderr_has 'Dockerfile:2: ADD: --checksum=main is not the id of a commit'
+printf 'FROM busybox\nCOPY git@127.0.0.1:repo /x\n' >"$dir/Dockerfile"
+run devbox build -q ctx;			expect_status 1; expect_stderr_has "source can't be a git ref for COPY"
 # what RUN reaches: the outside by name, and the host's loopback only where that is asked for
 cat >"$dir/Dockerfile" <<'DF'
 FROM busybox

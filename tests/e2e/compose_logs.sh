@@ -37,9 +37,24 @@ eventually 10 follows
 [ "$(grep -c 'first' "$up_out")" = 1 ] || fail 'old lines are shown again'
 kill -INT "$up_pid"
 finish up;	expect_status 130
-expect_stderr_has 'Gracefully stopping...'
+expect_stderr_has 'Gracefully Stopping... press Ctrl+C again to force'
 expect_stderr_has 'Container l-one-1  Stopped'
 run devbox compose ps -q;	expect_stdout ''
+
+# one that does not want to stop: Ctrl-C again
+e2e_as tee stubborn.yaml >/dev/null <<'END'
+name: s
+services: {one: {image: busybox, init: true, command: "sh -c 'trap : TERM; echo begun; while :; do sleep 100; done'"}}
+END
+start up devbox compose -f stubborn.yaml up
+stubborn_has() { grep -q "$1" "$up_out" "$up_err"; }
+eventually 20 stubborn_has begun
+kill -INT "$up_pid"
+eventually 20 stubborn_has 's-one-1  Stopping'
+kill -INT "$up_pid"
+finish up;	expect_status 130
+expect_stderr_has 'Container s-one-1  Killed'
+run devbox compose -f stubborn.yaml down;	expect_status 0
 
 # the end of one ends all
 run env CODE=7 devbox compose up --abort-on-container-exit;	expect_status 7

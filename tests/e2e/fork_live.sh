@@ -20,8 +20,25 @@ for i in 1 2 3 4 5; do
 done
 run devbox exec writer sh -c 'test "$(cat /d/n)" -gt 0';	expect_status 0
 
-run devbox run --rm -v live:/d busybox true;	expect_status 125
-expect_stderr_has 'mounting volume live: another container that runs has it, and it is a thin fork (hint: devbox volume fork --copy*'
+note 'several containers have it at once, a container at several places: one file system'
+run devbox exec writer mkdir /d/sub;	expect_status 0
+run devbox run -d --name reader -v live:/d -v live:/again --mount type=volume,src=live,dst=/s,volume-subpath=sub busybox \
+	sleep 1000
+expect_status 0
+run devbox exec reader sh -c 'echo read >/s/r; test "$(cat /d/n)" -gt 0';	expect_status 0
+run devbox exec writer cat /d/sub/r;	expect_stdout read
+run devbox exec writer sh -c 'echo more >>/d/sub/r';	expect_status 0
+run devbox exec reader cat /again/sub/r /s/r;	expect_stdout $'read\nmore\nread\nmore'
+run devbox run --rm --volumes-from writer --network container:reader busybox cat /d/sub/r;	expect_stdout $'read\nmore'
+run devbox create --name idle -v live:/d busybox true;	expect_status 0
+run devbox cp idle:/d/sub/r r;		expect_status 0;	expect_file r $'read\nmore'
+run devbox volume fork live shared;	expect_status 0;	expect_stderr 'shared: cow, * ms'
+in_box shared 'cat /d/sub/r';		expect_stdout $'read\nmore'
+run devbox run -d --name apart busybox sleep 1000;	expect_status 0
+run devbox run --rm --network container:apart -v live:/d busybox true;	expect_status 125
+expect_stderr_has 'volume live is in use by containers that this one cannot be joined with (hint: '
+run devbox rm -f reader idle apart;	expect_status 0
+run devbox exec writer rm -r /d/sub;	expect_status 0
 
 note 'the process that serves it is killed: an error, never a hang; what was written is there'
 run devbox exec writer sh -c 'echo kept >/d/kept; sync /d/kept';	expect_status 0

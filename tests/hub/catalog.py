@@ -139,10 +139,11 @@ class Files:
         return layer
 
 
-def server_image(b, source, name, suite, install, before='', script='', finish=None):
-    """An image of a SUITE and packages; finish(layout, version-of, tar) returns (files layer, config, tags)."""
+def server_image(b, source, name, suite, install, before='', script='', finish=None, series=''):
+    """An image of a SUITE and packages; finish(layout, version-of) returns (files layer, config, tags).
+    SERIES tells images of one repository apart."""
     base = b.base(suite)
-    tar = b.packages(name, suite, install, script, before)
+    tar = b.packages(name + series, suite, install, script, before)
     inputs = [os.path.basename(base), os.path.basename(tar), source('oci.py', 'catalog.py', 'images')]
 
     def make(layout):
@@ -150,7 +151,7 @@ def server_image(b, source, name, suite, install, before='', script='', finish=N
                   b.pack(layout, tar, 'gzip', 'apt-get install ' + ' '.join(install))]
         files, config, tags = finish(layout, lambda package: version(tar, package))
         publish(layout, layers + [files], config, ['library/%s:%s' % (name, t) for t in tags])
-    return b.image(name, inputs, make)
+    return b.image(name + series, inputs, make)
 
 
 MYSQL_USER = '''
@@ -174,7 +175,8 @@ def mysql(b, source):
                   'Entrypoint': ['docker-entrypoint.sh'], 'Cmd': ['mysqld'],
                   'ExposedPorts': {'3306/tcp': {}, '33060/tcp': {}}, 'Volumes': {'/var/lib/mysql': {}},
                   'WorkingDir': '/'}
-        return files.layer('mysql entrypoint'), config, ['latest', '8', major.split('.')[0], major]
+        # Debian has one series only: older ones' names, as people's files have them, lead to it, too
+        return files.layer('mysql entrypoint'), config, ['latest', '8', '8.0', '8.0.33', '8.0-debian', major.split('.')[0], major]
     return server_image(b, source, 'mysql', 'sid',
                         ['mysql-server-core', 'mysql-client-core', 'openssl', 'bzip2', 'xz-utils', 'zstd', 'tzdata'],
                         MYSQL_USER, '''
@@ -188,7 +190,7 @@ rm -rf telemetry_client.so authentication_*_client.so group_replication.so compo
 ''', finish)
 
 
-def mariadb(b, source):
+def mariadb_series(b, source, suite, series='', latest=()):
     def finish(layout, version_of):
         full = version_of('mariadb-server-core')
         major = '.'.join(full.split('.')[:2])
@@ -199,10 +201,18 @@ def mariadb(b, source):
         config = {'Env': [PATH, 'LANG=C.UTF-8', 'MARIADB_MAJOR=' + major, 'MARIADB_VERSION=' + full],
                   'Entrypoint': ['docker-entrypoint.sh'], 'Cmd': ['mariadbd'],
                   'ExposedPorts': {'3306/tcp': {}}, 'Volumes': {'/var/lib/mysql': {}}}
-        return files.layer('mariadb entrypoint'), config, ['latest', major.split('.')[0], major]
-    return server_image(b, source, 'mariadb', 'bookworm',
+        return files.layer('mariadb entrypoint'), config, [*latest, major.split('.')[0], major]
+    return server_image(b, source, 'mariadb', suite,
                         ['mariadb-server-core', 'mariadb-client', 'xz-utils', 'zstd', 'tzdata'],
-                        MYSQL_USER, 'rm -f /usr/bin/maria*test* /usr/bin/aria_*', finish)
+                        MYSQL_USER, 'rm -f /usr/bin/maria*test* /usr/bin/aria_*', finish, series)
+
+
+def mariadb(b, source):
+    return mariadb_series(b, source, 'bookworm', latest=['latest'])
+
+
+def mariadb11(b, source):
+    return mariadb_series(b, source, 'sid', '11')
 
 
 def postgres(b, source):
@@ -256,4 +266,4 @@ def valkey(b, source):
 
 
 # the slowest first
-ALL = [mysql, debian, postgres, mariadb, valkey, redis, busybox]
+ALL = [mysql, debian, postgres, mariadb, mariadb11, valkey, redis, busybox]

@@ -20,6 +20,7 @@ lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 W=${DEVBOX_TEST_WORLD:?run me through tests/lib/run}
 AS=dbx1
 status=0 stdout='' stderr=''
+PATIENCE=4	# the deadlines of `eventually` are for a quiet machine; a busy one gets so many times as long
 E2E_TMP=$(mktemp -d "$W/run/e2e.XXXXXX")
 declare -A E2E_STARTED=()
 E2E_DISKS=()
@@ -137,11 +138,11 @@ expect_no_file() {
 eventually() {
 	local seconds=$1 end
 	shift
-	end=$((${EPOCHREALTIME/./} + seconds * 1000000))
+	end=$((${EPOCHREALTIME/./} + seconds * PATIENCE * 1000000))
 	until "$@" >"$E2E_TMP/eventually" 2>&1; do
 		if [ "${EPOCHREALTIME/./}" -ge $end ]; then
 			cat "$E2E_TMP/eventually"
-			fail "did not happen within $seconds s: $*"
+			fail "did not happen within $((seconds * PATIENCE)) s: $*"
 		fi
 		sleep 0.05
 	done

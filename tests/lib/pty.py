@@ -3,7 +3,7 @@
     pty.py [-s ROWSxCOLUMNS] CMD... <SCRIPT
 
 (python3 -I, or this file would stand in for the module of its name.)  Lines of the script (a text may hold \\r \\n \\t \\e \\xNN \\^X for control keys and \\\\):
-    expect TEXT         wait until TEXT appears in what came after the last match (10 s, or "within N")
+    expect TEXT         wait until TEXT appears in what came after the last match (30 s, or "within N")
     refuse TEXT         fail if TEXT has already appeared in what came after the last match
     within SECONDS      from here on, expect and eof wait that long
     send TEXT           type TEXT
@@ -93,7 +93,7 @@ class Terminal:
 
 
 def play(term, lines):
-    within = 10.0
+    within = 30.0
     for number, line in enumerate(lines, 1):
         word, _, rest = line.rstrip('\n').lstrip().partition(' ')
         until = time.monotonic() + within

@@ -29,8 +29,8 @@ static struct actual container(struct project *p, const char *service, unsigned 
 /* "create db 1; start db 1 after 0" */
 static char *text_of(const struct project_plan *plan)
 {
-	static const char *const words[] = { "create", "recreate", "start", "stop",
-					     "remove", "rename",   "wait" };
+	static const char *const words[] = { "create", "recreate", "start",  "stop", "remove",
+					     "rename", "wait",	   "supply", "hold" };
 	struct str s = { 0 };
 
 	str_add(&s, "");
@@ -103,6 +103,41 @@ static void test_there(void)
 	project_free(p);
 }
 
+/* db's image is still to come, for app as well, which uses the same; web hangs on db by its network. */
+static void test_supplies(void)
+{
+	struct project *p = project_from_text(
+		dir, "name: p\nservices:\n"
+		     "  app: {image: x}\n  db: {image: x}\n  other: {image: y, depends_on: [db]}\n"
+		     "  web: {image: y, network_mode: 'service:db'}\n");
+	const long by[] = { 1, 1, -1, -1 };
+	struct plan_opts o = { .supply = by };
+	struct actual db = container(p, "db", 1, true);
+
+	check(p, NULL, 0, &o,
+	      "supply db; hold app after 0; hold db after 0; create other 1; start other 1 after 3,2; "
+	      "hold web after 2",
+	      "what becomes of the others is known at once");
+	check(p, &db, 1, &o,
+	      "supply db; hold app after 0; hold db after 0; create other 1; start other 1 after 3,2; "
+	      "hold web after 2",
+	      "what is there is not judged before the image has come");
+	o.supply = NULL;
+	check(p, &db, 1, &o,
+	      "create app 1; start app 1 after 0; create other 1; start other 1 after 2; create web 1; "
+	      "start web 1 after 4",
+	      "the image has come, and is the same");
+	project_free(p);
+
+	p = project_from_text(dir, "name: p\nservices:\n"
+				   "  a:\n    build: {context: ., additional_contexts: {b: 'service:b'}}\n"
+				   "  b: {build: .}\n");
+	o.supply = (const long[]){ 0, 1 };
+	check(p, NULL, 0, &o, "supply a after 1; supply b; hold a after 0; hold b after 1",
+	      "one image is built from the other");
+	project_free(p);
+}
+
 static void test_conditions(void)
 {
 	struct project *p =
@@ -172,6 +207,11 @@ static void test_leftovers(void)
 	      "the old one is gone: the new one takes its name");
 	check(p, all, 2, &o, "stop 0123456789ab_p-db-1; remove 0123456789ab_p-db-1 after 0",
 	      "the old one is there and right: the new one goes");
+	all[1].hash = "other";
+	check(p, all, 2, &o,
+	      "stop 0123456789ab_p-db-1; remove 0123456789ab_p-db-1 after 0; recreate p-db-1 after 1; "
+	      "start db 1 after 2",
+	      "it goes before another is made under its name");
 	project_free(p);
 }
 
@@ -205,6 +245,7 @@ int main(void)
 		return 1;
 	test_fresh();
 	test_there();
+	test_supplies();
 	test_conditions();
 	test_links();
 	test_restart();
