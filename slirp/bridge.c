@@ -67,7 +67,8 @@ static bool same(int fd, const struct stat *other)
 {
 	struct stat st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == other->st_dev && st.st_ino == other->st_ino;
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == other->st_dev &&
+	       st.st_ino == other->st_ino;
 }
 
 static bool same_fd(int a, int b)
@@ -124,7 +125,8 @@ static struct err *make_bridge(int route)
 	netlink_nest(&b, IFLA_LINKINFO);
 	netlink_attr(&b, IFLA_INFO_KIND, "bridge", 6);
 	netlink_nest(&b, IFLA_INFO_DATA);
-	netlink_attr(&b, IFLA_BR_MCAST_SNOOPING, &off, sizeof(off)); /* groups reach all, also in kernels with it */
+	netlink_attr(&b, IFLA_BR_MCAST_SNOOPING, &off,
+		     sizeof(off)); /* groups reach all, also in kernels with it */
 	netlink_nest_end(&b);
 	netlink_nest_end(&b);
 	return done(route, &b);
@@ -234,7 +236,8 @@ NORETURN static void child(int sock, int parent, int ns, const struct net_addrs 
 
 /* Takes over PARENT in every case. */
 static struct err *open_bridge(int parent, int ns, const struct net_addrs *a,
-			       const uint8_t gateway[NET_MAC_LEN], struct bridge **ret, int *ret_packet_fd)
+			       const uint8_t gateway[NET_MAC_LEN], struct bridge **ret,
+			       int *ret_packet_fd)
 {
 	_cleanup_close_ int keep_parent = parent;
 	union {
@@ -328,7 +331,8 @@ static void add_pair(struct netlink_batch *b, const struct bridge *br, unsigned 
 {
 	struct ifinfomsg near = { .ifi_index = (int)index }, far = { 0 };
 
-	netlink_begin(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &near, sizeof(near), "making a veth pair");
+	netlink_begin(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &near, sizeof(near),
+		      "making a veth pair");
 	netlink_attr(b, IFLA_IFNAME, PORT_NAME, sizeof(PORT_NAME));
 	netlink_attr_u32(b, IFLA_MTU, br->mtu);
 	netlink_attr_u32(b, IFLA_MASTER, br->br);
@@ -366,9 +370,8 @@ static void add_filter(struct netlink_batch *b, const struct bridge *br, unsigne
 		       const uint8_t mac[NET_MAC_LEN], struct in_addr ip)
 {
 	enum { UP = 13, PASS = 14 };
-#define WHEN_NOT(at, value, to)                                                                    \
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, (to) - (at) - 1)
-#define WHEN(at, value, to) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, (to) - (at) - 1, 0)
+#define WHEN_NOT(at, value, to) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, (to) - (at)-1)
+#define WHEN(at, value, to) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, (to) - (at)-1, 0)
 #define LOAD(size, at) BPF_STMT(BPF_LD | BPF_ABS | (size), at)
 	const struct sock_filter program[] = {
 		/*  0 */ LOAD(BPF_H, 2 * ETH_ALEN), /* the type */
@@ -456,8 +459,8 @@ static struct err *try_port(struct bridge *br, unsigned index, int ctr_ns, const
 	return done(br->route, &b);
 }
 
-struct err *bridge_port(struct bridge *b, int ctr_ns, const char *device, const uint8_t mac[NET_MAC_LEN],
-			struct in_addr ip)
+struct err *bridge_port(struct bridge *b, int ctr_ns, const char *device,
+			const uint8_t mac[NET_MAC_LEN], struct in_addr ip)
 {
 	struct err *e = NULL;
 

@@ -40,8 +40,8 @@ bool bridge_is(const struct bridge *b, int ns);
 bool bridge_fits(const struct bridge *b, int ctr_ns);
 /* A pair: DEVICE in CTR_NS ("eth%d": the first free number), down, and its end at the bridge.  It is gone with either
  * namespace, or with the device. */
-struct err *bridge_port(struct bridge *b, int ctr_ns, const char *device, const uint8_t mac[NET_MAC_LEN],
-			struct in_addr ip) MUST_CHECK;
+struct err *bridge_port(struct bridge *b, int ctr_ns, const char *device,
+			const uint8_t mac[NET_MAC_LEN], struct in_addr ip) MUST_CHECK;
 
 /* In a user namespace of the caller's own: can all of this be had here? */
 struct err *bridge_try(void) MUST_CHECK;

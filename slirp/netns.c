@@ -40,8 +40,9 @@
  * through eth0: the relay marks its sockets, what answers a marked packet is marked too
  * (sysctls set by the relay), and marked packets are routed by a table that says "every address is local". */
 
-const char *const packet_kind_names[] = { [PACKET_TAP] = "tap", [PACKET_SOCKET] = "packet socket",
-					  [PACKET_BRIDGE] = "bridge" };
+const char *const packet_kind_names[] = {
+	[PACKET_TAP] = "tap", [PACKET_SOCKET] = "packet socket", [PACKET_BRIDGE] = "bridge"
+};
 static_assert(ARRAY_LEN(packet_kind_names) == PACKET_KIND_MAX, "one name a kind");
 
 enum { LO_INDEX = 1, FAR_MTU = 65535, FAR_QUEUE = 4 << 20, FEATURES_MAX = 1024, DEVICES_MAX = 64 };
@@ -463,44 +464,38 @@ static struct err *make_link(const struct netns_link *l, const char *name, bool 
 
 /* "0 2147483647" is Docker's, but both ends must be mapped, and the kernel compares the ids outside: the range goes
  * from the group with the lowest outer id to the one with the highest. */
-static void allow_ping(void)
+static void allow_ping(const struct userns_ids *ids)
 {
-	_cleanup_free_ char *map = NULL;
-	unsigned long low = 0, high = 0, low_out = ULONG_MAX, high_out = 0;
-	struct err *e = fd_read_file(AT_FDCWD, "/proc/self/gid_map", 65536, &map, NULL);
+	uint32_t low = 0, high = 0, low_out = UINT32_MAX, high_out = 0;
 	_cleanup_free_ char *value = NULL;
 
-	for (char *line = map; line && *line;) {
-		char *end;
-		unsigned long inside = strtoul(line, &end, 10), outside = strtoul(end, &end, 10),
-			      count = strtoul(end, &end, 10);
+	for (size_t i = 0; i < ids->n_gid; i++) {
+		const struct id_range *r = &ids->gid[i];
 
-		if (outside < low_out) {
-			low_out = outside;
-			low = inside;
+		if (r->outside < low_out) {
+			low_out = r->outside;
+			low = r->inside;
 		}
-		if (outside + count - 1 >= high_out) {
-			high_out = outside + count - 1;
-			high = inside + count - 1;
+		if (r->outside + r->count - 1 >= high_out) {
+			high_out = r->outside + r->count - 1;
+			high = r->inside + r->count - 1;
 		}
-		line = strchr(end, '\n');
-		line = line ? line + 1 : NULL;
 	}
-	err_free(e); /* without the map the range is that of group 0 alone */
 	if (high > INT32_MAX)
 		high = INT32_MAX; /* the kernel's own limit */
-	value = xasprintf("%lu %lu", low, high);
+	value = xasprintf("%u %u", low, high);
 	netns_sysctl("/proc/sys/net/ipv4/ping_group_range", value);
 }
 
-static void set_sysctls(void)
+static void set_sysctls(const struct userns_ids *ids)
 {
-	allow_ping();
+	allow_ping(ids);
 	netns_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 	netns_sysctl("/proc/sys/net/ipv4/conf/all/rp_filter", "0"); /* the maximum of all and lo counts */
 }
 
-struct err *netns_setup(const struct netns_link *links, size_t n, struct netns *ret)
+struct err *netns_setup(const struct netns_link *links, size_t n, const struct userns_ids *ids,
+			struct netns *ret)
 {
 	struct err *e = make_link(n ? links : NULL, "eth0", true, ret);
 
@@ -514,7 +509,7 @@ struct err *netns_setup(const struct netns_link *links, size_t n, struct netns *
 				close(ret[k].packet_fd);
 	}
 	if (!e && n)
-		set_sysctls();
+		set_sysctls(ids);
 	return e;
 }
 

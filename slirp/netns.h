@@ -15,6 +15,7 @@
 #define SLIRP_NETNS_H
 
 #include "core/base/err.h"
+#include "core/ns/userns.h"
 #include "slirp/addrs.h"
 
 enum packet_kind { PACKET_TAP, PACKET_SOCKET, PACKET_BRIDGE, PACKET_KIND_MAX };
@@ -42,8 +43,9 @@ struct netns_link {
 };
 enum { NETNS_LINKS_MAX = 16 };
 
-/* eth0... for the N LINKS, in RET; none: lo only. */
-struct err *netns_setup(const struct netns_link *links, size_t n, struct netns *ret) MUST_CHECK;
+/* eth0... for the N LINKS, in RET; none: lo only.  IDS: those of the user namespace, when there are links. */
+struct err *netns_setup(const struct netns_link *links, size_t n, const struct userns_ids *ids,
+			struct netns *ret) MUST_CHECK;
 /* One more, with the first free name, in the calling process's namespace, which may be in use; without a default route
  * there is one already, or none wanted. */
 struct err *netns_add(const struct netns_link *link, struct netns *ret) MUST_CHECK;

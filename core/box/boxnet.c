@@ -333,8 +333,9 @@ static struct err *bridge_last(struct boxnet *bn, pid_t init_pid, bool *ret)
 	return membership_answer(m, ns, ret);
 }
 
-static struct err *enter(struct boxnet *bn, struct box *b, const struct net_want *want, struct loop *loop,
-			 pid_t init_pid, int init_pidfd, const struct ports *published)
+static struct err *enter(struct boxnet *bn, struct box *b, const struct net_want *want,
+			 struct loop *loop, pid_t init_pid, int init_pidfd,
+			 const struct ports *published)
 {
 	struct netns_link link;
 	struct netns ns;

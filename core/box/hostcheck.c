@@ -334,12 +334,14 @@ static void check_bridge(struct checks *c)
 	own.gid[0] = (struct id_range){ 0, getegid(), 1 };
 	e = userns_call(&own, try_bridge, NULL, NULL);
 	if (!e) {
-		add(c, "bridge", CHECK_OK, xstrdup("the kernel connects the containers of a network"), NULL);
+		add(c, "bridge", CHECK_OK,
+		    xstrdup("the kernel connects the containers of a network"), NULL);
 		return;
 	}
 	why = err_line(e);
 	add(c, "bridge", CHECK_OK,
-	    xasprintf("the network's process connects its containers, at half the speed (%s)", why), NULL);
+	    xasprintf("the network's process connects its containers, at half the speed (%s)", why),
+	    NULL);
 	err_free(e);
 }
 

@@ -113,7 +113,7 @@ static struct err *make_network(const struct init_args *a, const struct init_go 
 		links[i] = a->links[i];
 		links[i].bridged = go->bridged[i];
 	}
-	e = netns_setup(links, a->n_links, made);
+	e = netns_setup(links, a->n_links, &a->st->ids, made);
 	for (size_t i = 0; i < a->n_links && !e; i++) {
 		struct init_net msg = { .what = INIT_NET, .index = (unsigned)i, .net = made[i] };
 

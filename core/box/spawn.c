@@ -39,8 +39,8 @@ struct err *spawn_userns(struct box *b, int *ret_userns)
 /* A helper enters the user namespace USERNS, and the network of NET_PIDFD if that is not -1 (only from inside a user
  * namespace can a process be put into a network that belongs to it), and makes init, which becomes our child all the
  * same.  Init has a user namespace of its own inside USERNS if CA says so. */
-static struct err *clone_inside(struct box *b, struct clone_args *ca, const struct init_args *ia, int userns,
-				int net_pidfd, int *ret_pidfd, pid_t *ret_pid)
+static struct err *clone_inside(struct box *b, struct clone_args *ca, const struct init_args *ia,
+				int userns, int net_pidfd, int *ret_pidfd, pid_t *ret_pid)
 {
 	union {
 		pid_t pid;
@@ -58,7 +58,8 @@ static struct err *clone_inside(struct box *b, struct clone_args *ca, const stru
 	ca->exit_signal = 0; /* the helper's */
 	helper = fork();
 	if (helper == 0) {
-		if (setns(userns, CLONE_NEWUSER) < 0 || (net_pidfd >= 0 && setns(net_pidfd, CLONE_NEWNET) < 0))
+		if (setns(userns, CLONE_NEWUSER) < 0 ||
+		    (net_pidfd >= 0 && setns(net_pidfd, CLONE_NEWNET) < 0))
 			e = err_new(errno, "entering the namespaces of %s",
 				    net_pidfd >= 0 ? "the container whose network it joins"
 						   : "other containers");
@@ -90,8 +91,8 @@ static struct err *clone_inside(struct box *b, struct clone_args *ca, const stru
 }
 
 /* In user namespaces that are there. */
-static struct err *clone_beside(struct box *b, struct clone_args *ca, const struct init_args *ia, int userns,
-				int *ret_pidfd, pid_t *ret_pid)
+static struct err *clone_beside(struct box *b, struct clone_args *ca, const struct init_args *ia,
+				int userns, int *ret_pidfd, pid_t *ret_pid)
 {
 	_cleanup_close_ int net_pidfd = -1;
 	struct err *e = b->spec.net == NET_CONTAINER ? other_pidfd(b, &net_pidfd) : NULL;
@@ -102,8 +103,8 @@ static struct err *clone_beside(struct box *b, struct clone_args *ca, const stru
 	return e ?: clone_inside(b, ca, ia, userns, net_pidfd, ret_pidfd, ret_pid);
 }
 
-struct err *spawn_clone(struct box *b, const struct init_args *ia, int userns, int parent, int *ret_pidfd,
-			pid_t *ret_pid)
+struct err *spawn_clone(struct box *b, const struct init_args *ia, int userns, int parent,
+			int *ret_pidfd, pid_t *ret_pid)
 {
 	struct clone_args ca = {
 		.flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |

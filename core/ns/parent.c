@@ -142,7 +142,8 @@ static struct err *make(int dir, const struct userns_ids *ids, struct parent *re
 	fd_sun(dir, SOCKET, &sun);
 	if (unlinkat(dir, SOCKET, 0) < 0 && errno != ENOENT)
 		return err_new(errno, "removing an old socket");
-	if (sock < 0 || bind(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(sock, BACKLOG) < 0)
+	if (sock < 0 || bind(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	    listen(sock, BACKLOG) < 0)
 		return err_new(errno, "opening the socket %s", SOCKET);
 	*ret = (struct parent){ TAKE_FD(userns), TAKE_FD(sock) };
 	return NULL;

@@ -184,8 +184,8 @@ static struct err *other_userns(const char *volume)
 }
 
 /* *USERNS is chosen, if it was not. */
-static struct err *open_one(struct store *st, const char *volume, int *userns, int parent, int *ret_conn,
-			    int *ret_tree)
+static struct err *open_one(struct store *st, const char *volume, int *userns, int parent,
+			    int *ret_conn, int *ret_tree)
 {
 	_cleanup_close_ int its = -1;
 	struct err *e = NULL;
