@@ -35,8 +35,8 @@
  * A child enters P (setns(2) asks for that before a network namespace of P's), makes N or enters it, makes br0 and up0,
  * and sends what is needed from then on: descriptors of N, of a route socket in N, of the packet descriptor.  Then it
  * ends; nobody is in N.  The kernel asks for rights twice when a message comes over the socket: of who opened it (the
- * child, in P) and of who sends (we, in the namespace that P lies in, as P's owner).  Both have them over the containers'
- * namespaces, so one message makes a pair with its ends in N and in a container. */
+ * child, in P) and of who sends (we, in the namespace that P lies in, as P's owner).  Both have them over the
+ * containers' namespaces, so one message makes a pair with its ends in N and in a container. */
 
 enum {
 	PRIO = 1,
@@ -90,11 +90,14 @@ static int unless_own(int userns)
 	return userns;
 }
 
-/* The user namespace around that which owns CTR_NS. */
-static struct err *parent_of(int ctr_ns, int *ret)
+/* The user namespace around that which owns NS; NS itself if it is one. */
+static struct err *parent_of(int ns, int *ret)
 {
-	_cleanup_close_ int owner = ioctl(ctr_ns, NS_GET_USERNS);
-	int parent = owner < 0 ? -1 : ioctl(owner, NS_GET_PARENT);
+	bool itself = ioctl(ns, NS_GET_NSTYPE) == CLONE_NEWUSER;
+	_cleanup_close_ int owner = itself ? -1 : ioctl(ns, NS_GET_USERNS);
+	int parent = itself	 ? fcntl(ns, F_DUPFD_CLOEXEC, 3)
+		     : owner < 0 ? -1
+				 : ioctl(owner, NS_GET_PARENT);
 
 	if (parent < 0)
 		return err_new(errno, "looking at the container's namespaces");
@@ -159,7 +162,8 @@ static void add_forward(struct netlink_batch *b, unsigned port, const uint8_t ma
 	netlink_attr(b, NDA_LLADDR, mac, NET_MAC_LEN);
 }
 
-/* A kernel that knows locked ports refuses a flag without a value; an older one knows nothing of it and does not mind. */
+/* A kernel that knows locked ports refuses a flag without a value; an older one knows nothing of it and does not
+ * mind. */
 static struct err *check_locking(int route, unsigned port)
 {
 	struct netlink_batch b;
@@ -272,11 +276,11 @@ static struct err *open_bridge(int parent, int ns, const struct net_addrs *a,
 	return NULL;
 }
 
-struct err *bridge_new(int ctr_ns, const struct net_addrs *a, const uint8_t gateway[NET_MAC_LEN],
+struct err *bridge_new(int around, const struct net_addrs *a, const uint8_t gateway[NET_MAC_LEN],
 		       struct bridge **ret, int *ret_packet_fd)
 {
 	int parent = -1;
-	struct err *e = parent_of(ctr_ns, &parent);
+	struct err *e = parent_of(around, &parent);
 
 	return e ?: open_bridge(parent, -1, a, gateway, ret, ret_packet_fd);
 }
@@ -363,9 +367,9 @@ static uint32_t half(const uint8_t *p)
 	return (uint32_t)(p[0] << 8 | p[1]);
 }
 
-/* What comes in at the port INDEX and is ARP that says something else than "MAC has IP" (or nothing: 0.0.0.0) goes out at
- * up0 instead of to the bridge.  A sender that is not MAC is left to the locked port, which drops it.  Source: RFC 826,
- * tc-bpf(8). */
+/* What comes in at the port INDEX and is ARP that says something else than "MAC has IP" (or nothing: 0.0.0.0) goes out
+ * at up0 instead of to the bridge.  A sender that is not MAC is left to the locked port, which drops it.  Source: RFC
+ * 826, tc-bpf(8). */
 static void add_filter(struct netlink_batch *b, const struct bridge *br, unsigned index,
 		       const uint8_t mac[NET_MAC_LEN], struct in_addr ip)
 {

@@ -8,8 +8,8 @@
  * has, may put devices into all of them.  For the host's root P is the host's.  N has no address and no other way out.
  *
  * What a container may send is what the switch in user space lets pass, too:
- *   - its port takes frames with its own hardware address only (a locked port, Linux 5.18), and nothing is learnt: where
- *     a container's frames go is written down when its port is made
+ *   - its port takes frames with its own hardware address only (a locked port, Linux 5.18), and nothing is learnt:
+ * where     a container's frames go is written down when its port is made
  *   - what goes to nobody here, and a copy of what goes to all, leaves through up0
  *   - ARP that claims another address than the container's own goes to up0 alone: the process judges, and passes it on
  *
@@ -24,9 +24,10 @@
 
 struct bridge;
 
-/* A new one for containers like that with the network namespace CTR_NS; GATEWAY is the hardware address of the way out.
+/* A new one for containers like that with the network namespace AROUND, or for those in the user namespace AROUND (P);
+ * GATEWAY is the hardware address of the way out.
  * Writes the packet descriptor behind up0, the caller's.  Errors: what the kernel lacks or forbids. */
-struct err *bridge_new(int ctr_ns, const struct net_addrs *a, const uint8_t gateway[NET_MAC_LEN],
+struct err *bridge_new(int around, const struct net_addrs *a, const uint8_t gateway[NET_MAC_LEN],
 		       struct bridge **ret, int *ret_packet_fd) MUST_CHECK;
 /* The one in the namespace NS, that another process has made. */
 struct err *bridge_take(int ns, const struct net_addrs *a, const uint8_t gateway[NET_MAC_LEN],

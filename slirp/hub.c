@@ -119,9 +119,8 @@ static void enter_names(struct hub_member *m, const struct join *j)
 	strv_copy(&m->others, &j->others);
 }
 
-/* For a container with the network namespace CTR_NS; or, if that is -1, the one in the namespace NS, which another of us
- * has made. */
-static struct err *get_bridge(struct hub *h, int ctr_ns, int ns, struct hub_bridge **ret)
+/* AROUND: see bridge_new(); or, if it is -1, the one in the namespace NS, which another of us has made. */
+static struct err *get_bridge(struct hub *h, int around, int ns, struct hub_bridge **ret)
 {
 	const struct net_addrs *a = &h->cfg->addrs;
 	struct hub_bridge *hb = h->bridges;
@@ -131,14 +130,14 @@ static struct err *get_bridge(struct hub *h, int ctr_ns, int ns, struct hub_brid
 	int packet_fd = -1;
 	struct err *e;
 
-	while (hb && !(ctr_ns < 0 ? bridge_is(hb->b, ns) : bridge_fits(hb->b, ctr_ns)))
+	while (hb && !(around < 0 ? bridge_is(hb->b, ns) : bridge_fits(hb->b, around)))
 		hb = hb->next;
 	*ret = hb;
 	if (hb)
 		return NULL;
 	stack_mac(a->gateway, gateway);
-	e = ctr_ns < 0 ? bridge_take(ns, a, gateway, &b, &packet_fd)
-		       : bridge_new(ctr_ns, a, gateway, &b, &packet_fd);
+	e = around < 0 ? bridge_take(ns, a, gateway, &b, &packet_fd)
+		       : bridge_new(around, a, gateway, &b, &packet_fd);
 	e = e ?: switch_bridge(h->sw, packet_fd, &sw);
 	if (e) {
 		bridge_free(b);
@@ -401,6 +400,11 @@ static struct err *run(struct hub *h)
 	if (e)
 		return e;
 	timer_set(&h->first, FIRST_MS, 0);
+	if (cfg->parent >= 0) {
+		struct hub_bridge *hb = NULL;
+
+		err_free(get_bridge(h, cfg->parent, -1, &hb)); /* who wishes for a port hears of it */
+	}
 	return loop_run(&h->loop);
 }
 

@@ -3,8 +3,8 @@
  * A SOCK_SEQPACKET unix socket, networks/<name>/ctl.  A monitor connects and sends one message: a JSON object, with a
  * descriptor beside it: the container's packet descriptor, or for PACKET_BRIDGE
  *   - with "device", the container's network namespace: a device of this name is wished for, at the other end a port of
- *     the network's bridge.  The process answers JOIN_BRIDGED with a descriptor of the bridge's namespace, or JOIN_ALONE:
- *     that cannot be had, and the monitor sends another message, with a packet descriptor
+ *     the network's bridge.  The process answers JOIN_BRIDGED with a descriptor of the bridge's namespace, or
+ *     JOIN_ALONE: that cannot be had, and the monitor sends another message, with a packet descriptor
  *   - without, the bridge's namespace: the port is there; the process may be a new one, and takes the bridge over
  * Further messages on the connection take the place of the first: other names.  When the connection ends, the container
  * has left; a message "{}" says so, and the process ends the connection when it has let go of the descriptor.

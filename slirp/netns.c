@@ -161,8 +161,9 @@ static bool ethtool(int any_socket, const char *name, void *request)
 /* A veth device lets programs send many datagrams as one (UDP_SEGMENT), as a tap of ours does not; the stack takes only
  * single ones.  The kernel cuts them when the device cannot.  Features are known by name: their numbers change.
  * Source: linux/ethtool.h.  Failing costs those programs (QUIC) their packets, nothing else. */
-static void no_udp_segments(int any_socket, const char *name)
+static void no_udp_segments(const char *name)
 {
+	_cleanup_close_ int any_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	static const char feature[] = "tx-udp-segmentation";
 	_cleanup_free_ struct ethtool_sset_info *info = xcalloc(1, sizeof(*info) + sizeof(uint32_t));
 	_cleanup_free_ struct ethtool_gstrings *names = NULL;
@@ -382,6 +383,7 @@ struct err *netns_device(const char *name, struct netns *ret)
 	if (other)
 		return err_also(e, other);
 	err_free(e); /* no access to the tun device: the other way worked */
+	no_udp_segments(name);
 	return NULL;
 }
 
@@ -439,8 +441,6 @@ static struct err *make_link(const struct netns_link *l, const char *name, bool 
 		add_lo(&q.b);
 	}
 	if (!e && l) {
-		if (n.kind == PACKET_SOCKET)
-			no_udp_segments(fd, name);
 		add_addrs(&q, l, index);
 	}
 	if (first && l) {

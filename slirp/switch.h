@@ -1,8 +1,8 @@
 /* slirp/switch.h -- a network's switch: frames between its ports, and to the way out.
  *
  * A port is a container, of one of two kinds: with a packet descriptor of its own, or behind a bridge of the kernel's
- * (slirp/bridge.h), whose packet descriptor it shares with the others there.  What those say to each other does not come
- * here, but for what the bridge leaves for us to judge.
+ * (slirp/bridge.h), whose packet descriptor it shares with the others there.  What those say to each other does not
+ * come here, but for what the bridge leaves for us to judge.
  *
  * Frames travel with their virtio header as they are: a TCP segment of 64 KiB with its checksum unfinished crosses in
  * one read and one write.  What is not for a container goes to the user-mode stack (slirp/stack.h), as far as the

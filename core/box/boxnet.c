@@ -91,8 +91,12 @@ struct err *boxnet_prepare(struct boxnet *bn, struct box *b)
 
 /* -- a run ----------------------------------------------------------------------------------------------------- */
 
-static struct err *open_one(struct membership *m, struct loop *loop, const struct ports *published)
+static struct err *open_one(const struct boxnet *bn, size_t i, struct loop *loop,
+			    const struct ports *published)
 {
+	struct membership *m = bn->v[i];
+
+	m->parent = bn->bridging ? bn->parent : -1;
 	ports_done(&m->join.ports);
 	ports_copy(&m->join.ports, published);
 	return membership_open(m, loop);
@@ -105,7 +109,7 @@ struct err *boxnet_open(struct boxnet *bn, struct box *b UNUSED, struct loop *lo
 
 	bn->up = true;
 	for (size_t i = 0; i < bn->n && !e; i++)
-		e = open_one(bn->v[i], loop, published);
+		e = open_one(bn, i, loop, published);
 	return e;
 }
 
@@ -345,7 +349,7 @@ static struct err *enter(struct boxnet *bn, struct box *b, const struct net_want
 	if (e || !bn->up)
 		return e;
 	link_of(bn, bn->n - 1, &link);
-	e = open_one(bn->v[bn->n - 1], loop, published);
+	e = open_one(bn, bn->n - 1, loop, published);
 	e = e ?: bridge_last(bn, init_pid, &link.bridged);
 	e = e ?: work_inside(init_pidfd, WORK_DEVICE, &link, &ns, &fd);
 	e = e ?: boxnet_made(bn, bn->n - 1, &ns, fd);

@@ -12,7 +12,9 @@ struct boxnet {
 	void (*want_relay)(void *arg, struct membership *m); /* see struct membership; set by the owner */
 	void *arg;
 	bool up; /* a run is on its way: devices are there, or are being made */
-	bool bridging; /* the kernel may connect the container to others; set by the owner */
+	/* Set by the owner before boxnet_open(): */
+	bool bridging; /* the kernel may connect the container to others */
+	int parent; /* the namespace that they are in then, see core/ns/parent.h; or -1 */
 };
 
 /* Addresses on every network of B, which go to b->state.nets and b->state.ip. */
@@ -22,8 +24,8 @@ struct err *boxnet_open(struct boxnet *bn, struct box *b, struct loop *loop,
 			const struct ports *published) MUST_CHECK;
 /* The devices that init makes; returns how many. */
 size_t boxnet_links(const struct boxnet *bn, struct netns_link ret[NETNS_LINKS_MAX]);
-/* INIT_PID has its namespaces, and waits.  Put devices there that lead to the networks' bridges, where that can be done;
- * the others are left to init. */
+/* INIT_PID has its namespaces, and waits.  Put devices there that lead to the networks' bridges, where that can be
+ * done; the others are left to init. */
 struct err *boxnet_bridge(struct boxnet *bn, pid_t init_pid, bool ret[NETNS_LINKS_MAX]) MUST_CHECK;
 /* Init has made, or found, device I.  Takes over FD in every case; it is -1 for one that was there. */
 struct err *boxnet_made(struct boxnet *bn, size_t i, const struct netns *ns, int fd) MUST_CHECK;

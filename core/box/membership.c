@@ -60,7 +60,7 @@ struct err *membership_prepare(struct store *st, const char *id, const struct ne
 	struct lease wish, had = { 0 }, l = { 0 };
 	struct err *e = NULL;
 
-	m->conn.fd = m->retry.src.fd = m->dir = m->packet_fd = -1;
+	m->conn.fd = m->retry.src.fd = m->dir = m->packet_fd = m->parent = -1;
 	if (!strcmp(want->name, NETWORK_DEFAULT))
 		e = network_settle_default(st);
 	e = e ?: network_get(st, want->name, &m->net);
@@ -114,9 +114,10 @@ NORETURN static void hub_child(struct membership *m, int lock, int sock)
 		.internal = m->net.internal,
 		.dir = m->dir,
 		.lock = lock,
+		.parent = m->packet_fd < 0 ? m->parent : -1, /* else the bridge may be there */
 		.listen = sock,
 	};
-	const int keep[] = { m->dir, lock, sock };
+	const int keep[] = { m->dir, lock, sock, cfg.parent };
 	sigset_t none;
 	pid_t pid;
 

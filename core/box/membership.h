@@ -29,6 +29,7 @@ struct membership {
 	struct join join;
 	int dir; /* networks/<name> */
 	int packet_fd; /* our copy, -1 before it has joined; PACKET_BRIDGE: the bridge's namespace, which we keep */
+	int parent; /* the container's, see core/ns/parent.h; -1: the kernel does not connect it.  Set by the owner */
 	bool wished; /* for a bridge, and the wish was sent */
 	int64_t opened_ms; /* when we last connected */
 	/* The network's process wishes for a channel to the container's relay: membership_relay(). */

@@ -1381,9 +1381,11 @@ static struct err *join_parent(struct monitor *m)
 	m->nets.bridging = m->nets.n && !str_eq(getenv("DEVBOX_SWITCH"), "user");
 	if (!m->nets.bridging || m->parent.userns >= 0)
 		return NULL;
+	m->nets.parent = -1;
 	e = parent_get(st->root, &st->ids, &m->parent);
 	if (e || m->parent.userns < 0)
 		return e;
+	m->nets.parent = m->parent.userns;
 	m->asked = (struct source){ .fd = m->parent.listen, .ready = parent_asked };
 	return loop_add(&m->loop, &m->asked, EPOLLIN | EPOLLEXCLUSIVE);
 }
@@ -1407,8 +1409,8 @@ static struct err *spawn_init(struct monitor *m)
 	char path[64];
 	pid_t pid = -1;
 
-	e = open_networks(m);
-	e = e ?: join_parent(m);
+	e = join_parent(m);
+	e = e ?: open_networks(m);
 	e = e ?: spawn_userns(m->b, &userns);
 	e = e ?: rootfs_open_thin(m->b->st, &m->b->spec.mounts, userns, m->parent.userns, &m->thin);
 	if (!e && userns < 0 && m->thin.userns >= 0)
