@@ -93,12 +93,13 @@ static int unless_own(int userns)
 /* The user namespace around that which owns NS; NS itself if it is one. */
 static struct err *parent_of(int ns, int *ret)
 {
-	bool itself = ioctl(ns, NS_GET_NSTYPE) == CLONE_NEWUSER;
-	_cleanup_close_ int owner = itself ? -1 : ioctl(ns, NS_GET_USERNS);
-	int parent = itself	 ? fcntl(ns, F_DUPFD_CLOEXEC, 3)
-		     : owner < 0 ? -1
-				 : ioctl(owner, NS_GET_PARENT);
+	_cleanup_close_ int owner = ioctl(ns, NS_GET_USERNS);
+	int parent;
 
+	if (ioctl(ns, NS_GET_NSTYPE) == CLONE_NEWUSER)
+		parent = fcntl(ns, F_DUPFD_CLOEXEC, 3);
+	else
+		parent = owner < 0 ? -1 : ioctl(owner, NS_GET_PARENT);
 	if (parent < 0)
 		return err_new(errno, "looking at the container's namespaces");
 	*ret = unless_own(parent);

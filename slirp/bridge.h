@@ -9,7 +9,7 @@
  *
  * What a container may send is what the switch in user space lets pass, too:
  *   - its port takes frames with its own hardware address only (a locked port, Linux 5.18), and nothing is learnt:
- * where     a container's frames go is written down when its port is made
+ *     where a container's frames go is written down when its port is made
  *   - what goes to nobody here, and a copy of what goes to all, leaves through up0
  *   - ARP that claims another address than the container's own goes to up0 alone: the process judges, and passes it on
  *
