@@ -113,7 +113,7 @@ static struct err *make_network(const struct init_args *a, const struct init_go 
 		links[i] = a->links[i];
 		links[i].bridged = go->bridged[i];
 	}
-	e = netns_setup(links, a->n_links, &a->st->ids, made);
+	e = netns_setup(links, a->n_links, a->ids, made);
 	for (size_t i = 0; i < a->n_links && !e; i++) {
 		struct init_net msg = { .what = INIT_NET, .index = (unsigned)i, .net = made[i] };
 
@@ -144,6 +144,7 @@ void init_main(const struct init_args *a)
 				  .store_path = a->st->path,
 				  .dir = a->dir,
 				  .host_net = s->net == NET_HOST,
+				  .ids = a->ids,
 				  .trees = a->trees };
 	struct rootfs_binds binds = { 0 };
 	struct launch l = {
@@ -170,10 +171,14 @@ void init_main(const struct init_args *a)
 	if (read(a->sync, &go, sizeof(go)) < 1 || go.what != INIT_MAPPED)
 		_exit(125); /* the monitor gave up and knows why */
 	umask(022);
-	e = set_oom_score(s->oom_score_adj);
+	e = userns_check_shared(a->ids);
+	e = e ?: set_oom_score(s->oom_score_adj);
 	e = e ?: rootfs_open_binds(&cfg, &binds);
 	e = e ?: make_network(a, &go);
 	e = e ?: userns_become_root(a->st->ids.single);
+	/* the change to another id, where root is not the caller, has taken it away */
+	if (!e && s->userns && prctl(PR_SET_DUMPABLE, 1) < 0)
+		e = err_new(errno, "staying dumpable");
 	/* its cgroup is another one since the clone: that shall be what it sees as the top */
 	if (!e && limits_any(&s->limits) && unshare(CLONE_NEWCGROUP) < 0)
 		e = err_new(errno, "making a cgroup namespace");

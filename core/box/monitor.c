@@ -1396,6 +1396,7 @@ static struct err *spawn_init(struct monitor *m)
 	_cleanup_strv_ struct strv env = { 0 };
 	struct init_args ia = { .st = m->b->st,
 				.spec = &m->b->spec,
+				.ids = &m->b->ids,
 				.hostname = m->hostname,
 				.links = links,
 				.n_links = boxnet_links(&m->nets, links),

@@ -46,7 +46,6 @@ static struct err *clone_inside(struct box *b, struct clone_args *ca, const stru
 		pid_t pid;
 		char buf[ERR_WIRE_MAX];
 	} msg;
-	const struct userns_ids *ids = &b->st->ids;
 	int fds[2], pidfd = -1;
 	size_t len = 0, n_fds = 1;
 	pid_t helper, pid = -1;
@@ -71,7 +70,7 @@ static struct err *clone_inside(struct box *b, struct clone_args *ca, const stru
 			e = err_hint(err_new(errno, "making the container's namespaces"),
 				     "'devbox doctor' tells what forbids them");
 		if (!e && ca->flags & CLONE_NEWUSER)
-			e = userns_map_nested(pid, ids, ids);
+			e = userns_map_nested(pid, &b->ids, &b->st->ids);
 		e = e ?: fd_send(fds[1], &pid, sizeof(pid), (int *)(uintptr_t)ca->pidfd, 1);
 		if (e)
 			err_send(fds[1], e); /* init sees the end of its socket */
@@ -125,7 +124,7 @@ struct err *spawn_clone(struct box *b, const struct init_args *ia, int userns, i
 	if (pid < 0)
 		return err_hint(err_new(errno, "making the container's namespaces"),
 				"'devbox doctor' tells what forbids them");
-	e = userns_map((pid_t)pid, &b->st->ids);
+	e = userns_map((pid_t)pid, &b->ids);
 	if (e) {
 		proc_kill_and_reap((pid_t)pid);
 		close(*ret_pidfd);

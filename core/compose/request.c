@@ -6,6 +6,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "core/box/keepid.h"
 #include "core/box/runopt.h"
 
 enum { PORT_SHIFT = 8000, FIRST_FREE_PORT = 1024 };
@@ -429,9 +430,11 @@ static struct err *check_fixed(const struct maker *m)
 		{ "uts", { "private" }, "each container has its own host name" },
 		{ "cgroup", { "private", "host" }, "each container has its own cgroup namespace" },
 		{ "runtime", { "runc" }, "devbox runs containers itself" },
-		{ "userns_mode", { "host" }, "a container of a user always has a user namespace" },
 		{ "isolation", { "default" }, "this is Linux" },
 	};
+	const char *userns;
+	uint32_t uid, gid;
+	struct err *e = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
 		const struct node *n = get(m, fixed[i].key);
@@ -443,6 +446,12 @@ static struct err *check_fixed(const struct maker *m)
 			return BAD(n, "services.%s.%s: %s is not supported: %s", m->s->name,
 				   fixed[i].key, n->text, fixed[i].why);
 	}
+	userns = text(m, "userns_mode");
+	if (userns && *userns && strcmp(userns, "host") != 0)
+		e = keepid_parse(userns, 0, 0, &uid, &gid);
+	if (e)
+		return pos_wrap(&get(m, "userns_mode")->pos,
+				err_wrap(e, "services.%s.userns_mode: %s", m->s->name, userns));
 	return get(m, "provider")
 		       ? BAD(get(m, "provider"), "services.%s: providers are not supported", m->s->name)
 		       : NULL;
@@ -479,6 +488,7 @@ static struct err *plain(const struct maker *m)
 
 	req->workdir = text(m, "working_dir");
 	req->user = text(m, "user");
+	req->userns = text(m, "userns_mode");
 	req->hostname = text(m, "hostname");
 	req->domainname = text(m, "domainname");
 	req->mac = text(m, "mac_address");
