@@ -1372,20 +1372,27 @@ static struct err *parent_asked(struct source *s, uint32_t events UNUSED)
 	return NULL;
 }
 
-/* Containers that can be connected by the kernel have their user namespaces in one; it stays ours for further runs. */
+/* One that will be gone in a moment, and that nobody can find by name. */
+static bool is_passing(const struct monitor *m)
+{
+	return m->b->spec.auto_remove && m->nets.n == 1 &&
+	       !strcmp(m->nets.v[0]->net.name, NETWORK_DEFAULT);
+}
+
+/* Containers that can be connected by the kernel have their user namespaces in one; it stays ours for further runs.
+ * That and a bridge cost the first of them some milliseconds, which a passing one saves. */
 static struct err *join_parent(struct monitor *m)
 {
 	struct store *st = m->b->st;
-	struct err *e = NULL;
+	struct err *e;
 
-	m->nets.bridging = m->nets.n && !str_eq(getenv("DEVBOX_SWITCH"), "user");
-	if (!m->nets.bridging || m->parent.userns >= 0)
+	if (!m->nets.n || m->parent.userns >= 0 || str_eq(getenv("DEVBOX_SWITCH"), "user"))
 		return NULL;
-	m->nets.parent = -1;
-	e = parent_get(st->root, &st->ids, &m->parent);
+	e = parent_get(st->root, &st->ids, !is_passing(m), &m->parent);
+	m->nets.parent = m->parent.userns;
+	m->nets.bridging = m->parent.userns >= 0 || (st->ids.direct && !is_passing(m));
 	if (e || m->parent.userns < 0)
 		return e;
-	m->nets.parent = m->parent.userns;
 	m->asked = (struct source){ .fd = m->parent.listen, .ready = parent_asked };
 	return loop_add(&m->loop, &m->asked, EPOLLIN | EPOLLEXCLUSIVE);
 }

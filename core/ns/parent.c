@@ -130,7 +130,7 @@ struct err *parent_nest(int userns, const struct userns_ids *ids, int *ret_usern
 	return e;
 }
 
-static struct err *make(int dir, const struct userns_ids *ids, struct parent *ret)
+static struct err *make_parent(int dir, const struct userns_ids *ids, struct parent *ret)
 {
 	_cleanup_close_ int userns = -1,
 			    sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -149,18 +149,18 @@ static struct err *make(int dir, const struct userns_ids *ids, struct parent *re
 	return NULL;
 }
 
-struct err *parent_get(int dir, const struct userns_ids *ids, struct parent *ret)
+struct err *parent_get(int dir, const struct userns_ids *ids, bool make, struct parent *ret)
 {
 	_cleanup_close_ int lock = -1;
 	struct err *e;
 
 	*ret = PARENT_NONE;
-	if (ids->direct || ask(dir, ret))
+	if (ids->direct || ask(dir, ret) || !make)
 		return NULL;
 	e = lock_take(dir, SOCKET ".lock", false, &lock);
 	if (e || ask(dir, ret)) /* somebody was faster */
 		return e;
-	return make(dir, ids, ret);
+	return make_parent(dir, ids, ret);
 }
 
 void parent_answer(const struct parent *p)

@@ -23,8 +23,8 @@ struct parent {
 		.userns = -1, .listen = -1                                                         \
 	}
 
-/* The one that others use, or a new one.  DIR is the store's directory. */
-struct err *parent_get(int dir, const struct userns_ids *ids, struct parent *ret) MUST_CHECK;
+/* The one that others use; or else, if MAKE, a new one.  DIR is the store's directory. */
+struct err *parent_get(int dir, const struct userns_ids *ids, bool make, struct parent *ret) MUST_CHECK;
 /* A new namespace inside USERNS, that of a parent, with the ids IDS. */
 struct err *parent_nest(int userns, const struct userns_ids *ids, int *ret_userns) MUST_CHECK;
 /* Somebody asks. */
