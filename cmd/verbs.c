@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cmd/compose.h"
+#include "cmd/foreign.h"
 #include "core/base/proc.h"
 #include "core/box/control.h"
 #include "core/box/term.h"
@@ -73,8 +74,11 @@ static const struct entry {
 	{ "buildx", "build", &verb_build },
 	{ "buildx", "prune", &verb_builder_prune },
 
+	{ "compose", "alpha", &verb_compose_alpha },
 	{ "compose", "attach", &verb_compose_attach },
+	{ "compose", "bridge", &verb_compose_bridge },
 	{ "compose", "build", &verb_compose_build },
+	{ "compose", "commit", &verb_compose_commit },
 	{ "compose", "config", &verb_compose_config },
 	{ "compose", "convert", &verb_compose_config },
 	{ "compose", "cp", &verb_compose_cp },
@@ -82,6 +86,7 @@ static const struct entry {
 	{ "compose", "down", &verb_compose_down },
 	{ "compose", "events", &verb_compose_events },
 	{ "compose", "exec", &verb_compose_exec },
+	{ "compose", "export", &verb_compose_export },
 	{ "compose", "images", &verb_compose_images },
 	{ "compose", "kill", &verb_compose_kill },
 	{ "compose", "logs", &verb_compose_logs },
@@ -89,6 +94,7 @@ static const struct entry {
 	{ "compose", "pause", &verb_compose_pause },
 	{ "compose", "port", &verb_compose_port },
 	{ "compose", "ps", &verb_compose_ps },
+	{ "compose", "publish", &verb_compose_publish },
 	{ "compose", "pull", &verb_compose_pull },
 	{ "compose", "push", &verb_compose_push },
 	{ "compose", "restart", &verb_compose_restart },
@@ -102,6 +108,7 @@ static const struct entry {
 	{ "compose", "unpause", &verb_compose_unpause },
 	{ "compose", "up", &verb_compose_up },
 	{ "compose", "version", &verb_compose_version },
+	{ "compose", "volumes", &verb_compose_volumes },
 	{ "compose", "wait", &verb_compose_wait },
 	{ "compose", "watch", &verb_compose_watch },
 
@@ -413,11 +420,14 @@ static const char *nearest_verb(const char *group, const char *name)
 
 static int unknown_verb(const char *group, const char *name)
 {
-	const char *near = nearest_verb(group, name), *gap;
+	const char *why = *group ? NULL : foreign_verb(name);
+	const char *near = why ? NULL : nearest_verb(group, name), *gap;
 
 	group = shown_group(group);
 	gap = *group ? " " : "";
 	fprintf(stderr, "%s: '%s%s%s' is not a %s command.\n", program, group, gap, name, program);
+	if (why)
+		fprintf(stderr, "It is not supported: %s.\n", why);
 	if (near)
 		fprintf(stderr, "Did you mean '%s %s%s%s'?\n", program, group, gap, near);
 	fprintf(stderr, "See '%s%s%s --help'\n", program, *group ? " " : "", group);
@@ -464,12 +474,14 @@ static struct err *run_verb(const struct entry *en, int argc, char **argv, int *
 	struct call c = { .verb = v };
 	struct opt_result words;
 	enum opt_grammar grammar = v->grammar;
+	_cleanup_free_ struct opt *opts = NULL;
 	struct err *e;
 
 	if (grammar == OPT_AFTER_OPERAND && prog_is_docker())
 		grammar = OPT_FIRST;
 	add_path(en, &path);
-	e = opt_parse(v->opts, grammar, argc, argv, &words);
+	opts = foreign_opts(v);
+	e = opt_parse(opts, grammar, argc, argv, &words);
 	if (e) {
 		*ret_status = flag_error(e, path.s);
 		return NULL;
@@ -546,6 +558,8 @@ static struct err *run_group(size_t g, int n, char **words, char **argv, int *re
 			return NULL;
 		}
 		n = res.help ? 0 : res.argc;
+		if (compose_opt_version && !res.help)
+			return run_verb(find_entry(compose_group, "version"), 0, words, ret_status);
 	}
 	if (n < 1 || !strcmp(words[0], "--help") || !strcmp(words[0], "-h") ||
 	    (!strcmp(words[0], "help") && n == 1)) {
