@@ -91,8 +91,8 @@ struct err *branch_remove(struct store *st, const char *project, const char *ser
 	e = e ?: branch_stop(st, f); /* in good order: the data may be wanted again */
 	if (e)
 		return e;
-	/* The record first: what a crash leaves then is data that is taken as it is, see branch.h.  A record without its
-	 * data would be given an empty one. */
+	/* The record first: what a crash leaves then is data that is taken as it is, see branch.h.  A record
+	 * without its data would be given an empty one. */
 	dbservice_take_fork(s, branch, &gone);
 	dbproject_drop_branch(&p, branch);
 	e = dbproject_save(&d, &p);
