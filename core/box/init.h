@@ -28,6 +28,7 @@ struct init_args {
 	const char *hostname;
 	const char *dir; /* see struct rootfs_cfg */
 	const int *trees; /* see struct rootfs_cfg */
+	bool ran; /* see struct rootfs_cfg */
 	int netns; /* a network namespace to join instead of making one, or -1 */
 	const struct netns_link *links; /* the networks' devices to be made */
 	size_t n_links;

@@ -124,6 +124,7 @@ struct monitor {
 	struct restart_track track;
 	int64_t run_start_ms; /* of this run, 0 until it runs */
 	bool no_restart; /* somebody ends it */
+	bool ran; /* the container did, in this process or an earlier one */
 	bool ended_waiting; /* and did so between two runs: who waits is told by end(), not before */
 	struct timer health_timer;
 	struct initkeep initkeep;
@@ -1038,6 +1039,7 @@ static struct err *on_started(struct monitor *m)
 	s->monitor_pid = getpid();
 	snprintf(s->boot_id, sizeof(s->boot_id), "%s", proc_boot_id());
 	s->started_ns = time_now_ns();
+	m->ran = true;
 	s->finished_ns = 0;
 	s->exit_code = 0;
 	s->oom_killed = false;
@@ -1371,6 +1373,7 @@ static struct err *spawn_init(struct monitor *m)
 				.links = links,
 				.n_links = boxnet_links(&m->nets, links),
 				.env = &env,
+				.ran = m->ran,
 				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
 	const char mapped = INIT_MAPPED;
@@ -1539,7 +1542,8 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	m->out[0].src.fd = m->out[1].src.fd = -1;
 	m->recipe = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;
 	snprintf(m->hostname, sizeof(m->hostname), "%s", b->spec.hostname);
-	if (b->state.started_ns) /* only the first run sets up a database */
+	m->ran = b->state.started_ns != 0;
+	if (m->ran) /* only the first run sets up a database */
 		free(TAKE_PTR(b->spec.init_key));
 	forget_last_run(&b->state);
 	e = loop_init(&m->loop);
