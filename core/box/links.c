@@ -34,7 +34,9 @@ struct err *links_resolve(struct store *st, const struct strv *links, bool by_na
 		struct box *other = NULL;
 
 		e = link_parse(links->v[i], &name, &alias);
-		e = e ?: err_wrap(box_find(st, name, &other), "could not get container for %s", name ?: "");
+		e = e
+			    ?: err_wrap(box_find(st, name, &other),
+					"could not get container for %s", name ?: "");
 		if (!e)
 			strv_addf(ret, "%s:%s", by_name ? other->spec.name : other->spec.id, alias);
 		box_free(other);

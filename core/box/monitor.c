@@ -1459,8 +1459,28 @@ static struct err *hold_volumes(struct monitor *m)
 	return e;
 }
 
+/* Whose monitor PID is. */
+static char *whose_monitor(void *arg, pid_t pid)
+{
+	const struct monitor *m = arg;
+	struct box **boxes = NULL;
+	char *name = NULL;
+	size_t n = 0;
+	struct err *e = box_list(m->b->st, &boxes, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!name && boxes[i]->state.status == BOX_RUNNING && boxes[i]->state.monitor_pid == pid)
+			name = xasprintf("container %s", boxes[i]->spec.name);
+		box_free(boxes[i]);
+	}
+	free(boxes);
+	err_free(e); /* the process's own name will do */
+	return name;
+}
+
 static struct err *begin(struct monitor *m)
 {
+	const struct publish_who who = { whose_monitor, m };
 	sigset_t mask;
 	struct err *e;
 
@@ -1484,7 +1504,7 @@ static struct err *begin(struct monitor *m)
 	m->nets.arg = m;
 	e = e ?: boxnet_prepare(&m->nets, m->b);
 	if (m->nets.n)
-		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);
+		e = e ?: publish_open(&m->b->spec.ports, &who, &m->listeners, &m->notes);
 	e = e ?: boxnet_write_etc(&m->nets, m->b, m->hostname, false);
 	e = e ?: open_log(m);
 	e = e ?: keeper_init(&m->keeper, &m->loop, &m->b->spec.limits, m->b->spec.id);
