@@ -9,7 +9,9 @@
 #  3. compile: one set of make rules (function rules) for every flavour; objects, tests and logs live in .build/.
 #
 # Environment: BUILD_DIR (default .build) puts objects and, unless it is the default, the program elsewhere, so that two
-# builds of one checkout do not meet.  JOBS (default 2).  CC (default gcc).  FUZZ_SECONDS (default 10).
+# builds of one checkout do not meet.  JOBS (default 2).  CC (default gcc).  FUZZ_SECONDS (default 10);
+# FUZZ_RUNS ends a fuzz target after that many executions, too; FUZZ_PLAIN=1 fuzzes without sanitizers, at several times
+# the speed.  TMPDIR=/dev/shm helps the targets that write files.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 export LC_ALL=C
@@ -380,7 +382,7 @@ $O/fuzz_%: $O/tests/fuzz/fuzz_%.o $O/libdevbox.a
 	@echo "  LD  $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $O/libdevbox.a $(LIBS)
 
--include $(shell find $O \( -path $O/asan -o -path $O/fuzz \) -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $O \( -path $O/asan -o -path $O/fuzz -o -path $O/fuzz-plain \) -prune -o -name '*.d' -print 2>/dev/null)
 END
 }
 
@@ -567,7 +569,11 @@ verb_fuzz() {	# [PATTERN]: every fuzz target for FUZZ_SECONDS (10) seconds
 		-f $(clang -print-runtime-dir)/libclang_rt.fuzzer-$(uname -m).a ]] ||
 		need "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 	CC=clang
-	sanitizer_flavour fuzz "-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all"
+	if [[ -n ${FUZZ_PLAIN-} ]]; then
+		sanitizer_flavour fuzz-plain "-O2 -fsanitize=fuzzer-no-link"
+	else
+		sanitizer_flavour fuzz "-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all"
+	fi
 	LDFLAGS="$LDFLAGS -fsanitize=fuzzer"
 	for file in tests/fuzz/fuzz_*"${1-}"*.c; do
 		[[ -f $file ]] || continue
@@ -577,7 +583,7 @@ verb_fuzz() {	# [PATTERN]: every fuzz target for FUZZ_SECONDS (10) seconds
 		seeds=() start=$EPOCHREALTIME status=0
 		[[ ! -d tests/fixtures/$name ]] || seeds=("tests/fixtures/$name")
 		# Seeds are read from the checkout, what is found stays in the build folder.
-		"$OUT/$name" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=10 -rss_limit_mb=1024 \
+		"$OUT/$name" -max_total_time="${FUZZ_SECONDS:-10}" -runs="${FUZZ_RUNS:--1}" -timeout=10 -rss_limit_mb=1024 \
 			-artifact_prefix="$OUT/corpus/$name-" "$OUT/corpus/$name" \
 			"${seeds[@]}" </dev/null >"$OUT/log/$name" 2>&1 || status=$?
 		[[ $status == 0 ]] || tail -n 30 "$OUT/log/$name" | sed 's/^/# /'

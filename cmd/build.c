@@ -8,14 +8,18 @@
 #include "cmd/ui/human.h"
 #include "cmd/verb.h"
 #include "core/base/fd.h"
+#include "core/base/json.h"
 #include "core/build/build.h"
 #include "core/build/dockerfile.h"
 #include "registry/image.h"
+#include "registry/push.h"
 #include "slirp/resolv.h"
 
 static struct build_request req;
 static bool opt_quiet;
-static const char *opt_progress, *opt_network;
+static bool opt_push;
+static const char *opt_progress, *opt_network, *opt_metadata;
+static struct strv opt_caches;
 
 static struct err *add_host(const char *value, void *to)
 {
@@ -39,6 +43,41 @@ static struct err *set_shm(const char *value, void *to)
 
 static bool ignored; /* what is so here in any case */
 
+/* What is refused in place of being ignored; TO says why. */
+static struct err *refuse(UNUSED const char *value, void *to)
+{
+	return err_new(0, "it is not supported: %s", (const char *)to);
+}
+
+static char no_limits[] = "a RUN has the limits of who builds (nice, ulimit and systemd-run set these)",
+	    no_annotations[] = "images are made without annotations and attestations",
+	    no_checks[] = "a Dockerfile is read, and its errors told, when it is built",
+	    no_insecure[] = "a RUN has no more rights than who builds",
+	    no_squash[] = "FROM scratch and COPY --from make one layer of many";
+
+static struct err *allow(const char *value, void *to)
+{
+	return str_eq(value, "network.host") ? NULL : refuse(value, to);
+}
+
+static struct err *only_default(const char *value, UNUSED void *to)
+{
+	return !*value || str_eq(value, "default")
+		       ? NULL
+		       : err_new(0, "there is one builder, \"default\", not \"%s\"", value);
+}
+
+static struct err *add_stages(const char *value, void *to)
+{
+	for (const char *s = value; *s; s += strspn(s, ",")) {
+		size_t n = strcspn(s, ",");
+
+		strv_take(to, xstrndup(s, n));
+		s += n;
+	}
+	return NULL;
+}
+
 /* Attestations are not made; scripts that say so are right. */
 static struct err *only_false(const char *value, UNUSED void *to)
 {
@@ -50,18 +89,40 @@ static struct err *only_false(const char *value, UNUSED void *to)
 static const struct opt opts[] = {
 	{ 0, "add-host", "list", "Add a custom host-to-IP mapping (format: \"host:ip\")", OPT_CALL,
 	  &req.add_hosts, add_host },
+	{ 0, "allow", NULL, NULL, OPT_CALL, no_insecure, allow },
+	{ 0, "annotation", NULL, NULL, OPT_CALL, no_annotations, refuse },
+	{ 0, "attest", NULL, NULL, OPT_CALL, no_annotations, refuse },
 	{ 0, "build-arg", "stringArray", "Set build-time variables", OPT_LIST, &req.args, NULL },
 	{ 0, "build-context", "stringArray", "Additional build contexts (e.g., name=path)",
 	  OPT_LIST, &req.contexts, NULL },
+	{ 0, "builder", NULL, NULL, OPT_CALL, NULL, only_default },
+	{ 0, "cache-from", NULL, NULL, OPT_LIST, &opt_caches, NULL },
+	{ 0, "cache-to", NULL, NULL, OPT_LIST, &opt_caches, NULL },
+	{ 0, "call", NULL, NULL, OPT_CALL, no_checks, refuse },
+	{ 0, "cgroup-parent", NULL, NULL, OPT_CALL, no_limits, refuse },
+	{ 0, "check", NULL, NULL, OPT_CALL_FLAG, no_checks, refuse },
+	{ 0, "compress", NULL, NULL, OPT_BOOL, &ignored, NULL }, /* nothing is sent anywhere */
+	{ 0, "cpu-period", NULL, NULL, OPT_CALL, no_limits, refuse },
+	{ 0, "cpu-quota", NULL, NULL, OPT_CALL, no_limits, refuse },
+	{ 'c', "cpu-shares", NULL, NULL, OPT_CALL, no_limits, refuse },
+	{ 0, "cpuset-cpus", NULL, NULL, OPT_CALL, no_limits, refuse },
+	{ 0, "cpuset-mems", NULL, NULL, OPT_CALL, no_limits, refuse },
 	{ 'f', "file", "string", "Name of the Dockerfile (default: \"PATH/Dockerfile\")", OPT_STR,
 	  &req.dockerfile, NULL },
+	{ 0, "force-rm", NULL, NULL, OPT_BOOL, &ignored, NULL },
 	{ 0, "iidfile", "string", "Write the image ID to the file", OPT_STR, &req.iidfile, NULL },
 	{ 0, "label", "stringArray", "Set metadata for an image", OPT_LIST, &req.labels, NULL },
 	{ 0, "load", NULL, NULL, OPT_BOOL, &ignored, NULL }, /* what is built is in the store in any case */
+	{ 'm', "memory", NULL, NULL, OPT_CALL, no_limits, refuse },
+	{ 0, "memory-swap", NULL, NULL, OPT_CALL, no_limits, refuse },
+	{ 0, "metadata-file", "string", "Write build result metadata to a file", OPT_STR,
+	  &opt_metadata, NULL },
 	{ 0, "network", "string",
 	  "Set the networking mode for the \"RUN\" instructions (default, none, host)", OPT_STR,
 	  &opt_network, NULL },
 	{ 0, "no-cache", NULL, "Do not use cache when building the image", OPT_BOOL, &req.no_cache, NULL },
+	{ 0, "no-cache-filter", "stringArray", "Do not cache specified stages", OPT_CALL,
+	  &req.no_cache_filter, add_stages },
 	{ 'o', "output", "stringArray", "Output destination (format: \"type=local,dest=path\")",
 	  OPT_LIST, &req.outputs, NULL },
 	{ 0, "platform", "string", "Set target platform for build", OPT_STR, &req.platform, NULL },
@@ -69,6 +130,7 @@ static const struct opt opts[] = {
 	  OPT_STR, &opt_progress, NULL },
 	{ 0, "provenance", NULL, NULL, OPT_CALL, NULL, only_false },
 	{ 0, "pull", NULL, "Always attempt to pull all referenced images", OPT_BOOL, &req.pull, NULL },
+	{ 0, "push", NULL, "Push the image once it is built", OPT_BOOL, &opt_push, NULL },
 	{ 'q', "quiet", NULL, "Suppress the build output and print image ID on success", OPT_BOOL,
 	  &opt_quiet, NULL },
 	{ 0, "rm", NULL, NULL, OPT_BOOL, &ignored, NULL },
@@ -76,13 +138,16 @@ static const struct opt opts[] = {
 	{ 0, "secret", "stringArray",
 	  "Secret to expose to the build (format: \"id=mysecret[,src=/local/secret]\")", OPT_LIST,
 	  &req.secrets, NULL },
+	{ 0, "security-opt", NULL, NULL, OPT_CALL, no_insecure, refuse },
 	{ 0, "shm-size", "bytes", "Size of \"/dev/shm\"", OPT_CALL, &req.shm_bytes, set_shm },
+	{ 0, "squash", NULL, NULL, OPT_CALL_FLAG, no_squash, refuse },
 	{ 0, "ssh", "stringArray",
 	  "SSH agent socket to expose to the build (format: \"default|<id>[=<socket>]\")", OPT_LIST,
 	  &req.ssh, NULL },
 	{ 't', "tag", "stringArray", "Image identifier (format: \"[registry/]repository[:tag]\")",
 	  OPT_LIST, &req.tags, NULL },
 	{ 0, "target", "string", "Set the target build stage to build", OPT_STR, &req.target, NULL },
+	{ 0, "ulimit", NULL, NULL, OPT_CALL, no_limits, refuse },
 	{ 0 },
 };
 
@@ -211,14 +276,84 @@ static struct err *sources(struct store *st, const char *path, char **ret_text)
 	return e;
 }
 
-static struct err *build(UNUSED struct call *c, UNUSED int argc, char **argv)
+/* -- after it ------------------------------------------------------------------------------------------------------ */
+
+/* As BuildKit names them. */
+static struct err *write_metadata(struct store *st, const char *id)
+{
+	_cleanup_str_ struct str names = { 0 };
+	_cleanup_free_ char *text = NULL;
+	_cleanup_close_ int fd = -1;
+	struct image *img = NULL;
+	struct json_out o;
+	size_t len;
+	struct err *e = image_find(st, id, &img);
+
+	if (e)
+		return e;
+	json_out_init(&o, true);
+	json_open(&o, NULL, '{');
+	json_put_str(&o, "containerimage.config.digest", id);
+	json_put_str(&o, "containerimage.digest", img->digest);
+	for (size_t i = 0; i < req.tags.n; i++)
+		str_addf(&names, "%s%s", i ? "," : "", req.tags.v[i]);
+	if (req.tags.n)
+		json_put_str(&o, "image.name", names.s);
+	json_close(&o, '}');
+	text = json_out_take(&o, &len);
+	image_free(img);
+	e = fd_open(AT_FDCWD, opt_metadata, O_WRONLY | O_CREAT | O_TRUNC, 0644, &fd);
+	e = e ?: fd_write_all(fd, opt_metadata, text, len);
+	return err_wrap(e, "--metadata-file %s", opt_metadata);
+}
+
+static struct err *push_silently(struct store *st, const char *tag)
+{
+	_cleanup_free_ char *full = NULL, *digest = NULL;
+	struct image_ref ref;
+	int64_t size;
+	struct err *e = image_ref_parse(tag, &ref);
+
+	if (e)
+		return e;
+	full = image_ref_full(&ref);
+	image_ref_done(&ref);
+	return push_image(st, full, &(struct push_opts){ 0 }, &digest, &size);
+}
+
+static struct err *push_tags(struct call *c, struct store *st)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < req.tags.n && !e; i++) {
+		e = opt_quiet ? push_silently(st, req.tags.v[i])
+			      : verb_push.run(c, 1, (char *[]){ req.tags.v[i], NULL });
+	}
+	return e;
+}
+
+static struct err *check_options(void)
+{
+	if (opt_push && !req.tags.n)
+		return err_new(0, "--push needs a name to push it by (--tag)");
+	if (opt_push && req.outputs.n)
+		return err_new(0, "--push and --output do not go together: files are not pushed");
+	if (opt_caches.n && !opt_quiet)
+		fprintf(stderr,
+			"%s: --cache-from and --cache-to have no effect: the cache is this machine's own, by content\n",
+			prog());
+	return NULL;
+}
+
+static struct err *build(struct call *c, UNUSED int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_free_ char *text = NULL, *id = NULL;
 	struct shown s = { 0 };
 	struct err *e;
 
-	e = set_network();
+	e = check_options();
+	e = e ?: set_network();
 	e = e ?: set_progress(&s);
 	e = e ?: store_open(&st);
 	e = e ?: sources(st, argv[0], &text);
@@ -228,9 +363,13 @@ static struct err *build(UNUSED struct call *c, UNUSED int argc, char **argv)
 	buildview_done(&s.view, !e);
 	if (e)
 		return err_wrap(e, "building");
-	if (s.quiet && id)
+	if (id && opt_metadata)
+		e = write_metadata(st, id);
+	if (!e && opt_push)
+		e = push_tags(c, st);
+	if (!e && s.quiet && id)
 		puts(id);
-	return NULL;
+	return e;
 }
 
 const struct verb verb_build = {

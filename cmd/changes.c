@@ -36,7 +36,7 @@ static struct err *diff(UNUSED struct call *c, UNUSED int argc, char **argv)
 
 static const char *opt_output;
 
-static const struct opt export_opts[] = {
+const struct opt export_opts[] = {
 	{ 'o', "output", "string", "Write to a file, instead of STDOUT", OPT_STR, &opt_output, NULL },
 	{ 0 },
 };
@@ -66,7 +66,7 @@ static const char *opt_author, *opt_message;
 static struct strv opt_changes;
 static bool opt_pause = true, opt_no_pause;
 
-static const struct opt commit_opts[] = {
+const struct opt commit_opts[] = {
 	{ 'a', "author", "string", "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")",
 	  OPT_STR, &opt_author, NULL },
 	{ 'c', "change", "list", "Apply Dockerfile instruction to the created image", OPT_LIST,

@@ -9,10 +9,17 @@
 #include "core/compose/request.h"
 
 struct project_opts compose_project_opts;
+bool compose_opt_version, compose_dry_run;
 
 static const char *opt_progress;
-static bool opt_compatibility, opt_ansi_never;
-static unsigned opt_parallel;
+static bool opt_compatibility, opt_ansi_never, opt_ignored;
+static int opt_parallel;
+
+static struct err *set_no_ansi(UNUSED const char *value, UNUSED void *to)
+{
+	opt_ansi_never = true;
+	return NULL;
+}
 
 static struct err *set_name(const char *value, UNUSED void *to)
 {
@@ -41,15 +48,20 @@ static struct err *set_progress(const char *value, UNUSED void *to)
 }
 
 const struct opt compose_opts[] = {
+	{ 0, "all-resources", NULL, "Include all resources, even those not used by services",
+	  OPT_BOOL, &compose_project_opts.all_resources, NULL },
 	{ 0, "ansi", "string", "Control when to print ANSI control characters (never|always|auto)",
 	  OPT_CALL, NULL, set_ansi },
+	BRANCH_OPT,
 	{ 0, "compatibility", NULL, "Name containers as version 1 did, with underscores", OPT_BOOL,
 	  &opt_compatibility, NULL },
 	{ 0, "env-file", "file", "Specify an alternate environment file", OPT_LIST,
 	  &compose_project_opts.env_files, NULL },
 	{ 'f', "file", "file", "Compose configuration files", OPT_LIST, &compose_project_opts.files,
 	  NULL },
-	{ 0, "parallel", "int", "Control max parallelism, 0 for no limit", OPT_UINT, &opt_parallel, NULL },
+	{ 0, "no-ansi", NULL, NULL, OPT_CALL_FLAG, NULL, set_no_ansi },
+	{ 0, "parallel", "int", "Control max parallelism, -1 for unlimited (default -1)", OPT_INT,
+	  &opt_parallel, NULL },
 	{ 0, "profile", "name", "Specify a profile to enable", OPT_LIST,
 	  &compose_project_opts.profiles, NULL },
 	{ 0, "progress", "string", "Set type of progress output (auto, tty, plain, quiet)",
@@ -58,15 +70,38 @@ const struct opt compose_opts[] = {
 	  "Specify an alternate working directory (default: the path of the first file)", OPT_STR,
 	  &compose_project_opts.directory, NULL },
 	{ 'p', "project-name", "name", "Project name", OPT_CALL, NULL, set_name },
-	{ 0 },
+	{ 0, "verbose", NULL, NULL, OPT_BOOL, &opt_ignored, NULL },
+	{ 'v', "version", NULL, "Show the Docker Compose version information", OPT_BOOL,
+	  &compose_opt_version, NULL },
+	{ 0, "workdir", "directory", NULL, OPT_STR, &compose_project_opts.directory, NULL },
+	COMPOSE_OPTS_END,
 };
 
-struct err *compose_load(struct project **ret, bool say_notes)
-{
-	struct err *e = project_load(&compose_project_opts, ret);
+const struct opt compose_common_opts[] = { COMPOSE_OPTS_END };
 
-	for (size_t i = 0; !e && say_notes && i < (*ret)->notes.n; i++)
-		fprintf(stderr, "%s: warning: %s\n", prog(), (*ret)->notes.v[i]);
+struct err *compose_load(struct project **ret, bool say_notes, struct stack_place *place)
+{
+	struct stack_place own = { 0 };
+	struct project *p = NULL;
+	bool follows = false;
+	struct err *e = project_load(&compose_project_opts, &p);
+
+	e = e ?: compose_enter_branch(p, place && say_notes, &own, &follows);
+	if (!e && follows) {
+		project_free(TAKE_PTR(p));
+		e = project_load(&compose_project_opts, &p);
+	}
+	for (size_t i = 0; !e && say_notes && i < p->notes.n; i++)
+		fprintf(stderr, "%s: warning: %s\n", prog(), p->notes.v[i]);
+	compose_project_opts.suffix = compose_project_opts.address = NULL; /* they pointed there */
+	if (e || !place)
+		stack_place_done(&own);
+	else
+		*place = own;
+	if (e)
+		project_free(p);
+	else
+		*ret = p;
 	return e;
 }
 
@@ -75,10 +110,11 @@ struct err *compose_load(struct project **ret, bool say_notes)
 static void on_event(void *arg, const struct engine_event *ev)
 {
 	struct session *s = arg;
-	_cleanup_free_ char *line = NULL;
+	_cleanup_free_ char *line = NULL, *subject = NULL;
 
 	if (ev->subject) {
-		tasks_set(&s->tasks, ev->subject, ev->words, ev->text, (enum task_state)ev->state);
+		subject = xasprintf("%s%s", compose_dry_run ? "DRY-RUN MODE -  " : "", ev->subject);
+		tasks_set(&s->tasks, subject, ev->words, ev->text, (enum task_state)ev->state);
 		return;
 	}
 	line = ev->words ? xasprintf("[%s] %s", ev->words, ev->text)
@@ -98,7 +134,7 @@ struct err *session_open(struct session *s, enum session_need need)
 
 	*s = (struct session){ 0 };
 	tasks_init(&s->tasks, STDERR_FILENO, opt_ansi_never && !opt_progress ? "plain" : opt_progress);
-	e = compose_load(&s->p, need == SESSION_FILES);
+	e = compose_load(&s->p, need == SESSION_FILES, &s->place);
 	if (!e) {
 		s->name = s->p->name;
 	} else if (need == SESSION_NAME && bare_name() && !compose_project_opts.files.n &&
@@ -110,10 +146,12 @@ struct err *session_open(struct session *s, enum session_need need)
 	e = e ?: store_open(&s->st);
 	e = e ?: session_refresh(s);
 	s->c = (struct compose){ .st = s->st,
+				 .place = s->place.id ? &s->place : NULL,
 				 .p = s->p,
 				 .a = &s->a,
 				 .underscores = opt_compatibility,
-				 .parallel = opt_parallel,
+				 .parallel = opt_parallel > 0 ? (unsigned)opt_parallel : 0,
+				 .dry_run = compose_dry_run,
 				 .build_lines = !s->tasks.tty && !s->tasks.quiet,
 				 .stop_timeout_s = -1,
 				 .signals = -1,
@@ -146,6 +184,7 @@ void session_done(struct session *s)
 		close(s->c.signals);
 	actuals_done(&s->a);
 	project_free(s->p);
+	stack_place_done(&s->place);
 	store_free(s->st);
 }
 
@@ -192,6 +231,18 @@ static struct err *each_job(void *arg, UNUSED int out)
 	return e->fn(e->b, e->arg);
 }
 
+bool session_is_dry(struct session *s, const char *name, const char *words)
+{
+	if (compose_dry_run)
+		engine_tell(&s->c, ENGINE_DONE, "Container", name, words);
+	return compose_dry_run;
+}
+
+struct err *compose_not_dry(const char *why)
+{
+	return compose_dry_run ? err_new(0, "--dry-run is not for this command: %s", why) : NULL;
+}
+
 struct err *session_each(struct session *s, const struct strv *services, const char *working,
 			 const char *done, struct err *(*fn)(struct box *b, void *arg), void *arg)
 {
@@ -209,6 +260,8 @@ struct err *session_each(struct session *s, const struct strv *services, const c
 			if (!is_meant(&s->a.v[next], services))
 				continue;
 			engine_tell(&s->c, ENGINE_WORKING, "Container", s->a.v[next].name, working);
+			if (session_is_dry(s, s->a.v[next].name, done))
+				continue;
 			e = jobs_start(&jobs, next, each_job, &each);
 		}
 		if (!e && !jobs.n)

@@ -42,20 +42,34 @@ static bool is_buildable(const struct service *s)
 
 /* --- build ------------------------------------------------------------------------------------ */
 
+/* Attestations are not made; files that say so are right. */
+static struct err *only_false(const char *value, UNUSED void *to)
+{
+	return strcmp(value, "false") && strcmp(value, "0")
+		       ? err_new(0, "attestations are not supported")
+		       : NULL;
+}
+
+static bool opt_check, opt_print;
+
 static const struct opt build_opts[] = {
 	{ 0, "build-arg", NULL, "Set build-time variables for services", OPT_LIST, &opt_args, NULL },
 	{ 0, "builder", "string", NULL, OPT_STR, &opt_ignored, NULL },
+	{ 0, "check", NULL, NULL, OPT_BOOL, &opt_check, NULL },
 	{ 'm', "memory", "bytes", NULL, OPT_STR, &opt_ignored, NULL },
 	{ 0, "no-cache", NULL, "Do not use cache when building the image", OPT_BOOL, &opt_no_cache, NULL },
+	{ 0, "print", NULL, NULL, OPT_BOOL, &opt_print, NULL },
+	{ 0, "provenance", "string", NULL, OPT_CALL, NULL, only_false },
 	{ 0, "pull", NULL, "Always attempt to pull a newer version of the image", OPT_BOOL,
 	  &opt_pull, NULL },
 	{ 0, "push", NULL, "Push service images", OPT_BOOL, &opt_push, NULL },
 	{ 'q', "quiet", NULL, "Suppress the build output", OPT_BOOL, &opt_quiet, NULL },
+	{ 0, "sbom", "string", NULL, OPT_CALL, NULL, only_false },
 	{ 0, "ssh", "string", "Set SSH authentications used when building service images", OPT_LIST,
 	  &opt_ssh, NULL },
 	{ 0, "with-dependencies", NULL, "Also build dependencies (transitively)", OPT_BOOL,
 	  &opt_deps, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *push_images(struct call *c, struct session *s, const bool *picked)
@@ -71,7 +85,7 @@ static struct err *push_images(struct call *c, struct session *s, const bool *pi
 		words[0] = arena_str(&s->p->arena, service_image(s->p, &s->p->services[i]));
 		if (!opt_quiet)
 			engine_tell(&s->c, ENGINE_WORKING, "Image", words[0], "Pushing");
-		e = verb_push.run(c, 1, words);
+		e = s->c.dry_run ? NULL : verb_push.run(c, 1, words);
 		if (!opt_quiet)
 			engine_tell(&s->c, e ? ENGINE_FAILED : ENGINE_DONE, "Image", words[0],
 				    e ? "Error" : "Pushed");
@@ -91,8 +105,13 @@ static struct err *build(struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_free_ bool *picked = NULL;
-	struct err *e = open_images(&s, argc, argv, &picked);
+	struct err *e = NULL;
 
+	if (opt_check)
+		return err_new(0, "--check: Dockerfiles are not judged; a build tells what is wrong in what it needs");
+	if (opt_print)
+		return err_new(0, "--print: there is no bake, and so no file for it");
+	e = open_images(&s, argc, argv, &picked);
 	for (size_t i = 0; !e && i < s.p->n_services; i++)
 		picked[i] = picked[i] && is_buildable(&s.p->services[i]);
 	s.c.build = true;
@@ -131,7 +150,7 @@ static const struct opt pull_opts[] = {
 	  &opt_deps, NULL },
 	{ 0, "policy", "string", "Apply pull policy (missing|always)", OPT_CALL, NULL, set_policy },
 	{ 'q', "quiet", NULL, "Pull without printing progress information", OPT_BOOL, &opt_quiet, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *pull(UNUSED struct call *c, int argc, char **argv)
@@ -169,7 +188,7 @@ static const struct opt push_opts[] = {
 	{ 0, "include-deps", NULL, "Also push images of services declared as dependencies",
 	  OPT_BOOL, &opt_deps, NULL },
 	{ 'q', "quiet", NULL, "Push without printing progress information", OPT_BOOL, &opt_quiet, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *push(struct call *c, int argc, char **argv)

@@ -16,7 +16,7 @@ static const char *opt_signal = "SIGKILL";
 
 static const struct opt stop_opts[] = {
 	{ 't', "timeout", "int", "Specify a shutdown timeout in seconds", OPT_INT, &opt_timeout, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *stop(UNUSED struct call *c, int argc, char **argv)
@@ -45,7 +45,7 @@ const struct verb verb_compose_stop = {
 static const struct opt restart_opts[] = {
 	{ 0, "no-deps", NULL, "Don't restart dependent services", OPT_BOOL, &opt_no_deps, NULL },
 	{ 't', "timeout", "int", "Specify a shutdown timeout in seconds", OPT_INT, &opt_timeout, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 /* Services that ask to be restarted with one of SERVICES. */
@@ -101,7 +101,7 @@ static const struct opt kill_opts[] = {
 	{ 0, "remove-orphans", NULL, NULL, OPT_BOOL, &opt_orphans, NULL },
 	{ 's', "signal", "string", "SIGNAL to send to the container (default SIGKILL)", OPT_STR,
 	  &opt_signal, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *kill_one(struct box *b, void *arg)
@@ -125,6 +125,9 @@ static struct err *kill_verb(UNUSED struct call *c, int argc, char **argv)
 	struct err *e = sig_parse(opt_signal, &sig);
 
 	e = e ?: session_look(&s, argc, argv, &services);
+	for (size_t i = 0; !e && !argc && s.p && !opt_orphans && i < s.a.n; i++)
+		if (!project_service(s.p, s.a.v[i].service))
+			s.a.v[i].oneoff = true; /* not meant */
 	return e ?: session_each(&s, &services, "Killing", "Killed", kill_one, &sig);
 }
 
@@ -155,6 +158,7 @@ const struct verb verb_compose_pause = {
 	.name = "pause",
 	.args = "[SERVICE...]",
 	.max_args = -1,
+	.opts = compose_common_opts,
 	.summary = "Pause services",
 	.run = pause_verb,
 };
@@ -177,6 +181,7 @@ const struct verb verb_compose_unpause = {
 	.name = "unpause",
 	.args = "[SERVICE...]",
 	.max_args = -1,
+	.opts = compose_common_opts,
 	.summary = "Unpause services",
 	.run = unpause,
 };
@@ -189,7 +194,7 @@ static const struct opt rm_opts[] = {
 	  &opt_stop, NULL },
 	{ 'v', "volumes", NULL, "Remove any anonymous volumes attached to containers", OPT_BOOL,
 	  &opt_volumes, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *rm_one(struct box *b, UNUSED void *arg)
@@ -243,7 +248,7 @@ const struct verb verb_compose_rm = {
 static const struct opt wait_opts[] = {
 	{ 0, "down-project", NULL, "Drops project when the first container stops", OPT_BOOL,
 	  &opt_down_project, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 /* Until the first of them has ended. */
@@ -261,6 +266,10 @@ static struct err *wait_verb(struct call *c, int argc, char **argv)
 	meant = session_meant(&s, &services, false, &n);
 	if (!n)
 		return err_new(0, "no containers of these services run");
+	for (size_t i = 0; i < n && compose_dry_run; i++)
+		session_is_dry(&s, meant[i]->name, "Waited");
+	if (compose_dry_run)
+		return NULL;
 	fds = xcalloc(n, sizeof(*fds));
 	for (size_t i = 0; i < n && !e; i++) {
 		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };

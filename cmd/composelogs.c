@@ -354,7 +354,7 @@ static const struct opt opts[] = {
 	  OPT_STR, &opt_tail, NULL },
 	{ 't', "timestamps", NULL, "Show timestamps", OPT_BOOL, &opt.timestamps, NULL },
 	{ 0, "until", "string", "Show logs before a timestamp or relative", OPT_STR, &opt_until, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *logs(struct call *c, int argc, char **argv)

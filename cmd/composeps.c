@@ -1,4 +1,4 @@
-/* cmd/composeps.c -- devbox compose ps, ls, images, port, version: what there is. */
+/* cmd/composeps.c -- devbox compose ps, ls, images, volumes, port, version: what there is. */
 #include <stdio.h>
 
 #include "cmd/compose.h"
@@ -8,6 +8,7 @@
 #include "core/base/proc.h"
 #include "core/box/procs.h"
 #include "core/compose/request.h"
+#include "core/store/volume.h"
 
 static bool opt_all, opt_quiet, opt_services, opt_no_trunc, opt_orphans = true, opt_short;
 static const char *opt_format, *opt_protocol = "tcp";
@@ -37,7 +38,7 @@ static const struct opt ps_opts[] = {
 	{ 0, "status", "stringArray",
 	  "Filter services by status. Values: [paused | restarting | removing | running | dead | created | exited]",
 	  OPT_LIST, &opt_status, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static const struct column ps_columns[] = {
@@ -122,14 +123,29 @@ static struct err *print_services(const struct session *s, const struct strv *se
 	return NULL;
 }
 
+/* Every filter must be KEY=VALUE. */
+static struct err *check_filters(const char *key)
+{
+	for (size_t i = 0; i < opt_filters.n; i++) {
+		const char *f = opt_filters.v[i];
+
+		if (!strchr(f, '='))
+			return err_new(0, "arguments to --filter should be in form KEY=VAL");
+		if (strlen(key) != strcspn(f, "=") || !str_starts(f, key))
+			return err_new(0, "unknown filter %.*s", (int)strcspn(f, "="), f);
+	}
+	return NULL;
+}
+
 static struct err *ps(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_list_ struct list l = { 0 };
 	int64_t now = time_now_ns();
-	struct err *e = session_look(&s, argc, argv, &services);
+	struct err *e = check_filters("status");
 
+	e = e ?: session_look(&s, argc, argv, &services);
 	if (!e && opt_services)
 		return print_services(&s, &services);
 	e = e ?: list_open(&l, opt_quiet ? "{{.ID}}" : opt_format, PS_TABLE, ps_columns);
@@ -160,7 +176,7 @@ static const struct opt ls_opts[] = {
 	  &opt_filters, NULL },
 	{ 0, "format", "string", "Format the output. Values: [table | json]", OPT_STR, &opt_format, NULL },
 	{ 'q', "quiet", NULL, "Only display project names", OPT_BOOL, &opt_quiet, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static const struct column ls_columns[] = {
@@ -205,8 +221,9 @@ static struct err *ls(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv
 	_cleanup_actuals_ struct actuals a = { 0 };
 	_cleanup_strv_ struct strv names = { 0 };
 	_cleanup_list_ struct list l = { 0 };
-	struct err *e = store_open(&st);
+	struct err *e = check_filters("name");
 
+	e = e ?: store_open(&st);
 	e = e ?: actuals_load(st, NULL, &a);
 	e = e
 		    ?: list_open(&l, opt_quiet ? "{{.Name}}" : opt_format,
@@ -251,7 +268,7 @@ const struct verb verb_compose_ls = {
 static const struct opt images_opts[] = {
 	{ 0, "format", "string", "Format the output. Values: [table | json]", OPT_STR, &opt_format, NULL },
 	{ 'q', "quiet", NULL, "Only display IDs", OPT_BOOL, &opt_quiet, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static const struct column images_columns[] = {
@@ -323,13 +340,82 @@ const struct verb verb_compose_images = {
 	.run = images,
 };
 
+/* --- volumes ---------------------------------------------------------------------------------- */
+
+static const struct opt volumes_opts[] = {
+	{ 0, "format", "string", "Format output: table, json, or a Go template", OPT_STR,
+	  &opt_format, NULL },
+	{ 'q', "quiet", NULL, "Only display volume names", OPT_BOOL, &opt_quiet, NULL },
+	COMPOSE_OPTS_END,
+};
+
+static const struct column volumes_columns[] = {
+	{ "Driver", "DRIVER" },
+	{ "Name", "VOLUME NAME" },
+	{ "Mountpoint", "MOUNTPOINT" },
+	{ NULL, NULL },
+};
+
+/* Does a container of one of SERVICES mount the volume NAME? */
+static bool is_mounted(const struct session *s, const struct strv *services, const char *name)
+{
+	for (size_t i = 0; i < s->a.n; i++) {
+		const struct mounts *m = &s->a.v[i].box->spec.mounts;
+
+		for (size_t k = 0; k < m->n && strv_has(services, s->a.v[i].service); k++)
+			if (m->v[k].type == MOUNT_VOLUME && str_eq(m->v[k].source, name))
+				return true;
+	}
+	return false;
+}
+
+static struct err *volumes(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = { 0 };
+	_cleanup_strv_ struct strv services = { 0 }, names = { 0 };
+	_cleanup_list_ struct list l = { 0 };
+	struct err *e = session_look(&s, argc, argv, &services);
+
+	e = e
+		    ?: list_open(&l, opt_quiet ? "{{.Name}}" : opt_format, "{{.Driver}}\t{{.Name}}",
+				 volumes_columns);
+	e = e ?: volume_list(s.st, &names);
+	for (size_t i = 0; !e && i < names.n; i++) {
+		_cleanup_strv_ struct strv labels = { 0 };
+		_cleanup_free_ char *at = NULL;
+
+		volume_labels(s.st, names.v[i], &labels);
+		if (!str_eq(strv_env(&labels, LABEL_PROJECT), s.name) ||
+		    (argc && !is_mounted(&s, &services, names.v[i])))
+			continue;
+		at = xasprintf("%s/volumes/%s/data", s.st->path, names.v[i]);
+		list_row(&l);
+		list_put(&l, "Driver", "local");
+		list_put(&l, "Name", names.v[i]);
+		list_put(&l, "Mountpoint", at);
+		e = list_end_row(&l);
+	}
+	if (!e)
+		list_close(&l);
+	return e;
+}
+
+const struct verb verb_compose_volumes = {
+	.name = "volumes",
+	.args = "[SERVICE...]",
+	.max_args = -1,
+	.opts = volumes_opts,
+	.summary = "List volumes",
+	.run = volumes,
+};
+
 /* --- port ------------------------------------------------------------------------------------- */
 
 static const struct opt port_opts[] = {
 	{ 0, "index", "int", "Index of the container if service has multiple replicas", OPT_UINT,
 	  &opt_index, NULL },
 	{ 0, "protocol", "string", "tcp or udp (default tcp)", OPT_STR, &opt_protocol, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *port(UNUSED struct call *c, UNUSED int argc, char **argv)
@@ -371,7 +457,7 @@ static const struct opt version_opts[] = {
 	{ 'f', "format", "string", "Format the output. Values: [pretty | json]", OPT_STR,
 	  &opt_format, NULL },
 	{ 0, "short", NULL, "Shows only Compose's version number", OPT_BOOL, &opt_short, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 /* The version of Docker's Compose whose ways are followed: scripts compare it. */

@@ -40,7 +40,7 @@ static const struct opt exec_opts[] = {
 	{ 'u', "user", "string", "Run the command as this user", OPT_STR, &opt_user, NULL },
 	{ 'w', "workdir", "string", "Path to workdir directory for this command", OPT_STR,
 	  &opt_workdir, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *exec(struct call *c, int argc, char **argv)
@@ -55,7 +55,7 @@ static struct err *exec(struct call *c, int argc, char **argv)
 	struct err *e = session_look(&s, 0, NULL, NULL);
 
 	e = e ?: session_container(&s, argv[0], opt_index, &b);
-	if (e)
+	if (e || session_is_dry(&s, b->spec.name, "Executed"))
 		return e;
 	for (int i = 1; i < argc; i++)
 		strv_add(&req.argv, argv[i]);
@@ -82,7 +82,7 @@ const struct verb verb_compose_exec = {
 /* --- run -------------------------------------------------------------------------------------- */
 
 static bool opt_build, opt_no_deps, opt_rm, opt_ports, opt_aliases, opt_orphans, opt_quiet,
-	opt_quiet_pull, opt_entrypoint_set;
+	opt_quiet_pull, opt_quiet_build, opt_entrypoint_set;
 static const char *opt_name, *opt_entrypoint, *opt_pull;
 static struct strv opt_publish, opt_volumes, opt_labels, opt_cap_add, opt_cap_drop;
 
@@ -115,6 +115,8 @@ static const struct opt run_opts[] = {
 	{ 0, "pull", "string", "Pull image before running (\"always\"|\"missing\"|\"never\")",
 	  OPT_STR, &opt_pull, NULL },
 	{ 'q', "quiet", NULL, "Don't print anything to STDOUT", OPT_BOOL, &opt_quiet, NULL },
+	{ 0, "quiet-build", NULL, "Suppress progress output from the build process", OPT_BOOL,
+	  &opt_quiet_build, NULL },
 	{ 0, "quiet-pull", NULL, "Pull without printing progress information", OPT_BOOL,
 	  &opt_quiet_pull, NULL },
 	{ 0, "remove-orphans", NULL, "Remove containers for services not defined in the Compose file",
@@ -130,7 +132,7 @@ static const struct opt run_opts[] = {
 	{ 'v', "volume", NULL, "Bind mount a volume", OPT_LIST, &opt_volumes, NULL },
 	{ 'w', "workdir", "string", "Working directory inside the container", OPT_STR, &opt_workdir,
 	  NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 /* What S depends on is brought up, and is as S wants it. */
@@ -281,16 +283,22 @@ static struct err *run(struct call *c, int argc, char **argv)
 	if (e)
 		return e;
 	of = project_service(s.p, argv[0]);
-	if (opt_quiet || opt_quiet_pull)
+	if (opt_quiet)
 		s.tasks.quiet = true, s.tasks.tty = false;
+	if (opt_orphans)
+		e = compose_remove_orphans(&s);
 	if (!opt_no_deps)
-		e = start_dependencies(&s, of);
+		e = e ?: start_dependencies(&s, of);
 	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
 	picked[of - s.p->services] = true;
 	s.c.build = opt_build;
+	s.c.quiet_pull = opt_quiet_pull;
+	s.c.quiet_build = opt_quiet_build;
 	e = e ?: set_run_pull(&s);
 	e = e ?: engine_images(&s.c, picked);
 	e = e ?: engine_resources(&s.c, picked);
+	if (e || session_is_dry(&s, of->name, "Run"))
+		return e;
 	tasks_done(&s.tasks);
 	e = e ?: make(&s, of, argc - 1, argv + 1, &b);
 	if (e || !opt_detach)

@@ -8,8 +8,9 @@
 #include "core/compose/request.h"
 
 static bool opt_detach, opt_build, opt_no_build, opt_force, opt_no_recreate, opt_no_deps,
-	opt_orphans, opt_no_start, opt_wait, opt_abort, opt_abort_failure, opt_always_deps, opt_renew,
-	opt_quiet_pull, opt_timestamps, opt_no_color, opt_no_prefix, opt_volumes, opt_yes, opt_menu;
+	opt_orphans, opt_no_start, opt_wait, opt_abort, opt_abort_failure, opt_always_deps,
+	opt_renew, opt_quiet_pull, opt_timestamps, opt_no_color, opt_no_prefix, opt_volumes,
+	opt_yes, opt_menu, opt_quiet_build, opt_attach_deps, opt_watch;
 static const char *opt_code_from, *opt_rmi;
 static int opt_timeout = -1;
 static unsigned opt_wait_timeout;
@@ -51,6 +52,8 @@ static struct err *set_pull(const char *value, UNUSED void *to)
 		  "string", "Pull image before running (always|missing|never|policy)",               \
 		  OPT_CALL, NULL,                                                                    \
 		  set_pull },                                                                        \
+		{ 0,	    "quiet-build",    NULL, "Suppress the build output",                     \
+		  OPT_BOOL, &opt_quiet_build, NULL },                                                \
 		{ 0,	    "quiet-pull",    NULL, "Pull without printing progress information",     \
 		  OPT_BOOL, &opt_quiet_pull, NULL },                                                 \
 		{ 0,	    "remove-orphans",                                                        \
@@ -68,9 +71,10 @@ static struct err *set_pull(const char *value, UNUSED void *to)
 		'y', "yes", NULL, NULL, OPT_BOOL, &opt_yes, NULL                                     \
 	}
 
-static const struct opt create_opts[] = { MAKING_OPTS, { 0 } };
+static const struct opt create_opts[] = { MAKING_OPTS, COMPOSE_OPTS_END };
 
 static const struct opt up_opts[] = {
+	BRANCH_OPT,
 	{ 'd', "detach", NULL, "Detached mode: Run containers in the background", OPT_BOOL,
 	  &opt_detach, NULL },
 	{ 0, "abort-on-container-exit", NULL, "Stops all containers if any container was stopped",
@@ -81,6 +85,8 @@ static const struct opt up_opts[] = {
 	{ 0, "always-recreate-deps", NULL, "Recreate dependent containers", OPT_BOOL,
 	  &opt_always_deps, NULL },
 	{ 0, "attach", NULL, "Restrict attaching to the specified services", OPT_LIST, &opt_attach, NULL },
+	{ 0, "attach-dependencies", NULL, "Automatically attach to log output of dependent services",
+	  OPT_BOOL, &opt_attach_deps, NULL },
 	{ 0, "exit-code-from", "SERVICE",
 	  "Return the exit code of the selected service container. Implies --abort-on-container-exit",
 	  OPT_STR, &opt_code_from, NULL },
@@ -103,8 +109,9 @@ static const struct opt up_opts[] = {
 	{ 0, "wait-timeout", "int",
 	  "Maximum duration in seconds to wait for the project to be running|healthy", OPT_UINT,
 	  &opt_wait_timeout, NULL },
+	{ 'w', "watch", NULL, NULL, OPT_BOOL, &opt_watch, NULL },
 	MAKING_OPTS,
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *check_up(void)
@@ -113,6 +120,13 @@ static struct err *check_up(void)
 		return err_new(0, "--force-recreate and --no-recreate are incompatible");
 	if (opt_build && opt_no_build)
 		return err_new(0, "--build and --no-build are incompatible");
+	if (opt_watch)
+		return err_hint(err_new(0, "--watch: the terminal is for the containers' output"),
+				"%s compose watch in another one", prog());
+	if (opt_always_deps && opt_no_recreate)
+		return err_new(0, "--always-recreate-deps and --no-recreate are incompatible");
+	if (opt_attach.n && opt_attach_deps)
+		return err_new(0, "cannot combine --attach and --attach-dependencies");
 	if (opt_detach && (opt_abort || opt_abort_failure || opt_code_from))
 		return err_new(0, "--abort-on-container-exit and --exit-code-from cannot be used with --detach");
 	return NULL;
@@ -160,6 +174,20 @@ static void tell_orphans(struct session *s)
 			prog(), names.s);
 }
 
+struct err *compose_remove_orphans(struct session *s)
+{
+	_cleanup_strv_ struct strv names = { 0 };
+	_cleanup_project_plan_ struct project_plan plan = { 0 };
+
+	for (size_t i = 0; i < s->a.n; i++)
+		if (!project_service(s->p, s->a.v[i].service))
+			strv_add(&names, s->a.v[i].service);
+	if (!names.n)
+		return NULL;
+	project_plan_down(s->p, &s->a, &names, true, true, false, &plan);
+	return session_run(s, &plan);
+}
+
 struct err *compose_bring_up(struct session *s, const struct strv *services,
 			     const struct strv *scales, bool *picked)
 {
@@ -182,6 +210,7 @@ struct err *compose_bring_up(struct session *s, const struct strv *services,
 	s->c.no_build = opt_no_build;
 	s->c.pull = opt_pull;
 	s->c.quiet_pull = opt_quiet_pull;
+	s->c.quiet_build = opt_quiet_build;
 	s->c.renew_volumes = opt_renew;
 	s->c.wait_timeout_s = opt_wait_timeout;
 	s->c.stop_timeout_s = opt_timeout;
@@ -245,8 +274,23 @@ static struct err *stop_gracefully(struct session *s, const struct strv *service
 	return e;
 }
 
+/* Does `up SERVICES` show what S writes?  By itself not what only is depended on. */
+static bool is_attached(const struct service *s, const struct strv *services)
+{
+	const struct node *own = node_get(s->node, "attach");
+
+	if (strv_has(&opt_no_attach, s->name))
+		return false;
+	if (opt_attach.n)
+		return strv_has(&opt_attach, s->name);
+	if (services->n && !opt_attach_deps && !strv_has(services, s->name))
+		return false;
+	return !own || node_true(s->node, "attach");
+}
+
 /* Show what they write; Ctrl-C, or the end of one of them, stops all. */
-static struct err *watch_over(struct call *c, struct session *s, const bool *picked, int64_t since_ns)
+static struct err *watch_over(struct call *c, struct session *s, const struct strv *services,
+			      const bool *picked, int64_t since_ns)
 {
 	_cleanup_strv_ struct strv shown = { 0 }, all = { 0 };
 	struct log_opts o = { .follow = true,
@@ -264,13 +308,10 @@ static struct err *watch_over(struct call *c, struct session *s, const bool *pic
 
 	for (size_t i = 0; i < s->p->n_services; i++) {
 		const struct service *of = &s->p->services[i];
-		bool attach = node_get(of->node, "attach") == NULL || node_true(of->node, "attach");
-
 		if (!picked[i])
 			continue;
 		strv_add(&all, of->name);
-		if (attach && (!opt_attach.n || strv_has(&opt_attach, of->name)) &&
-		    !strv_has(&opt_no_attach, of->name))
+		if (is_attached(of, services))
 			strv_add(&shown, of->name);
 	}
 	tasks_done(&s->tasks);
@@ -289,7 +330,7 @@ static struct err *up(struct call *c, int argc, char **argv)
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_free_ bool *picked = NULL;
 	int64_t since_ns = time_now_ns();
-	bool attached = !opt_detach && !opt_wait && !opt_no_start;
+	bool attached = !opt_detach && !opt_wait && !opt_no_start && !compose_dry_run;
 	struct err *e = check_up();
 
 	e = e ?: session_open(&s, SESSION_FILES);
@@ -303,9 +344,10 @@ static struct err *up(struct call *c, int argc, char **argv)
 	if (attached)
 		e = catch_signals(&s);
 	e = e ?: compose_bring_up(&s, &services, &opt_scale, picked);
+	e = e ?: compose_branch_up(&s);
 	if (e || !attached)
 		return e;
-	return watch_over(c, &s, picked, since_ns);
+	return watch_over(c, &s, &services, picked, since_ns);
 }
 
 const struct verb verb_compose_up = {
@@ -347,7 +389,7 @@ const struct verb verb_compose_create = {
 static const struct opt scale_opts[] = {
 	{ 0, "no-deps", NULL, "Don't start linked services", OPT_BOOL, &opt_no_deps, NULL },
 	{ 't', "timeout", "int", NULL, OPT_INT, &opt_timeout, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *scale(UNUSED struct call *c, int argc, char **argv)
@@ -383,7 +425,7 @@ const struct verb verb_compose_scale = {
 static const struct opt start_opts[] = {
 	{ 0, "wait", NULL, "Wait for services to be running|healthy. Implies detached mode",
 	  OPT_BOOL, &opt_wait, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *start(UNUSED struct call *c, int argc, char **argv)
@@ -429,6 +471,7 @@ static struct err *set_rmi(const char *value, UNUSED void *to)
 }
 
 static const struct opt down_opts[] = {
+	BRANCH_OPT,
 	{ 0, "remove-orphans", NULL, "Remove containers for services not defined in the Compose file",
 	  OPT_BOOL, &opt_orphans, NULL },
 	{ 0, "rmi", "string",
@@ -439,7 +482,7 @@ static const struct opt down_opts[] = {
 	  "Remove named volumes of the project and anonymous volumes of its containers; named ones stay in the "
 	  "trash for a while",
 	  OPT_BOOL, &opt_volumes, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 static struct err *down(UNUSED struct call *c, int argc, char **argv)
@@ -466,7 +509,8 @@ static struct err *down(UNUSED struct call *c, int argc, char **argv)
 		free(s.c.p);
 		return e;
 	}
-	return err_also(e, engine_down(&s.c, opt_volumes, opt_rmi));
+	e = err_also(e, engine_down(&s.c, opt_volumes, opt_rmi));
+	return err_also(e, compose_branch_down(&s));
 }
 
 const struct verb verb_compose_down = {

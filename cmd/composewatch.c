@@ -20,7 +20,7 @@ static const struct opt opts[] = {
 	{ 0, "no-up", NULL, "Do not build & start services before watching", OPT_BOOL, &opt_no_up, NULL },
 	{ 0, "prune", NULL, NULL, OPT_BOOL, &opt_prune, NULL },
 	{ 0, "quiet", NULL, "Hide build output", OPT_BOOL, &opt_quiet, NULL },
-	{ 0 },
+	COMPOSE_OPTS_END,
 };
 
 struct rule {
@@ -316,8 +316,9 @@ static struct err *watch(struct call *c, int argc, char **argv)
 	_cleanup_strv_ struct strv services = { 0 }, none = { 0 };
 	_cleanup_free_ bool *picked = NULL;
 	struct watcher w = { .s = &s, .notify = inotify_init1(IN_CLOEXEC) };
-	struct err *e = session_open(&s, SESSION_FILES);
+	struct err *e = compose_not_dry("watching goes on until Ctrl-C");
 
+	e = e ?: session_open(&s, SESSION_FILES);
 	e = e ?: session_services(&s, argc, argv, &services);
 	e = e ?: add_rules(&w, &services);
 	if (!e && w.notify < 0)

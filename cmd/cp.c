@@ -109,7 +109,7 @@ static struct err *unpack(struct copy *c, int root, enum tarin_owner owner)
 		.copy = !stream,
 		.contents = str_ends(c->src, "/.") || str_eq(c->src, "."),
 		.owner = owner,
-		.ids = &c->b->st->ids,
+		.ids = &c->b->ids,
 	};
 	struct err *e;
 
@@ -168,7 +168,7 @@ static struct err *pack_mapped(void *arg, UNUSED struct str *result)
 /* With -a the user's side works with all the user's ids: it may read what belongs to the subordinate ones. */
 static struct err *host_side(struct copy *c, bool unpacks)
 {
-	const struct userns_ids *ids = &c->b->st->ids;
+	const struct userns_ids *ids = &c->b->ids;
 
 	if (!unpacks && opt_archive && !ids->direct)
 		return userns_call(ids, pack_mapped, c, NULL);

@@ -332,6 +332,7 @@ static void put_host_config(const struct box *b, struct json_out *o)
 	describe_ports("PortBindings", NULL, &s->ports, o);
 	json_put_bool(o, "AutoRemove", s->auto_remove);
 	put_list(o, "ExtraHosts", &s->add_hosts, 0);
+	json_put_str(o, "UsernsMode", s->userns ?: "");
 	json_put_bool(o, "Privileged", s->privileged);
 	put_devices(s, o);
 	put_list_or_null(o, "Dns", &s->dns);

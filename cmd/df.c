@@ -91,7 +91,7 @@ static struct err *image_row(struct list *l, const struct disk *d)
 	uint64_t bytes = 0, kept = 0, size;
 	size_t active = 0;
 
-	for (int unused = 0; unused <= 1; unused++)
+	for (int unused = 0; unused <= 1; unused++) {
 		for (size_t i = 0; i < d->n_images; i++) {
 			const struct image *img = d->images[i];
 
@@ -105,9 +105,12 @@ static struct err *image_row(struct list *l, const struct disk *d)
 					continue;
 				strv_add(&seen, img->diff_ids.v[k]);
 				bytes += size;
-				kept += unused ? 0 : size;
 			}
 		}
+		if (!unused)
+			kept = bytes + mark_copies(d->st, &seen);
+	}
+	bytes += mark_copies(d->st, &seen);
 	return add_row(l, "Images", ids.n, active, bytes, bytes - kept);
 }
 

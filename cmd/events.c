@@ -16,6 +16,10 @@
 static const char *opt_since, *opt_until, *opt_format;
 static struct strv opt_filters;
 
+/* Where they go instead of stdout: events_show(). */
+static void (*print_to)(void *arg, const void *event);
+static void *print_arg;
+
 static const struct opt opts[] = {
 	{ 'f', "filter", "filter", "Filter output based on conditions provided", OPT_LIST,
 	  &opt_filters, NULL },
@@ -86,8 +90,23 @@ static const struct {
 	bool (*match)(const char *value, const void *of);
 } tests[] = {
 	{ "type", match_type },	    { "event", match_event }, { "container", match_container },
-	{ "volume", match_volume }, { "image", match_image }, { "label", match_label },
+	{ "volume", match_volume }, { "image", match_image },
 };
+
+/* Labels must all be there; of other things one of those named. */
+static bool passes(json *j)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tests); i++)
+		if (!filters_pass(&opt_filters, tests[i].key, tests[i].match, j))
+			return false;
+	for (size_t i = 0; i < opt_filters.n; i++) {
+		const char *label = str_after(opt_filters.v[i], "label=");
+
+		if (label && !match_label(label, j))
+			return false;
+	}
+	return true;
+}
 
 static void text_line(json *j, int64_t ns)
 {
@@ -119,10 +138,11 @@ static struct err *show(const struct follow *f, const char *line, size_t len)
 	ns = json_int(j, "timeNano", 0);
 	if (ns < f->since_ns || (f->until_ns && ns > f->until_ns))
 		return NULL;
-	for (size_t i = 0; i < ARRAY_LEN(tests); i++)
-		if (!filters_pass(&opt_filters, tests[i].key, tests[i].match, j))
-			return NULL;
-	if (!opt_format)
+	if (!passes(j))
+		return NULL;
+	if (print_to)
+		print_to(print_arg, j);
+	else if (!opt_format)
 		text_line(j, ns);
 	else if (!strcmp(opt_format, "json"))
 		printf("%.*s\n", (int)len, line);
@@ -232,11 +252,15 @@ static struct err *events(UNUSED struct call *c, UNUSED int argc, UNUSED char **
 	return e;
 }
 
-struct err *events_show(struct call *c, const struct strv *filters, const char *format)
+struct err *events_show(const struct strv *filters, const char *since, const char *until,
+			void (*print)(void *arg, const void *event), void *arg)
 {
 	strv_copy(&opt_filters, filters);
-	opt_format = format ?: opt_format;
-	return events(c, 0, NULL);
+	opt_since = since;
+	opt_until = until;
+	print_to = print;
+	print_arg = arg;
+	return events(NULL, 0, NULL);
 }
 
 const struct verb verb_events = {

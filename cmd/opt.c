@@ -5,6 +5,14 @@
 
 static const struct opt no_opts[] = { { 0 } };
 
+/* O itself, or where the table that ends at O goes on; NULL: nowhere. */
+static const struct opt *at(const struct opt *o)
+{
+	while (o && !o->name)
+		o = o->to;
+	return o;
+}
+
 static bool takes_value(const struct opt *o)
 {
 	return o->kind != OPT_BOOL && o->kind != OPT_CALL_FLAG;
@@ -12,7 +20,7 @@ static bool takes_value(const struct opt *o)
 
 const struct opt *opt_find(const struct opt *opts, const char *name, size_t len)
 {
-	for (const struct opt *o = opts; o->name; o++)
+	for (const struct opt *o = at(opts); o; o = at(o + 1))
 		if (strlen(o->name) == len && !memcmp(o->name, name, len))
 			return o;
 	return NULL;
@@ -20,7 +28,7 @@ const struct opt *opt_find(const struct opt *opts, const char *name, size_t len)
 
 static const struct opt *find_short(const struct opt *opts, char c)
 {
-	for (const struct opt *o = opts; o->name; o++)
+	for (const struct opt *o = at(opts); o; o = at(o + 1))
 		if (o->c && o->c == c)
 			return o;
 	return NULL;
@@ -101,7 +109,7 @@ static struct err *unknown_long(const struct opt *opts, const char *name, size_t
 	size_t n = 0, cap = 0;
 	const char *near;
 
-	for (const struct opt *o = opts; o->name; o++) {
+	for (const struct opt *o = at(opts); o; o = at(o + 1)) {
 		names = xgrow(names, n + 2, &cap, sizeof(*names));
 		names[n++] = o->name;
 	}
@@ -272,9 +280,9 @@ void opt_help(const struct opt *opts, struct str *out)
 	_cleanup_free_ const struct opt **shown = NULL;
 	size_t width = 0, n = 0, cap = 0;
 
-	if (!opts || !opts->name)
+	if (!at(opts))
 		return;
-	for (const struct opt *o = opts; o->name; o++) {
+	for (const struct opt *o = at(opts); o; o = at(o + 1)) {
 		if (!o->help)
 			continue;
 		shown = xgrow(shown, n, &cap, sizeof(const struct opt *));

@@ -24,7 +24,7 @@ enum opt_kind {
 
 struct opt {
 	char c; /* short name, or 0 */
-	const char *name; /* long name; NULL ends the table */
+	const char *name; /* long name; NULL ends the table, or goes on with the one that TO points to */
 	const char *arg; /* what the value is, for --help; NULL: "string", "int", "list" by kind */
 	const char *help; /* NULL: a second spelling that --help does not mention */
 	enum opt_kind kind;

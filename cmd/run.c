@@ -13,6 +13,7 @@
 #include "cmd/pull.h"
 #include "cmd/verb.h"
 #include "core/base/fd.h"
+#include "core/box/keepid.h"
 #include "core/box/runopt.h"
 #include "core/base/proc.h"
 
@@ -120,16 +121,14 @@ static struct err *set_stop_timeout(const char *value, UNUSED void *to)
 
 static struct err *set_userns(const char *value, UNUSED void *to)
 {
-	if (!*value)
-		return NULL;
-	if (!strcmp(value, "host"))
-		return err_new(0, "it is not supported: a container of a user always has a user namespace");
-	if (str_starts(value, "keep-id"))
-		return err_hint(
-			err_new(0, "it is not supported: the image's files belong to the ids they were "
-				   "unpacked for, with your own id as root"),
-			"root inside the container is you: what it writes into bind mounts is yours");
-	return err_new(0, "it is not supported");
+	uint32_t uid, gid;
+
+	req.userns = value;
+	if (strcmp(value, "host") != 0)
+		return *value ? keepid_parse(value, 0, 0, &uid, &gid) : NULL;
+	fputs("WARNING: --userns host: the container has a user namespace all the same; its root is you on the host\n",
+	      stderr);
+	return NULL;
 }
 
 /* Options with which only devbox's way, called as Docker or Podman call it, can be had. */
@@ -356,7 +355,9 @@ static const struct opt opts[] = {
 	{ 'u', "user", NULL, "Username or UID (format: <name|uid>[:<group|gid>])", OPT_STR,
 	  &req.user, NULL },
 	{ 0, "uts", "string", NULL, OPT_CALL, &own_uts, set_only },
-	{ 0, "userns", "string", NULL, OPT_CALL, NULL, set_userns },
+	{ 0, "userns", "string",
+	  "User namespace to use: keep-id[:uid=UID,gid=GID] keeps your own ids\ninside, host",
+	  OPT_CALL, NULL, set_userns },
 	{ 'v', "volume", NULL, "Bind mount a volume", OPT_CALL, NULL, set_volume },
 	{ 0, "volume-driver", "string", NULL, OPT_CALL, &own_driver, set_only },
 	{ 0, "volumes-from", NULL, "Mount volumes from the specified container(s)", OPT_CALL, NULL,
@@ -364,6 +365,35 @@ static const struct opt opts[] = {
 	{ 'w', "workdir", NULL, "Working directory inside the container", OPT_STR, &req.workdir, NULL },
 	{ 0 },
 };
+
+/* --- what takes long says so ------------------------------------------------------------------ */
+
+static char notice[160];
+
+static void print_notice(UNUSED int sig)
+{
+	if (write(STDERR_FILENO, notice, strlen(notice)) < 0)
+		return; /* nobody reads it */
+}
+
+/* Print the notice if notice_off() is not called soon. */
+static void notice_on(void)
+{
+	struct itimerval after = { .it_value.tv_usec = WAIT_NOTICE_MS * 1000 };
+	struct sigaction act = { .sa_handler = print_notice, .sa_flags = SA_RESTART };
+
+	if (opt_quiet)
+		return;
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &after, NULL);
+}
+
+static void notice_off(void)
+{
+	struct itimerval off = { 0 };
+
+	setitimer(ITIMER_REAL, &off, NULL);
+}
 
 /* --- making ----------------------------------------------------------------------------------- */
 
@@ -458,7 +488,13 @@ static struct err *make_box(struct store *st, int argc, char **argv, struct box 
 	if (e)
 		return e;
 	e = image_get_shown(st, req.image, opt_platform, opt_pull, opt_quiet, &img);
+	if (!e && str_starts(req.userns ?: "", "keep-id")) {
+		snprintf(notice, sizeof(notice),
+			 "copying the image's files for --userns keep-id, once...\n");
+		notice_on();
+	}
 	e = e ?: box_create(st, &req, img, ret);
+	notice_off();
 	if (!e && cid >= 0)
 		e = fd_write_all(cid, opt_cidfile, (*ret)->spec.id, strlen((*ret)->spec.id));
 	if (e && cid >= 0)
@@ -601,29 +637,16 @@ static struct err *run_foreground(struct call *c, struct box *b, bool made_up)
 	return e;
 }
 
-static char notice[160];
-
-static void print_notice(UNUSED int sig)
-{
-	if (write(STDERR_FILENO, notice, strlen(notice)) < 0)
-		return; /* nobody reads it */
-}
-
 /* Waits for the database, saying so when it takes long. */
 static struct err *wait_ready(struct box *b)
 {
-	struct itimerval after = { .it_value.tv_usec = WAIT_NOTICE_MS * 1000 }, off = { 0 };
-	struct sigaction act = { .sa_handler = print_notice, .sa_flags = SA_RESTART };
 	struct err *e;
 
-	if (!opt_quiet) {
-		snprintf(notice, sizeof(notice), "waiting for %.20s in %.80s to answer...\n",
-			 b->spec.recipe, b->spec.name);
-		sigaction(SIGALRM, &act, NULL);
-		setitimer(ITIMER_REAL, &after, NULL);
-	}
+	snprintf(notice, sizeof(notice), "waiting for %.20s in %.80s to answer...\n",
+		 b->spec.recipe, b->spec.name);
+	notice_on();
 	e = box_wait_ready(b, 0);
-	setitimer(ITIMER_REAL, &off, NULL);
+	notice_off();
 	return e;
 }
 

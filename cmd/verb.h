@@ -47,9 +47,11 @@ struct err *set_detach_keys(const char *value, void *to) MUST_CHECK;
 struct err *watch_end(struct box *b, int *ret_conn) MUST_CHECK;
 
 /* Options of verbs that other groups have too, with names of another kind in place of containers' ones. */
-extern const struct opt attach_opts[], cp_opts[], stats_opts[];
-/* `events` with these filters, until it is interrupted. */
-struct err *events_show(struct call *c, const struct strv *filters, const char *format) MUST_CHECK;
+extern const struct opt attach_opts[], commit_opts[], cp_opts[], export_opts[], stats_opts[];
+/* `events` with these filters, until UNTIL or for ever; SINCE, UNTIL: as its options, or NULL.  PRINT gets each
+ * event (a json of core/store/events.h). */
+struct err *events_show(const struct strv *filters, const char *since, const char *until,
+			void (*print)(void *arg, const void *event), void *arg) MUST_CHECK;
 
 /* Ask on the terminal; "y" is yes, anything else and the end of input are no. */
 bool confirm(const char *question);

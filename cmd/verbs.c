@@ -74,8 +74,11 @@ static const struct entry {
 	{ "buildx", "build", &verb_build },
 	{ "buildx", "prune", &verb_builder_prune },
 
+	{ "compose", "alpha", &verb_compose_alpha },
 	{ "compose", "attach", &verb_compose_attach },
+	{ "compose", "bridge", &verb_compose_bridge },
 	{ "compose", "build", &verb_compose_build },
+	{ "compose", "commit", &verb_compose_commit },
 	{ "compose", "config", &verb_compose_config },
 	{ "compose", "convert", &verb_compose_config },
 	{ "compose", "cp", &verb_compose_cp },
@@ -83,6 +86,7 @@ static const struct entry {
 	{ "compose", "down", &verb_compose_down },
 	{ "compose", "events", &verb_compose_events },
 	{ "compose", "exec", &verb_compose_exec },
+	{ "compose", "export", &verb_compose_export },
 	{ "compose", "images", &verb_compose_images },
 	{ "compose", "kill", &verb_compose_kill },
 	{ "compose", "logs", &verb_compose_logs },
@@ -90,6 +94,7 @@ static const struct entry {
 	{ "compose", "pause", &verb_compose_pause },
 	{ "compose", "port", &verb_compose_port },
 	{ "compose", "ps", &verb_compose_ps },
+	{ "compose", "publish", &verb_compose_publish },
 	{ "compose", "pull", &verb_compose_pull },
 	{ "compose", "push", &verb_compose_push },
 	{ "compose", "restart", &verb_compose_restart },
@@ -103,6 +108,7 @@ static const struct entry {
 	{ "compose", "unpause", &verb_compose_unpause },
 	{ "compose", "up", &verb_compose_up },
 	{ "compose", "version", &verb_compose_version },
+	{ "compose", "volumes", &verb_compose_volumes },
 	{ "compose", "wait", &verb_compose_wait },
 	{ "compose", "watch", &verb_compose_watch },
 
@@ -547,6 +553,8 @@ static struct err *run_group(size_t g, int n, char **words, char **argv, int *re
 			return NULL;
 		}
 		n = res.help ? 0 : res.argc;
+		if (compose_opt_version && !res.help)
+			return run_verb(find_entry(compose_group, "version"), 0, words, ret_status);
 	}
 	if (n < 1 || !strcmp(words[0], "--help") || !strcmp(words[0], "-h") ||
 	    (!strcmp(words[0], "help") && n == 1)) {

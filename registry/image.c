@@ -489,6 +489,7 @@ static struct err *sweep_layers(struct store *st, const struct keep *k, uint64_t
 
 	while (d && (de = readdir(d)) != NULL) {
 		_cleanup_free_ char *digest = NULL, *hex = NULL;
+		const char *name;
 		uint64_t size = 0;
 
 		if (!is_digest_name(de->d_name))
@@ -496,11 +497,14 @@ static struct err *sweep_layers(struct store *st, const struct keep *k, uint64_t
 		hex = xstrndup(de->d_name, DIGEST_HEX_LEN);
 		if (is_kept(&k->layers, hex))
 			continue;
-		digest = xasprintf(DIGEST_PREFIX "%s", hex);
+		digest = xasprintf(DIGEST_PREFIX "%s", de->d_name);
+		if (str_ends(digest, MARK_SUFFIX))
+			digest[strlen(digest) - strlen(MARK_SUFFIX)] = '\0';
+		name = blob_name(digest); /* the layer, or a copy of it: layers/<hex>.<whose> */
 		if (mark_check(st, digest, &size))
 			*freed += size;
 		mark_remove(st, digest); /* first: a layer without its mark is no layer */
-		all = err_also(all, err_wrap(store_rm_tree(st, st->layers, hex), "layer %.12s", hex));
+		all = err_also(all, err_wrap(store_rm_tree(st, st->layers, name), "layer %.12s", hex));
 	}
 	return all;
 }

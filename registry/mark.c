@@ -1,5 +1,6 @@
 #include "registry/mark.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "core/base/fd.h"
@@ -11,7 +12,7 @@ enum { MARK_MAX_BYTES = 4096 };
 
 static char *mark_name(const char *digest)
 {
-	return xasprintf("%s.ok", blob_name(digest));
+	return xasprintf("%s" MARK_SUFFIX, blob_name(digest));
 }
 
 struct err *mark_write(struct store *st, const char *digest, uint64_t size, bool on_disk)
@@ -65,4 +66,23 @@ void mark_remove(struct store *st, const char *digest)
 	_cleanup_free_ char *name = mark_name(digest);
 
 	unlinkat(st->layers, name, 0);
+}
+
+uint64_t mark_copies(struct store *st, const struct strv *diff_ids)
+{
+	int fd = openat(st->layers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	uint64_t bytes = 0, size;
+	struct dirent *de;
+
+	while (d && (de = readdir(d)) != NULL) {
+		_cleanup_free_ char *of =
+			xasprintf(DIGEST_PREFIX "%.*s", (int)strcspn(de->d_name, "."), de->d_name);
+		_cleanup_free_ char *copy = xasprintf(DIGEST_PREFIX "%s", de->d_name);
+
+		if (strchr(de->d_name, '.') && !str_ends(de->d_name, MARK_SUFFIX) &&
+		    strv_has(diff_ids, of) && mark_check(st, copy, &size))
+			bytes += size;
+	}
+	return bytes;
 }

@@ -10,12 +10,17 @@
 
 #include "core/store/dirs.h"
 
-/* DIGEST is the diff id, "sha256:...". */
+#define MARK_SUFFIX ".ok"
+
+/* DIGEST is the diff id, "sha256:...", or that of a copy of the layer for another user namespace, which has a "." and
+ * further text behind the diff id; copies go with their layer (core/box/keepid.h). */
 struct err *mark_write(struct store *st, const char *digest, uint64_t size, bool on_disk) MUST_CHECK;
 /* Is the layer there and to be trusted?  Its size is written if so. */
 bool mark_check(struct store *st, const char *digest, uint64_t *ret_size);
 /* After a sync: the layer is on disk, if it is still there. */
 struct err *mark_on_disk(struct store *st, const char *digest) MUST_CHECK;
 void mark_remove(struct store *st, const char *digest);
+/* What the copies of the layers DIFF_IDS take. */
+uint64_t mark_copies(struct store *st, const struct strv *diff_ids);
 
 #endif

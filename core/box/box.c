@@ -14,6 +14,7 @@
 #include "core/base/proc.h"
 #include "core/box/control.h"
 #include "core/box/initcache.h"
+#include "core/box/keepid.h"
 #include "core/box/monitor.h"
 #include "core/box/netresolve.h"
 #include "core/box/procs.h"
@@ -242,6 +243,36 @@ static struct err *check_filter(const struct spec *s)
 	return s->seccomp ? security_filter(s, &filter, &len) : NULL;
 }
 
+/* Who shares another container's network is in its user namespace, too. */
+static struct err *share_userns(struct box *b)
+{
+	struct box *other = NULL;
+	struct err *e = box_find(b->st, b->spec.net_container, &other);
+
+	if (!e && b->spec.userns && !str_eq(b->spec.userns, other->spec.userns))
+		e = err_new(0, "conflicting options: --userns %s and the network of container %s, which has %s",
+			    b->spec.userns, other->spec.name, other->spec.userns ?: "none");
+	if (!e && !b->spec.userns)
+		b->spec.userns = xstrdup(other->spec.userns);
+	box_free(other);
+	return e;
+}
+
+static struct err *resolve_userns(struct box *b, const struct run_request *req)
+{
+	uint64_t copied = 0;
+	struct err *e;
+
+	if (req->userns && str_starts(req->userns, "keep-id"))
+		b->spec.userns = xstrdup(req->userns);
+	e = b->spec.net == NET_CONTAINER ? share_userns(b) : NULL;
+	e = e ?: keepid_resolve(b->st, req, &b->spec, &b->ids, &copied);
+	if (copied)
+		strv_addf(&b->notes, "the image's files were copied for --userns keep-id, once: %llu MB",
+			  (unsigned long long)((copied + 999999) / 1000000));
+	return e;
+}
+
 static void free_box(struct box **b)
 {
 	box_free(*b);
@@ -272,6 +303,7 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 	e = e ?: inherit_mounts(st, &full);
 	e = e ?: spec_resolve(&full, img, &b->spec);
 	e = e ?: net_resolve(st, req, &b->spec);
+	e = e ?: resolve_userns(b, req);
 	strv_done(&full.volumes_from);
 	mounts_done(&full.inherited);
 	if (e) {
@@ -395,6 +427,8 @@ static struct err *load(struct store *st, const char *id, struct box **ret)
 	e = e ?: spec_from_json(text, len, &b->spec);
 	e = e ?: state_read(b->dir, &b->state);
 	e = e ?: correct_state(b);
+	if (!e)
+		err_free(keepid_ids(st, b->spec.userns, &b->ids)); /* box_start() asks again */
 	if (e) {
 		box_free(b);
 		return err_wrap(e, "reading the record of container %.12s", id);
@@ -526,6 +560,7 @@ struct err *box_start(struct box *b, int *ret_conn)
 	e = state_is_up(&b->state) ? NULL : box_lock(b, &lock);
 	if (!e && lock < 0) /* it runs already */
 		return ret_conn ? box_attach(b, ret_conn) : NULL;
+	e = e ?: keepid_ids(b->st, b->spec.userns, &b->ids);
 	e = e ?: fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
 		return e;

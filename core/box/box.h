@@ -61,6 +61,7 @@ struct box {
 	struct spec spec;
 	struct state state; /* already corrected: never "running" without a living monitor */
 	int dir; /* containers/<id> */
+	struct userns_ids ids; /* its mapping, see keepid.h */
 	bool from_init_cache; /* of box_create(): its data was set up before */
 	struct strv notes; /* sentences for the user, filled by box_start(): ports that moved */
 };

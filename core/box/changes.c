@@ -216,7 +216,7 @@ static struct err *in_upper(struct box *b, int out, struct err *(*fn)(void *, st
 		if (e)
 			break;
 	}
-	e = e ?: userns_call(&b->st->ids, fn, &c, NULL);
+	e = e ?: userns_call(&b->ids, fn, &c, NULL);
 	while (c.n_layers)
 		close(c.layers[--c.n_layers]);
 	free(c.layers);

@@ -138,6 +138,7 @@ void init_main(const struct init_args *a)
 				  .dir = a->dir,
 				  .ran = a->ran,
 				  .host_net = s->net == NET_HOST,
+				  .ids = a->ids,
 				  .trees = a->trees };
 	struct rootfs_binds binds = { 0 };
 	struct launch l = {
@@ -164,10 +165,14 @@ void init_main(const struct init_args *a)
 	if (read(a->sync, &c, 1) != 1 || c != INIT_MAPPED)
 		_exit(125); /* the monitor gave up and knows why */
 	umask(022);
-	e = set_oom_score(s->oom_score_adj);
+	e = userns_check_shared(a->ids);
+	e = e ?: set_oom_score(s->oom_score_adj);
 	e = e ?: rootfs_open_binds(&cfg, &binds);
 	e = e ?: make_network(a);
 	e = e ?: userns_become_root(a->st->ids.single);
+	/* the change to another id, where root is not the caller, has taken it away */
+	if (!e && s->userns && prctl(PR_SET_DUMPABLE, 1) < 0)
+		e = err_new(errno, "staying dumpable");
 	/* its cgroup is another one since the clone: that shall be what it sees as the top */
 	if (!e && limits_any(&s->limits) && unshare(CLONE_NEWCGROUP) < 0)
 		e = err_new(errno, "making a cgroup namespace");

@@ -27,6 +27,7 @@ struct init_args {
 	const struct spec *spec;
 	const char *hostname;
 	const char *dir; /* see struct rootfs_cfg */
+	const struct userns_ids *ids; /* the mapping that the spec wants */
 	const int *trees; /* see struct rootfs_cfg */
 	bool ran; /* see struct rootfs_cfg */
 	int netns; /* a network namespace to join instead of making one, or -1 */

@@ -195,7 +195,7 @@ static bool can_be_kept(const struct spec *s)
 	const struct recipe *r = s->recipe ? recipe_by_name(s->recipe) : NULL;
 	bool volume = false;
 
-	if (!r || !budget())
+	if (!r || !budget() || s->userns) /* what it keeps has the usual owners */
 		return false;
 	switch (recipe_engine(r)) {
 	case ENGINE_MYSQL:

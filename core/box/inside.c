@@ -44,7 +44,10 @@ static struct err *in_running(void *arg, struct str *result)
 static struct err *before_stopped(void *arg)
 {
 	struct inside *in = arg;
+	struct err *e = userns_check_shared(&in->b->ids);
 
+	if (e)
+		return e;
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_new(errno, "making a mount namespace");
 	return rootfs_open_binds(&in->cfg, &in->binds);
@@ -85,10 +88,10 @@ struct err *box_inside(struct box *b, enum inside_view view,
 				      .ran = b->state.started_ns != 0,
 				      .trees = thin.trees };
 	if (!e && thin.userns >= 0)
-		e = userns_call_at(thin.userns, b->st->ids.single, before_stopped, in_stopped, &in,
+		e = userns_call_at(thin.userns, b->ids.single, before_stopped, in_stopped, &in,
 				   ret_result);
 	else if (!e)
-		e = userns_call_from(&b->st->ids, before_stopped, in_stopped, &in, ret_result);
+		e = userns_call_from(&b->ids, before_stopped, in_stopped, &in, ret_result);
 	fork_mounts_done(&thin);
 	return e;
 }

@@ -1369,6 +1369,7 @@ static struct err *spawn_init(struct monitor *m)
 	_cleanup_strv_ struct strv env = { 0 };
 	struct init_args ia = { .st = m->b->st,
 				.spec = &m->b->spec,
+				.ids = &m->b->ids,
 				.hostname = m->hostname,
 				.links = links,
 				.n_links = boxnet_links(&m->nets, links),
@@ -1415,7 +1416,7 @@ static struct err *spawn_init(struct monitor *m)
 		e = fd_open(AT_FDCWD, path, O_RDONLY, 0, &m->mnt_ns);
 	}
 	if (userns < 0) /* else they are written already */
-		e = e ?: userns_map(m->init_pid, &m->b->st->ids);
+		e = e ?: userns_map(m->init_pid, &m->b->ids);
 	e = e ?: keep_limits(m);
 	return e ?: fd_send(sync[0], &mapped, 1, NULL, 0);
 }

@@ -23,6 +23,7 @@
 
 #include "core/base/copy.h"
 #include "core/base/fd.h"
+#include "core/box/keepid.h"
 #include "core/box/runopt.h"
 #include "core/box/userdb.h"
 #include "core/store/fork.h"
@@ -583,6 +584,8 @@ struct err *rootfs_mount(const struct rootfs_cfg *cfg, const struct rootfs_binds
 	e = e ?: user_mounts(cfg, binds, root);
 	e = e ?: etc_files(cfg, root, binds->store);
 	e = e ?: set_sysctls(cfg->spec, root);
+	if (!e && cfg->spec->userns)
+		e = keepid_settle(root, cfg->ids, cfg->spec);
 	if (!e && !cfg->spec->unmasked)
 		e = hide(root);
 	if (!e)

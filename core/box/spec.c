@@ -26,6 +26,7 @@ static const struct field texts[] = {
 	FIELD(image_id), FIELD(workdir),    FIELD(user),	  FIELD(hostname),
 	FIELD(recipe),	 FIELD(platform),   FIELD(seccomp),	  FIELD(domainname),
 	FIELD(mac),	 FIELD(log_driver), FIELD(net_container), FIELD(init_key),
+	FIELD(userns),	 FIELD(kept_name),
 };
 static const struct field lists[] = {
 	FIELD(layers),	     FIELD(entrypoint),	 FIELD(cmd),	   FIELD(env),
@@ -43,9 +44,9 @@ static const struct field flags[] = {
 /* May be NULL in a record that was read; all other texts of the table never are. */
 static bool may_be_null(const char *key)
 {
-	static const char *const keys[] = { "image_ref",  "hostname",	   "recipe",
-					    "seccomp",	  "domainname",	   "mac",
-					    "log_driver", "net_container", "init_key" };
+	static const char *const keys[] = { "image_ref",  "hostname", "recipe",	    "seccomp",
+					    "domainname", "mac",      "log_driver", "net_container",
+					    "init_key",	  "userns",   "kept_name" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (!strcmp(key, keys[i]))

@@ -88,7 +88,7 @@ struct spec {
 	char *image; /* as the user typed it */
 	char *image_ref; /* full reference, or NULL when run by id */
 	char *image_id; /* "sha256:..." */
-	struct strv layers; /* diff ids, bottom first */
+	struct strv layers; /* "sha256:" and a name in layers/, bottom first: diff ids, or their copies of keepid.h */
 	struct strv entrypoint, cmd; /* argv = entrypoint followed by cmd */
 	struct strv env; /* KEY=VALUE, complete */
 	char *workdir; /* absolute */
@@ -116,6 +116,8 @@ struct spec {
 	int64_t shm_bytes; /* of /dev/shm; 0: SHM_DEFAULT */
 	int oom_score_adj; /* 0: as it is */
 	char *domainname, *mac; /* or NULL */
+	char *userns; /* "keep-id[:uid=N,gid=N]", see keepid.h; NULL: the usual mapping */
+	char *kept_name; /* with USERNS: what its maker is called, for the container's passwd file */
 	bool privileged, no_new_privs;
 	bool unmasked; /* nothing of /proc and /sys is hidden or read-only */
 	uint64_t caps; /* see caps.h */
@@ -160,6 +162,7 @@ struct run_request {
 	int64_t shm_bytes; /* 0: the default */
 	int oom_score_adj;
 	const char *domainname, *mac;
+	const char *userns; /* "keep-id[:...]", "host" or "" */
 	bool privileged;
 	bool no_init_cache; /* set up a new database in any case, and do not remember it */
 	struct strv cap_add, cap_drop;

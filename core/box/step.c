@@ -304,6 +304,7 @@ static struct err *spawn(struct step *s)
 	static const struct strv none;
 	struct init_args ia = { .st = r->st,
 				.spec = r->spec,
+				.ids = &r->st->ids,
 				.hostname = step_host,
 				.dir = r->dir,
 				.netns = r->net ? r->net->netns : -1,

@@ -57,6 +57,7 @@ struct build_request {
 	const char *target, *platform; /* NULL: the last stage, this machine's */
 	const char *iidfile;
 	bool no_cache, pull;
+	struct strv no_cache_filter; /* names of stages that are done afresh */
 	enum build_net net;
 	int64_t shm_bytes; /* of RUN's /dev/shm; 0: the default */
 	/* Bring NAME from its registry into the store, for PLATFORM (NULL: this machine's), and show it.

@@ -230,7 +230,7 @@ static struct err *advance(struct builder *b, struct stage *s, bool *ret_moved)
 			e = step_hash(&b->plan, t);
 			if (e)
 				return e;
-			if (b->req->no_cache)
+			if (!build_plan_caches(&b->plan, s))
 				break;
 			if (!sources_done(t))
 				return NULL;

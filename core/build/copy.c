@@ -168,7 +168,8 @@ struct err *copy_exec(struct worker *w, struct step *t, const char *before, cons
 	}
 	if (!e && t->from.stage) {
 		step_content_key(t, before, t->result.key);
-		*ret_found = !w->p->req->no_cache && cache_get(&w->st, t->result.key, &t->result);
+		*ret_found = build_plan_caches(w->p, w->s) &&
+			     cache_get(&w->st, t->result.key, &t->result);
 	}
 	if (!e && !*ret_found)
 		e = put_items(w, t, name, from);

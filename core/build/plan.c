@@ -286,3 +286,34 @@ void build_plan_done(struct build_plan *p)
 	platform_done(&p->platform);
 	dockerfile_done(&p->file);
 }
+
+/* Does S take anything from a stage that is done afresh? */
+static bool takes_fresh(const struct build_plan *p, struct stage *s)
+{
+	if (s->base && !build_plan_caches(p, s->base))
+		return true;
+	for (size_t i = 0; i < s->n_steps; i++) {
+		const struct step *t = &s->steps[i];
+
+		if (t->from.stage && !build_plan_caches(p, t->from.stage))
+			return true;
+		for (size_t k = 0; k < t->n_mounts; k++)
+			if (t->mounts[k].from.stage && !build_plan_caches(p, t->mounts[k].from.stage))
+				return true;
+	}
+	return false;
+}
+
+bool build_plan_caches(const struct build_plan *p, struct stage *s)
+{
+	const struct strv *filter = &p->req->no_cache_filter;
+
+	if (p->req->no_cache || !filter->n)
+		return !p->req->no_cache;
+	for (size_t i = 0; i < filter->n && s->fresh == FRESH_UNKNOWN; i++)
+		if (s->name && !strcasecmp(filter->v[i], s->name))
+			s->fresh = FRESH_YES;
+	if (s->fresh == FRESH_UNKNOWN)
+		s->fresh = takes_fresh(p, s) ? FRESH_YES : FRESH_NO;
+	return s->fresh == FRESH_NO;
+}

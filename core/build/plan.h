@@ -105,7 +105,7 @@ enum stage_state { STAGE_WAITING, STAGE_RUNNING, STAGE_DONE };
 
 struct stage {
 	unsigned index;
-	char *name; /* as in "AS name", or its number; of an image its reference */
+	char *name; /* as in "AS name", or NULL; of an image its reference */
 	bool is_image; /* named by COPY --from only: no instructions */
 	const struct instr *from;
 	size_t first, end; /* its instructions */
@@ -129,6 +129,11 @@ struct stage {
 		size_t step;
 	} * history_step; /* which step an entry belongs to */
 	size_t n_history, history_cap;
+	enum {
+		FRESH_UNKNOWN,
+		FRESH_YES,
+		FRESH_NO
+	} fresh; /* --no-cache-filter; see build_plan_caches() */
 	/* results */
 	enum stage_state state;
 	char key[HASH_LEN + 1]; /* of its end */
@@ -184,6 +189,8 @@ void build_plan_done(struct build_plan *p);
 /* The stage or image that COPY --from=NAME means for an instruction of STAGE (NULL: any), or the named context. */
 struct err *build_plan_source(struct build_plan *p, const struct stage *stage, const char *name,
 			      const struct pos *pos, struct source *ret) MUST_CHECK;
+/* May steps of S, which is evaluated, be taken from the cache? */
+bool build_plan_caches(const struct build_plan *p, struct stage *s);
 /* The value of a variable in FROM and in ARG before it; ARG is the plan. */
 const char *build_plan_global(void *arg, const char *name);
 /* stage.c: fill in the stage's base, steps and configuration, of those it needs first.  Once for each stage. */

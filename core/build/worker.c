@@ -359,7 +359,7 @@ static struct err *do_step(struct worker *w, struct step *t, char before[HASH_LE
 	if (e)
 		return e;
 	step_key(w->p, t, before, t->key);
-	if (!w->p->req->no_cache && cache_get(&w->st, t->key, &t->result)) {
+	if (build_plan_caches(w->p, w->s) && cache_get(&w->st, t->key, &t->result)) {
 		e = tell_result(w, WIRE_CACHED, t, 0);
 	} else {
 		e = tell(w, WIRE_START, t, 0, NULL, 0);

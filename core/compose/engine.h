@@ -10,6 +10,7 @@
 #ifndef CORE_COMPOSE_ENGINE_H
 #define CORE_COMPOSE_ENGINE_H
 
+#include "core/branch/stack.h"
 #include "core/compose/imagebuild.h"
 #include "core/compose/plan.h"
 
@@ -27,6 +28,7 @@ struct engine_event {
 enum pull_when { PULL_AS_FILE, PULL_ALWAYS, PULL_MISSING, PULL_NEVER };
 
 struct compose {
+	const struct stack_place *place; /* with --branch: where its volumes come from; else NULL */
 	struct store *st;
 	struct project *p;
 	struct actuals *a; /* what PLAN points into */
@@ -37,7 +39,7 @@ struct compose {
 	bool build; /* also what has an image */
 	bool no_build;
 	bool build_lines; /* what builds write is told as it comes; else only of one that fails, the end of it */
-	bool quiet_pull; /* pulls are not told, unless they fail */
+	bool quiet_pull, quiet_build; /* pulls, builds are not told, unless they fail */
 	struct build_extra build_extra;
 	bool renew_volumes; /* a container that is made again gets new anonymous volumes */
 	unsigned wait_timeout_s; /* of STEP_WAIT; 0: none */

@@ -63,7 +63,7 @@ struct err *find_env_files(struct project *p, const struct strv *paths, struct s
 {
 	_cleanup_strv_ struct strv got = { 0 };
 	struct two_envs both = { env, &got, &p->notes };
-	struct interp in = { two_get, two_unset, &both };
+	struct interp in = { .lookup = two_get, .unset = two_unset, .arg = &both };
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < paths->n && !e; i++) {

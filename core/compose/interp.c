@@ -41,8 +41,13 @@ static size_t closing(struct text t)
 
 static void put_value(const struct interp *in, const char *name, struct str *out)
 {
-	const char *value = in->lookup(in->arg, name);
+	const char *value;
 
+	if (in->seen) {
+		in->seen(in->arg, name, 0, "");
+		return;
+	}
+	value = in->lookup(in->arg, name);
 	if (value)
 		str_add(out, value);
 	else if (in->unset)
@@ -81,6 +86,12 @@ static struct err *braced(const struct interp *in, struct text inside, unsigned 
 	if (at >= inside.len || !strchr("-?+", inside.s[at]))
 		return invalid(inside);
 	word = (struct text){ inside.s + at + 1, inside.len - at - 1 };
+	if (in->seen) {
+		_cleanup_free_ char *text = xstrndup(word.s, word.len);
+
+		in->seen(in->arg, name, inside.s[at], text);
+		return expand(in, word, depth + 1, out);
+	}
 	value = in->lookup(in->arg, name);
 	have = value && (!or_empty || *value);
 	switch (inside.s[at]) {

@@ -20,6 +20,9 @@ struct interp {
 	/* NAME is not set and nothing stands in for it; may be NULL. */
 	void (*unset)(void *arg, const char *name);
 	void *arg;
+	/* NULL, or told of each variable and of those inside its word, OP being the sign in "${NAME-word}", 0 without
+	 * one; then LOOKUP and UNSET are not asked, and what comes out means nothing. */
+	void (*seen)(void *arg, const char *name, char op, const char *word);
 };
 
 /* Append TEXT with its variables replaced.  Errors: "invalid interpolation format: ...", "required variable V is

@@ -40,7 +40,7 @@ static struct err *load_file(struct loader *l, const char *path);
 static struct err *interpolate(const struct loader *l, struct node *n)
 {
 	struct env_lookup lookup = { l->env, &l->p->notes };
-	struct interp in = { env_lookup_get, env_lookup_unset, &lookup };
+	struct interp in = { .lookup = env_lookup_get, .unset = env_lookup_unset, .arg = &lookup };
 	struct err *e = NULL;
 
 	if (n->kind == NODE_STR && interp_wanted(n->text)) {
@@ -400,6 +400,8 @@ static struct err *find_name(struct project *p, const struct project_opts *o)
 	if (!e && !p->name)
 		e = err_hint(err_new(0, "project name must not be empty"),
 			     "the directory's name holds no letter: give -p NAME");
+	if (!e && o->suffix)
+		p->name = arena_printf(&p->arena, "%s-%s", p->name, o->suffix);
 	entry = xasprintf("COMPOSE_PROJECT_NAME=%s", p->name ?: "");
 	strv_env_set(&p->env, entry);
 	return e;
@@ -413,6 +415,9 @@ struct err *project_load(const struct project_opts *o, struct project **ret)
 	struct err *e = find_project(o, p);
 
 	p->raw = o->no_interpolate;
+	p->suffix = o->suffix ? arena_str(&p->arena, o->suffix) : NULL;
+	p->address = o->address ? arena_str(&p->arena, o->address) : NULL;
+	p->all_resources = o->all_resources;
 	e = e ?: find_name(p, o);
 	l.directory = p->directory;
 	for (size_t i = 0; i < p->files.n && !e; i++)

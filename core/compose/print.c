@@ -376,7 +376,7 @@ struct node *project_used(const struct project *p, struct arena *a)
 		struct node *all = node_get(root, sections[k]);
 
 		for (size_t i = 0; i < node_len(all); i++)
-			if (!is_used(p, sections[k], all->m[i].key))
+			if (!p->all_resources && !is_used(p, sections[k], all->m[i].key))
 				node_del_at(all, i--);
 	}
 	return root;

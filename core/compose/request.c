@@ -6,6 +6,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "core/box/keepid.h"
 #include "core/box/runopt.h"
 
 enum { PORT_SHIFT = 8000, FIRST_FREE_PORT = 1024 };
@@ -35,7 +36,7 @@ const char *container_name(struct project *p, const struct service *s, unsigned 
 	const char *own = node_str(s->node, "container_name"), *gap = underscores ? "_" : "-";
 
 	if (own && *own)
-		return own;
+		return p->suffix ? arena_printf(&p->arena, "%s-%s", own, p->suffix) : own;
 	return arena_printf(&p->arena, "%s%s%s%s%u", p->name, gap, s->name, gap, number);
 }
 
@@ -160,6 +161,13 @@ struct err *request_port(const char *spec, const char *service, struct run_reque
 	return e;
 }
 
+/* No address, or one that says only "this machine". */
+static bool is_anywhere(const char *ip)
+{
+	return !ip || !*ip || !strcmp(ip, "0.0.0.0") || !strcmp(ip, "127.0.0.1") ||
+	       !strcmp(ip, "::") || !strcmp(ip, "::1");
+}
+
 static struct err *port(const struct maker *m, const struct node *n)
 {
 	const char *ip = node_str(n, "host_ip"), *published = node_str(n, "published"),
@@ -168,6 +176,11 @@ static struct err *port(const struct maker *m, const struct node *n)
 
 	if (!target)
 		return BAD(n, "a port of service \"%s\" lacks its target", m->s->name);
+	if (m->p->address && is_anywhere(ip)) {
+		ip = m->p->address;
+		if (!published || !*published || !strcmp(published, "0"))
+			published = target;
+	}
 	if (ip && *ip)
 		str_addf(&s, strchr(ip, ':') ? "[%s]:" : "%s:", ip);
 	if (published && *published && strcmp(published, "0"))
@@ -226,6 +239,8 @@ static struct err *join_networks(const struct maker *m)
 
 		if (!m->o->oneoff || m->o->with_aliases)
 			strv_add(&w->aliases, m->s->name);
+		if (m->p->suffix && !m->o->oneoff && node_get(m->s->node, "container_name"))
+			strv_add(&w->aliases, node_str(m->s->node, "container_name")); /* as others call it */
 		if (!m->o->oneoff || m->o->with_aliases)
 			copy_words(node_get(o, "aliases"), &w->aliases);
 		w->ip = xstrdup(node_str(o, "ipv4_address"));
@@ -429,9 +444,11 @@ static struct err *check_fixed(const struct maker *m)
 		{ "uts", { "private" }, "each container has its own host name" },
 		{ "cgroup", { "private", "host" }, "each container has its own cgroup namespace" },
 		{ "runtime", { "runc" }, "devbox runs containers itself" },
-		{ "userns_mode", { "host" }, "a container of a user always has a user namespace" },
 		{ "isolation", { "default" }, "this is Linux" },
 	};
+	const char *userns;
+	uint32_t uid, gid;
+	struct err *e = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
 		const struct node *n = get(m, fixed[i].key);
@@ -443,6 +460,12 @@ static struct err *check_fixed(const struct maker *m)
 			return BAD(n, "services.%s.%s: %s is not supported: %s", m->s->name,
 				   fixed[i].key, n->text, fixed[i].why);
 	}
+	userns = text(m, "userns_mode");
+	if (userns && *userns && strcmp(userns, "host") != 0)
+		e = keepid_parse(userns, 0, 0, &uid, &gid);
+	if (e)
+		return pos_wrap(&get(m, "userns_mode")->pos,
+				err_wrap(e, "services.%s.userns_mode: %s", m->s->name, userns));
 	return get(m, "provider")
 		       ? BAD(get(m, "provider"), "services.%s: providers are not supported", m->s->name)
 		       : NULL;
@@ -479,6 +502,7 @@ static struct err *plain(const struct maker *m)
 
 	req->workdir = text(m, "working_dir");
 	req->user = text(m, "user");
+	req->userns = text(m, "userns_mode");
 	req->hostname = text(m, "hostname");
 	req->domainname = text(m, "domainname");
 	req->mac = text(m, "mac_address");

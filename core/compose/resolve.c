@@ -202,8 +202,13 @@ static void real_names(struct project *p)
 
 			if ((*n)->kind == NODE_NULL)
 				*n = node_new(&p->arena, NODE_MAP, NULL, &all->m[i].pos);
-			if (node_get(*n, "name"))
+			if (node_get(*n, "name")) {
+				if (p->suffix && !node_true(*n, "external"))
+					node_set_str(&p->arena, *n, "name",
+						     arena_printf(&p->arena, "%s-%s",
+								  node_str(*n, "name"), p->suffix));
 				continue;
+			}
 			node_set_str(&p->arena, *n, "name",
 				     node_true(*n, "external")
 					     ? key
@@ -229,7 +234,7 @@ static struct err *read_one(struct project *p, const struct node *path, bool req
 			    struct strv *to)
 {
 	struct two_envs both = { &p->env, to };
-	struct interp in = { two_get, NULL, &both };
+	struct interp in = { .lookup = two_get, .unset = NULL, .arg = &both };
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 	struct err *e = fd_read_file(AT_FDCWD, path->text, DOTENV_BYTES_MAX, &text, &len);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "core/base/fd.h"
-#include "core/compose/engine.h"
+#include "core/compose/supply.h"
 #include "core/compose/request.h"
 #include "core/store/network.h"
 #include "core/store/trash.h"
@@ -17,7 +17,7 @@ static bool is_needed(const struct compose *en, const bool *picked, const char *
 {
 	const struct project *p = en->p;
 
-	for (size_t i = 0; i < p->n_services; i++) {
+	for (size_t i = 0; i < p->n_services && !p->all_resources; i++) {
 		const struct node *use = node_get(p->services[i].node, section);
 
 		if (!picked[i])
@@ -29,7 +29,7 @@ static bool is_needed(const struct compose *en, const bool *picked, const char *
 			    str_eq(node_str(use->m[k].value, "source"), key))
 				return true;
 	}
-	return false;
+	return p->all_resources;
 }
 
 static void own_labels(const struct compose *en, const struct node *def, const char *label,
@@ -62,6 +62,7 @@ static struct err *make_network(struct compose *en, const struct member *m)
 	if (!err_is(e, ENOENT))
 		return e;
 	err_free(e);
+	e = NULL;
 	if (node_true(def, "external"))
 		return err_hint(pos_err(&m->pos,
 					"network %s declared as external, but could not be found", name),
@@ -80,7 +81,8 @@ static struct err *make_network(struct compose *en, const struct member *m)
 		strv_addf(&req.options, "%s=%s", options->m[i].key, options->m[i].value->text ?: "");
 	own_labels(en, def, LABEL_NETWORK, m->key, &req.labels);
 	engine_tell(en, ENGINE_WORKING, "Network", name, "Creating");
-	e = pos_wrap(&m->pos, network_create(en->st, &req, &net));
+	if (!en->dry_run)
+		e = pos_wrap(&m->pos, network_create(en->st, &req, &net));
 	engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Network", name, e ? "Error" : "Created");
 	if (!e)
 		network_done(&net);
@@ -123,8 +125,69 @@ static struct err *make_volume(struct compose *en, const struct member *m)
 	own_labels(en, m->value, LABEL_VOLUME, m->key, &labels);
 	engine_tell(en, ENGINE_WORKING, "Volume", name, "Creating");
 	e = check_volume(m);
-	e = e ?: pos_wrap(&m->pos, volume_create(en->st, name, false, &labels, &created));
+	if (!e && !en->dry_run)
+		e = pos_wrap(&m->pos, volume_create(en->st, name, false, &labels, &created));
 	engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Volume", name, e ? "Error" : "Created");
+	return e;
+}
+
+/* --- with --branch: forked from those of another branch --------------------------------------- */
+
+/* "shop-feature_data" and "fixed-feature" without the branch. */
+static void split_name(struct project *p, const struct member *m, struct stack_volume *ret)
+{
+	const char *name = node_str(m->value, "name"),
+		   *own = arena_printf(&p->arena, "%s_%s", p->name, m->key);
+	bool fixed = strcmp(name, own) != 0;
+	const char *whole = fixed ? name : p->name;
+
+	ret->head =
+		arena_printf(&p->arena, "%.*s", (int)(strlen(whole) - strlen(p->suffix) - 1), whole);
+	ret->tail = fixed ? "" : own + strlen(p->name);
+}
+
+static void tell_filled(const struct compose *en, const struct stack_volume *v, size_t n,
+			const struct stack_made *made)
+{
+	_cleanup_free_ char *words = NULL;
+
+	if (!made->forked)
+		return;
+	words = *made->from ? xasprintf("Forked from branch %s", made->from)
+			    : xstrdup("Forked from the project without a branch");
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *name = stack_volume_name(&v[i], en->p->suffix);
+
+		engine_tell(en, ENGINE_DONE, "Volume", name, words);
+	}
+}
+
+static struct err *fill_volumes(struct compose *en, const struct node *vols, const bool *picked)
+{
+	struct stack_volume *v = xcalloc(node_len(vols) + 1, sizeof(*v));
+	const char *base =
+		arena_printf(&en->p->arena, "%.*s",
+			     (int)(strlen(en->p->name) - strlen(en->p->suffix) - 1), en->p->name);
+	struct stack_made made = { 0 };
+	struct err *e = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < node_len(vols) && !e; i++) {
+		const struct member *m = &vols->m[i];
+
+		if (node_true(m->value, "external") || !is_needed(en, picked, "volumes", m->key))
+			continue;
+		e = check_volume(m);
+		split_name(en->p, m, &v[n]);
+		own_labels(en, m->value, LABEL_VOLUME, m->key, &v[n++].labels);
+	}
+	e = e ?: stack_fill(en->st, en->place, base, v, n, &made);
+	if (!e)
+		tell_filled(en, v, n, &made);
+	free(made.from);
+	for (size_t i = 0; i < n; i++)
+		strv_done(&v[i].labels);
+	free(v);
 	return e;
 }
 
@@ -137,6 +200,8 @@ struct err *engine_resources(struct compose *en, const bool *picked)
 	for (size_t i = 0; i < node_len(nets) && !e; i++)
 		if (is_needed(en, picked, "networks", nets->m[i].key))
 			e = make_network(en, &nets->m[i]);
+	if (en->place)
+		e = e ?: fill_volumes(en, vols, picked);
 	for (size_t i = 0; i < node_len(vols) && !e; i++)
 		if (is_needed(en, picked, "volumes", vols->m[i].key))
 			e = make_volume(en, &vols->m[i]);
@@ -159,7 +224,7 @@ static struct err *remove_networks(struct compose *en)
 	for (size_t i = 0; i < n; i++) {
 		if (has_label(&all[i].labels, LABEL_PROJECT, en->p->name)) {
 			engine_tell(en, ENGINE_WORKING, "Network", all[i].name, "Removing");
-			e = network_remove(en->st, &all[i]);
+			e = en->dry_run ? NULL : network_remove(en->st, &all[i]);
 			engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Network", all[i].name,
 				    e ? "Error" : "Removed");
 			errors = err_also(errors, e);
@@ -185,7 +250,8 @@ static struct err *remove_volumes(struct compose *en)
 		if (!has_label(&labels, LABEL_PROJECT, en->p->name))
 			continue;
 		engine_tell(en, ENGINE_WORKING, "Volume", names.v[i], "Removing");
-		e = box_uses_volume(en->st, names.v[i])
+		e = en->dry_run ? NULL
+		    : box_uses_volume(en->st, names.v[i])
 			    ? err_new(0, "volume %s is in use", names.v[i])
 			    : trash_volume(en->st, names.v[i], reason, batch);
 		engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Volume", names.v[i],
@@ -217,7 +283,9 @@ static struct err *remove_images(struct compose *en, bool all)
 		if ((!all && node_get(s->node, "image")) || strv_has(&done, image))
 			continue;
 		strv_add(&done, image);
-		e = image_remove(en->st, image, false, &in_use, &report);
+		if (en->dry_run && !image_is_there(en, image))
+			continue;
+		e = en->dry_run ? NULL : image_remove(en->st, image, false, &in_use, &report);
 		if (err_is(e, ENOENT)) {
 			err_free(e);
 			continue;
@@ -266,8 +334,8 @@ struct err *engine_down(struct compose *en, bool volumes, const char *images)
 {
 	struct err *e = remove_networks(en);
 
-	e = err_also(e, remove_files(en));
-
+	if (!en->dry_run)
+		e = err_also(e, remove_files(en));
 	if (volumes)
 		e = err_also(e, remove_volumes(en));
 	if (images)

@@ -11,7 +11,7 @@ enum { KEPT_BYTES = 8192 };
 
 /* --- what is needed --------------------------------------------------------------------------- */
 
-static bool is_there(const struct compose *en, const char *image)
+bool image_is_there(const struct compose *en, const char *image)
 {
 	struct image *img = NULL;
 	struct err *e = image_find(en->st, image, &img);
@@ -26,7 +26,7 @@ static struct err *decide(const struct compose *en, const struct service *s, con
 {
 	const struct node *build = node_get(s->node, "build");
 	const char *policy = node_str(s->node, "pull_policy") ?: "missing";
-	bool there = is_there(en, image);
+	bool there = image_is_there(en, image);
 
 	*ret = SUPPLY_NOTHING;
 	if (build && !en->no_build && (en->build || !there || !strcmp(policy, "build"))) {
@@ -169,6 +169,11 @@ struct err *supply_run(struct compose *en, const struct supply *su, int out)
 
 /* --- in the starter --------------------------------------------------------------------------- */
 
+static bool is_quiet(const struct compose *en, const struct supply *su)
+{
+	return su->need == SUPPLY_BUILD ? en->quiet_build : en->quiet_pull;
+}
+
 void supply_tell(const struct compose *en, const struct supply *su, enum engine_state state,
 		 const char *text)
 {
@@ -182,7 +187,7 @@ void supply_tell(const struct compose *en, const struct supply *su, enum engine_
 		.subject = subject, .words = words[su->need][state], .text = text, .state = state
 	};
 
-	if (en->event && !(en->quiet_pull && su->need == SUPPLY_PULL && state != ENGINE_FAILED))
+	if (en->event && (state == ENGINE_FAILED || !is_quiet(en, su)))
 		en->event(en->arg, &ev);
 }
 
@@ -190,9 +195,11 @@ static void line_of(struct compose *en, struct supply *su, const char *text)
 {
 	struct engine_event ev = { .words = su->s->name, .text = text };
 
-	if (en->build_lines && en->event)
+	bool at_once = en->build_lines && !en->quiet_build;
+
+	if (at_once && en->event)
 		en->event(en->arg, &ev);
-	if (en->build_lines)
+	if (at_once)
 		return;
 	str_addf(&su->kept, "%s\n", text);
 	if (su->kept.len > 2 * KEPT_BYTES) {

@@ -17,6 +17,8 @@ struct supply {
 };
 enum { SUPPLY_BY_NONE = -1 };
 
+bool image_is_there(const struct compose *en, const char *image);
+
 /* One for each service of the project, those not PICKED empty.  supplies_free() frees them.
  * Errors: an image is not there and must not be pulled. */
 struct err *supplies_decide(struct compose *en, const bool *picked, struct supply **ret) MUST_CHECK;

@@ -66,7 +66,8 @@ static void read_ranges(const char *path, uid_t uid, const char *name, struct id
 	uint32_t inside = *n ? r[*n - 1].inside + r[*n - 1].count : 0;
 
 	snprintf(number, sizeof(number), "%u", uid);
-	while ((line = strsep(&rest, "\n")) != NULL && *n < USERNS_RANGES_MAX) {
+	/* one place is left: userns_ids_keep() splits a range */
+	while ((line = strsep(&rest, "\n")) != NULL && *n < USERNS_RANGES_MAX - 1) {
 		const char *who = strsep(&line, ":"), *start = strsep(&line, ":");
 		uint64_t first, count;
 		struct err *e;
@@ -134,6 +135,42 @@ void userns_ids_load(struct userns_ids *ret)
 		ret->single = true;
 		ret->n_uid = ret->n_gid = 1;
 	}
+}
+
+/* FROM[0] is the own id alone. */
+static size_t keep_one(const struct id_range *from, size_t n, uint32_t kept, struct id_range *to)
+{
+	uint32_t inside = 0;
+	size_t k = 0;
+
+	to[k++] = (struct id_range){ kept, from[0].outside, 1 };
+	for (size_t i = 1; i < n; i++) {
+		uint32_t outside = from[i].outside, left = from[i].count;
+
+		while (left) {
+			uint32_t count;
+
+			inside += inside == kept;
+			count = inside < kept && kept - inside < left ? kept - inside : left;
+			to[k++] = (struct id_range){ inside, outside, count };
+			inside += count;
+			outside += count;
+			left -= count;
+		}
+	}
+	return k;
+}
+
+void userns_ids_keep(const struct userns_ids *from, uint32_t uid, uint32_t gid, struct userns_ids *ret)
+{
+	*ret = (struct userns_ids){ .root_uid = from->root_uid, .root_gid = from->root_gid };
+	ret->n_uid = keep_one(from->uid, from->n_uid, uid, ret->uid);
+	ret->n_gid = keep_one(from->gid, from->n_gid, gid, ret->gid);
+}
+
+char *userns_own_name(void)
+{
+	return own_name(geteuid());
 }
 
 void userns_ids_done(struct userns_ids *ids)
@@ -446,6 +483,17 @@ struct err *userns_call_at(int userns, bool single, struct err *(*before)(void *
 			   struct str *ret_result)
 {
 	return call_joined(userns, CLONE_NEWUSER, single, before, fn, arg, ret_result);
+}
+
+struct err *userns_check_shared(const struct userns_ids *ids)
+{
+	/* what we are called here is the inner side of the first range; the host's root is never mapped */
+	if (ids->direct || (geteuid() == ids->uid[0].inside && getegid() == ids->gid[0].inside))
+		return NULL;
+	return err_hint(
+		err_new(0, "the user namespace that it shares with other containers maps ids in another way"),
+		"containers of one network (container:NAME) need the same --userns, and those with forks of "
+		"volumes cannot have keep-id");
 }
 
 /* Only from inside: /proc/PID/ns of a process that runs an image's program is closed to us. */

@@ -13,7 +13,7 @@
 
 #include "core/base/str.h"
 
-enum { USERNS_RANGES_MAX = 8 };
+enum { USERNS_RANGES_MAX = 10 };
 struct id_range {
 	uint32_t inside, outside, count;
 };
@@ -30,6 +30,12 @@ struct userns_ids {
 /* Decide the mapping for the calling user.  Never fails: without subordinate ids the result is "single". */
 void userns_ids_load(struct userns_ids *ret);
 void userns_ids_done(struct userns_ids *ids);
+/* The same ids outside, laid out so that the caller's own ids are UID and GID inside (--userns keep-id): the
+ * subordinate ones are counted from 0 around them.  Pure; FROM must be neither single nor direct, RET is not to be
+ * ended. */
+void userns_ids_keep(const struct userns_ids *from, uint32_t uid, uint32_t gid, struct userns_ids *ret);
+/* Name of the caller in /etc/passwd, else $USER, else NULL.  The caller frees it. */
+char *userns_own_name(void);
 /* Is the inner id ID mapped? */
 bool userns_has_uid(const struct userns_ids *ids, uint32_t id);
 bool userns_has_gid(const struct userns_ids *ids, uint32_t id);
@@ -74,6 +80,8 @@ struct err *userns_call_in(int pidfd, bool single, struct err *(*fn)(void *arg, 
 struct err *userns_call_at(int userns, bool single, struct err *(*before)(void *arg),
 			   struct err *(*fn)(void *arg, struct str *result), void *arg,
 			   struct str *ret_result) MUST_CHECK;
+/* In a process that has entered a user namespace and is still the caller: is the mapping IDS? */
+struct err *userns_check_shared(const struct userns_ids *ids) MUST_CHECK;
 /* The user namespace that the process behind PIDFD is in, also where /proc would not say. */
 struct err *userns_of(int pidfd, int *ret_userns) MUST_CHECK;
 

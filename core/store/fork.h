@@ -51,7 +51,8 @@ struct fork_hold {
 struct fork_pair {
 	const char *from; /* volume or snapshot */
 	const char *to; /* new volume or snapshot */
-	bool plain; /* TO shall be a plain directory: several containers at once will mount it */
+	bool plain; /* TO shall be a plain directory */
+	const struct strv *labels; /* of a new volume, as volume_create() has them; or NULL */
 	enum fork_method method; /* written: how it was made */
 };
 /* Make all forks at one instant, or none.  HOLD may be NULL if none is in use.

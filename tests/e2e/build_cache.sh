@@ -8,6 +8,32 @@ file() { mkdir -p "$(dirname "$dir/$1")"; cat >"$dir/$1"; chown -R "$owner" "$di
 build() { run devbox build -t img "$@" ctx; expect_status 0; }
 cached() { local n; n=$(grep -c ' CACHED$' <<<"$stderr") || true; [ "$n" = "$1" ] || fail "$n cached steps instead of $1"; }
 
+# --- what an option asks for
+file Dockerfile <<'DF'
+FROM busybox AS one
+RUN cat /proc/sys/kernel/random/uuid > /one
+FROM busybox AS Two
+RUN cat /proc/sys/kernel/random/uuid > /two
+FROM scratch
+COPY --from=one /one /
+COPY --from=two /two /
+DF
+numbers() { run devbox build -q -o "type=tar,dest=out.tar" "$@" ctx; expect_status 0; now=$(tar -xOf "$(home)/out.tar" one two); }
+numbers; was=$now; numbers;		expect_equal "$now" "$was"
+numbers --no-cache-filter two
+[ "$(head -1 <<<"$now")" = "$(head -1 <<<"$was")" ] && [ "$(tail -1 <<<"$now")" != "$(tail -1 <<<"$was")" ] || fail "$was became $now"
+run devbox build -q --load --rm --force-rm --compress --builder default -t img -t img:b --metadata-file meta --iidfile id ctx
+expect_status 0;			id=$stdout
+expect_file meta "*\"containerimage.config.digest\": \"$id\"*\"image.name\": \"img,img:b\"*";	expect_file id "$id"
+run devbox build --cache-from type=gha --cache-to x ctx
+expect_status 0;			expect_stderr_has 'devbox: --cache-from and --cache-to have no effect: '
+for o in '--memory 1g' '-c 2' --squash --check '--allow security.insecure' '--ulimit nofile=1' '--annotation a=b'; do
+	# shellcheck disable=SC2086
+	run devbox build $o ctx;	expect_status 125; expect_stderr_has 'it is not supported: '
+done
+run devbox build --builder other ctx;	expect_status 125; expect_stderr_has 'there is one builder, "default", not "other"'
+run devbox build --push ctx;		expect_status 1; expect_stderr 'devbox: building: --push needs a name to push it by (--tag)'
+
 # --- hits and misses
 file Dockerfile <<'DF'
 FROM busybox

@@ -56,8 +56,6 @@ run devbox exec -u 5 ex sh -c 'ulimit -n; id -G';	expect_stdout '50
 run devbox rm -f ex
 
 # refused with the reason
-refused 'files belong to the ids' --userns keep-id
-refused 'always has a user namespace' --userns host
 refused 'each container has its own processes' --pid host
 refused 'each container has its own IPC namespace' --ipc host
 refused '(--device)' --gpus all

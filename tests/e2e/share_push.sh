@@ -49,6 +49,10 @@ expect_stdout_has 'image dbxuser/app:1 dbxuser/app'
 for t in 2 3; do run devbox tag busybox "dbxuser/app:$t"; done
 run devbox push -a dbxuser/app;	expect_status 0
 expect_stdout_has '1: digest:';	expect_stdout_has '2: digest:';	expect_stdout_has '3: digest:'
+# and what was just built
+run sh -c 'printf "FROM busybox\nRUN echo new > /new\n" | devbox build -q --push -t dbxuser/app:built -t dbxuser/app:again -'
+expect_status 0;	expect_stdout 'sha256:*';	expect_stderr ''
+for t in built again; do run skopeo inspect --format '{{.Name}}' "docker://$hub/dbxuser/app:$t"; expect_status 0; done
 run devbox push -a dbxuser/app:1;	expect_status 1;	expect_stderr "devbox: tag can't be used with --all-tags/-a"
 run devbox push dbxuser/none;	expect_status 1
 expect_stderr 'devbox: pushing dbxuser/none:latest: An image does not exist locally with the tag: dbxuser/none:latest'

@@ -11,7 +11,7 @@ static const char *lookup(void *arg, const char *name)
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-	const struct interp in = { lookup, NULL, NULL };
+	const struct interp in = { .lookup = lookup, .unset = NULL, .arg = NULL };
 	_cleanup_free_ char *text = xstrndup((const char *)data, size);
 	_cleanup_str_ struct str out = { 0 };
 

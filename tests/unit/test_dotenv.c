@@ -37,7 +37,7 @@ static const struct {
 
 int main(void)
 {
-	const struct interp in = { lookup, NULL, NULL };
+	const struct interp in = { .lookup = lookup, .unset = NULL, .arg = NULL };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		_cleanup_strv_ struct strv got = { 0 };

@@ -53,9 +53,23 @@ static const struct {
 	  "invalid interpolation format: \"SET:x\" (hint: a $ of its own is written $$)" },
 };
 
+static void see(void *arg, const char *name, char op, const char *word)
+{
+	str_addf(arg, "%s%c%s;", name, op ?: ' ', word);
+}
+
+static void test_seen(void)
+{
+	_cleanup_str_ struct str out = { 0 }, seen = { 0 };
+	const struct interp in = { .seen = see, .arg = &seen };
+
+	is_err(interp_expand(&in, "$A ${B} $$C ${D:-${E-x}} ${F?why} ${G:+alt}", &out), NULL, "expands");
+	is_str(seen.s, "A ;B ;D-${E-x};E-x;F?why;G+alt;", "each variable with its word");
+}
+
 int main(void)
 {
-	const struct interp in = { lookup, unset, NULL };
+	const struct interp in = { .lookup = lookup, .unset = unset, .arg = NULL };
 	struct str deep = { 0 };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -82,5 +96,6 @@ int main(void)
 		       "nesting has an end");
 	}
 	str_done(&deep);
+	test_seen();
 	return done_testing();
 }

@@ -202,6 +202,11 @@ static void test_help(void)
 		{ 0, "hidden", NULL, NULL, OPT_STR, NULL, NULL },
 		{ 0 },
 	};
+	static const struct opt more[] = {
+		{ 0, "dry", NULL, "Do nothing", OPT_BOOL, NULL, NULL },
+		{ .to = (void *)few },
+	};
+	_cleanup_str_ struct str longer = { 0 };
 	_cleanup_str_ struct str s = { 0 };
 
 	opt_help(few, &s);
@@ -211,6 +216,16 @@ static void test_help(void)
 	       "      --filter list   Filter output\n"
 	       "                      by conditions\n",
 	       "help text");
+	opt_help(more, &longer);
+	is_str(longer.s,
+	       "Options:\n"
+	       "  -a, --all           Show all\n"
+	       "      --dry           Do nothing\n"
+	       "      --filter list   Filter output\n"
+	       "                      by conditions\n",
+	       "a table that goes on in another");
+	ok(opt_find(more, "hidden", 6) == &few[2], "found there");
+	ok(!opt_find(more, "none", 4), "not found");
 }
 
 int main(void)
