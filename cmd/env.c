@@ -125,7 +125,8 @@ static struct err *print_running(struct store *st, const char *cwd, enum env_for
 }
 
 /* NAME is a container's, or a service's of the compose project here. */
-static struct err *print_named(struct store *st, const char *cwd, const char *name, enum env_format format)
+static struct err *print_named(struct store *st, const char *cwd, const char *name,
+			       enum env_format format)
 {
 	_cleanup_box_ struct box *b = NULL;
 	struct found f = { 0 };
@@ -191,9 +192,9 @@ const struct verb verb_env = {
 	.max_args = 1,
 	.opts = opts,
 	.summary = "Print how to reach a database: DB_* settings and DATABASE_URL",
-	.more = "SERVICE is one of the compose project in the current directory.  Without a name: the databases of\n"
-		"this git repository (devbox db up), else those of the compose project (one for DB_*, one for REDIS_*),\n"
-		"else the only one that runs.\n\n"
+	.more = "SERVICE is one of the compose project in the current directory.  Without a name: the\n"
+		"databases of this git repository (devbox db up), else those of the compose project (one for\n"
+		"DB_*, one for REDIS_*), else the only one that runs.\n\n"
 		"    eval \"$(devbox env)\"             in a shell\n"
 		"    devbox env -f dotenv db > .env    for a project",
 	.run = env,
