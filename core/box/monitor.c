@@ -3,7 +3,8 @@
  *   devbox run --fork--> monitor (this) --clone3--> init, the image's process (init.c)
  *                                       --fork----> relay (relay_proc.c), if ports are published or a database is asked
  *
- *   STARTING   begin(): listeners, files, streams, clone, id maps.  The child speaks on its sync socket:
+ *   STARTING   begin(): listeners, files, streams, clone, id maps, devices that networks' bridges can give.  The
+ *              child speaks on its sync socket:
  *                NET     a network's packet descriptor  -> the process of that network (membership.c), the relay
  *                TTY     the terminal's master          -> the output pump
  *                FAILED  an error                       -> start_failed(), the starter gets FAIL
@@ -65,6 +66,7 @@
 #include "core/box/spawn.h"
 #include "core/box/state.h"
 #include "core/box/term.h"
+#include "core/ns/parent.h"
 #include "core/store/fork.h"
 #include "slirp/publish.h"
 
@@ -134,6 +136,8 @@ struct monitor {
 	struct listeners listeners;
 	struct strv notes;
 	struct boxnet nets;
+	struct parent parent; /* PARENT_NONE before the first run */
+	struct source asked; /* its socket */
 	const struct recipe *recipe;
 	char hostname[65];
 	bool remove, remove_volumes; /* at the end: --rm, or rm -f */
@@ -494,7 +498,7 @@ static struct err *change_networks(struct monitor *m)
 	}
 	spec_done(&s);
 	listeners_ports(&m->listeners, &published);
-	e = boxnet_change(&m->nets, m->b, &m->loop, m->init.fd, &published);
+	e = boxnet_change(&m->nets, m->b, &m->loop, m->init_pid, m->init.fd, &published);
 	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: shown only */
 	if (m->phase == RUNNING)
 		e = e ?: boxnet_write_etc(&m->nets, m->b, m->hostname, true);
@@ -765,9 +769,10 @@ static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
  * process would not see that the monitor is gone. */
 static void relay_close(struct monitor *m, int control)
 {
-	const int fds[] = { m->lock,	  m->loop.epfd,	    control,	      m->sync.fd,
-			    m->in.fd,	  m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
-			    m->listen.fd, m->signals.fd,    m->mnt_ns };
+	const int fds[] = { m->lock,	     m->loop.epfd,     control,		 m->sync.fd,
+			    m->in.fd,	     m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
+			    m->listen.fd,    m->signals.fd,    m->mnt_ns,	 m->parent.userns,
+			    m->parent.listen };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
@@ -1363,6 +1368,37 @@ static struct err *open_networks(struct monitor *m)
 	return boxnet_open(&m->nets, m->b, &m->loop, &published);
 }
 
+static struct err *parent_asked(struct source *s, uint32_t events UNUSED)
+{
+	parent_answer(&container_of(s, struct monitor, asked)->parent);
+	return NULL;
+}
+
+/* One that will be gone in a moment, and that nobody can find by name. */
+static bool is_passing(const struct monitor *m)
+{
+	return m->b->spec.auto_remove && m->nets.n == 1 &&
+	       !strcmp(m->nets.v[0]->net.name, NETWORK_DEFAULT);
+}
+
+/* Containers that can be connected by the kernel have their user namespaces in one; it stays ours for further runs.
+ * That and a bridge cost the first of them some milliseconds, which a passing one saves. */
+static struct err *join_parent(struct monitor *m)
+{
+	struct store *st = m->b->st;
+	struct err *e;
+
+	if (!m->nets.n || m->parent.userns >= 0 || str_eq(getenv("DEVBOX_SWITCH"), "user"))
+		return NULL;
+	e = parent_get(st->root, &st->ids, !is_passing(m), &m->parent);
+	m->nets.parent = m->parent.userns;
+	m->nets.bridging = m->parent.userns >= 0 || (st->ids.direct && !is_passing(m));
+	if (e || m->parent.userns < 0)
+		return e;
+	m->asked = (struct source){ .fd = m->parent.listen, .ready = parent_asked };
+	return loop_add(&m->loop, &m->asked, EPOLLIN | EPOLLEXCLUSIVE);
+}
+
 static struct err *spawn_init(struct monitor *m)
 {
 	struct netns_link links[NETNS_LINKS_MAX];
@@ -1377,16 +1413,17 @@ static struct err *spawn_init(struct monitor *m)
 				.ran = m->ran,
 				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
-	const char mapped = INIT_MAPPED;
+	struct init_go go = { .what = INIT_MAPPED };
 	_cleanup_close_ int userns = -1;
 	int pidfd = -1, sync[2];
 	struct err *e;
 	char path[64];
 	pid_t pid = -1;
 
-	e = open_networks(m);
+	e = join_parent(m);
+	e = e ?: open_networks(m);
 	e = e ?: spawn_userns(m->b, &userns);
-	e = e ?: rootfs_open_thin(m->b->st, &m->b->spec.mounts, userns, &m->thin);
+	e = e ?: rootfs_open_thin(m->b->st, &m->b->spec.mounts, userns, m->parent.userns, &m->thin);
 	if (!e && userns < 0 && m->thin.userns >= 0)
 		userns = TAKE_FD(m->thin.userns);
 	e = e ?: links_env(m->b, &env);
@@ -1398,7 +1435,7 @@ static struct err *spawn_init(struct monitor *m)
 	ia.seccomp = filter;
 	ia.sync = sync[1];
 	ia.trees = m->thin.trees;
-	e = spawn_clone(m->b, &ia, userns, &pidfd, &pid);
+	e = spawn_clone(m->b, &ia, userns, m->parent.userns, &pidfd, &pid);
 	fork_mounts_close_trees(&m->thin);
 	if (e)
 		return e;
@@ -1415,10 +1452,9 @@ static struct err *spawn_init(struct monitor *m)
 		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
 		e = fd_open(AT_FDCWD, path, O_RDONLY, 0, &m->mnt_ns);
 	}
-	if (userns < 0) /* else they are written already */
-		e = e ?: userns_map(m->init_pid, &m->b->ids);
 	e = e ?: keep_limits(m);
-	return e ?: fd_send(sync[0], &mapped, 1, NULL, 0);
+	e = e ?: boxnet_bridge(&m->nets, pid, go.bridged);
+	return e ?: fd_send(sync[0], &go, sizeof(go), NULL, 0);
 }
 
 static struct err *restart_now(struct timer *t)
@@ -1559,6 +1595,7 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	m->lock = lock;
 	m->mnt_ns = m->tty_slave = m->in.fd = m->sync.fd = m->init.fd = m->relay.fd = m->listen.fd = -1;
 	m->tester.fd = -1;
+	m->parent = PARENT_NONE;
 	initkeep_init(&m->initkeep);
 	m->out[0].src.fd = m->out[1].src.fd = -1;
 	m->recipe = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;
