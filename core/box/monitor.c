@@ -893,16 +893,20 @@ NORETURN static void tester_main(struct monitor *m, int result)
 	sigset_t none_blocked;
 	bool in_time = true;
 	struct err *e;
+	int store;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	proc_title_set("devbox: health test of %s", m->b->spec.name);
 	/* what is not closed here would outlive the monitor's end of it: lock, clients, the container's input */
 	result = fcntl(result, F_DUPFD_CLOEXEC, 100);
-	if (dup2(fcntl(m->init.fd, F_DUPFD_CLOEXEC, 100), 3) < 0 || dup2(result, 4) < 0)
+	store = fcntl(m->b->st->root, F_DUPFD_CLOEXEC, 100); /* for its events */
+	if (dup2(fcntl(m->init.fd, F_DUPFD_CLOEXEC, 100), 3) < 0 || dup2(result, 4) < 0 ||
+	    dup2(store, 5) < 0)
 		_exit(1);
-	syscall(SYS_close_range, 5, ~0U, 0);
-	fcntl(3, F_SETFD, FD_CLOEXEC);
-	fcntl(4, F_SETFD, FD_CLOEXEC);
+	m->b->st->root = 5;
+	syscall(SYS_close_range, 6, ~0U, 0);
+	for (int fd = 3; fd <= 5; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	sigemptyset(&none_blocked);
 	sigprocmask(SIG_SETMASK, &none_blocked, NULL);
 	health_argv(&m->b->spec.health, &argv);
@@ -1465,6 +1469,7 @@ static struct err *restart_now(struct timer *t)
 	if (m->phase != WAITING)
 		return NULL; /* ended meanwhile, within the same batch of events */
 	m->phase = STARTING;
+	listeners_forget(&m->listeners);
 	e = spawn_init(m);
 	if (e)
 		start_failed(m, e);
