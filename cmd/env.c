@@ -125,8 +125,7 @@ static struct err *print_running(struct store *st, const char *cwd, enum env_for
 }
 
 /* NAME is a container's, or a service's of the compose project here. */
-static struct err *print_named(struct store *st, const char *cwd, const char *name,
-			       enum env_format format)
+static struct err *print_named(struct store *st, const char *cwd, const char *name, enum env_format format)
 {
 	_cleanup_box_ struct box *b = NULL;
 	struct found f = { 0 };
