@@ -129,6 +129,7 @@ struct monitor {
 	struct restart_track track;
 	int64_t run_start_ms; /* of this run, 0 until it runs */
 	bool no_restart; /* somebody ends it */
+	bool ran; /* the container did, in this process or an earlier one */
 	bool ended_waiting; /* and did so between two runs: who waits is told by end(), not before */
 	struct timer health_timer;
 	struct initkeep initkeep;
@@ -1063,6 +1064,7 @@ static struct err *on_started(struct monitor *m)
 	s->monitor_pid = getpid();
 	snprintf(s->boot_id, sizeof(s->boot_id), "%s", proc_boot_id());
 	s->started_ns = time_now_ns();
+	m->ran = true;
 	s->finished_ns = 0;
 	s->exit_code = 0;
 	s->oom_killed = false;
@@ -1428,6 +1430,7 @@ static struct err *spawn_init(struct monitor *m)
 				.links = links,
 				.n_links = boxnet_links(&m->nets, links),
 				.env = &env,
+				.ran = m->ran,
 				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
 	struct init_go go = { .what = INIT_MAPPED };
@@ -1516,8 +1519,28 @@ static struct err *hold_volumes(struct monitor *m)
 	return e;
 }
 
+/* Whose monitor PID is. */
+static char *whose_monitor(void *arg, pid_t pid)
+{
+	const struct monitor *m = arg;
+	struct box **boxes = NULL;
+	char *name = NULL;
+	size_t n = 0;
+	struct err *e = box_list(m->b->st, &boxes, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!name && boxes[i]->state.status == BOX_RUNNING && boxes[i]->state.monitor_pid == pid)
+			name = xasprintf("container %s", boxes[i]->spec.name);
+		box_free(boxes[i]);
+	}
+	free(boxes);
+	err_free(e); /* the process's own name will do */
+	return name;
+}
+
 static struct err *begin(struct monitor *m)
 {
+	const struct publish_who who = { whose_monitor, m };
 	sigset_t mask;
 	struct err *e;
 
@@ -1541,7 +1564,7 @@ static struct err *begin(struct monitor *m)
 	m->nets.arg = m;
 	e = e ?: boxnet_prepare(&m->nets, m->b);
 	if (m->nets.n)
-		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);
+		e = e ?: publish_open(&m->b->spec.ports, &who, &m->listeners, &m->notes);
 	e = e ?: boxnet_write_etc(&m->nets, m->b, m->hostname, false);
 	e = e ?: open_log(m);
 	e = e ?: keeper_init(&m->keeper, &m->loop, &m->b->spec.limits, m->b->spec.id);
@@ -1600,7 +1623,8 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	m->out[0].src.fd = m->out[1].src.fd = -1;
 	m->recipe = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;
 	snprintf(m->hostname, sizeof(m->hostname), "%s", b->spec.hostname);
-	if (b->state.started_ns) /* only the first run sets up a database */
+	m->ran = b->state.started_ns != 0;
+	if (m->ran) /* only the first run sets up a database */
 		free(TAKE_PTR(b->spec.init_key));
 	forget_last_run(&b->state);
 	e = loop_init(&m->loop);
