@@ -304,6 +304,7 @@ struct run {
 	struct jobs jobs;
 	size_t *step_of; /* job's id -> its step, which moves when the plan is made again */
 	size_t n_jobs, cap;
+	const bool *picked; /* services whose networks and volumes are to be made before a container; NULL: they are */
 	bool news; /* an image has come */
 	struct err *errors;
 };
@@ -352,6 +353,13 @@ static struct err *start_step(struct run *r, size_t i)
 	struct step *s = &r->plan->v[i];
 	struct work w = { r->en, s, supply_of(r, s) };
 
+	if (r->picked && (s->kind == STEP_CREATE || s->kind == STEP_RECREATE)) {
+		struct err *e = engine_resources(r->en, r->picked, false);
+
+		r->picked = NULL;
+		if (e)
+			return e;
+	}
 	tell(r, s, ENGINE_WORKING);
 	if (r->en->dry_run || s->kind == STEP_HOLD) {
 		step_over(r, i);
@@ -544,7 +552,7 @@ struct err *engine_up(struct compose *en, const struct plan_opts *opts, const bo
 
 	o.image_ids = ids;
 	o.supply = by;
-	e = e ?: engine_resources(en, picked);
+	e = e ?: engine_resources(en, picked, true);
 	while (!e && more) {
 		struct project_plan next = { 0 };
 
