@@ -52,6 +52,7 @@ const struct opt compose_opts[] = {
 	  OPT_BOOL, &compose_project_opts.all_resources, NULL },
 	{ 0, "ansi", "string", "Control when to print ANSI control characters (never|always|auto)",
 	  OPT_CALL, NULL, set_ansi },
+	BRANCH_OPT,
 	{ 0, "compatibility", NULL, "Name containers as version 1 did, with underscores", OPT_BOOL,
 	  &opt_compatibility, NULL },
 	{ 0, "env-file", "file", "Specify an alternate environment file", OPT_LIST,
@@ -78,12 +79,29 @@ const struct opt compose_opts[] = {
 
 const struct opt compose_common_opts[] = { COMPOSE_OPTS_END };
 
-struct err *compose_load(struct project **ret, bool say_notes)
+struct err *compose_load(struct project **ret, bool say_notes, struct stack_place *place)
 {
-	struct err *e = project_load(&compose_project_opts, ret);
+	struct stack_place own = { 0 };
+	struct project *p = NULL;
+	bool follows = false;
+	struct err *e = project_load(&compose_project_opts, &p);
 
-	for (size_t i = 0; !e && say_notes && i < (*ret)->notes.n; i++)
-		fprintf(stderr, "%s: warning: %s\n", prog(), (*ret)->notes.v[i]);
+	e = e ?: compose_enter_branch(p, place && say_notes, &own, &follows);
+	if (!e && follows) {
+		project_free(TAKE_PTR(p));
+		e = project_load(&compose_project_opts, &p);
+	}
+	for (size_t i = 0; !e && say_notes && i < p->notes.n; i++)
+		fprintf(stderr, "%s: warning: %s\n", prog(), p->notes.v[i]);
+	compose_project_opts.suffix = compose_project_opts.address = NULL; /* they pointed there */
+	if (e || !place)
+		stack_place_done(&own);
+	else
+		*place = own;
+	if (e)
+		project_free(p);
+	else
+		*ret = p;
 	return e;
 }
 
@@ -116,7 +134,7 @@ struct err *session_open(struct session *s, enum session_need need)
 
 	*s = (struct session){ 0 };
 	tasks_init(&s->tasks, STDERR_FILENO, opt_ansi_never && !opt_progress ? "plain" : opt_progress);
-	e = compose_load(&s->p, need == SESSION_FILES);
+	e = compose_load(&s->p, need == SESSION_FILES, &s->place);
 	if (!e) {
 		s->name = s->p->name;
 	} else if (need == SESSION_NAME && bare_name() && !compose_project_opts.files.n &&
@@ -128,6 +146,7 @@ struct err *session_open(struct session *s, enum session_need need)
 	e = e ?: store_open(&s->st);
 	e = e ?: session_refresh(s);
 	s->c = (struct compose){ .st = s->st,
+				 .place = s->place.id ? &s->place : NULL,
 				 .p = s->p,
 				 .a = &s->a,
 				 .underscores = opt_compatibility,
@@ -165,6 +184,7 @@ void session_done(struct session *s)
 		close(s->c.signals);
 	actuals_done(&s->a);
 	project_free(s->p);
+	stack_place_done(&s->place);
 	store_free(s->st);
 }
 

@@ -30,6 +30,7 @@ struct session {
 	struct project *p; /* NULL: only its name is known */
 	const char *name; /* of the project */
 	struct actuals a;
+	struct stack_place place; /* --branch */
 	struct compose c;
 	struct tasks tasks;
 };
@@ -48,9 +49,26 @@ struct err *session_refresh(struct session *s) MUST_CHECK;
 void session_done(struct session *s);
 #define _cleanup_session_ _cleanup_(session_done)
 
+/* --branch: cmd/composebranch.c */
+extern bool opt_compose_branch;
+#define BRANCH_OPT                                                                                     \
+	{                                                                                              \
+		0, "branch", NULL,                                                                     \
+			"A copy of the project for the git branch that is checked out, with volumes\n" \
+			"forked from the branch it was cut from",                                      \
+			OPT_BOOL, &opt_compose_branch, NULL                                            \
+	}
+/* Does this invocation follow the branch: by the option, or a variable of P?  Then compose_project_opts say so
+ * when this returns, and P has to be loaded again.  MAKE: the branch's address is recorded. */
+struct err *compose_enter_branch(const struct project *p, bool make, struct stack_place *ret,
+				 bool *ret_follows) MUST_CHECK;
+/* It was brought up: its address leads to it, and the user hears of it. */
+struct err *compose_branch_up(struct session *s) MUST_CHECK;
+struct err *compose_branch_down(struct session *s) MUST_CHECK;
+
 /* Load the project that the options and the directory mean.  SAY_NOTES: what was ignored and the like goes to
- * stderr. */
-struct err *compose_load(struct project **ret, bool say_notes) MUST_CHECK;
+ * stderr.  PLACE (NULL: the caller makes nothing): where its branch has its own, all zeroes if it has not. */
+struct err *compose_load(struct project **ret, bool say_notes, struct stack_place *place) MUST_CHECK;
 
 /* Mark S, and with DEPS all it depends on, in PICKED, which has room for all services. */
 void pick_service(const struct project *p, const struct service *s, bool deps, bool *picked);

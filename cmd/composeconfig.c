@@ -343,7 +343,7 @@ static struct err *config(UNUSED struct call *c, int argc, char **argv)
 	compose_project_opts.no_normalize = opt_no_normalize;
 	compose_project_opts.no_consistency = opt_no_consistency || opt_no_interpolate || opt_variables;
 	compose_project_opts.all_profiles = opt_profiles;
-	e = compose_load(&p, true);
+	e = compose_load(&p, true, NULL);
 	e = e ?: select_services(p, argc, argv);
 	if (e || opt_quiet)
 		return e;

@@ -74,6 +74,7 @@ static struct err *set_pull(const char *value, UNUSED void *to)
 static const struct opt create_opts[] = { MAKING_OPTS, COMPOSE_OPTS_END };
 
 static const struct opt up_opts[] = {
+	BRANCH_OPT,
 	{ 'd', "detach", NULL, "Detached mode: Run containers in the background", OPT_BOOL,
 	  &opt_detach, NULL },
 	{ 0, "abort-on-container-exit", NULL, "Stops all containers if any container was stopped",
@@ -343,6 +344,7 @@ static struct err *up(struct call *c, int argc, char **argv)
 	if (attached)
 		e = catch_signals(&s);
 	e = e ?: compose_bring_up(&s, &services, &opt_scale, picked);
+	e = e ?: compose_branch_up(&s);
 	if (e || !attached)
 		return e;
 	return watch_over(c, &s, &services, picked, since_ns);
@@ -469,6 +471,7 @@ static struct err *set_rmi(const char *value, UNUSED void *to)
 }
 
 static const struct opt down_opts[] = {
+	BRANCH_OPT,
 	{ 0, "remove-orphans", NULL, "Remove containers for services not defined in the Compose file",
 	  OPT_BOOL, &opt_orphans, NULL },
 	{ 0, "rmi", "string",
@@ -506,7 +509,8 @@ static struct err *down(UNUSED struct call *c, int argc, char **argv)
 		free(s.c.p);
 		return e;
 	}
-	return err_also(e, engine_down(&s.c, opt_volumes, opt_rmi));
+	e = err_also(e, engine_down(&s.c, opt_volumes, opt_rmi));
+	return err_also(e, compose_branch_down(&s));
 }
 
 const struct verb verb_compose_down = {

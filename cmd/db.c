@@ -167,14 +167,41 @@ static struct err *keep_branch(struct db *db, const char *name)
 	return dbproject_save(&d, &p);
 }
 
-static struct err *remove_branch(struct db *db, const char *name, const char *batch)
-{
-	struct err *all = NULL;
+struct removal {
+	const char *batch;
+	bool force;
+};
 
+static struct err *remove_fork(struct db *db, struct dbservice *s, struct fork *f, void *arg)
+{
+	const struct removal *r = arg;
+
+	return branch_remove(db->st, db->id, s->name, f->branch, r->force, r->batch);
+}
+
+static bool has_forks(const struct db *db, const char *branch)
+{
 	for (size_t i = 0; i < db->p.n_services; i++)
-		if (dbservice_fork(&db->p.services[i], name))
-			all = err_also(all, branch_remove(db->st, db->id, db->p.services[i].name,
-							  name, false, batch));
+		if (dbservice_fork(&db->p.services[i], branch))
+			return true;
+	return false;
+}
+
+struct err *db_remove_branch(struct db *db, const char *branch, bool force, const char *batch)
+{
+	struct removal r = { batch, force };
+	struct err *all = NULL;
+	bool any = false;
+
+	for (size_t i = 0; i < db->p.n_stacks && !opt_db_service; i++) {
+		if (!stack_fork(&db->p.stacks[i], branch))
+			continue;
+		any = true;
+		all = err_also(all, stack_remove(db->st, db->id, db->p.stacks[i].name, branch,
+						 force, batch));
+	}
+	if (!any || has_forks(db, branch))
+		all = err_also(all, db_each_fork(db, branch, remove_fork, &r));
 	return all;
 }
 
@@ -197,7 +224,7 @@ struct err *db_ask_gone(struct db *db)
 		_cleanup_free_ char *question =
 			xasprintf("git no longer has the branch %s. Remove its data?", gone.v[i]);
 
-		e = confirm(question) ? remove_branch(db, gone.v[i], batch)
+		e = confirm(question) ? db_remove_branch(db, gone.v[i], false, batch)
 				      : keep_branch(db, gone.v[i]);
 	}
 	e = e ?: db_reread(db);

@@ -5,6 +5,7 @@
 
 #include "cmd/verb.h"
 #include "core/branch/branch.h"
+#include "core/branch/stack.h"
 #include "core/branch/switchboard.h"
 
 struct db {
@@ -42,6 +43,10 @@ struct err *db_branch(const struct db *db, const char *name, const char **ret) M
 struct err *db_each_fork(struct db *db, const char *branch,
 			 struct err *(*fn)(struct db *db, struct dbservice *s, struct fork *f, void *arg),
 			 void *arg) MUST_CHECK;
+/* Remove the data of BRANCH: its databases (of -s, if that is given), else its compose stacks, too.  FORCE: also
+ * if it is protected.  Errors: it has none. */
+struct err *db_remove_branch(struct db *db, const char *branch, bool force, const char *batch)
+	MUST_CHECK;
 /* The only service, or the one that -s names. */
 struct err *db_one_service(const struct db *db, struct dbservice **ret) MUST_CHECK;
 /* Tell the switchboard; its notes go to stderr. */

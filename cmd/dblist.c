@@ -52,14 +52,14 @@ static const char *state_of(struct store *st, const struct dbservice *s, const s
 			  : "stopped";
 }
 
-/* What the fork's volumes take for themselves, what they share not counted. */
-static uint64_t own_bytes(struct store *st, const struct fork *f)
+/* What they take for themselves, what they share not counted. */
+static uint64_t volumes_bytes(struct store *st, const struct strv *volumes)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < f->volumes.n; i++) {
+	for (size_t i = 0; i < volumes->n; i++) {
 		struct fork_info info = { 0 };
-		struct err *e = fork_info(st, f->volumes.v[i], &info);
+		struct err *e = fork_info(st, volumes->v[i], &info);
 
 		err_free(e); /* only a number for people */
 		sum += info.own_bytes;
@@ -84,7 +84,7 @@ static struct err *put_fork(struct list *l, const struct db *db, const struct db
 	_cleanup_str_ struct str size = { 0 }, used = { 0 }, notes = { 0 };
 	const char *state = state_of(db->st, s, f);
 
-	human_size(own_bytes(db->st, f), false, &size);
+	human_size(volumes_bytes(db->st, &f->volumes), false, &size);
 	human_ago(f->used_ns, time_now_ns(), &used);
 	add_note(&notes, b && b->protected ? "protected" : NULL);
 	add_note(&notes, strv_has(gone, f->branch) ? "gone from git" : NULL);
@@ -97,6 +97,38 @@ static struct err *put_fork(struct list *l, const struct db *db, const struct db
 	list_put(l, "State", state);
 	list_put(l, "Address", address);
 	list_put(l, "From", f->replica_of ?: f->parent ?: f->origin ?: "");
+	list_put(l, "Size", size.s);
+	list_put(l, "Used", used.s);
+	list_put(l, "Notes", notes.s ?: "");
+	return list_end_row(l);
+}
+
+/* Of a compose project: all of its containers are one row. */
+static struct err *put_stack(struct list *l, const struct db *db, const struct stack *s,
+			     const struct stack_fork *f, const struct strv *gone)
+{
+	const struct branch *b = dbproject_branch(&db->p, f->branch);
+	_cleanup_free_ char *name = xasprintf("%s%s", str_eq(f->branch, db->current) ? "* " : "",
+					      f->branch),
+			    *what = xasprintf("compose %s", s->name), *state = NULL;
+	_cleanup_str_ struct str size = { 0 }, used = { 0 }, notes = { 0 };
+	size_t n = 0, running = 0;
+	struct err *e = b ? stack_count(db->st, s->name, b->slug, &n, &running) : NULL;
+
+	if (e)
+		return e;
+	state = n ? xasprintf("running %zu/%zu", running, n) : xstrdup("down");
+	human_size(volumes_bytes(db->st, &f->volumes), false, &size);
+	human_ago(f->used_ns, time_now_ns(), &used);
+	add_note(&notes, b && b->protected ? "protected" : NULL);
+	add_note(&notes, strv_has(gone, f->branch) ? "gone from git" : NULL);
+	list_row(l);
+	list_put(l, "Branch", opt_quiet ? f->branch : name);
+	list_put(l, "Project", db->id);
+	list_put(l, "Service", what);
+	list_put(l, "State", state);
+	list_put(l, "Address", b ? b->address : "?");
+	list_put(l, "From", f->parent ?: "");
 	list_put(l, "Size", size.s);
 	list_put(l, "Used", used.s);
 	list_put(l, "Notes", notes.s ?: "");
@@ -117,6 +149,9 @@ static struct err *put_project(struct list *l, const struct db *db)
 		for (size_t k = 0; k < s->n_forks && !e; k++)
 			e = put_fork(l, db, s, &s->forks[k], &gone);
 	}
+	for (size_t i = 0; i < db->p.n_stacks && !opt_db_service; i++)
+		for (size_t k = 0; k < db->p.stacks[i].n_forks && !e; k++)
+			e = put_stack(l, db, &db->p.stacks[i], &db->p.stacks[i].forks[k], &gone);
 	return e;
 }
 

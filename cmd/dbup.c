@@ -580,11 +580,6 @@ static const struct opt rm_opts[] = {
 	{ 0 },
 };
 
-static struct err *rm_fork(struct db *db, struct dbservice *s, struct fork *f, void *batch)
-{
-	return branch_remove(db->st, db->id, s->name, f->branch, opt_force, batch);
-}
-
 /* Services without a fork are forgotten, then the project. */
 static struct err *forget_services(struct db *db)
 {
@@ -598,7 +593,7 @@ static struct err *forget_services(struct db *db)
 			dbproject_drop_service(&p, p.services[i].name);
 	e = e ?: dbproject_save(&d, &p);
 	e = e ?: switchboard_update(db->st, db->id, NULL);
-	if (!e && !p.n_services)
+	if (!e && !p.n_services && !p.n_stacks)
 		e = dbproject_remove(db->st, &d, &p);
 	return e;
 }
@@ -617,6 +612,13 @@ static struct err *rm_all(struct db *db, char *batch)
 			all = err_also(all, branch_remove(db->st, db->id, s->name,
 							  s->forks[k].branch, opt_force, batch));
 	}
+	for (size_t i = 0; i < db->p.n_stacks && !opt_db_service; i++) {
+		const struct stack *s = &db->p.stacks[i];
+
+		for (size_t k = 0; k < s->n_forks; k++)
+			all = err_also(all, stack_remove(db->st, db->id, s->name,
+							 s->forks[k].branch, opt_force, batch));
+	}
 	return all ?: forget_services(db);
 }
 
@@ -633,7 +635,7 @@ static struct err *rm(UNUSED struct call *c, int argc, char **argv)
 	if (all)
 		return all;
 	for (int i = 0; i < argc; i++) {
-		struct err *e = db_each_fork(&db, argv[i], rm_fork, batch);
+		struct err *e = db_remove_branch(&db, argv[i], opt_force, batch);
 
 		if (!e)
 			puts(argv[i]);
@@ -676,8 +678,7 @@ static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **a
 		if (!opt_force && !confirm(question))
 			continue;
 		opt_db_service = NULL;
-		opt_force = true;
-		e = db_each_fork(&db, gone.v[i], rm_fork, batch);
+		e = db_remove_branch(&db, gone.v[i], true, batch);
 		if (!e)
 			puts(gone.v[i]);
 	}

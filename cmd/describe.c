@@ -5,12 +5,14 @@
 #include <stdio.h>
 
 #include "cmd/ui/human.h"
+#include "cmd/volume.h"
 #include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "core/box/procs.h"
 #include "core/box/runopt.h"
 #include "core/store/network.h"
 #include "core/store/volume.h"
+#include "registry/mark.h"
 
 #define NEVER "0001-01-01T00:00:00Z" /* Go's zero time */
 
@@ -513,7 +515,19 @@ char *describe_network_mode(const struct spec *s)
 	return xstrdup(s->nets.n ? s->nets.v[0].name : net_mode_names[s->net]);
 }
 
-void describe_box(const struct box *b, struct json_out *o)
+/* What the container wrote, and all that it sees. */
+static void put_sizes(const struct box *b, struct json_out *o)
+{
+	uint64_t own = tree_bytes(b->st, b->dir, "upper"), all = own, size;
+
+	for (size_t i = 0; i < b->spec.layers.n; i++)
+		if (mark_check(b->st, b->spec.layers.v[i], &size))
+			all += size;
+	json_put_int(o, "SizeRw", (int64_t)own);
+	json_put_int(o, "SizeRootFs", (int64_t)all);
+}
+
+void describe_box(const struct box *b, bool sizes, struct json_out *o)
 {
 	const struct spec *s = &b->spec;
 	_cleanup_free_ char *slashed = xasprintf("/%s", s->name);
@@ -543,6 +557,8 @@ void describe_box(const struct box *b, struct json_out *o)
 	put(o, "Name", slashed);
 	json_put_int(o, "RestartCount", b->state.restart_count);
 	json_put_str(o, "Driver", "overlay");
+	if (sizes)
+		put_sizes(b, o);
 	put(o, "Platform", s->platform);
 	put_host_config(b, o);
 	put_mounts(b, o);

@@ -6,7 +6,8 @@
 #include "core/store/network.h"
 
 /* One object each, as an array's element. */
-void describe_box(const struct box *b, struct json_out *o);
+/* SIZES: also how much its files take, which has to be measured. */
+void describe_box(const struct box *b, bool sizes, struct json_out *o);
 /* "bridge", "host", "container:<id>".  The caller frees it. */
 char *describe_network_mode(const struct spec *s);
 /* ALL: every image of the store, for the further names of the same image. */

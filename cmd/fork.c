@@ -7,6 +7,8 @@
 #include "cmd/ui/human.h"
 #include "core/base/proc.h"
 #include "core/box/boxfork.h"
+#include "core/branch/stack.h"
+#include "core/store/volume.h"
 
 /* "mysql-data -> mysql-data-2: cow, 12 ms" for people. */
 static void tell(const struct fork_pair *p, int64_t took_ms, int64_t still_ms)
@@ -65,7 +67,43 @@ static struct err *run_fork(UNUSED struct call *c, int argc, char **argv)
 	return make(&from, &to);
 }
 
+#define PROJECT_OPT                                                                                \
+	{                                                                                          \
+		'p', "project", "string",                                                          \
+			"All named volumes of this compose project, as `compose ls` names it",     \
+			OPT_STR, &opt_project, NULL                                                \
+	}
+
+static const char *opt_project;
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Append the volumes whose label says that they are opt_project's. */
+static struct err *project_volumes(struct store *st, struct strv *ret)
+{
+	_cleanup_strv_ struct strv all = { 0 };
+	struct err *e = volume_list(st, &all);
+
+	for (size_t i = 0; i < all.n && !e; i++) {
+		_cleanup_strv_ struct strv labels = { 0 };
+
+		volume_labels(st, all.v[i], &labels);
+		if (str_eq(strv_env(&labels, STACK_LABEL "project"), opt_project))
+			strv_add(ret, all.v[i]);
+	}
+	if (ret->n)
+		qsort(ret->v, ret->n, sizeof(*ret->v), by_name);
+	if (!e && !ret->n)
+		e = err_hint(err_status(err_new(0, "compose project %s has no volumes", opt_project), 1),
+			     "devbox compose ls -a");
+	return e;
+}
+
 static const struct opt snapshot_opts[] = {
+	PROJECT_OPT,
 	{ 'q', "quiet", NULL, "Say nothing about how it was done", OPT_BOOL, &opt_quiet, NULL },
 	{ 0 },
 };
@@ -74,18 +112,30 @@ static const struct opt snapshot_opts[] = {
 static struct err *run_snapshot(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_strv_ struct strv from = { 0 }, to = { 0 };
-	char now[TIME_TEXT_MAX];
+	char now[TIME_TEXT_MAX], day[32];
 
-	time_format(time_now_ns(), now);
+	time_format(time_now_ns(), now); /* 2026-11-21T03:45:29.123... */
+	snprintf(day, sizeof(day), "%.10s_%.2s.%.2s.%.2s", now, now + 11, now + 14, now + 17);
+	if (opt_project) {
+		_cleanup_store_ struct store *st = NULL;
+		struct err *e = argc > 1 ? err_new(0, "--project takes one name for all snapshots")
+					 : store_open(&st);
+
+		e = e ?: project_volumes(st, &from);
+		for (size_t i = 0; i < from.n; i++)
+			strv_addf(&to, "%s@%s", from.v[i], argc ? argv[0] : day);
+		return e ?: make(&from, &to);
+	}
+	if (!argc)
+		return err_status(err_new(0, "which volume? VOLUME[@NAME], or --project"), 1);
 	for (int i = 0; i < argc; i++) {
 		size_t len = strcspn(argv[i], "@");
 
 		strv_take(&from, xstrndup(argv[i], len));
 		if (argv[i][len])
 			strv_add(&to, argv[i]);
-		else /* 2026-11-21T03:45:29.123... */
-			strv_addf(&to, "%s@%.10s_%.2s.%.2s.%.2s", argv[i], now, now + 11, now + 14,
-				  now + 17);
+		else
+			strv_addf(&to, "%s@%s", argv[i], day);
 	}
 	return make(&from, &to);
 }
@@ -153,14 +203,23 @@ static struct err *run_ls(UNUSED struct call *c, int argc, char **argv)
 
 /* --- restore, rm, diff-size ------------------------------------------------------------------- */
 
+static const struct opt restore_opts[] = { PROJECT_OPT, { 0 } };
+
 static struct err *run_restore(UNUSED struct call *c, UNUSED int argc, char **argv)
 {
+	_cleanup_strv_ struct strv volumes = { 0 }, texts = { 0 };
 	_cleanup_store_ struct store *st = NULL;
 	struct err *e = store_open(&st);
 
-	e = e ?: box_fork_restore(st, argv[0]);
-	if (!e)
-		printf("%.*s\n", (int)strcspn(argv[0], "@"), argv[0]);
+	if (!opt_project)
+		strv_add(&texts, argv[0]);
+	else
+		e = e ?: project_volumes(st, &volumes);
+	for (size_t i = 0; i < volumes.n; i++)
+		strv_addf(&texts, "%s@%s", volumes.v[i], argv[0]);
+	e = e ?: box_fork_restore(st, &texts);
+	for (size_t i = 0; i < texts.n && !e; i++)
+		printf("%.*s\n", (int)strcspn(texts.v[i], "@"), texts.v[i]);
 	return e;
 }
 
@@ -206,8 +265,7 @@ const struct verb verb_volume_fork = {
 };
 const struct verb verb_snapshot_create = {
 	.name = "create",
-	.args = "VOLUME[@NAME] [VOLUME[@NAME]...]",
-	.min_args = 1,
+	.args = "VOLUME[@NAME] [VOLUME[@NAME]...] | --project PROJECT [NAME]",
 	.max_args = -1,
 	.opts = snapshot_opts,
 	.summary = "Keep what volumes have now, at one instant",
@@ -223,9 +281,10 @@ const struct verb verb_snapshot_ls = {
 };
 const struct verb verb_snapshot_restore = {
 	.name = "restore",
-	.args = "VOLUME@NAME",
+	.args = "VOLUME@NAME | --project PROJECT NAME",
 	.min_args = 1,
 	.max_args = 1,
+	.opts = restore_opts,
 	.summary = "Bring a volume back to a snapshot; what it has now goes to the trash",
 	.run = run_restore,
 };

@@ -8,11 +8,14 @@
 #include "core/store/network.h"
 
 static const char *opt_format, *opt_type;
+static bool opt_size;
 
-/* The verbs of one type have those behind --type. */
+/* The verbs of one type have those behind --type, those of others than containers those behind --size. */
 static const struct opt opts[] = {
 	{ 0, "type", NULL, "Only inspect objects of this type: container, image or volume", OPT_STR,
 	  &opt_type, NULL },
+	{ 's', "size", NULL, "Display total file sizes if the type is container", OPT_BOOL,
+	  &opt_size, NULL },
 	{ 'f', "format", NULL, "Format output using a custom template: 'json' or a Go template",
 	  OPT_STR, &opt_format, NULL },
 	{ 0 },
@@ -24,7 +27,7 @@ static struct err *inspect_box(struct store *st, const char *name, struct json_o
 	struct err *e = box_find(st, name, &b);
 
 	if (!e)
-		describe_box(b, o);
+		describe_box(b, opt_size, o);
 	return e;
 }
 
@@ -191,7 +194,7 @@ const struct verb verb_image_inspect = {
 	.args = "IMAGE [IMAGE...]",
 	.min_args = 1,
 	.max_args = -1,
-	.opts = &opts[1],
+	.opts = &opts[2],
 	.summary = "Display detailed information on images",
 	.run = image_inspect,
 };
@@ -200,7 +203,7 @@ const struct verb verb_network_inspect = {
 	.args = "NETWORK [NETWORK...]",
 	.min_args = 1,
 	.max_args = -1,
-	.opts = &opts[1],
+	.opts = &opts[2],
 	.summary = "Display detailed information on networks",
 	.run = network_inspect,
 };
@@ -209,7 +212,7 @@ const struct verb verb_volume_inspect = {
 	.args = "VOLUME [VOLUME...]",
 	.min_args = 1,
 	.max_args = -1,
-	.opts = &opts[1],
+	.opts = &opts[2],
 	.summary = "Display detailed information on volumes",
 	.run = volume_inspect,
 };

@@ -131,38 +131,6 @@ static struct err *set_userns(const char *value, UNUSED void *to)
 	return NULL;
 }
 
-/* Options with which only devbox's way, called as Docker or Podman call it, can be had. */
-struct only {
-	const char *values[3];
-	const char *why;
-};
-static struct only own_ipc = { { "", "private", NULL }, "each container has its own IPC namespace" },
-		   own_pid = { { "", "private", NULL }, "each container has its own processes" },
-		   own_uts = { { "", "private", NULL }, "each container has its own host name" },
-		   own_cgroupns = { { "", "private", NULL },
-				    "each container has its own cgroup namespace" },
-		   own_runtime = { { "", "runc", NULL }, "devbox runs containers itself" },
-		   own_driver = { { "", "local", NULL }, "volumes are directories of yours" };
-
-static struct err *set_only(const char *value, void *to)
-{
-	const struct only *only = to;
-
-	for (size_t i = 0; i < ARRAY_LEN(only->values) && only->values[i]; i++)
-		if (!strcmp(value, only->values[i]))
-			return NULL;
-	return err_new(0, "it is not supported: %s", only->why);
-}
-
-/* What is refused in place of being ignored; TO says why. */
-static struct err *refuse(UNUSED const char *value, void *to)
-{
-	return err_new(0, "it is not supported: %s", (const char *)to);
-}
-
-static char no_cgroup_devices[] =
-	"a user's containers use devices by the rights of their files (--device)";
-
 static struct err *set_tmpfs(const char *value, UNUSED void *to)
 {
 	return mount_parse_tmpfs(value, &req.mounts);
@@ -255,10 +223,8 @@ static const struct opt opts[] = {
 	{ 0, "add-host", NULL, "Add a custom host-to-IP mapping (host:ip)", OPT_CALL, NULL, set_add_host },
 	{ 0, "cap-add", NULL, "Add Linux capabilities", OPT_LIST, &req.cap_add, NULL },
 	{ 0, "cap-drop", NULL, "Drop Linux capabilities", OPT_LIST, &req.cap_drop, NULL },
-	{ 0, "cgroupns", "string", NULL, OPT_CALL, &own_cgroupns, set_only },
 	{ 0, "cidfile", NULL, "Write the container ID to the file", OPT_STR, &opt_cidfile, NULL },
 	{ 0, "device", NULL, "Add a host device to the container", OPT_CALL, NULL, set_device },
-	{ 0, "device-cgroup-rule", NULL, NULL, OPT_CALL, no_cgroup_devices, refuse },
 	{ 0, "dns", NULL, "Set custom DNS servers", OPT_LIST, &req.dns, NULL },
 	{ 0, "dns-option", NULL, "Set DNS options", OPT_LIST, &req.dns_options, NULL },
 	{ 0, "dns-opt", NULL, NULL, OPT_LIST, &req.dns_options, NULL },
@@ -283,14 +249,12 @@ static const struct opt opts[] = {
 	{ 0, "health-timeout", "duration",
 	  "Maximum time to allow one check to run (ms|s|m|h) (default 30s)", OPT_CALL,
 	  &req.health.timeout_ns, set_duration },
-	{ 0, "gpus", "list", NULL, OPT_CALL, no_cgroup_devices, refuse },
 	{ 0, "group-add", NULL, "Add additional groups to join", OPT_LIST, &req.group_add, NULL },
 	{ 'h', "hostname", NULL, "Container host name", OPT_STR, &req.hostname, NULL },
 	{ 0, "init", NULL, "Run an init inside the container that forwards signals and reaps processes",
 	  OPT_BOOL, &req.use_init, NULL },
 	{ 'i', "interactive", NULL, "Keep STDIN open even if not attached", OPT_BOOL,
 	  &req.open_stdin, NULL },
-	{ 0, "ipc", "string", NULL, OPT_CALL, &own_ipc, set_only },
 	{ 0, "ip", "string", "IPv4 address (e.g., 172.30.100.104)", OPT_STR, &opt_net.ip, NULL },
 	{ 0, "ip6", "string", "IPv6 address (e.g., 2001:db8::33)", OPT_STR, &opt_net.ip6, NULL },
 	{ 0, "link", NULL, "Add link to another container", OPT_LIST, &req.links, NULL },
@@ -319,7 +283,6 @@ static const struct opt opts[] = {
 	  &opt_no_healthcheck, NULL },
 	{ 0, "oom-score-adj", NULL, "Tune host's OOM preferences (-1000 to 1000)", OPT_INT,
 	  &req.oom_score_adj, NULL },
-	{ 0, "pid", "string", NULL, OPT_CALL, &own_pid, set_only },
 	{ 0, "platform", NULL, "Use the image of this platform, such as linux/amd64", OPT_STR,
 	  &opt_platform, NULL },
 	{ 0, "privileged", NULL,
@@ -340,7 +303,6 @@ static const struct opt opts[] = {
 	  OPT_CALL, NULL, set_restart },
 	{ 0, "rm", NULL, "Automatically remove the container and its anonymous volumes when it exits",
 	  OPT_BOOL, &req.auto_remove, NULL },
-	{ 0, "runtime", "string", NULL, OPT_CALL, &own_runtime, set_only },
 	{ 0, "security-opt", NULL, "Security options: seccomp=FILE|unconfined, no-new-privileges",
 	  OPT_CALL, NULL, set_security_opt },
 	{ 0, "shm-size", "bytes", "Size of /dev/shm", OPT_CALL, NULL, set_shm_size },
@@ -354,12 +316,10 @@ static const struct opt opts[] = {
 	{ 0, "ulimit", NULL, "Ulimit options: nofile=1024:2048", OPT_CALL, NULL, set_ulimit },
 	{ 'u', "user", NULL, "Username or UID (format: <name|uid>[:<group|gid>])", OPT_STR,
 	  &req.user, NULL },
-	{ 0, "uts", "string", NULL, OPT_CALL, &own_uts, set_only },
 	{ 0, "userns", "string",
 	  "User namespace to use: keep-id[:uid=UID,gid=GID] keeps your own ids\ninside, host",
 	  OPT_CALL, NULL, set_userns },
 	{ 'v', "volume", NULL, "Bind mount a volume", OPT_CALL, NULL, set_volume },
-	{ 0, "volume-driver", "string", NULL, OPT_CALL, &own_driver, set_only },
 	{ 0, "volumes-from", NULL, "Mount volumes from the specified container(s)", OPT_CALL, NULL,
 	  set_volumes_from },
 	{ 'w', "workdir", NULL, "Working directory inside the container", OPT_STR, &req.workdir, NULL },

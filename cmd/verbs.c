@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cmd/compose.h"
+#include "cmd/foreign.h"
 #include "core/base/proc.h"
 #include "core/box/control.h"
 #include "core/box/term.h"
@@ -419,11 +420,14 @@ static const char *nearest_verb(const char *group, const char *name)
 
 static int unknown_verb(const char *group, const char *name)
 {
-	const char *near = nearest_verb(group, name), *gap;
+	const char *why = *group ? NULL : foreign_verb(name);
+	const char *near = why ? NULL : nearest_verb(group, name), *gap;
 
 	group = shown_group(group);
 	gap = *group ? " " : "";
 	fprintf(stderr, "%s: '%s%s%s' is not a %s command.\n", program, group, gap, name, program);
+	if (why)
+		fprintf(stderr, "It is not supported: %s.\n", why);
 	if (near)
 		fprintf(stderr, "Did you mean '%s %s%s%s'?\n", program, group, gap, near);
 	fprintf(stderr, "See '%s%s%s --help'\n", program, *group ? " " : "", group);
@@ -470,12 +474,14 @@ static struct err *run_verb(const struct entry *en, int argc, char **argv, int *
 	struct call c = { .verb = v };
 	struct opt_result words;
 	enum opt_grammar grammar = v->grammar;
+	_cleanup_free_ struct opt *opts = NULL;
 	struct err *e;
 
 	if (grammar == OPT_AFTER_OPERAND && prog_is_docker())
 		grammar = OPT_FIRST;
 	add_path(en, &path);
-	e = opt_parse(v->opts, grammar, argc, argv, &words);
+	opts = foreign_opts(v);
+	e = opt_parse(opts, grammar, argc, argv, &words);
 	if (e) {
 		*ret_status = flag_error(e, path.s);
 		return NULL;

@@ -115,13 +115,14 @@ void volumes_tell_trash(struct store *st, size_t removed)
 
 /* --- create ----------------------------------------------------------------------------------- */
 
-static const char *opt_driver;
+static const char *opt_driver, *opt_name;
 static struct strv opt_labels, opt_driver_opts;
 
 static const struct opt create_opts[] = {
 	{ 'd', "driver", "string", "Specify volume driver name (only \"local\")", OPT_STR,
 	  &opt_driver, NULL },
 	{ 0, "label", "list", "Set metadata for a volume", OPT_LIST, &opt_labels, NULL },
+	{ 0, "name", NULL, NULL, OPT_STR, &opt_name, NULL }, /* the old way to say it */
 	{ 'o', "opt", "map", "Set driver specific options (none are supported)", OPT_LIST,
 	  &opt_driver_opts, NULL },
 	{ 0 },
@@ -130,10 +131,13 @@ static const struct opt create_opts[] = {
 static struct err *create(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
-	_cleanup_free_ char *name = argc ? xstrdup(argv[0]) : volume_make_name();
+	const char *given = argc ? argv[0] : opt_name;
+	_cleanup_free_ char *name = given ? xstrdup(given) : volume_make_name();
 	bool created;
 	struct err *e = NULL;
 
+	if (argc && opt_name)
+		return err_new(0, "conflicting options: either specify --name or provide positional arg, not both");
 	if (opt_driver && strcmp(opt_driver, "local") != 0)
 		e = err_new(0, "create %s: volume driver \"%s\" is not there, only \"local\"", name,
 			    opt_driver);
@@ -148,7 +152,7 @@ static struct err *create(UNUSED struct call *c, int argc, char **argv)
 			e = err_new(0, "invalid label '%s': empty name", opt_labels.v[i]);
 	e = e ?: store_open(&st);
 	e = e ?: volume_check_name(name);
-	e = e ?: volume_create(st, name, argc == 0, &opt_labels, &created);
+	e = e ?: volume_create(st, name, !given, &opt_labels, &created);
 	if (!e)
 		puts(name);
 	return e;

@@ -1,6 +1,7 @@
 /* How it works
  *
  *	monitor of a container --connect, JOIN (slirp/join.h) with its packet descriptor--> hub_member
+ *	the same with the container's network namespace --> a port at the bridge (slirp/bridge.c), if that can be had
  *	hub_member --> switch_port (slirp/switch.c), names (slirp/names.c)
  *	the switch --query()--> nameserver (slirp/nameserver.c) --switch_answer()--> the switch
  *	the same, from a container on several networks --> their processes (slirp/sisters.c), then the nameserver
@@ -11,7 +12,9 @@
  * has connected, then end; who connects in just this moment sees his connection reset, and does the same again.
  *
  * If we are killed, every monitor sees its connection end, one of them forks the next of us, and all join again with
- * the same addresses and copies of the same packet descriptors: frames wait in the devices meanwhile. */
+ * the same addresses and copies of the same descriptors: frames wait in the devices meanwhile, and a bridge goes on
+ * forwarding.  Should a new container come before the old ones have come back, there are two bridges then, and we are
+ * the way from one to the other. */
 #include "slirp/hub.h"
 
 #include <signal.h>
@@ -24,10 +27,12 @@
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
-#include "slirp/join.h"
+#include "slirp/bridge.h"
 #include "slirp/dns_msg.h"
+#include "slirp/join.h"
 #include "slirp/nameserver.h"
 #include "slirp/sisters.h"
+#include "slirp/stack.h"
 #include "slirp/switch.h"
 
 enum { FIRST_MS = 10000, QUIET_MS = 1000, BACKLOG = 128 };
@@ -42,6 +47,12 @@ struct hub_member {
 	struct strv others;
 };
 
+struct hub_bridge {
+	struct bridge *b;
+	struct switch_bridge *sw;
+	struct hub_bridge *next;
+};
+
 struct hub {
 	const struct hub_cfg *cfg;
 	struct loop loop;
@@ -51,6 +62,7 @@ struct hub {
 	struct nameserver *ns;
 	struct sisters *sisters;
 	struct hub_member *members;
+	struct hub_bridge *bridges;
 	struct timer first; /* somebody must come; then: it is quiet after somebody came */
 	char dns_path[64];
 };
@@ -107,6 +119,81 @@ static void enter_names(struct hub_member *m, const struct join *j)
 	strv_copy(&m->others, &j->others);
 }
 
+/* AROUND: see bridge_new(); or, if it is -1, the one in the namespace NS, which another of us has made. */
+static struct err *get_bridge(struct hub *h, int around, int ns, struct hub_bridge **ret)
+{
+	const struct net_addrs *a = &h->cfg->addrs;
+	struct hub_bridge *hb = h->bridges;
+	uint8_t gateway[NET_MAC_LEN];
+	struct bridge *b = NULL;
+	struct switch_bridge *sw = NULL;
+	int packet_fd = -1;
+	struct err *e;
+
+	while (hb && !(around < 0 ? bridge_is(hb->b, ns) : bridge_fits(hb->b, around)))
+		hb = hb->next;
+	*ret = hb;
+	if (hb)
+		return NULL;
+	stack_mac(a->gateway, gateway);
+	e = around < 0 ? bridge_take(ns, a, gateway, &b, &packet_fd)
+		       : bridge_new(around, a, gateway, &b, &packet_fd);
+	e = e ?: switch_bridge(h->sw, packet_fd, &sw);
+	if (e) {
+		bridge_free(b);
+		return e;
+	}
+	hb = xcalloc(1, sizeof(*hb));
+	*hb = (struct hub_bridge){ b, sw, h->bridges };
+	*ret = h->bridges = hb;
+	return NULL;
+}
+
+/* It wishes for a device that leads to a bridge. */
+static void offer_bridge(struct hub_member *m, const struct join *j, int ctr_ns)
+{
+	struct hub_bridge *hb = NULL;
+	struct err *e = get_bridge(m->h, ctr_ns, -1, &hb);
+	const char yes = JOIN_BRIDGED, no = JOIN_ALONE;
+	int ns;
+
+	e = e ?: bridge_port(hb->b, ctr_ns, j->device, j->mac, j->ip);
+	if (e) {
+		err_free(e); /* 'devbox doctor' tells; there is the other way */
+		err_free(fd_send(m->src.fd, &no, 1, NULL, 0)); /* it is gone: that is the next event */
+		return;
+	}
+	m->port = switch_attach_behind(hb->sw, j);
+	ns = bridge_ns(hb->b);
+	err_free(fd_send(m->src.fd, &yes, 1, &ns, 1));
+}
+
+/* Takes over FD. */
+static struct err *attach(struct hub_member *m, const struct join *j, int fd)
+{
+	struct hub_bridge *hb = NULL;
+	struct err *e;
+
+	if (j->kind == PACKET_BRIDGE) {
+		_cleanup_close_ int ns = fd;
+
+		if (j->device) {
+			offer_bridge(m, j, ns);
+			return NULL;
+		}
+		e = get_bridge(m->h, -1, ns, &hb);
+		if (!e)
+			m->port = switch_attach_behind(hb->sw, j);
+		return e;
+	}
+	e = fd_nonblock(fd, true);
+	if (e) {
+		close(fd);
+		return e;
+	}
+	return switch_attach(m->h->sw, fd, j, &m->port);
+}
+
 /* FD -1: it has joined before, other things are to be known of it. */
 static struct err *join(struct hub_member *m, const struct join *j, int fd)
 {
@@ -121,13 +208,8 @@ static struct err *join(struct hub_member *m, const struct join *j, int fd)
 	}
 	if (fd < 0)
 		return err_new(0, "joining without a device");
-	e = fd_nonblock(fd, true);
-	if (e) {
-		close(fd);
-		return e;
-	}
-	e = switch_attach(m->h->sw, fd, j, &m->port);
-	if (e)
+	e = attach(m, j, fd);
+	if (e || !m->port)
 		return e;
 	m->id = xstrdup(j->id);
 	enter_names(m, j);
@@ -141,10 +223,11 @@ static void want_relay(void *arg, struct switch_port *p)
 {
 	struct hub *h = arg;
 	struct hub_member *m = h->members;
+	const char wish = JOIN_RELAY;
 
 	while (m && m->port != p)
 		m = m->next;
-	if (m && send(m->src.fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (m && send(m->src.fd, &wish, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		switch_relay(p, -1);
 }
 
@@ -317,6 +400,11 @@ static struct err *run(struct hub *h)
 	if (e)
 		return e;
 	timer_set(&h->first, FIRST_MS, 0);
+	if (cfg->parent >= 0) {
+		struct hub_bridge *hb = NULL;
+
+		err_free(get_bridge(h, cfg->parent, -1, &hb)); /* who wishes for a port hears of it */
+	}
 	return loop_run(&h->loop);
 }
 

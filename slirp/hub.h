@@ -11,6 +11,7 @@ struct hub_cfg {
 	bool ipv6, internal;
 	int dir; /* networks/<name>: for its sockets */
 	int lock; /* held while it lives */
+	int parent; /* the first containers' (core/ns/parent.h), for a bridge while they are being made; or -1 */
 	int listen; /* "ctl" in DIR: bound, listening, SOCK_SEQPACKET, non-blocking */
 };
 

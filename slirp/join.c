@@ -1,6 +1,7 @@
 #include "slirp/join.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@
 void join_done(struct join *j)
 {
 	free(j->id);
+	free(j->device);
 	strv_done(&j->names);
 	strv_done(&j->others);
 	ports_done(&j->ports);
@@ -30,6 +32,8 @@ char *join_pack(const struct join *j, size_t *ret_len)
 		str_hex(j->mac, NET_MAC_LEN, mac);
 		json_put_str(&o, "mac", mac);
 		json_put_str(&o, "kind", packet_kind_names[j->kind]);
+		if (j->device)
+			json_put_str(&o, "device", j->device);
 		json_put_bool(&o, "host_loopback", j->host_loopback);
 		json_put_strv(&o, "others", &j->others);
 		json_open(&o, "ports", '[');
@@ -82,6 +86,9 @@ static struct err *parse(json *j, struct join *to)
 		to->kind++;
 	if (to->kind == PACKET_KIND_MAX)
 		return err_new(0, "an unknown kind of device");
+	to->device = xstrdup(json_str(j, "device"));
+	if (to->device && strlen(to->device) >= IFNAMSIZ)
+		return err_new(0, "no valid name of a device");
 	to->host_loopback = json_bool(j, "host_loopback", false);
 	for (size_t i = 0; i < json_len(ports) && !e; i++)
 		e = port_parse(json_text(json_at(ports, i)) ?: "", &to->ports);

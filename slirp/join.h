@@ -1,10 +1,14 @@
 /* slirp/join.h -- the words between the monitor of a container and the process of a network.  Pure, no I/O.
  *
- * A SOCK_SEQPACKET unix socket, networks/<name>/ctl.  A monitor connects and sends one message: a JSON object, with the
- * container's packet descriptor beside it.  Further messages on the connection (without a descriptor) take the place of
- * the first: other names.  When the connection ends, the container has left; a message "{}" says so, and the process
- * ends the connection when it has let go of the descriptor.
- * The process may send one byte: it wishes for a channel to the container's relay (slirp/outgoing.h).  The monitor
+ * A SOCK_SEQPACKET unix socket, networks/<name>/ctl.  A monitor connects and sends one message: a JSON object, with a
+ * descriptor beside it: the container's packet descriptor, or for PACKET_BRIDGE
+ *   - with "device", the container's network namespace: a device of this name is wished for, at the other end a port of
+ *     the network's bridge.  The process answers JOIN_BRIDGED with a descriptor of the bridge's namespace, or
+ *     JOIN_ALONE: that cannot be had, and the monitor sends another message, with a packet descriptor
+ *   - without, the bridge's namespace: the port is there; the process may be a new one, and takes the bridge over
+ * Further messages on the connection take the place of the first: other names.  When the connection ends, the container
+ * has left; a message "{}" says so, and the process ends the connection when it has let go of the descriptor.
+ * The process may send JOIN_RELAY: it wishes for a channel to the container's relay (slirp/outgoing.h).  The monitor
  * answers with one byte and the descriptor, or without it if there is none to be had.
  * Everything that can open the socket is the user's own, but for containers that were given his home directory. */
 #ifndef SLIRP_JOIN_H
@@ -20,6 +24,8 @@
 
 enum { JOIN_MAX = 65536, JOIN_NAMES_MAX = 256, JOIN_PORTS_MAX = 4096 };
 
+enum join_answer { JOIN_RELAY = 'r', JOIN_BRIDGED = 'b', JOIN_ALONE = 'a' };
+
 struct join {
 	char *id; /* the container's; NULL: it leaves */
 	struct strv names; /* its own first */
@@ -27,6 +33,7 @@ struct join {
 	struct in6_addr ip6; /* zero: none */
 	uint8_t mac[NET_MAC_LEN];
 	enum packet_kind kind;
+	char *device; /* PACKET_BRIDGE: the name of the one that is wished for; NULL: it is there */
 	bool host_loopback; /* the gateway's address leads it to the host's 127.0.0.1 and ::1 */
 	struct strv others; /* the names of further networks it is on, whose names it may know */
 	struct ports ports; /* what it publishes on the host: others reach that through the gateway */

@@ -31,6 +31,8 @@
  *	or
  *	eth0 (veth) -- far end in a namespace without a process -- packet socket = packet_fd --> the same
  *
+ * or, where the kernel connects the containers, a veth pair whose other end is a bridge's port (slirp/bridge.h).
+ *
  * The hidden namespace lives as long as the packet socket; when that is closed the pair disappears.
  *
  * Published ports: the relay sits in this namespace and speaks to the container from sockets bound to foreign
@@ -38,7 +40,9 @@
  * through eth0: the relay marks its sockets, what answers a marked packet is marked too
  * (sysctls set by the relay), and marked packets are routed by a table that says "every address is local". */
 
-const char *const packet_kind_names[] = { [PACKET_TAP] = "tap", [PACKET_SOCKET] = "packet socket" };
+const char *const packet_kind_names[] = {
+	[PACKET_TAP] = "tap", [PACKET_SOCKET] = "packet socket", [PACKET_BRIDGE] = "bridge"
+};
 static_assert(ARRAY_LEN(packet_kind_names) == PACKET_KIND_MAX, "one name a kind");
 
 enum { LO_INDEX = 1, FAR_MTU = 65535, FAR_QUEUE = 4 << 20, FEATURES_MAX = 1024, DEVICES_MAX = 64 };
@@ -157,8 +161,9 @@ static bool ethtool(int any_socket, const char *name, void *request)
 /* A veth device lets programs send many datagrams as one (UDP_SEGMENT), as a tap of ours does not; the stack takes only
  * single ones.  The kernel cuts them when the device cannot.  Features are known by name: their numbers change.
  * Source: linux/ethtool.h.  Failing costs those programs (QUIC) their packets, nothing else. */
-static void no_udp_segments(int any_socket, const char *name)
+static void no_udp_segments(const char *name)
 {
+	_cleanup_close_ int any_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	static const char feature[] = "tx-udp-segmentation";
 	_cleanup_free_ struct ethtool_sset_info *info = xcalloc(1, sizeof(*info) + sizeof(uint32_t));
 	_cleanup_free_ struct ethtool_gstrings *names = NULL;
@@ -366,19 +371,58 @@ static struct err *run(int fd, struct asked *q)
 	return e;
 }
 
-static struct err *make_device(const char *name, struct netns *n)
+struct err *netns_device(const char *name, struct netns *ret)
 {
-	struct err *e = open_tap(name, &n->packet_fd), *other;
+	struct err *e = open_tap(name, &ret->packet_fd), *other;
 
-	n->kind = PACKET_TAP;
+	ret->kind = PACKET_TAP;
 	if (!e)
 		return NULL;
-	n->kind = PACKET_SOCKET;
-	other = open_packet_socket(name, &n->packet_fd);
+	ret->kind = PACKET_SOCKET;
+	other = open_packet_socket(name, &ret->packet_fd);
 	if (other)
-		return err_wrap(err_also(e, other), "connecting the container to the network");
+		return err_also(e, other);
 	err_free(e); /* no access to the tun device: the other way worked */
+	no_udp_segments(name);
 	return NULL;
+}
+
+static bool has_mac(int any_socket, const char *name, const uint8_t mac[NET_MAC_LEN])
+{
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	return ioctl(any_socket, SIOCGIFHWADDR, &ifr) == 0 &&
+	       !memcmp(ifr.ifr_hwaddr.sa_data, mac, NET_MAC_LEN);
+}
+
+/* The device that a bridge has put here for the link A, the newest if there are several; 0: none. */
+static unsigned index_of_mac(const struct net_addrs *a)
+{
+	_cleanup_close_ int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char name[IFNAMSIZ];
+
+	for (int i = DEVICES_MAX - 1; any >= 0 && i >= 0; i--) {
+		snprintf(name, sizeof(name), "eth%d", i);
+		if (has_mac(any, name, a->mac))
+			return if_nametoindex(name);
+	}
+	return 0;
+}
+
+/* Make the device of L, or find it: NAME is that of one which is made. */
+static struct err *get_device(const struct netns_link *l, const char *name, struct netns *n,
+			      unsigned *ret_index)
+{
+	struct err *e = NULL;
+
+	n->kind = PACKET_BRIDGE;
+	if (!l->bridged)
+		e = netns_device(name, n);
+	*ret_index = l->bridged ? index_of_mac(&l->addrs) : if_nametoindex(name);
+	if (!e && !*ret_index)
+		e = err_new(0, "the device is not there");
+	return err_wrap(e, "connecting the container to the network");
 }
 
 /* FIRST: with it what a namespace needs once; L is NULL if there is nothing else. */
@@ -387,8 +431,8 @@ static struct err *make_link(const struct netns_link *l, const char *name, bool 
 	struct netns n = { .packet_fd = -1 };
 	struct asked q = { 0 };
 	_cleanup_close_ int fd = -1;
-	unsigned index;
-	struct err *e = l ? make_device(name, &n) : NULL;
+	unsigned index = 0;
+	struct err *e = l ? get_device(l, name, &n, &index) : NULL;
 
 	e = e ?: netlink_open(&fd);
 	netlink_batch_init(&q.b);
@@ -397,9 +441,6 @@ static struct err *make_link(const struct netns_link *l, const char *name, bool 
 		add_lo(&q.b);
 	}
 	if (!e && l) {
-		index = link_index(fd, name);
-		if (n.kind == PACKET_SOCKET)
-			no_udp_segments(fd, name);
 		add_addrs(&q, l, index);
 	}
 	if (first && l) {
@@ -423,44 +464,38 @@ static struct err *make_link(const struct netns_link *l, const char *name, bool 
 
 /* "0 2147483647" is Docker's, but both ends must be mapped, and the kernel compares the ids outside: the range goes
  * from the group with the lowest outer id to the one with the highest. */
-static void allow_ping(void)
+static void allow_ping(const struct userns_ids *ids)
 {
-	_cleanup_free_ char *map = NULL;
-	unsigned long low = 0, high = 0, low_out = ULONG_MAX, high_out = 0;
-	struct err *e = fd_read_file(AT_FDCWD, "/proc/self/gid_map", 65536, &map, NULL);
+	uint32_t low = 0, high = 0, low_out = UINT32_MAX, high_out = 0;
 	_cleanup_free_ char *value = NULL;
 
-	for (char *line = map; line && *line;) {
-		char *end;
-		unsigned long inside = strtoul(line, &end, 10), outside = strtoul(end, &end, 10),
-			      count = strtoul(end, &end, 10);
+	for (size_t i = 0; i < ids->n_gid; i++) {
+		const struct id_range *r = &ids->gid[i];
 
-		if (outside < low_out) {
-			low_out = outside;
-			low = inside;
+		if (r->outside < low_out) {
+			low_out = r->outside;
+			low = r->inside;
 		}
-		if (outside + count - 1 >= high_out) {
-			high_out = outside + count - 1;
-			high = inside + count - 1;
+		if (r->outside + r->count - 1 >= high_out) {
+			high_out = r->outside + r->count - 1;
+			high = r->inside + r->count - 1;
 		}
-		line = strchr(end, '\n');
-		line = line ? line + 1 : NULL;
 	}
-	err_free(e); /* without the map the range is that of group 0 alone */
 	if (high > INT32_MAX)
 		high = INT32_MAX; /* the kernel's own limit */
-	value = xasprintf("%lu %lu", low, high);
+	value = xasprintf("%u %u", low, high);
 	netns_sysctl("/proc/sys/net/ipv4/ping_group_range", value);
 }
 
-static void set_sysctls(void)
+static void set_sysctls(const struct userns_ids *ids)
 {
-	allow_ping();
+	allow_ping(ids);
 	netns_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 	netns_sysctl("/proc/sys/net/ipv4/conf/all/rp_filter", "0"); /* the maximum of all and lo counts */
 }
 
-struct err *netns_setup(const struct netns_link *links, size_t n, struct netns *ret)
+struct err *netns_setup(const struct netns_link *links, size_t n, const struct userns_ids *ids,
+			struct netns *ret)
 {
 	struct err *e = make_link(n ? links : NULL, "eth0", true, ret);
 
@@ -470,10 +505,11 @@ struct err *netns_setup(const struct netns_link *links, size_t n, struct netns *
 		snprintf(name, sizeof(name), "eth%u", i);
 		e = make_link(&links[i], name, false, &ret[i]);
 		for (size_t k = 0; k < i && e; k++)
-			close(ret[k].packet_fd);
+			if (ret[k].packet_fd >= 0)
+				close(ret[k].packet_fd);
 	}
 	if (!e && n)
-		set_sysctls();
+		set_sysctls(ids);
 	return e;
 }
 
@@ -518,6 +554,19 @@ struct err *netns_route(const struct netns_link *link)
 	if (link->ipv6)
 		add_default_route(&q.b, AF_INET6, index, &a->gateway6, sizeof(a->gateway6));
 	return e ?: run(fd, &q);
+}
+
+struct err *netns_remove(const struct netns_link *link)
+{
+	struct ifinfomsg info = { .ifi_index = (int)index_of_mac(&link->addrs) };
+	_cleanup_close_ int fd = -1;
+	struct netlink_batch b;
+	struct err *e = netlink_open(&fd);
+
+	netlink_batch_init(&b);
+	if (info.ifi_index)
+		netlink_begin(&b, RTM_DELLINK, 0, &info, sizeof(info), "removing the device");
+	return e ?: netlink_run(fd, &b);
 }
 
 bool netns_sysctl(const char *path, const char *value)

@@ -495,6 +495,19 @@ void listeners_listen(const struct listeners *l)
 	}
 }
 
+void listeners_forget(const struct listeners *l)
+{
+	enum {
+		QUEUE_MAX = 4096
+	}; /* more than a receive buffer holds: a flood does not keep us here */
+	char byte;
+
+	for (size_t i = 0; i < l->n; i++)
+		for (int k = 0; l->v[i].proto == PORT_UDP && k < QUEUE_MAX; k++)
+			if (recv(l->v[i].fd, &byte, 1, MSG_DONTWAIT) < 0)
+				break;
+}
+
 void listeners_done(struct listeners *l)
 {
 	for (size_t i = 0; i < l->n; i++)

@@ -33,6 +33,8 @@ void listeners_ports(const struct listeners *l, struct ports *ret);
  * as they were. */
 void listeners_rest(const struct listeners *l);
 void listeners_listen(const struct listeners *l);
+/* Datagrams that came when nothing served them are dropped: the next run shall not get what was meant for the last. */
+void listeners_forget(const struct listeners *l);
 /* Closes the descriptors. */
 void listeners_done(struct listeners *l);
 #define _cleanup_listeners_ _cleanup_(listeners_done)

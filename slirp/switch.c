@@ -21,8 +21,16 @@ enum {
 	BUCKETS = 256,
 };
 
-struct switch_port {
+/* Several ports with one packet descriptor. */
+struct switch_bridge {
 	struct source src;
+	struct netswitch *sw;
+	struct switch_bridge *next;
+};
+
+struct switch_port {
+	struct source src; /* not used behind a bridge */
+	struct switch_bridge *bridge; /* NULL: it has a descriptor of its own */
 	struct netswitch *sw;
 	struct switch_port *next, *next_in_bucket;
 	uint8_t mac[NET_MAC_LEN];
@@ -37,6 +45,7 @@ struct netswitch {
 	struct switch_cfg cfg;
 	struct stack *stack;
 	struct switch_port *ports;
+	struct switch_bridge *bridges;
 	struct switch_port *by_mac[BUCKETS];
 	uint8_t gateway_mac[NET_MAC_LEN];
 	struct timer tidy;
@@ -69,29 +78,44 @@ static struct switch_port *by_ip(struct netswitch *sw, struct in_addr ip)
 	return p;
 }
 
-/* A full queue, or a device that is down, loses frames, as on any wire: TCP sends them again. */
-static void put(const struct switch_port *p, const void *data, size_t len)
+static int fd_of(const struct switch_port *p)
 {
-	ssize_t n = write(p->src.fd, data, len);
+	return p->bridge ? p->bridge->src.fd : p->src.fd;
+}
+
+/* A full queue, or a device that is down, loses frames, as on any wire: TCP sends them again. */
+static void put_fd(int fd, const void *data, size_t len)
+{
+	ssize_t n = write(fd, data, len);
 
 	(void)n;
 }
 
+static void put(const struct switch_port *p, const void *data, size_t len)
+{
+	put_fd(fd_of(p), data, len);
+}
+
 /* A frame of ours, or of the stack, cut to the MTU. */
-static void put_split(const struct switch_port *p, const uint8_t *frame, size_t len)
+static void put_split_fd(const struct netswitch *sw, int fd, const uint8_t *frame, size_t len)
 {
 	struct frame_piece piece = { 0 };
 
-	while (frame_split(frame, len, p->sw->cfg.addrs.mtu, &piece)) {
+	while (frame_split(frame, len, sw->cfg.addrs.mtu, &piece)) {
 		struct iovec iov[] = {
 			{ &piece.vh, sizeof(piece.vh) },
 			{ piece.head, piece.head_len },
 			{ (uint8_t *)frame + piece.at, piece.len },
 		};
 
-		if (writev(p->src.fd, iov, ARRAY_LEN(iov)) < 0)
+		if (writev(fd, iov, ARRAY_LEN(iov)) < 0)
 			break;
 	}
+}
+
+static void put_split(const struct switch_port *p, const uint8_t *frame, size_t len)
+{
+	put_split_fd(p->sw, fd_of(p), frame, len);
 }
 
 static void from_stack(void *arg, const uint8_t *frame, size_t len)
@@ -106,7 +130,10 @@ static void from_stack(void *arg, const uint8_t *frame, size_t len)
 		return;
 	}
 	for (p = sw->ports; p; p = p->next)
-		put_split(p, frame, len);
+		if (!p->bridge)
+			put_split(p, frame, len);
+	for (const struct switch_bridge *b = sw->bridges; b; b = b->next)
+		put_split_fd(sw, b->src.fd, frame, len);
 }
 
 static bool find_mac(void *arg, struct in_addr ip, uint8_t ret[NET_MAC_LEN])
@@ -280,10 +307,37 @@ static bool answer_arp(struct switch_port *p, const uint8_t *frame, const struct
 	return true;
 }
 
+/* Has FROM's bridge left it to us whether FROM's neighbours there get the frame?  It does so with ARP about another
+ * address than FROM's own. */
+static bool is_left_to_us(const struct switch_port *from, const uint8_t *frame, size_t len)
+{
+	struct ether_arp arp;
+	struct in_addr ip;
+
+	if (!from->bridge || frame[12] != ETH_P_ARP >> 8 || frame[13] != (ETH_P_ARP & 0xff) ||
+	    len < ETH_HLEN + sizeof(arp))
+		return false;
+	memcpy(&arp, frame + ETH_HLEN, sizeof(arp));
+	memcpy(&ip, arp.arp_spa, sizeof(ip));
+	return ip.s_addr && ip.s_addr != from->ip.s_addr;
+}
+
+/* A bridge passes it on to everybody there, to FROM too if that is there. */
+static void flood(const struct switch_port *from, bool left_to_us, const void *data, size_t len)
+{
+	for (const struct switch_port *p = from->sw->ports; p; p = p->next)
+		if (p != from && !p->bridge)
+			put(p, data, len);
+	for (const struct switch_bridge *b = from->sw->bridges; b; b = b->next)
+		if (b != from->bridge || left_to_us)
+			put_fd(b->src.fd, data, len);
+}
+
 /* To all, or to the one who is asked for. */
 static void to_group(struct switch_port *from, struct virtio_net_hdr *vh, uint8_t *frame, size_t len)
 {
 	unsigned type = (unsigned)(frame[12] << 8 | frame[13]);
+	bool left_to_us = is_left_to_us(from, frame, len);
 	const size_t all = sizeof(*vh) + len;
 	struct ether_arp ask;
 
@@ -297,13 +351,12 @@ static void to_group(struct switch_port *from, struct virtio_net_hdr *vh, uint8_
 		memcpy(&ip, ask.arp_tpa, sizeof(ip));
 		to = by_ip(from->sw, ip);
 		if (to && to != from) {
-			put(to, vh, all);
+			if (!to->bridge || to->bridge != from->bridge || left_to_us)
+				put(to, vh, all);
 			return;
 		}
 	}
-	for (struct switch_port *p = from->sw->ports; p; p = p->next)
-		if (p != from)
-			put(p, vh, all);
+	flood(from, left_to_us, vh, all);
 	if (type == ETH_P_IPV6)
 		way_out(from, vh, frame, len); /* the stack may be meant: neighbour discovery */
 }
@@ -348,14 +401,16 @@ static void take(struct switch_port *from, struct virtio_net_hdr *vh, uint8_t *f
 		way_out(from, vh, frame, len);
 }
 
-static struct err *port_ready(struct source *s, uint32_t events UNUSED)
+/* Frames from S: of PORT, or of those behind BRIDGE. */
+static void read_frames(struct netswitch *sw, struct source *s, struct switch_port *port,
+			const struct switch_bridge *bridge)
 {
-	struct switch_port *p = container_of(s, struct switch_port, src);
-	struct netswitch *sw = p->sw;
 	struct virtio_net_hdr *vh = (void *)sw->buf;
+	uint8_t *frame = sw->buf + sizeof(*vh);
 
 	for (int i = 0; i < FRAMES_PER_WAKE && s->fd >= 0; i++) {
 		ssize_t n = read(s->fd, sw->buf, sizeof(*vh) + FRAME_MAX);
+		struct switch_port *from = port;
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
@@ -367,13 +422,32 @@ static struct err *port_ready(struct source *s, uint32_t events UNUSED)
 			epoll_ctl(sw->loop->epfd, EPOLL_CTL_DEL, s->fd, &none);
 			break;
 		}
-		if ((size_t)n > sizeof(*vh))
-			take(p, vh, sw->buf + sizeof(*vh), (size_t)n - sizeof(*vh));
+		if ((size_t)n < sizeof(*vh) + ETH_HLEN)
+			continue;
+		if (bridge) /* which lets nobody send with another's address */
+			from = by_mac(sw, frame + NET_MAC_LEN);
+		if (from && from->bridge == bridge)
+			take(from, vh, frame, (size_t)n - sizeof(*vh));
 	}
 	if (sw->large && !sw->tidy_set) {
 		sw->tidy_set = true;
 		timer_set(&sw->tidy, TIDY_MS, 0);
 	}
+}
+
+static struct err *port_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct switch_port *p = container_of(s, struct switch_port, src);
+
+	read_frames(p->sw, s, p, NULL);
+	return NULL;
+}
+
+static struct err *bridge_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct switch_bridge *b = container_of(s, struct switch_bridge, src);
+
+	read_frames(b->sw, s, NULL, b);
 	return NULL;
 }
 
@@ -432,22 +506,14 @@ void switch_update(struct switch_port *p, const struct join *j)
 	ports_copy(&p->ports, &j->ports);
 }
 
-struct err *switch_attach(struct netswitch *sw, int packet_fd, const struct join *j,
-			  struct switch_port **ret)
+static struct switch_port *port_new(struct netswitch *sw, const struct join *j)
 {
 	struct switch_port *p = xcalloc(1, sizeof(*p)), **at;
-	struct err *e;
 
-	p->src = (struct source){ .fd = packet_fd, .ready = port_ready };
+	p->src.fd = -1;
 	p->sw = sw;
 	p->ip = j->ip;
 	memcpy(p->mac, j->mac, NET_MAC_LEN);
-	e = loop_add(sw->loop, &p->src, EPOLLIN);
-	if (e) {
-		close(packet_fd);
-		free(p);
-		return e;
-	}
 	switch_update(p, j);
 	p->out = outgoing_new(sw->loop, &(struct outgoing_cfg){ &sw->cfg.addrs, ask_for_relay,
 								refuse, to_stack, p });
@@ -456,7 +522,48 @@ struct err *switch_attach(struct netswitch *sw, int packet_fd, const struct join
 	*at = p;
 	p->next = sw->ports;
 	sw->ports = p;
-	*ret = p;
+	return p;
+}
+
+struct err *switch_attach(struct netswitch *sw, int packet_fd, const struct join *j,
+			  struct switch_port **ret)
+{
+	struct switch_port *p = port_new(sw, j);
+	struct err *e;
+
+	p->src = (struct source){ .fd = packet_fd, .ready = port_ready };
+	e = loop_add(sw->loop, &p->src, EPOLLIN);
+	if (e)
+		switch_detach(p);
+	else
+		*ret = p;
+	return e;
+}
+
+struct switch_port *switch_attach_behind(struct switch_bridge *bridge, const struct join *j)
+{
+	struct switch_port *p = port_new(bridge->sw, j);
+
+	p->bridge = bridge;
+	return p;
+}
+
+struct err *switch_bridge(struct netswitch *sw, int packet_fd, struct switch_bridge **ret)
+{
+	struct switch_bridge *b = xcalloc(1, sizeof(*b));
+	struct err *e;
+
+	b->src = (struct source){ .fd = packet_fd, .ready = bridge_ready };
+	b->sw = sw;
+	e = loop_add(sw->loop, &b->src, EPOLLIN);
+	if (e) {
+		close(packet_fd);
+		free(b);
+		return e;
+	}
+	b->next = sw->bridges;
+	sw->bridges = b;
+	*ret = b;
 	return NULL;
 }
 
@@ -480,7 +587,15 @@ void switch_detach(struct switch_port *p)
 	*at = p->next_in_bucket;
 	outgoing_free(p->out);
 	p->src.release = port_release;
-	loop_del_close(p->sw->loop, &p->src);
+	if (p->bridge)
+		port_release(&p->src); /* no event can be for it */
+	else
+		loop_del_close(p->sw->loop, &p->src);
+}
+
+static void bridge_release(struct source *s)
+{
+	free(container_of(s, struct switch_bridge, src));
 }
 
 void switch_free(struct netswitch *sw)
@@ -489,6 +604,13 @@ void switch_free(struct netswitch *sw)
 		return;
 	while (sw->ports)
 		switch_detach(sw->ports);
+	while (sw->bridges) {
+		struct switch_bridge *b = sw->bridges;
+
+		sw->bridges = b->next;
+		b->src.release = bridge_release;
+		loop_del_close(sw->loop, &b->src);
+	}
 	stack_free(sw->stack);
 	timer_done(sw->loop, &sw->tidy);
 	munmap(sw->buf, BUF_BYTES);

@@ -1,4 +1,8 @@
-/* slirp/switch.h -- a network's switch: frames between the packet descriptors of its containers, and to the way out.
+/* slirp/switch.h -- a network's switch: frames between its ports, and to the way out.
+ *
+ * A port is a container, of one of two kinds: with a packet descriptor of its own, or behind a bridge of the kernel's
+ * (slirp/bridge.h), whose packet descriptor it shares with the others there.  What those say to each other does not
+ * come here, but for what the bridge leaves for us to judge.
  *
  * Frames travel with their virtio header as they are: a TCP segment of 64 KiB with its checksum unfinished crosses in
  * one read and one write.  What is not for a container goes to the user-mode stack (slirp/stack.h), as far as the
@@ -18,6 +22,7 @@
 #include "slirp/join.h"
 
 struct switch_port;
+struct switch_bridge;
 
 struct switch_cfg {
 	struct net_addrs addrs; /* of the network: gateway, name server, prefixes, MTU */
@@ -37,9 +42,13 @@ struct err *switch_new(struct loop *loop, const struct switch_cfg *cfg, struct n
 void switch_answer(struct netswitch *sw, const uint8_t head[FRAME_UDP_HEAD], const uint8_t *msg,
 		   size_t len);
 
+/* Attach a bridge; it stays until the end.  Takes ownership of PACKET_FD in every case. */
+struct err *switch_bridge(struct netswitch *sw, int packet_fd, struct switch_bridge **ret) MUST_CHECK;
 /* Attach a container.  Takes ownership of PACKET_FD in every case; J is copied as far as it is needed. */
 struct err *switch_attach(struct netswitch *sw, int packet_fd, const struct join *j,
 			  struct switch_port **ret) MUST_CHECK;
+/* Attach one that is behind BRIDGE. */
+struct switch_port *switch_attach_behind(struct switch_bridge *bridge, const struct join *j);
 /* What J says about host_loopback and ports replaces what was said before. */
 void switch_update(struct switch_port *p, const struct join *j);
 /* See struct outgoing_cfg, ask(); takes over FD. */

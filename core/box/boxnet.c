@@ -91,8 +91,12 @@ struct err *boxnet_prepare(struct boxnet *bn, struct box *b)
 
 /* -- a run ----------------------------------------------------------------------------------------------------- */
 
-static struct err *open_one(struct membership *m, struct loop *loop, const struct ports *published)
+static struct err *open_one(const struct boxnet *bn, size_t i, struct loop *loop,
+			    const struct ports *published)
 {
+	struct membership *m = bn->v[i];
+
+	m->parent = bn->bridging ? bn->parent : -1;
 	ports_done(&m->join.ports);
 	ports_copy(&m->join.ports, published);
 	return membership_open(m, loop);
@@ -105,7 +109,7 @@ struct err *boxnet_open(struct boxnet *bn, struct box *b UNUSED, struct loop *lo
 
 	bn->up = true;
 	for (size_t i = 0; i < bn->n && !e; i++)
-		e = open_one(bn->v[i], loop, published);
+		e = open_one(bn, i, loop, published);
 	return e;
 }
 
@@ -133,15 +137,43 @@ size_t boxnet_links(const struct boxnet *bn, struct netns_link ret[NETNS_LINKS_M
 	return bn->n;
 }
 
+static struct err *open_netns(pid_t pid, int *ret)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	return fd_open(AT_FDCWD, path, O_RDONLY, 0, ret);
+}
+
+struct err *boxnet_bridge(struct boxnet *bn, pid_t init_pid, bool ret[NETNS_LINKS_MAX])
+{
+	_cleanup_close_ int ns = -1;
+	struct err *e = NULL;
+
+	if (!bn->bridging || !bn->n)
+		return NULL;
+	e = open_netns(init_pid, &ns);
+	for (size_t i = 0; i < bn->n && !e; i++) { /* all at once, then all answers */
+		_cleanup_free_ char *device = xasprintf("eth%zu", i);
+
+		membership_wish(bn->v[i], ns, device);
+	}
+	for (size_t i = 0; i < bn->n && !e; i++)
+		e = membership_answer(bn->v[i], ns, &ret[i]);
+	return e;
+}
+
 struct err *boxnet_made(struct boxnet *bn, size_t i, const struct netns *ns, int fd)
 {
 	if (i >= bn->n) {
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 		return err_new(0, "a device of no network");
 	}
 	if (i == 0)
 		bn->ns = *ns;
-	membership_join(bn->v[i], fd, ns->kind);
+	if (ns->kind != PACKET_BRIDGE)
+		membership_join(bn->v[i], fd, ns->kind);
 	return NULL;
 }
 
@@ -194,9 +226,9 @@ void boxnet_close(const struct boxnet *bn)
 /* -- other networks -------------------------------------------------------------------------------------------- */
 
 /* What a child does in the container's namespaces. */
-enum inside_work { WORK_DEVICE, WORK_ROUTE };
+enum inside_work { WORK_DEVICE, WORK_ROUTE, WORK_REMOVE };
 struct inside_answer {
-	struct netns ns; /* WORK_DEVICE: its descriptor comes with it */
+	struct netns ns; /* WORK_DEVICE: its descriptor comes with it, if it has one */
 };
 
 NORETURN static void work_child(int sock, int init_pidfd, enum inside_work work,
@@ -209,8 +241,11 @@ NORETURN static void work_child(int sock, int init_pidfd, enum inside_work work,
 	if (setns(init_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		e = err_new(errno, "entering the container's network");
 	prctl(PR_SET_DUMPABLE, 0);
-	e = e ?: (work == WORK_DEVICE ? netns_add(link, &a.ns) : netns_route(link));
-	e = e ?: fd_send(sock, &a, sizeof(a), &a.ns.packet_fd, work == WORK_DEVICE);
+	if (work == WORK_DEVICE)
+		e = e ?: netns_add(link, &a.ns);
+	else
+		e = e ?: (work == WORK_ROUTE ? netns_route(link) : netns_remove(link));
+	e = e ?: fd_send(sock, &a, sizeof(a), &a.ns.packet_fd, a.ns.packet_fd >= 0);
 	if (e)
 		err_send(sock, e);
 	_exit(e ? 1 : 0);
@@ -246,7 +281,7 @@ static struct err *work_inside(int init_pidfd, enum inside_work work, const stru
 	close(fds[0]);
 	if (pid > 0)
 		proc_kill_and_reap(pid);
-	if (!e && (len != sizeof(msg.answer) || (work == WORK_DEVICE && fd < 0)))
+	if (!e && (len != sizeof(msg.answer) || (work == WORK_DEVICE && !link->bridged && fd < 0)))
 		e = len ? err_recv(msg.buf, len)
 			: err_new(0, "working on the container's network failed");
 	if (e)
@@ -256,14 +291,28 @@ static struct err *work_inside(int init_pidfd, enum inside_work work, const stru
 	return NULL;
 }
 
-static void drop(struct boxnet *bn, size_t i, struct box *b)
+/* A tap goes with its descriptor, a veth pair does not. */
+static void remove_device(const struct boxnet *bn, size_t i, int init_pidfd)
+{
+	struct netns_link link;
+	struct netns none;
+	int fd;
+
+	if (bn->v[i]->join.kind != PACKET_BRIDGE || !bn->up)
+		return;
+	link_of(bn, i, &link);
+	err_free(work_inside(init_pidfd, WORK_REMOVE, &link, &none, &fd)); /* the container ends just now */
+}
+
+static void drop(struct boxnet *bn, size_t i, struct box *b, int init_pidfd)
 {
 	struct membership *m = bn->v[i];
 	_cleanup_free_ char *name = xstrdup(m->net.name);
 	int fd = membership_leave(m, true);
 
 	if (fd >= 0) {
-		close(fd); /* the device goes with it */
+		remove_device(bn, i, init_pidfd);
+		close(fd);
 		event(m, b, "disconnect");
 	}
 	membership_free(m);
@@ -272,8 +321,25 @@ static void drop(struct boxnet *bn, size_t i, struct box *b)
 	lease_drop(b->st, name, b->spec.id);
 }
 
+/* For the network that came last. */
+static struct err *bridge_last(struct boxnet *bn, pid_t init_pid, bool *ret)
+{
+	struct membership *m = bn->v[bn->n - 1];
+	_cleanup_close_ int ns = -1;
+	struct err *e;
+
+	if (!bn->bridging)
+		return NULL;
+	e = open_netns(init_pid, &ns);
+	if (e)
+		return e;
+	membership_wish(m, ns, "eth%d");
+	return membership_answer(m, ns, ret);
+}
+
 static struct err *enter(struct boxnet *bn, struct box *b, const struct net_want *want,
-			 struct loop *loop, int init_pidfd, const struct ports *published)
+			 struct loop *loop, pid_t init_pid, int init_pidfd,
+			 const struct ports *published)
 {
 	struct netns_link link;
 	struct netns ns;
@@ -283,18 +349,19 @@ static struct err *enter(struct boxnet *bn, struct box *b, const struct net_want
 	if (e || !bn->up)
 		return e;
 	link_of(bn, bn->n - 1, &link);
-	e = open_one(bn->v[bn->n - 1], loop, published);
+	e = open_one(bn, bn->n - 1, loop, published);
+	e = e ?: bridge_last(bn, init_pid, &link.bridged);
 	e = e ?: work_inside(init_pidfd, WORK_DEVICE, &link, &ns, &fd);
 	e = e ?: boxnet_made(bn, bn->n - 1, &ns, fd);
 	if (e)
-		drop(bn, bn->n - 1, b);
+		drop(bn, bn->n - 1, b, init_pidfd);
 	else
 		event(bn->v[bn->n - 1], b, "connect");
 	return e;
 }
 
-struct err *boxnet_change(struct boxnet *bn, struct box *b, struct loop *loop, int init_pidfd,
-			  const struct ports *published)
+struct err *boxnet_change(struct boxnet *bn, struct box *b, struct loop *loop, pid_t init_pid,
+			  int init_pidfd, const struct ports *published)
 {
 	size_t had = way_out(bn);
 	const struct membership *had_m = had < bn->n ? bn->v[had] : NULL;
@@ -304,7 +371,7 @@ struct err *boxnet_change(struct boxnet *bn, struct box *b, struct loop *loop, i
 		if (net_wants_find(&b->spec.nets, bn->v[i]->net.name))
 			i++;
 		else
-			drop(bn, i, b);
+			drop(bn, i, b, init_pidfd);
 	}
 	had = way_out(bn);
 	if (bn->up && had < bn->n && bn->v[had] != had_m) { /* the default route went with its device */
@@ -323,7 +390,7 @@ struct err *boxnet_change(struct boxnet *bn, struct box *b, struct loop *loop, i
 		for (size_t k = 0; k < bn->n; k++)
 			there |= !strcmp(bn->v[k]->net.name, want->name);
 		if (!there)
-			e = enter(bn, b, want, loop, init_pidfd, published);
+			e = enter(bn, b, want, loop, init_pid, init_pidfd, published);
 	}
 	tell_others(bn);
 	boxnet_tell(bn, b);

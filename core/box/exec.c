@@ -46,6 +46,7 @@ struct exec {
 	pid_t pid;
 	int cmd; /* pidfd of the command */
 	int ours[3]; /* our ends: stdin to write, stdout and stderr to read; the terminal in [0] and [1] */
+	char id[ID_LEN + 1]; /* of its events, "" until there is one */
 };
 
 NORETURN static void fail(int sync, struct err *e)
@@ -391,6 +392,37 @@ static bool watch_test(struct exec *x, int64_t end_ms, struct str *out, size_t m
 	}
 }
 
+/* Docker's events of a command, under an id that only they have. */
+static void exec_event(struct exec *x, const char *what, bool with_argv, const char *more)
+{
+	_cleanup_strv_ struct strv attrs = { 0 };
+	_cleanup_str_ struct str action = { 0 };
+
+	if (!*x->id)
+		id_make(x->id);
+	str_add(&action, what);
+	for (size_t i = 0; with_argv && i < x->req->argv.n; i++)
+		str_addf(&action, "%s%s", i ? " " : ": ", x->req->argv.v[i]);
+	strv_addf(&attrs, "execID=%s", x->id);
+	if (more)
+		strv_add(&attrs, more);
+	box_event_with(x->b->st, &x->b->spec, action.s, &attrs);
+}
+
+static void exec_begins(struct exec *x)
+{
+	exec_event(x, "exec_create", true, NULL);
+	exec_event(x, "exec_start", true, NULL);
+}
+
+static void exec_ends(struct exec *x, int status)
+{
+	char code[32];
+
+	snprintf(code, sizeof(code), "exitCode=%d", status);
+	exec_event(x, "exec_die", false, code);
+}
+
 struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int64_t limit_ms,
 		     size_t out_max, struct str *out, int *ret_status, bool *ret_in_time)
 {
@@ -410,26 +442,15 @@ struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int
 	e = start(&x);
 	if (e)
 		return e;
+	exec_begins(&x);
 	*ret_in_time = watch_test(&x, end_ms, out, out_max);
 	if (!*ret_in_time)
 		pidfd_signal(x.cmd, SIGKILL);
 	e = proc_wait(x.cmd, &status);
+	if (!e)
+		exec_ends(&x, status);
 	*ret_status = *ret_in_time ? status : -1;
 	return e;
-}
-
-static void exec_events(const struct exec *x)
-{
-	_cleanup_str_ struct str create = { 0 }, start = { 0 };
-
-	str_add(&create, "exec_create: ");
-	str_add(&start, "exec_start: ");
-	for (size_t i = 0; i < x->req->argv.n; i++) {
-		str_addf(&create, "%s%s", i ? " " : "", x->req->argv.v[i]);
-		str_addf(&start, "%s%s", i ? " " : "", x->req->argv.v[i]);
-	}
-	box_event(x->b->st, &x->b->spec, create.s, NULL);
-	box_event(x->b->st, &x->b->spec, start.s, NULL);
 }
 
 struct err *box_exec(struct box *b, const struct exec_request *req, const int stdio[3],
@@ -452,7 +473,7 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 	e = box_init_pidfd(b, &x.pidfd);
 	e = e ?: start(&x);
 	if (!e)
-		exec_events(&x);
+		exec_begins(&x);
 	if (x.pidfd >= 0)
 		close(x.pidfd);
 	if (!e && !req->detach)
@@ -464,12 +485,8 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 	/* detached, it becomes the child of the container's first process when we end */
 	if (!e && !req->detach && !detached)
 		e = proc_wait(x.cmd, ret_status);
-	if (!e && !req->detach && !detached) {
-		char code[32];
-
-		snprintf(code, sizeof(code), "exitCode=%d", *ret_status);
-		box_event(b->st, &b->spec, "exec_die", code);
-	}
+	if (!e && !req->detach && !detached)
+		exec_ends(&x, *ret_status);
 	if (x.cmd >= 0)
 		close(x.cmd);
 	strv_done(&x.links);

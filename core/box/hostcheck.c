@@ -14,6 +14,7 @@
 #include "core/box/scope.h"
 #include "core/ns/userns.h"
 #include "core/store/fork.h"
+#include "slirp/bridge.h"
 
 enum { FILE_MAX = 1 << 20 };
 #define LOW_DISK (2ULL << 30)
@@ -317,6 +318,33 @@ static void check_tun(struct checks *c)
 		    xasprintf("/dev/net/tun: %s; a veth pair is used instead", strerror(errno)), NULL);
 }
 
+static struct err *try_bridge(void *arg UNUSED, struct str *result UNUSED)
+{
+	return bridge_try();
+}
+
+/* How containers of a network reach each other.  As in containers, ids do not matter. */
+static void check_bridge(struct checks *c)
+{
+	struct userns_ids own = { .single = true, .n_uid = 1, .n_gid = 1 };
+	_cleanup_free_ char *why = NULL;
+	struct err *e;
+
+	own.uid[0] = (struct id_range){ 0, geteuid(), 1 };
+	own.gid[0] = (struct id_range){ 0, getegid(), 1 };
+	e = userns_call(&own, try_bridge, NULL, NULL);
+	if (!e) {
+		add(c, "bridge", CHECK_OK,
+		    xstrdup("the kernel connects the containers of a network"), NULL);
+		return;
+	}
+	why = err_line(e);
+	add(c, "bridge", CHECK_OK,
+	    xasprintf("the network's process connects its containers, at half the speed (%s)", why),
+	    NULL);
+	err_free(e);
+}
+
 static void check_ports(struct checks *c)
 {
 	long first = slurp_number("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
@@ -479,6 +507,8 @@ void hostcheck_run(struct checks *ret)
 	}
 	store_free(st);
 	check_tun(ret);
+	if (userns)
+		check_bridge(ret);
 	check_ports(ret);
 	check_ping(ret);
 	check_dns(ret);

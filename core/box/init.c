@@ -1,6 +1,7 @@
 /* How the first process comes to be (the monitor's side is in monitor.c):
  *   1 waits for MAPPED                  as the caller's own id, all capabilities in the new namespaces
- *   2 opens what the user named on the host (bind mounts), makes the network devices, sends NET for each
+ *   2 opens what the user named on the host (bind mounts), makes the network devices but for those that are there
+ *     (the message says which), sends NET for each
  *   3 becomes root of the namespace; mounts (rootfs.c); sends TTY if there is a terminal
  *   4 pivots, gives up capabilities, installs seccomp, executes (launch.c)
  * Until step 4 is over nothing of the image has run, so nothing can look into this process; it must
@@ -98,8 +99,9 @@ static struct err *set_oom_score(int adj)
 	return e;
 }
 
-static struct err *make_network(const struct init_args *a)
+static struct err *make_network(const struct init_args *a, const struct init_go *go)
 {
+	struct netns_link links[NETNS_LINKS_MAX];
 	struct netns made[NETNS_LINKS_MAX];
 	struct err *e;
 
@@ -107,12 +109,17 @@ static struct err *make_network(const struct init_args *a)
 		return setns(a->netns, CLONE_NEWNET) < 0 ? err_new(errno, "entering the network") : NULL;
 	if (a->spec->net == NET_HOST || a->spec->net == NET_CONTAINER)
 		return NULL;
-	e = netns_setup(a->links, a->n_links, made);
+	for (size_t i = 0; i < a->n_links; i++) {
+		links[i] = a->links[i];
+		links[i].bridged = go->bridged[i];
+	}
+	e = netns_setup(links, a->n_links, a->ids, made);
 	for (size_t i = 0; i < a->n_links && !e; i++) {
 		struct init_net msg = { .what = INIT_NET, .index = (unsigned)i, .net = made[i] };
 
-		e = fd_send(a->sync, &msg, sizeof(msg), &msg.net.packet_fd, 1);
-		close(msg.net.packet_fd);
+		e = fd_send(a->sync, &msg, sizeof(msg), &msg.net.packet_fd, msg.net.packet_fd >= 0);
+		if (msg.net.packet_fd >= 0)
+			close(msg.net.packet_fd);
 	}
 	return e;
 }
@@ -157,17 +164,17 @@ void init_main(const struct init_args *a)
 	};
 	struct strv argv = { 0 };
 	int root = -1, master = -1;
+	struct init_go go = { 0 };
 	struct err *e = NULL;
-	char c;
 
 	keep_descriptors(a);
-	if (read(a->sync, &c, 1) != 1 || c != INIT_MAPPED)
+	if (read(a->sync, &go, sizeof(go)) < 1 || go.what != INIT_MAPPED)
 		_exit(125); /* the monitor gave up and knows why */
 	umask(022);
 	e = userns_check_shared(a->ids);
 	e = e ?: set_oom_score(s->oom_score_adj);
 	e = e ?: rootfs_open_binds(&cfg, &binds);
-	e = e ?: make_network(a);
+	e = e ?: make_network(a, &go);
 	e = e ?: userns_become_root(a->st->ids.single);
 	/* the change to another id, where root is not the caller, has taken it away */
 	if (!e && s->userns && prctl(PR_SET_DUMPABLE, 1) < 0)

@@ -9,9 +9,13 @@
 
 /* Messages of the child on its socket to the monitor: one byte, with a descriptor or an error
  * behind it.  End of file means that the program was executed. */
-enum { INIT_MAPPED = 'M' }; /* from the monitor: the id maps are written */
+enum { INIT_MAPPED = 'M' };
+struct init_go { /* from the monitor: the id maps are written; the first byte may come alone */
+	char what; /* INIT_MAPPED */
+	bool bridged[NETNS_LINKS_MAX]; /* these links' devices are there */
+};
 enum init_msg {
-	INIT_NET = 'N', /* struct init_net, with a packet descriptor; one for each link */
+	INIT_NET = 'N', /* struct init_net, with a packet descriptor if it has one; one for each link */
 	INIT_TTY = 'T', /* with the terminal's master side */
 	INIT_FAILED = 'E', /* followed by an error, see err_recv() */
 };

@@ -20,6 +20,7 @@ enum {
 	BUSY_MS = 2, /* somebody else holds the lock: he is about to listen, or to end */
 	FAILED_MS = 1000, /* a network's process that ended so soon is not made again at once */
 	LEAVE_MS = 1000,
+	ANSWER_MS = 10000, /* the network's process has to come up, on a busy machine */
 	MTU_MIN = 1280, /* IPv6's least */
 	MTU_MAX = 65520,
 };
@@ -59,7 +60,7 @@ struct err *membership_prepare(struct store *st, const char *id, const struct ne
 	struct lease wish, had = { 0 }, l = { 0 };
 	struct err *e = NULL;
 
-	m->conn.fd = m->retry.src.fd = m->dir = m->packet_fd = -1;
+	m->conn.fd = m->retry.src.fd = m->dir = m->packet_fd = m->parent = -1;
 	if (!strcmp(want->name, NETWORK_DEFAULT))
 		e = network_settle_default(st);
 	e = e ?: network_get(st, want->name, &m->net);
@@ -113,9 +114,10 @@ NORETURN static void hub_child(struct membership *m, int lock, int sock)
 		.internal = m->net.internal,
 		.dir = m->dir,
 		.lock = lock,
+		.parent = m->packet_fd < 0 ? m->parent : -1, /* else the bridge may be there */
 		.listen = sock,
 	};
-	const int keep[] = { m->dir, lock, sock };
+	const int keep[] = { m->dir, lock, sock, cfg.parent };
 	sigset_t none;
 	pid_t pid;
 
@@ -229,6 +231,12 @@ static struct err *retry(struct timer *t)
 	return NULL;
 }
 
+static void conn_ended(struct membership *m)
+{
+	loop_del_close(m->loop, &m->conn);
+	timer_set(&m->retry, time_mono_ms() - m->opened_ms < FAILED_MS ? FAILED_MS / 10 : 1, 0);
+}
+
 /* It speaks to ask for the relay; else this is its end. */
 static struct err *conn_ready(struct source *s, uint32_t events UNUSED)
 {
@@ -236,12 +244,10 @@ static struct err *conn_ready(struct source *s, uint32_t events UNUSED)
 	char byte;
 	ssize_t n = recv(s->fd, &byte, 1, MSG_DONTWAIT);
 
-	if (n > 0)
+	if (n > 0 && byte == JOIN_RELAY)
 		m->want_relay(m->arg, m);
-	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
-		return NULL;
-	loop_del_close(m->loop, s);
-	timer_set(&m->retry, time_mono_ms() - m->opened_ms < FAILED_MS ? FAILED_MS / 10 : 1, 0);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		conn_ended(m);
 	return NULL;
 }
 
@@ -270,6 +276,70 @@ void membership_names(struct membership *m, const struct spec *s, const struct n
 			strv_add(names, want->aliases.v[i]);
 	if (m->conn.fd >= 0 && m->packet_fd >= 0)
 		send_join(m);
+}
+
+void membership_wish(struct membership *m, int ctr_ns, const char *device)
+{
+	_cleanup_free_ char *msg = NULL;
+	struct err *e;
+	size_t len;
+
+	if (m->join.device != device) {
+		free(m->join.device);
+		m->join.device = xstrdup(device);
+	}
+	m->join.kind = PACKET_BRIDGE;
+	m->wished = false;
+	if (m->conn.fd < 0)
+		return;
+	msg = join_pack(&m->join, &len);
+	e = fd_send(m->conn.fd, msg, len, &ctr_ns, 1);
+	m->wished = !e;
+	err_free(e); /* it is gone: membership_answer() sees that */
+}
+
+/* It was not there yet, or somebody else was making it. */
+static struct err *connect_for_wish(struct membership *m, int ctr_ns, int64_t until_ms)
+{
+	struct err *e = NULL;
+
+	while (m->conn.fd < 0 && !e && time_mono_ms() < until_ms) {
+		poll(NULL, 0, BUSY_MS);
+		e = open_again(m);
+	}
+	if (!e && m->conn.fd >= 0 && !m->wished)
+		membership_wish(m, ctr_ns, m->join.device);
+	return e;
+}
+
+struct err *membership_answer(struct membership *m, int ctr_ns, bool *ret_bridged)
+{
+	int64_t until_ms = time_mono_ms() + ANSWER_MS;
+	struct err *e = connect_for_wish(m, ctr_ns, until_ms);
+	size_t len = 0, n_fds = 1;
+	char byte = JOIN_ALONE;
+	int fd = -1;
+	struct pollfd p = { .fd = m->conn.fd, .events = POLLIN };
+
+	*ret_bridged = false;
+	if (!e && (p.fd < 0 || poll(&p, 1, (int)(until_ms - time_mono_ms())) != 1))
+		e = err_new(ETIMEDOUT, "waiting for the process of network %s", m->net.name);
+	if (e)
+		return e;
+	free(TAKE_PTR(m->join.device));
+	m->join.kind = PACKET_TAP;
+	e = fd_recv(m->conn.fd, &byte, 1, &len, &fd, &n_fds);
+	if (e || !len)
+		conn_ended(m); /* it was killed, or is of another version: the device will be one that needs less */
+	err_free(e);
+	if (len && byte == JOIN_BRIDGED && fd >= 0) {
+		*ret_bridged = true;
+		m->packet_fd = fd;
+		m->join.kind = PACKET_BRIDGE;
+	} else if (fd >= 0) {
+		close(fd);
+	}
+	return NULL;
 }
 
 void membership_join(struct membership *m, int packet_fd, enum packet_kind kind)

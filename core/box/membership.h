@@ -3,6 +3,8 @@
  *
  *	membership_prepare()    its addresses are taken (or kept from the last run)
  *	membership_open()       the network's process is there, or on its way
+ *	membership_wish()       for a device that leads to the network's bridge (slirp/bridge.h)
+ *	membership_answer()     it is there: joined.  Else:
  *	... init makes the device and sends the packet descriptor ...
  *	membership_join()       from now on frames flow
  *	membership_leave()      the end of a run; the addresses stay the container's until it is removed
@@ -26,7 +28,9 @@ struct membership {
 	struct net_addrs addrs;
 	struct join join;
 	int dir; /* networks/<name> */
-	int packet_fd; /* our copy, -1 before it has joined */
+	int packet_fd; /* our copy, -1 before it has joined; PACKET_BRIDGE: the bridge's namespace, which we keep */
+	int parent; /* the container's, see core/ns/parent.h; -1: the kernel does not connect it.  Set by the owner */
+	bool wished; /* for a bridge, and the wish was sent */
 	int64_t opened_ms; /* when we last connected */
 	/* The network's process wishes for a channel to the container's relay: membership_relay(). */
 	void (*want_relay)(void *arg, struct membership *m);
@@ -43,6 +47,10 @@ void membership_state(const struct membership *m, struct net_state *ret);
 struct err *membership_open(struct membership *m, struct loop *loop) MUST_CHECK;
 /* What others may know: its names, own first, then what m->join says.  Also after a change of them. */
 void membership_names(struct membership *m, const struct spec *s, const struct net_want *want);
+/* The device shall be DEVICE in the network namespace CTR_NS.  Never waits. */
+void membership_wish(struct membership *m, int ctr_ns, const char *device);
+/* Waits for the answer to that: is it there? */
+struct err *membership_answer(struct membership *m, int ctr_ns, bool *ret_bridged) MUST_CHECK;
 /* Takes over PACKET_FD in every case. */
 void membership_join(struct membership *m, int packet_fd, enum packet_kind kind);
 /* The channel, or -1: there is none to be had.  FD stays the caller's. */

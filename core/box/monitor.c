@@ -3,7 +3,8 @@
  *   devbox run --fork--> monitor (this) --clone3--> init, the image's process (init.c)
  *                                       --fork----> relay (relay_proc.c), if ports are published or a database is asked
  *
- *   STARTING   begin(): listeners, files, streams, clone, id maps.  The child speaks on its sync socket:
+ *   STARTING   begin(): listeners, files, streams, clone, id maps, devices that networks' bridges can give.  The
+ *              child speaks on its sync socket:
  *                NET     a network's packet descriptor  -> the process of that network (membership.c), the relay
  *                TTY     the terminal's master          -> the output pump
  *                FAILED  an error                       -> start_failed(), the starter gets FAIL
@@ -65,6 +66,7 @@
 #include "core/box/spawn.h"
 #include "core/box/state.h"
 #include "core/box/term.h"
+#include "core/ns/parent.h"
 #include "core/store/fork.h"
 #include "slirp/publish.h"
 
@@ -133,6 +135,8 @@ struct monitor {
 	struct listeners listeners;
 	struct strv notes;
 	struct boxnet nets;
+	struct parent parent; /* PARENT_NONE before the first run */
+	struct source asked; /* its socket */
 	const struct recipe *recipe;
 	char hostname[65];
 	bool remove, remove_volumes; /* at the end: --rm, or rm -f */
@@ -493,7 +497,7 @@ static struct err *change_networks(struct monitor *m)
 	}
 	spec_done(&s);
 	listeners_ports(&m->listeners, &published);
-	e = boxnet_change(&m->nets, m->b, &m->loop, m->init.fd, &published);
+	e = boxnet_change(&m->nets, m->b, &m->loop, m->init_pid, m->init.fd, &published);
 	err_free(state_write(m->b->dir, &m->b->state, false)); /* best effort: shown only */
 	if (m->phase == RUNNING)
 		e = e ?: boxnet_write_etc(&m->nets, m->b, m->hostname, true);
@@ -764,9 +768,10 @@ static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
  * process would not see that the monitor is gone. */
 static void relay_close(struct monitor *m, int control)
 {
-	const int fds[] = { m->lock,	  m->loop.epfd,	    control,	      m->sync.fd,
-			    m->in.fd,	  m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
-			    m->listen.fd, m->signals.fd,    m->mnt_ns };
+	const int fds[] = { m->lock,	     m->loop.epfd,     control,		 m->sync.fd,
+			    m->in.fd,	     m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
+			    m->listen.fd,    m->signals.fd,    m->mnt_ns,	 m->parent.userns,
+			    m->parent.listen };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
@@ -887,16 +892,20 @@ NORETURN static void tester_main(struct monitor *m, int result)
 	sigset_t none_blocked;
 	bool in_time = true;
 	struct err *e;
+	int store;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	proc_title_set("devbox: health test of %s", m->b->spec.name);
 	/* what is not closed here would outlive the monitor's end of it: lock, clients, the container's input */
 	result = fcntl(result, F_DUPFD_CLOEXEC, 100);
-	if (dup2(fcntl(m->init.fd, F_DUPFD_CLOEXEC, 100), 3) < 0 || dup2(result, 4) < 0)
+	store = fcntl(m->b->st->root, F_DUPFD_CLOEXEC, 100); /* for its events */
+	if (dup2(fcntl(m->init.fd, F_DUPFD_CLOEXEC, 100), 3) < 0 || dup2(result, 4) < 0 ||
+	    dup2(store, 5) < 0)
 		_exit(1);
-	syscall(SYS_close_range, 5, ~0U, 0);
-	fcntl(3, F_SETFD, FD_CLOEXEC);
-	fcntl(4, F_SETFD, FD_CLOEXEC);
+	m->b->st->root = 5;
+	syscall(SYS_close_range, 6, ~0U, 0);
+	for (int fd = 3; fd <= 5; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	sigemptyset(&none_blocked);
 	sigprocmask(SIG_SETMASK, &none_blocked, NULL);
 	health_argv(&m->b->spec.health, &argv);
@@ -1361,6 +1370,37 @@ static struct err *open_networks(struct monitor *m)
 	return boxnet_open(&m->nets, m->b, &m->loop, &published);
 }
 
+static struct err *parent_asked(struct source *s, uint32_t events UNUSED)
+{
+	parent_answer(&container_of(s, struct monitor, asked)->parent);
+	return NULL;
+}
+
+/* One that will be gone in a moment, and that nobody can find by name. */
+static bool is_passing(const struct monitor *m)
+{
+	return m->b->spec.auto_remove && m->nets.n == 1 &&
+	       !strcmp(m->nets.v[0]->net.name, NETWORK_DEFAULT);
+}
+
+/* Containers that can be connected by the kernel have their user namespaces in one; it stays ours for further runs.
+ * That and a bridge cost the first of them some milliseconds, which a passing one saves. */
+static struct err *join_parent(struct monitor *m)
+{
+	struct store *st = m->b->st;
+	struct err *e;
+
+	if (!m->nets.n || m->parent.userns >= 0 || str_eq(getenv("DEVBOX_SWITCH"), "user"))
+		return NULL;
+	e = parent_get(st->root, &st->ids, !is_passing(m), &m->parent);
+	m->nets.parent = m->parent.userns;
+	m->nets.bridging = m->parent.userns >= 0 || (st->ids.direct && !is_passing(m));
+	if (e || m->parent.userns < 0)
+		return e;
+	m->asked = (struct source){ .fd = m->parent.listen, .ready = parent_asked };
+	return loop_add(&m->loop, &m->asked, EPOLLIN | EPOLLEXCLUSIVE);
+}
+
 static struct err *spawn_init(struct monitor *m)
 {
 	struct netns_link links[NETNS_LINKS_MAX];
@@ -1374,16 +1414,17 @@ static struct err *spawn_init(struct monitor *m)
 				.env = &env,
 				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
-	const char mapped = INIT_MAPPED;
+	struct init_go go = { .what = INIT_MAPPED };
 	_cleanup_close_ int userns = -1;
 	int pidfd = -1, sync[2];
 	struct err *e;
 	char path[64];
 	pid_t pid = -1;
 
-	e = open_networks(m);
+	e = join_parent(m);
+	e = e ?: open_networks(m);
 	e = e ?: spawn_userns(m->b, &userns);
-	e = e ?: rootfs_open_thin(m->b->st, &m->b->spec.mounts, userns, &m->thin);
+	e = e ?: rootfs_open_thin(m->b->st, &m->b->spec.mounts, userns, m->parent.userns, &m->thin);
 	if (!e && userns < 0 && m->thin.userns >= 0)
 		userns = TAKE_FD(m->thin.userns);
 	e = e ?: links_env(m->b, &env);
@@ -1395,7 +1436,7 @@ static struct err *spawn_init(struct monitor *m)
 	ia.seccomp = filter;
 	ia.sync = sync[1];
 	ia.trees = m->thin.trees;
-	e = spawn_clone(m->b, &ia, userns, &pidfd, &pid);
+	e = spawn_clone(m->b, &ia, userns, m->parent.userns, &pidfd, &pid);
 	fork_mounts_close_trees(&m->thin);
 	if (e)
 		return e;
@@ -1412,10 +1453,9 @@ static struct err *spawn_init(struct monitor *m)
 		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
 		e = fd_open(AT_FDCWD, path, O_RDONLY, 0, &m->mnt_ns);
 	}
-	if (userns < 0) /* else they are written already */
-		e = e ?: userns_map(m->init_pid, &m->b->ids);
 	e = e ?: keep_limits(m);
-	return e ?: fd_send(sync[0], &mapped, 1, NULL, 0);
+	e = e ?: boxnet_bridge(&m->nets, pid, go.bridged);
+	return e ?: fd_send(sync[0], &go, sizeof(go), NULL, 0);
 }
 
 static struct err *restart_now(struct timer *t)
@@ -1426,6 +1466,7 @@ static struct err *restart_now(struct timer *t)
 	if (m->phase != WAITING)
 		return NULL; /* ended meanwhile, within the same batch of events */
 	m->phase = STARTING;
+	listeners_forget(&m->listeners);
 	e = spawn_init(m);
 	if (e)
 		start_failed(m, e);
@@ -1536,6 +1577,7 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	m->lock = lock;
 	m->mnt_ns = m->tty_slave = m->in.fd = m->sync.fd = m->init.fd = m->relay.fd = m->listen.fd = -1;
 	m->tester.fd = -1;
+	m->parent = PARENT_NONE;
 	initkeep_init(&m->initkeep);
 	m->out[0].src.fd = m->out[1].src.fd = -1;
 	m->recipe = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;

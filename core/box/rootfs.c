@@ -51,14 +51,14 @@ static void fd_path(int fd, char buf[32])
 	snprintf(buf, 32, "/proc/self/fd/%d", fd);
 }
 
-struct err *rootfs_open_thin(struct store *st, const struct mounts *m, int userns,
+struct err *rootfs_open_thin(struct store *st, const struct mounts *m, int userns, int parent,
 			     struct fork_mounts *ret)
 {
 	_cleanup_free_ const char **volumes = xcalloc(m->n + 1, sizeof(*volumes));
 
 	for (size_t i = 0; i < m->n; i++)
 		volumes[i] = m->v[i].type == MOUNT_VOLUME ? m->v[i].source : NULL;
-	return fork_mounts_open(st, volumes, m->n, userns, ret);
+	return fork_mounts_open(st, volumes, m->n, userns, parent, ret);
 }
 
 struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds *ret)

@@ -20,7 +20,7 @@ struct rootfs_cfg {
 
 /* The thin ones among a container's volumes, before its namespaces are made: it has to be in the user namespace that
  * comes with them.  USERNS: see fork_mounts_open(). */
-struct err *rootfs_open_thin(struct store *st, const struct mounts *m, int userns,
+struct err *rootfs_open_thin(struct store *st, const struct mounts *m, int userns, int parent,
 			     struct fork_mounts *ret) MUST_CHECK;
 
 /* Detached copies of the bind mounts' sources: taken before the identity changes, while host paths are still walked

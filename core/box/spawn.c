@@ -36,54 +36,74 @@ struct err *spawn_userns(struct box *b, int *ret_userns)
 	return e ?: userns_of(pidfd, ret_userns);
 }
 
-/* In the user namespace USERNS, and with NET_CONTAINER in that one's network: only from inside a user namespace can a
- * process be put into a network that belongs to it.  So a helper enters both and makes init, which becomes our child
- * all the same. */
-static struct err *clone_beside(struct box *b, struct clone_args *ca, const struct init_args *ia,
-				int userns, int *ret_pidfd, pid_t *ret_pid)
+/* A helper enters the user namespace USERNS, and the network of NET_PIDFD if that is not -1 (only from inside a user
+ * namespace can a process be put into a network that belongs to it), and makes init, which becomes our child all the
+ * same.  Init has a user namespace of its own inside USERNS if CA says so. */
+static struct err *clone_inside(struct box *b, struct clone_args *ca, const struct init_args *ia,
+				int userns, int net_pidfd, int *ret_pidfd, pid_t *ret_pid)
 {
-	_cleanup_close_ int net_pidfd = -1;
+	union {
+		pid_t pid;
+		char buf[ERR_WIRE_MAX];
+	} msg;
 	int fds[2], pidfd = -1;
 	size_t len = 0, n_fds = 1;
 	pid_t helper, pid = -1;
-	struct err *e = b->spec.net == NET_CONTAINER ? other_pidfd(b, &net_pidfd) : NULL;
+	struct err *e = fd_socketpair(SOCK_SEQPACKET, fds);
 
-	e = e ?: fd_socketpair(SOCK_SEQPACKET, fds);
 	if (e)
 		return e;
-	ca->flags = (ca->flags & ~(uint64_t)CLONE_NEWUSER) | CLONE_PARENT;
-	if (net_pidfd >= 0)
-		ca->flags &= ~(uint64_t)CLONE_NEWNET;
+	ca->flags |= CLONE_PARENT;
 	ca->exit_signal = 0; /* the helper's */
 	helper = fork();
 	if (helper == 0) {
 		if (setns(userns, CLONE_NEWUSER) < 0 ||
 		    (net_pidfd >= 0 && setns(net_pidfd, CLONE_NEWNET) < 0))
-			_exit(1);
-		pid = (pid_t)syscall(SYS_clone3, ca, sizeof(*ca));
+			e = err_new(errno, "entering the namespaces of %s",
+				    net_pidfd >= 0 ? "the container whose network it joins"
+						   : "other containers");
+		else
+			pid = (pid_t)syscall(SYS_clone3, ca, sizeof(*ca));
 		if (pid == 0)
 			init_main(ia);
-		if (pid > 0)
-			err_free(fd_send(fds[1], &pid, sizeof(pid), (int *)(uintptr_t)ca->pidfd, 1));
-		_exit(pid < 0);
+		if (!e && pid < 0)
+			e = err_hint(err_new(errno, "making the container's namespaces"),
+				     "'devbox doctor' tells what forbids them");
+		if (!e && ca->flags & CLONE_NEWUSER)
+			e = userns_map_nested(pid, &b->ids, &b->st->ids);
+		e = e ?: fd_send(fds[1], &pid, sizeof(pid), (int *)(uintptr_t)ca->pidfd, 1);
+		if (e)
+			err_send(fds[1], e); /* init sees the end of its socket */
+		_exit(e != NULL);
 	}
 	close(fds[1]);
 	e = helper < 0 ? err_new(errno, "forking")
-		       : fd_recv(fds[0], &pid, sizeof(pid), &len, &pidfd, &n_fds);
+		       : fd_recv(fds[0], &msg, sizeof(msg), &len, &pidfd, &n_fds);
 	close(fds[0]);
 	if (helper > 0)
 		proc_kill_and_reap(helper);
 	if (!e && (len != sizeof(pid) || pidfd < 0))
-		e = err_new(0, "entering the namespaces of %s failed",
-			    net_pidfd >= 0 ? "the container whose network it joins"
-					   : "the containers it shares a volume with");
+		e = len ? err_recv(msg.buf, len) : err_new(0, "making the container's process failed");
 	*ret_pidfd = pidfd;
-	*ret_pid = pid;
+	*ret_pid = e ? -1 : msg.pid;
 	return e;
 }
 
-struct err *spawn_clone(struct box *b, const struct init_args *ia, int userns, int *ret_pidfd,
-			pid_t *ret_pid)
+/* In user namespaces that are there. */
+static struct err *clone_beside(struct box *b, struct clone_args *ca, const struct init_args *ia,
+				int userns, int *ret_pidfd, pid_t *ret_pid)
+{
+	_cleanup_close_ int net_pidfd = -1;
+	struct err *e = b->spec.net == NET_CONTAINER ? other_pidfd(b, &net_pidfd) : NULL;
+
+	ca->flags &= ~(uint64_t)CLONE_NEWUSER;
+	if (net_pidfd >= 0)
+		ca->flags &= ~(uint64_t)CLONE_NEWNET;
+	return e ?: clone_inside(b, ca, ia, userns, net_pidfd, ret_pidfd, ret_pid);
+}
+
+struct err *spawn_clone(struct box *b, const struct init_args *ia, int userns, int parent,
+			int *ret_pidfd, pid_t *ret_pid)
 {
 	struct clone_args ca = {
 		.flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
@@ -91,16 +111,25 @@ struct err *spawn_clone(struct box *b, const struct init_args *ia, int userns, i
 		.exit_signal = SIGCHLD,
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
 	};
+	struct err *e;
 	long pid;
 
 	if (userns >= 0)
 		return clone_beside(b, &ca, ia, userns, ret_pidfd, ret_pid);
+	if (parent >= 0)
+		return clone_inside(b, &ca, ia, parent, -1, ret_pidfd, ret_pid);
 	pid = syscall(SYS_clone3, &ca, sizeof(ca));
 	if (pid == 0)
 		init_main(ia);
 	if (pid < 0)
 		return err_hint(err_new(errno, "making the container's namespaces"),
 				"'devbox doctor' tells what forbids them");
+	e = userns_map((pid_t)pid, &b->ids);
+	if (e) {
+		proc_kill_and_reap((pid_t)pid);
+		close(*ret_pidfd);
+		return e;
+	}
 	*ret_pid = (pid_t)pid;
 	return NULL;
 }

@@ -10,9 +10,10 @@
 /* The user namespace that B's first process has to be in, because it joins the network of another container, which
  * must run; -1: whichever.  Errors: "cannot join network of a non running container". */
 struct err *spawn_userns(struct box *b, int *ret_userns) MUST_CHECK;
-/* A child of the caller, in init_main().  USERNS: the user namespace it shall be in, whose ids are mapped already, or
- * -1: a new one, whose ids the caller maps.  With NET_CONTAINER it is in the network of that container. */
-struct err *spawn_clone(struct box *b, const struct init_args *ia, int userns, int *ret_pidfd,
-			pid_t *ret_pid) MUST_CHECK;
+/* A child of the caller, in init_main(), its ids mapped.  USERNS: the user namespace it shall be in, or -1: a new one,
+ * inside the user namespace PARENT (core/ns/parent.h) if that is not -1.  With NET_CONTAINER it is in the network of
+ * that container. */
+struct err *spawn_clone(struct box *b, const struct init_args *ia, int userns, int parent,
+			int *ret_pidfd, pid_t *ret_pid) MUST_CHECK;
 
 #endif

@@ -254,11 +254,19 @@ void state_done(struct state *s)
 
 void box_event(struct store *st, const struct spec *s, const char *action, const char *more)
 {
+	_cleanup_strv_ struct strv one = { 0 };
+
+	if (more)
+		strv_add(&one, more);
+	box_event_with(st, s, action, &one);
+}
+
+void box_event_with(struct store *st, const struct spec *s, const char *action, const struct strv *more)
+{
 	_cleanup_strv_ struct strv attrs = { 0 };
 
 	strv_copy(&attrs, &s->labels);
-	if (more)
-		strv_add(&attrs, more);
+	strv_copy(&attrs, more);
 	strv_addf(&attrs, "image=%s", s->image ?: "");
 	strv_addf(&attrs, "name=%s", s->name);
 	event_add(st, "container", action, s->id, &attrs);

@@ -23,6 +23,8 @@ struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int
 
 /* Write an event of container S into the store's log.  MORE: "exitCode=3", or NULL. */
 void box_event(struct store *st, const struct spec *s, const char *action, const char *more);
+/* The same with any number of them. */
+void box_event_with(struct store *st, const struct spec *s, const char *action, const struct strv *more);
 
 /* A pidfd of the running container's first process (with --init: of that one's first child), whose namespaces can be
  * entered. */

@@ -39,7 +39,7 @@ struct step_net {
 };
 
 /* In the child: make the device and hand it over. */
-NORETURN static void net_child(int sock, const struct net_addrs *addrs)
+NORETURN static void net_child(int sock, const struct net_addrs *addrs, const struct userns_ids *ids)
 {
 	const struct netns_link link = { .addrs = *addrs, .ipv6 = true, .route = true };
 	char buf[1 + ERR_WIRE_MAX] = { INIT_FAILED };
@@ -49,7 +49,7 @@ NORETURN static void net_child(int sock, const struct net_addrs *addrs)
 
 	if (unshare(CLONE_NEWNET) < 0)
 		e = err_new(errno, "making a network namespace");
-	e = e ?: netns_setup(&link, 1, &msg.net);
+	e = e ?: netns_setup(&link, 1, ids, &msg.net);
 	if (e)
 		_exit(send(sock, buf, 1 + err_pack(e, buf + 1), MSG_NOSIGNAL) < 0);
 	fds[0] = msg.net.packet_fd;
@@ -137,7 +137,8 @@ static struct err *net_receive(struct step_net *n, int sock, bool host_loopback)
 	return e ?: make_switch(n, fds[0], &msg.net.net, host_loopback);
 }
 
-struct err *step_net_new(const char *dir, bool host_loopback, struct step_net **ret)
+struct err *step_net_new(const char *dir, const struct userns_ids *ids, bool host_loopback,
+			 struct step_net **ret)
 {
 	struct step_net *n = xcalloc(1, sizeof(*n));
 	int fds[2];
@@ -156,7 +157,7 @@ struct err *step_net_new(const char *dir, bool host_loopback, struct step_net **
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
-		net_child(fds[1], &n->addrs);
+		net_child(fds[1], &n->addrs, ids);
 	}
 	close(fds[1]);
 	e = pid < 0 ? err_new(errno, "forking") : net_receive(n, fds[0], host_loopback);

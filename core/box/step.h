@@ -15,7 +15,8 @@
  * most commands run.  Packets only pass while step_run() runs. */
 struct step_net;
 /* DIR: for a socket, short.  HOST_LOOPBACK: the gateway's address leads to the host's loopback. */
-struct err *step_net_new(const char *dir, bool host_loopback, struct step_net **ret) MUST_CHECK;
+struct err *step_net_new(const char *dir, const struct userns_ids *ids, bool host_loopback,
+			 struct step_net **ret) MUST_CHECK;
 void step_net_free(struct step_net *n);
 
 struct step_run {

@@ -6,6 +6,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "core/box/boxfork.h"
 #include "core/box/procs.h"
 #include "core/box/recipe.h"
 #include "core/store/fork.h"
@@ -104,43 +105,6 @@ struct err *dbservice_define(struct store *st, struct dbproject *p, const struct
 
 /* --- standing still --------------------------------------------------------------------------- */
 
-static struct err *run_quietly(struct box *b, struct strv *argv, const char *env, int *ret_status)
-{
-	struct exec_request req = { .argv = *argv };
-	_cleanup_close_ int null = -1;
-	struct err *e = fd_open(AT_FDCWD, "/dev/null", O_RDWR, 0, &null);
-	int stdio[3] = { null, null, null };
-
-	if (env)
-		strv_add(&req.env, env);
-	e = e ?: box_exec(b, &req, stdio, NULL, ret_status);
-	strv_done(&req.env);
-	return e;
-}
-
-/* Redis and Valkey have their data in memory: written out first, or the fork would be what was on disk last. */
-static struct err *flush_memory(struct box *b)
-{
-	const struct recipe *r = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;
-	_cleanup_strv_ struct strv argv = { 0 };
-	_cleanup_free_ char *auth = NULL;
-	struct db_access a;
-	int status = 0;
-	struct err *e;
-
-	if (!r || (recipe_engine(r) != ENGINE_REDIS && recipe_engine(r) != ENGINE_VALKEY))
-		return NULL;
-	recipe_access(r, &b->spec.env, &b->spec.cmd, "", 0, &a);
-	auth = a.password ? xasprintf("REDISCLI_AUTH=%s", a.password) : NULL;
-	db_access_done(&a);
-	strv_add(&argv, recipe_engine(r) == ENGINE_REDIS ? "redis-cli" : "valkey-cli");
-	strv_add(&argv, "SAVE");
-	e = run_quietly(b, &argv, auth, &status);
-	if (!e && status)
-		e = err_new(0, "%s could not write its data to disk (SAVE failed)", b->spec.recipe);
-	return e;
-}
-
 static struct err *hold_stop(void *arg)
 {
 	struct box *b = arg;
@@ -178,7 +142,7 @@ struct err *branch_copy(struct store *st, const struct dbservice *s, const struc
 
 	(void)s;
 	if (runs)
-		e = flush_memory(b);
+		e = box_flush(b);
 	for (size_t i = 0; i < from->n; i++)
 		pairs[i] = (struct fork_pair){ .from = from->v[i], .to = to->v[i] };
 	e = e ?: fork_volumes(st, pairs, from->n, runs ? &hold : NULL);
@@ -355,7 +319,7 @@ static struct fork *find_parent(const struct dbproject *p, const struct dbservic
 }
 
 /* The branch was renamed with git: its data goes with it. */
-static void follow_rename(struct dbproject *p, const struct git_repo *repo, const char *branch)
+void branch_follow_rename(struct dbproject *p, const struct git_repo *repo, const char *branch)
 {
 	_cleanup_free_ char *old = git_renamed_from(repo, branch);
 	_cleanup_strv_ struct strv all = { 0 };
@@ -368,19 +332,7 @@ static void follow_rename(struct dbproject *p, const struct git_repo *repo, cons
 	if (!e && !strv_has(&all, old)) {
 		free(b->name);
 		b->name = xstrdup(branch);
-		for (size_t i = 0; i < p->n_services; i++)
-			for (size_t k = 0; k < p->services[i].n_forks; k++) {
-				struct fork *f = &p->services[i].forks[k];
-
-				if (!strcmp(f->branch, old)) {
-					free(f->branch);
-					f->branch = xstrdup(branch);
-				}
-				if (str_eq(f->parent, old)) {
-					free(f->parent);
-					f->parent = xstrdup(branch);
-				}
-			}
+		dbproject_rename_branch(p, old, branch);
 	}
 	err_free(e); /* then it is a new one */
 }
@@ -469,7 +421,7 @@ static struct err *ensure_fork(struct store *st, const char *project, const char
 		repo = own.dir ? &own : NULL;
 	}
 	if (repo && !dbservice_fork(s, branch))
-		follow_rename(&p, repo, branch);
+		branch_follow_rename(&p, repo, branch);
 	f = dbservice_fork(s, branch);
 	if (!f) {
 		e = make_fork(st, &d, &p, service, branch, repo, from, NULL);

@@ -12,6 +12,11 @@ struct err *branch_find_box(struct store *st, const struct fork *f, struct box *
 /* Append the names that the volumes of a new fork for B get. */
 void branch_volume_names(const struct dbproject *p, const struct dbservice *s,
 			 const struct branch *b, struct strv *ret);
+/* BRANCH was renamed with git: its data goes with it.  The record is the caller's to save. */
+void branch_follow_rename(struct dbproject *p, const struct git_repo *repo, const char *branch);
+/* WHAT: "removed". */
+struct err *branch_refuse_protected(const struct dbproject *p, const char *branch, const char *what)
+	MUST_CHECK;
 struct err *branch_find_repo(const struct dbproject *p, struct git_repo *ret) MUST_CHECK;
 
 #endif

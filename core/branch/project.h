@@ -47,6 +47,25 @@ struct dbservice {
 	size_t n_forks;
 };
 
+/* A compose project that follows the branches, see stack.h. */
+struct stack_port {
+	char *service;
+	uint16_t host, container; /* TCP: at a branch's address, and in its container */
+};
+struct stack_fork {
+	char *branch, *parent; /* parent: the branch its volumes came from, or NULL */
+	struct strv volumes; /* those it was made with */
+	bool up; /* not taken down since */
+	int64_t created_ns, used_ns; /* used: brought up */
+};
+struct stack {
+	char *name; /* the compose project's, of all branches */
+	struct stack_port *ports; /* as they were brought up last */
+	size_t n_ports;
+	struct stack_fork *forks;
+	size_t n_forks;
+};
+
 struct branch {
 	char *name; /* git's; "@" and 12 digits for a detached HEAD */
 	char *slug; /* for names of containers and hosts: lower case, unique in the project */
@@ -72,6 +91,8 @@ struct dbproject {
 	size_t n_branches;
 	struct dbservice *services;
 	size_t n_services;
+	struct stack *stacks;
+	size_t n_stacks;
 	struct work_tree *trees;
 	size_t n_trees;
 	char *error; /* why a branch that has no data could not be given any last, or NULL */
@@ -92,7 +113,21 @@ void dbservice_drop_fork(struct dbservice *s, const char *branch);
 struct dbservice *dbproject_add_service(struct dbproject *p, const char *name);
 void dbproject_drop_service(struct dbproject *p, const char *name);
 struct work_tree *dbproject_add_tree(struct dbproject *p, const char *dir);
-/* A branch that no service has a fork of is forgotten. */
+/* Found, or added. */
+struct stack *dbproject_ensure_stack(struct dbproject *p, const char *name);
+struct stack_fork *stack_ensure_fork(struct stack *s, const char *branch);
+struct stack *dbproject_stack(const struct dbproject *p, const char *name);
+struct stack_fork *stack_fork(const struct stack *s, const char *branch);
+void stack_drop_fork(struct stack *s, const char *branch);
+void dbproject_drop_stack(struct dbproject *p, const char *name);
+void stack_add_port(struct stack *s, const char *service, uint16_t host, uint16_t container);
+void stack_drop_ports(struct stack *s);
+bool stack_is_up(const struct stack *s); /* of any branch */
+/* Has any service, or any stack, addresses that answer? */
+bool dbproject_is_up(const struct dbproject *p);
+/* A branch is called otherwise now, wherever it is named but in its own record. */
+void dbproject_rename_branch(struct dbproject *p, const char *from, const char *to);
+/* A branch that no service and no stack has a fork of is forgotten. */
 void dbproject_drop_branch(struct dbproject *p, const char *name);
 
 /* "Feature/Login_2" -> "feature-login-2": letters, digits and single dashes, at most SLUG_MAX bytes, never empty. */

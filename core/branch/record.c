@@ -40,6 +40,31 @@ static void service_done(struct dbservice *s)
 	*s = (struct dbservice){ 0 };
 }
 
+void stack_drop_ports(struct stack *s)
+{
+	for (size_t i = 0; i < s->n_ports; i++)
+		free(s->ports[i].service);
+	free(s->ports);
+	s->ports = NULL;
+	s->n_ports = 0;
+}
+
+static void stack_fork_done(struct stack_fork *f)
+{
+	free(f->branch);
+	free(f->parent);
+	strv_done(&f->volumes);
+}
+
+static void stack_done(struct stack *s)
+{
+	free(s->name);
+	stack_drop_ports(s);
+	for (size_t i = 0; i < s->n_forks; i++)
+		stack_fork_done(&s->forks[i]);
+	free(s->forks);
+}
+
 static void branch_done(struct branch *b)
 {
 	free(b->name);
@@ -63,8 +88,11 @@ void dbproject_done(struct dbproject *p)
 		service_done(&p->services[i]);
 	for (size_t i = 0; i < p->n_trees; i++)
 		tree_done(&p->trees[i]);
+	for (size_t i = 0; i < p->n_stacks; i++)
+		stack_done(&p->stacks[i]);
 	free(p->branches);
 	free(p->services);
+	free(p->stacks);
 	free(p->trees);
 	free(p->id);
 	free(p->common);
@@ -156,6 +184,119 @@ struct work_tree *dbproject_add_tree(struct dbproject *p, const char *dir)
 	return &p->trees[p->n_trees++];
 }
 
+struct stack *dbproject_stack(const struct dbproject *p, const char *name)
+{
+	for (size_t i = 0; name && i < p->n_stacks; i++)
+		if (!strcmp(p->stacks[i].name, name))
+			return &p->stacks[i];
+	return NULL;
+}
+
+struct stack *dbproject_ensure_stack(struct dbproject *p, const char *name)
+{
+	struct stack *s = dbproject_stack(p, name);
+
+	if (s)
+		return s;
+	p->stacks = append(p->stacks, p->n_stacks, sizeof(*p->stacks));
+	p->stacks[p->n_stacks].name = xstrdup(name);
+	return &p->stacks[p->n_stacks++];
+}
+
+struct stack_fork *stack_fork(const struct stack *s, const char *branch)
+{
+	for (size_t i = 0; branch && i < s->n_forks; i++)
+		if (!strcmp(s->forks[i].branch, branch))
+			return &s->forks[i];
+	return NULL;
+}
+
+struct stack_fork *stack_ensure_fork(struct stack *s, const char *branch)
+{
+	struct stack_fork *f = stack_fork(s, branch);
+
+	if (f)
+		return f;
+	s->forks = append(s->forks, s->n_forks, sizeof(*s->forks));
+	s->forks[s->n_forks].branch = xstrdup(branch);
+	return &s->forks[s->n_forks++];
+}
+
+void stack_drop_fork(struct stack *s, const char *branch)
+{
+	struct stack_fork *f = stack_fork(s, branch);
+
+	if (!f)
+		return;
+	stack_fork_done(f);
+	s->n_forks--;
+	memmove(f, f + 1, (size_t)(s->forks + s->n_forks - f) * sizeof(*f));
+}
+
+void dbproject_drop_stack(struct dbproject *p, const char *name)
+{
+	struct stack *s = dbproject_stack(p, name);
+
+	if (!s)
+		return;
+	stack_done(s);
+	p->n_stacks--;
+	memmove(s, s + 1, (size_t)(p->stacks + p->n_stacks - s) * sizeof(*s));
+}
+
+void stack_add_port(struct stack *s, const char *service, uint16_t host, uint16_t container)
+{
+	s->ports = append(s->ports, s->n_ports, sizeof(*s->ports));
+	s->ports[s->n_ports++] =
+		(struct stack_port){ .service = xstrdup(service), .host = host, .container = container };
+}
+
+bool stack_is_up(const struct stack *s)
+{
+	for (size_t i = 0; i < s->n_forks; i++)
+		if (s->forks[i].up)
+			return true;
+	return false;
+}
+
+bool dbproject_is_up(const struct dbproject *p)
+{
+	for (size_t i = 0; i < p->n_services; i++)
+		if (p->services[i].up)
+			return true;
+	for (size_t i = 0; i < p->n_stacks; i++)
+		if (stack_is_up(&p->stacks[i]))
+			return true;
+	return false;
+}
+
+static void rename_in(char **name, const char *from, const char *to)
+{
+	if (!str_eq(*name, from))
+		return;
+	free(*name);
+	*name = xstrdup(to);
+}
+
+void dbproject_rename_branch(struct dbproject *p, const char *from, const char *to)
+{
+	for (size_t i = 0; i < p->n_services; i++)
+		for (size_t k = 0; k < p->services[i].n_forks; k++) {
+			struct fork *f = &p->services[i].forks[k];
+
+			rename_in(&f->branch, from, to);
+			rename_in(&f->parent, from, to);
+			rename_in(&f->replica_of, from, to);
+		}
+	for (size_t i = 0; i < p->n_stacks; i++)
+		for (size_t k = 0; k < p->stacks[i].n_forks; k++) {
+			rename_in(&p->stacks[i].forks[k].branch, from, to);
+			rename_in(&p->stacks[i].forks[k].parent, from, to);
+		}
+	for (size_t i = 0; i < p->n_trees; i++)
+		rename_in(&p->trees[i].pinned, from, to);
+}
+
 static struct branch *add_branch(struct dbproject *p, const char *name)
 {
 	p->branches = append(p->branches, p->n_branches, sizeof(*p->branches));
@@ -169,6 +310,9 @@ void dbproject_drop_branch(struct dbproject *p, const char *name)
 
 	for (size_t i = 0; i < p->n_services; i++)
 		if (dbservice_fork(&p->services[i], name))
+			return;
+	for (size_t i = 0; i < p->n_stacks; i++)
+		if (stack_fork(&p->stacks[i], name))
 			return;
 	if (!b)
 		return;
@@ -258,6 +402,36 @@ static void put_service(struct json_out *o, const struct dbservice *s)
 	json_close(o, '}');
 }
 
+static void put_stack(struct json_out *o, const struct stack *s)
+{
+	json_open(o, NULL, '{');
+	json_put_str(o, "Name", s->name);
+	json_open(o, "Ports", '[');
+	for (size_t i = 0; i < s->n_ports; i++) {
+		json_open(o, NULL, '{');
+		json_put_str(o, "Service", s->ports[i].service);
+		json_put_int(o, "Host", s->ports[i].host);
+		json_put_int(o, "Container", s->ports[i].container);
+		json_close(o, '}');
+	}
+	json_close(o, ']');
+	json_open(o, "Forks", '[');
+	for (size_t i = 0; i < s->n_forks; i++) {
+		const struct stack_fork *f = &s->forks[i];
+
+		json_open(o, NULL, '{');
+		json_put_str(o, "Branch", f->branch);
+		put_opt(o, "Parent", f->parent);
+		json_put_strv(o, "Volumes", &f->volumes);
+		json_put_bool(o, "Up", f->up);
+		json_put_int(o, "Created", f->created_ns);
+		json_put_int(o, "Used", f->used_ns);
+		json_close(o, '}');
+	}
+	json_close(o, ']');
+	json_close(o, '}');
+}
+
 char *dbproject_to_json(const struct dbproject *p, size_t *ret_len)
 {
 	struct json_out o;
@@ -286,6 +460,10 @@ char *dbproject_to_json(const struct dbproject *p, size_t *ret_len)
 	json_open(&o, "Services", '[');
 	for (size_t i = 0; i < p->n_services; i++)
 		put_service(&o, &p->services[i]);
+	json_close(&o, ']');
+	json_open(&o, "Stacks", '[');
+	for (size_t i = 0; i < p->n_stacks; i++)
+		put_stack(&o, &p->stacks[i]);
 	json_close(&o, ']');
 	json_open(&o, "WorkTrees", '[');
 	for (size_t i = 0; i < p->n_trees; i++) {
@@ -357,6 +535,41 @@ static void get_service(json *j, struct dbproject *p)
 		get_fork(json_at(forks, i), s);
 }
 
+static void get_stack_fork(json *j, struct stack *s)
+{
+	struct stack_fork *f;
+
+	if (!json_str(j, "Branch"))
+		return;
+	f = stack_ensure_fork(s, json_str(j, "Branch"));
+	free(f->parent);
+	f->parent = get(j, "Parent");
+	json_strv(j, "Volumes", &f->volumes);
+	f->up = json_bool(j, "Up", false);
+	f->created_ns = json_int(j, "Created", 0);
+	f->used_ns = json_int(j, "Used", 0);
+}
+
+static void get_stack(json *j, struct dbproject *p)
+{
+	json *ports = json_get(j, "Ports"), *forks = json_get(j, "Forks");
+	struct stack *s;
+
+	if (!json_str(j, "Name"))
+		return;
+	s = dbproject_ensure_stack(p, json_str(j, "Name"));
+	for (size_t i = 0; i < json_len(ports); i++) {
+		json *port = json_at(ports, i);
+
+		if (json_str(port, "Service"))
+			stack_add_port(s, json_str(port, "Service"),
+				       (uint16_t)json_int(port, "Host", 0),
+				       (uint16_t)json_int(port, "Container", 0));
+	}
+	for (size_t i = 0; i < json_len(forks); i++)
+		get_stack_fork(json_at(forks, i), s);
+}
+
 static void get_branch(json *j, struct dbproject *p)
 {
 	struct branch *b;
@@ -392,6 +605,9 @@ struct err *dbproject_from_json(const char *text, size_t len, struct dbproject *
 	list = json_get(j, "Services");
 	for (size_t i = 0; i < json_len(list); i++)
 		get_service(json_at(list, i), &p);
+	list = json_get(j, "Stacks");
+	for (size_t i = 0; i < json_len(list); i++)
+		get_stack(json_at(list, i), &p);
 	list = json_get(j, "WorkTrees");
 	for (size_t i = 0; i < json_len(list); i++) {
 		json *t = json_at(list, i);

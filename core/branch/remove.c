@@ -21,7 +21,7 @@ struct err *branch_stop(struct store *st, const struct fork *f)
 	return e;
 }
 
-static struct err *refuse_protected(const struct dbproject *p, const char *branch, const char *what)
+struct err *branch_refuse_protected(const struct dbproject *p, const char *branch, const char *what)
 {
 	const struct branch *b = dbproject_branch(p, branch);
 
@@ -88,7 +88,7 @@ struct err *branch_remove(struct store *st, const char *project, const char *ser
 	if (!e && !f)
 		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
 	if (!e && !force)
-		e = refuse_protected(&p, branch, "removed");
+		e = branch_refuse_protected(&p, branch, "removed");
 	e = e ?: drop_data(st, &p, s, f, reason, batch);
 	if (e)
 		return e;
@@ -114,7 +114,7 @@ struct err *branch_replace(struct store *st, const char *project, const char *se
 	f = s ? dbservice_fork(s, branch) : NULL;
 	if (!e && !f)
 		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
-	e = e ?: refuse_protected(&p, branch, "reset");
+	e = e ?: branch_refuse_protected(&p, branch, "reset");
 	if (e)
 		return e;
 	/* the new data first, beside the old: if it cannot be made, nothing has changed */
@@ -253,22 +253,7 @@ struct err *branch_rename(struct store *st, const char *project, const char *fro
 		e = err_hint(err_new(0, "branch %s has data already", to), "devbox db rm %s", to);
 	if (e)
 		return e;
-	for (size_t i = 0; i < p.n_services; i++)
-		for (size_t k = 0; k < p.services[i].n_forks; k++) {
-			struct fork *f = &p.services[i].forks[k];
-			char **names[] = { &f->branch, &f->parent, &f->replica_of };
-
-			for (size_t n = 0; n < ARRAY_LEN(names); n++)
-				if (str_eq(*names[n], from)) {
-					free(*names[n]);
-					*names[n] = xstrdup(to);
-				}
-		}
-	for (size_t i = 0; i < p.n_trees; i++)
-		if (str_eq(p.trees[i].pinned, from)) {
-			free(p.trees[i].pinned);
-			p.trees[i].pinned = xstrdup(to);
-		}
+	dbproject_rename_branch(&p, from, to);
 	free(b->name);
 	b->name = xstrdup(to);
 	return dbproject_save(&d, &p);
@@ -310,6 +295,8 @@ struct err *branch_gone(const struct dbproject *p, struct strv *ret)
 
 			by_hand &= f && (f->replica_of || str_eq(f->origin, "created by hand"));
 		}
+		for (size_t k = 0; k < p->n_stacks; k++)
+			by_hand &= !stack_fork(&p->stacks[k], b->name);
 		if (*b->name != '@' && !b->keep && !b->protected && !by_hand &&
 		    !strv_has(&all, b->name) && !strv_has(&out, b->name))
 			strv_add(ret, b->name);
@@ -330,6 +317,9 @@ struct err *branch_volumes(struct store *st, struct strv *ret)
 		for (size_t k = 0; k < p.n_services; k++)
 			for (size_t n = 0; n < p.services[k].n_forks; n++)
 				strv_copy(ret, &p.services[k].forks[n].volumes);
+		for (size_t k = 0; k < p.n_stacks; k++)
+			for (size_t n = 0; n < p.stacks[k].n_forks; n++)
+				strv_copy(ret, &p.stacks[k].forks[n].volumes);
 	}
 	return e;
 }

@@ -46,6 +46,7 @@
 #include "core/box/initcache.h"
 #include "core/box/relay_proc.h"
 #include "core/branch/envfile.h"
+#include "core/branch/stack.h"
 #include "slirp/publish.h"
 
 enum {
@@ -68,7 +69,8 @@ struct waiting { /* a connection whose server is not there yet */
 struct target {
 	struct board *b;
 	struct target *next;
-	char *service, *branch;
+	char *stack, *service, *branch; /* STACK: of a compose project, see stack.h; else NULL */
+	uint16_t port; /* in the container */
 	enum target_state state;
 	struct source channel; /* LIVE: to the relay */
 	struct source worker; /* WAKING, SLEEPING: what the child says */
@@ -91,8 +93,8 @@ struct gate { /* a listening socket */
 	struct board *b;
 	struct gate *next;
 	char address[ADDRESS_MAX];
-	uint16_t port;
-	char *service, *branch, *tree; /* of BRANCH and TREE one is NULL */
+	uint16_t port, container_port;
+	char *stack, *service, *branch, *tree; /* of BRANCH and TREE one is NULL */
 	bool wanted;
 };
 
@@ -124,20 +126,24 @@ static void wake(struct target *t);
 
 static struct dbservice *service_of(const struct target *t)
 {
-	return dbproject_service(&t->b->p, t->service);
+	return t->stack ? NULL : dbproject_service(&t->b->p, t->service);
 }
 
-static struct target *find_target(struct board *b, const char *service, const char *branch)
+static struct target *find_target(struct board *b, const char *stack, const char *service,
+				  const char *branch, uint16_t port)
 {
 	struct target *t;
 
 	for (t = b->targets; t; t = t->next)
-		if (!strcmp(t->service, service) && !strcmp(t->branch, branch))
+		if (str_eq(t->stack, stack) && !strcmp(t->service, service) &&
+		    !strcmp(t->branch, branch) && t->port == port)
 			return t;
 	t = xcalloc(1, sizeof(*t));
 	t->b = b;
+	t->stack = xstrdup(stack);
 	t->service = xstrdup(service);
 	t->branch = xstrdup(branch);
+	t->port = port;
 	t->channel.fd = t->worker.fd = -1;
 	t->has_timer = !timer_init(&b->loop, &t->idle, idle_expired);
 	t->next = b->targets;
@@ -213,7 +219,7 @@ static struct err *leash_ready(struct source *s, uint32_t events UNUSED)
 static bool hand_over(struct target *t, int fd, const char *tree)
 {
 	struct board *b = t->b;
-	struct relay_handover msg = { .port = service_of(t) ? service_of(t)->port : 0 };
+	struct relay_handover msg = { .port = t->port };
 	struct conn *c;
 	int pair[2];
 	struct err *e = fd_socketpair(SOCK_STREAM, pair);
@@ -342,6 +348,21 @@ static struct err *open_channel(struct store *st, const char *box, int *ret_fd)
 	return e;
 }
 
+/* A compose project's container is not started by a connection: it runs, or is not there. */
+static struct err *stack_box(const struct target *t, char **ret_id)
+{
+	const struct branch *br = dbproject_branch(&t->b->p, t->branch);
+	struct box *b = NULL;
+	struct err *e = br ? stack_find_box(t->b->st, t->stack, br->slug, t->service, &b) : NULL;
+
+	if (b)
+		*ret_id = xstrdup(b->spec.id);
+	else if (!e)
+		e = err_new(0, "%s of branch %s is not up", t->service, t->branch);
+	box_free(b);
+	return e;
+}
+
 NORETURN static void waker_main(struct target *t, int result)
 {
 	_cleanup_close_ int channel = -1;
@@ -350,7 +371,8 @@ NORETURN static void waker_main(struct target *t, int result)
 
 	prctl(PR_SET_NAME, "devbox-wake");
 	proc_title_set("devbox: waking %s of %s", t->service, t->branch);
-	e = branch_up(t->b->st, t->b->id, t->service, t->branch, NULL, NULL, &r);
+	e = t->stack ? stack_box(t, &r.box)
+		     : branch_up(t->b->st, t->b->id, t->service, t->branch, NULL, NULL, &r);
 	e = e ?: open_channel(t->b->st, r.box, &channel);
 	if (e)
 		err_send(result, e);
@@ -487,13 +509,13 @@ static struct err *idle_expired(struct timer *timer)
 /* --- accepting -------------------------------------------------------------------------------- */
 
 /* FD is given away. */
-static void serve(struct board *b, const char *service, const char *branch, int fd, const char *tree)
+static void serve(const struct gate *g, const char *branch, int fd)
 {
-	struct target *t = find_target(b, service, branch);
+	struct target *t = find_target(g->b, g->stack, g->service, branch, g->container_port);
 	struct waiting *w, **end = &t->waiting;
 
 	if (t->state == LIVE && !t->waiting) {
-		if (hand_over(t, fd, tree))
+		if (hand_over(t, fd, g->tree))
 			return;
 		go_cold(t);
 	}
@@ -503,7 +525,7 @@ static void serve(struct board *b, const char *service, const char *branch, int 
 	}
 	w = xcalloc(1, sizeof(*w));
 	w->fd = fd;
-	w->tree = xstrdup(tree);
+	w->tree = xstrdup(g->tree);
 	while (*end)
 		end = &(*end)->next;
 	*end = w;
@@ -531,17 +553,23 @@ static struct err *gate_ready(struct source *s, uint32_t events UNUSED)
 		reset_and_close(fd);
 		return NULL;
 	}
-	serve(b, g->service, branch, fd, g->tree);
+	serve(g, branch, fd);
 	return NULL;
+}
+
+static void gate_names_done(struct gate *g)
+{
+	free(g->stack);
+	free(g->service);
+	free(g->branch);
+	free(g->tree);
 }
 
 static void gate_release(struct source *s)
 {
 	struct gate *g = container_of(s, struct gate, src);
 
-	free(g->service);
-	free(g->branch);
-	free(g->tree);
+	gate_names_done(g);
 	free(g);
 }
 
@@ -554,29 +582,35 @@ static struct gate *find_gate(struct board *b, const char *address, uint16_t por
 	return g;
 }
 
-/* Listen at ADDRESS for SERVICE, unless we do.  What is in the way is a note, not an error: the other addresses
- * work. */
-static struct err *want_gate(struct board *b, const struct dbservice *s, const char *address,
-			     const char *branch, const char *tree)
+/* What a gate is for. */
+struct aim {
+	const char *stack, *service, *branch, *tree;
+	uint16_t port, container_port;
+};
+
+static void aim_gate(struct gate *g, const struct aim *a)
 {
-	struct port one = { .host = s->port, .host_last = s->port, .ctr = s->port, .ctr_last = s->port };
+	gate_names_done(g);
+	g->stack = xstrdup(a->stack);
+	g->service = xstrdup(a->service);
+	g->branch = xstrdup(a->branch);
+	g->tree = xstrdup(a->tree);
+	g->container_port = a->container_port;
+	g->wanted = true;
+}
+
+/* Listen at ADDRESS, unless we do: the address stays when what it is for has changed.  What is in the way is a
+ * note, not an error: the other addresses work. */
+static struct err *want_gate(struct board *b, const char *address, const struct aim *a)
+{
+	struct port one = { .host = a->port, .host_last = a->port, .ctr = a->port, .ctr_last = a->port };
 	struct ports ports = { .v = &one, .n = 1 };
 	struct listeners l = { 0 };
-	struct gate *g = find_gate(b, address, s->port);
+	struct gate *g = find_gate(b, address, a->port);
 	struct err *e;
 
-	if (g && str_eq(g->branch, branch) && str_eq(g->tree, tree) && !strcmp(g->service, s->name)) {
-		g->wanted = true;
-		return NULL;
-	}
-	if (g) { /* the address stays, what it is for has changed: renamed */
-		free(g->branch);
-		free(g->tree);
-		free(g->service);
-		g->branch = xstrdup(branch);
-		g->tree = xstrdup(tree);
-		g->service = xstrdup(s->name);
-		g->wanted = true;
+	if (g) {
+		aim_gate(g, a);
 		return NULL;
 	}
 	snprintf(one.ip, sizeof(one.ip), "%s", address);
@@ -591,11 +625,8 @@ static struct err *want_gate(struct board *b, const struct dbservice *s, const c
 	g = xcalloc(1, sizeof(*g));
 	g->b = b;
 	snprintf(g->address, sizeof(g->address), "%s", address);
-	g->port = s->port;
-	g->service = xstrdup(s->name);
-	g->branch = xstrdup(branch);
-	g->tree = xstrdup(tree);
-	g->wanted = true;
+	g->port = a->port;
+	aim_gate(g, a);
 	g->src = (struct source){ .fd = l.v[0].fd, .ready = gate_ready, .release = gate_release };
 	l.v[0].fd = -1;
 	listeners_done(&l);
@@ -690,11 +721,51 @@ static struct err *settled(struct timer *t)
 
 /* --- the record ------------------------------------------------------------------------------- */
 
+static struct err *want_service(struct board *b, const struct dbservice *s)
+{
+	struct aim a = { .service = s->name, .port = s->port, .container_port = s->port };
+	struct err *e = NULL;
+
+	for (size_t k = 0; k < b->p.n_trees && !e; k++) {
+		a.tree = b->p.trees[k].dir;
+		e = want_gate(b, b->p.trees[k].address, &a);
+	}
+	a.tree = NULL;
+	for (size_t k = 0; k < s->n_forks && !e; k++) {
+		const struct branch *br = dbproject_branch(&b->p, s->forks[k].branch);
+
+		a.branch = s->forks[k].branch;
+		if (br)
+			e = want_gate(b, br->address, &a);
+		arm_idle(find_target(b, NULL, s->name, a.branch, s->port));
+	}
+	return e;
+}
+
+/* At the branches' own addresses the containers' monitors listen themselves. */
+static struct err *want_stack(struct board *b, const struct stack *s)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < s->n_ports; i++) {
+		struct aim a = { .stack = s->name,
+				 .service = s->ports[i].service,
+				 .port = s->ports[i].host,
+				 .container_port = s->ports[i].container };
+
+		for (size_t k = 0; k < b->p.n_trees && !e; k++) {
+			a.tree = b->p.trees[k].dir;
+			if (*a.tree)
+				e = want_gate(b, b->p.trees[k].address, &a);
+		}
+	}
+	return e;
+}
+
 static struct err *reload(struct board *b)
 {
 	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
 	struct dbproject p = { 0 };
-	bool any = false;
 	struct err *e = dbproject_open(b->st, b->id, false, &d, &p);
 
 	if (e)
@@ -707,25 +778,15 @@ static struct err *reload(struct board *b)
 	for (size_t i = 0; i < b->p.n_trees; i++)
 		if (*b->p.trees[i].dir)
 			watch_dir(b, b->p.trees[i].dir);
-	for (size_t i = 0; i < b->p.n_services && !e; i++) {
-		const struct dbservice *s = &b->p.services[i];
-
-		if (!s->up)
-			continue;
-		any = true;
-		for (size_t k = 0; k < b->p.n_trees && !e; k++)
-			e = want_gate(b, s, b->p.trees[k].address, NULL, b->p.trees[k].dir);
-		for (size_t k = 0; k < s->n_forks && !e; k++) {
-			const struct branch *br = dbproject_branch(&b->p, s->forks[k].branch);
-
-			if (br)
-				e = want_gate(b, s, br->address, br->name, NULL);
-			arm_idle(find_target(b, s->name, s->forks[k].branch));
-		}
-	}
+	for (size_t i = 0; i < b->p.n_services && !e; i++)
+		if (b->p.services[i].up)
+			e = want_service(b, &b->p.services[i]);
+	for (size_t i = 0; i < b->p.n_stacks && !e; i++)
+		if (stack_is_up(&b->p.stacks[i]))
+			e = want_stack(b, &b->p.stacks[i]);
 	drop_unwanted(b);
 	follow_heads(b);
-	if (!any)
+	if (!dbproject_is_up(&b->p))
 		loop_stop(&b->loop);
 	return e;
 }
@@ -948,11 +1009,9 @@ struct err *switchboard_update(struct store *st, const char *project, struct str
 {
 	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
 	_cleanup_dbproject_ struct dbproject p = { 0 };
-	bool up = false;
 	struct err *e = dbproject_open(st, project, false, &d, &p);
+	bool up = !e && dbproject_is_up(&p);
 
-	for (size_t i = 0; i < p.n_services; i++)
-		up |= p.services[i].up;
 	/* one that ends just now still holds the lock for a moment */
 	for (unsigned tries = 0; !e && tries < RETRIES; tries++) {
 		_cleanup_close_ int sock = -1, lock = -1;
@@ -997,12 +1056,9 @@ struct err *switchboard_resume(struct store *st, struct strv *ret_projects)
 	for (size_t i = 0; i < ids.n; i++) {
 		_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
 		_cleanup_dbproject_ struct dbproject p = { 0 };
-		bool up = false;
 		struct err *e = dbproject_open(st, ids.v[i], false, &d, &p);
 
-		for (size_t k = 0; k < p.n_services; k++)
-			up |= p.services[k].up;
-		if (!e && up && !lock_is_held(d.dir, "switch")) {
+		if (!e && dbproject_is_up(&p) && !lock_is_held(d.dir, "switch")) {
 			e = switchboard_update(st, ids.v[i], NULL);
 			if (!e)
 				strv_add(ret_projects, ids.v[i]);

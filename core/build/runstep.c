@@ -448,7 +448,8 @@ static struct err *execute(struct run *r, int *ret_status)
 
 	if (r->spec.net == NET_DEFAULT) {
 		if (!r->w->net)
-			e = step_net_new(base, hosts_want_gateway(&r->spec.add_hosts), &r->w->net);
+			e = step_net_new(base, &r->w->st.ids,
+					 hosts_want_gateway(&r->spec.add_hosts), &r->w->net);
 		run.net = r->w->net;
 	}
 	return e ?: step_run(&run, ret_status);

@@ -546,7 +546,10 @@ struct err *engine_up(struct compose *en, const struct plan_opts *opts, const bo
 	_cleanup_free_ long *by = xcalloc(p->n_services + 1, sizeof(*by));
 	_cleanup_project_plan_ struct project_plan plan = { 0 };
 	struct plan_opts o = *opts;
-	struct run r = { .en = en, .plan = &plan, .jobs = { .limit = en->parallel, .wake = en->signals } };
+	struct run r = { .en = en,
+			 .plan = &plan,
+			 .picked = picked,
+			 .jobs = { .limit = en->parallel, .wake = en->signals } };
 	bool more = true;
 	struct err *e = supplies_decide(en, picked, &r.supplies);
 

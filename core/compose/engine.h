@@ -11,6 +11,7 @@
 #ifndef CORE_COMPOSE_ENGINE_H
 #define CORE_COMPOSE_ENGINE_H
 
+#include "core/branch/stack.h"
 #include "core/compose/imagebuild.h"
 #include "core/compose/plan.h"
 
@@ -28,6 +29,7 @@ struct engine_event {
 enum pull_when { PULL_AS_FILE, PULL_ALWAYS, PULL_MISSING, PULL_NEVER };
 
 struct compose {
+	const struct stack_place *place; /* with --branch: where its volumes come from; else NULL */
 	struct store *st;
 	struct project *p;
 	struct actuals *a; /* what PLAN points into */

@@ -400,6 +400,8 @@ static struct err *find_name(struct project *p, const struct project_opts *o)
 	if (!e && !p->name)
 		e = err_hint(err_new(0, "project name must not be empty"),
 			     "the directory's name holds no letter: give -p NAME");
+	if (!e && o->suffix)
+		p->name = arena_printf(&p->arena, "%s-%s", p->name, o->suffix);
 	entry = xasprintf("COMPOSE_PROJECT_NAME=%s", p->name ?: "");
 	strv_env_set(&p->env, entry);
 	return e;
@@ -413,6 +415,8 @@ struct err *project_load(const struct project_opts *o, struct project **ret)
 	struct err *e = find_project(o, p);
 
 	p->raw = o->no_interpolate;
+	p->suffix = o->suffix ? arena_str(&p->arena, o->suffix) : NULL;
+	p->address = o->address ? arena_str(&p->arena, o->address) : NULL;
 	p->all_resources = o->all_resources;
 	e = e ?: find_name(p, o);
 	l.directory = p->directory;

@@ -57,11 +57,18 @@ struct project_opts {
 	bool no_interpolate, no_path_resolution, no_env_resolution, no_normalize, no_consistency;
 	bool all_resources; /* networks, volumes, ... that no enabled service uses count, too */
 	bool all_profiles; /* every service is enabled (down, ps and others that must see all) */
+	/* One of several copies of a project that live side by side: its name, and whatever the files give a fixed name
+	 * (but what is external), gets "-SUFFIX".  Or NULL. */
+	const char *suffix;
+	/* Ports are published there that name no address, or a loopback or wildcard one: by the container's number,
+	 * where none is given.  Or NULL. */
+	const char *address;
 };
 
 struct project {
 	struct arena arena;
 	const char *name;
+	const char *suffix, *address; /* as in struct project_opts */
 	const char *directory; /* absolute; what relative paths are taken from */
 	struct strv files; /* absolute */
 	struct strv env; /* KEY=VALUE: .env files below the process's environment */

@@ -36,7 +36,7 @@ const char *container_name(struct project *p, const struct service *s, unsigned 
 	const char *own = node_str(s->node, "container_name"), *gap = underscores ? "_" : "-";
 
 	if (own && *own)
-		return own;
+		return p->suffix ? arena_printf(&p->arena, "%s-%s", own, p->suffix) : own;
 	return arena_printf(&p->arena, "%s%s%s%s%u", p->name, gap, s->name, gap, number);
 }
 
@@ -161,6 +161,13 @@ struct err *request_port(const char *spec, const char *service, struct run_reque
 	return e;
 }
 
+/* No address, or one that says only "this machine". */
+static bool is_anywhere(const char *ip)
+{
+	return !ip || !*ip || !strcmp(ip, "0.0.0.0") || !strcmp(ip, "127.0.0.1") ||
+	       !strcmp(ip, "::") || !strcmp(ip, "::1");
+}
+
 static struct err *port(const struct maker *m, const struct node *n)
 {
 	const char *ip = node_str(n, "host_ip"), *published = node_str(n, "published"),
@@ -169,6 +176,11 @@ static struct err *port(const struct maker *m, const struct node *n)
 
 	if (!target)
 		return BAD(n, "a port of service \"%s\" lacks its target", m->s->name);
+	if (m->p->address && is_anywhere(ip)) {
+		ip = m->p->address;
+		if (!published || !*published || !strcmp(published, "0"))
+			published = target;
+	}
 	if (ip && *ip)
 		str_addf(&s, strchr(ip, ':') ? "[%s]:" : "%s:", ip);
 	if (published && *published && strcmp(published, "0"))
@@ -227,6 +239,8 @@ static struct err *join_networks(const struct maker *m)
 
 		if (!m->o->oneoff || m->o->with_aliases)
 			strv_add(&w->aliases, m->s->name);
+		if (m->p->suffix && !m->o->oneoff && node_get(m->s->node, "container_name"))
+			strv_add(&w->aliases, node_str(m->s->node, "container_name")); /* as others call it */
 		if (!m->o->oneoff || m->o->with_aliases)
 			copy_words(node_get(o, "aliases"), &w->aliases);
 		w->ip = xstrdup(node_str(o, "ipv4_address"));

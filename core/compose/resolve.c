@@ -202,8 +202,13 @@ static void real_names(struct project *p)
 
 			if ((*n)->kind == NODE_NULL)
 				*n = node_new(&p->arena, NODE_MAP, NULL, &all->m[i].pos);
-			if (node_get(*n, "name"))
+			if (node_get(*n, "name")) {
+				if (p->suffix && !node_true(*n, "external"))
+					node_set_str(&p->arena, *n, "name",
+						     arena_printf(&p->arena, "%s-%s",
+								  node_str(*n, "name"), p->suffix));
 				continue;
+			}
 			node_set_str(&p->arena, *n, "name",
 				     node_true(*n, "external")
 					     ? key

@@ -135,6 +135,66 @@ static struct err *make_volume(struct compose *en, const struct member *m, bool 
 	return e;
 }
 
+/* --- with --branch: forked from those of another branch --------------------------------------- */
+
+/* "shop-feature_data" and "fixed-feature" without the branch. */
+static void split_name(struct project *p, const struct member *m, struct stack_volume *ret)
+{
+	const char *name = node_str(m->value, "name"),
+		   *own = arena_printf(&p->arena, "%s_%s", p->name, m->key);
+	bool fixed = strcmp(name, own) != 0;
+	const char *whole = fixed ? name : p->name;
+
+	ret->head =
+		arena_printf(&p->arena, "%.*s", (int)(strlen(whole) - strlen(p->suffix) - 1), whole);
+	ret->tail = fixed ? "" : own + strlen(p->name);
+}
+
+static void tell_filled(const struct compose *en, const struct stack_volume *v, size_t n,
+			const struct stack_made *made)
+{
+	_cleanup_free_ char *words = NULL;
+
+	if (!made->forked)
+		return;
+	words = *made->from ? xasprintf("Forked from branch %s", made->from)
+			    : xstrdup("Forked from the project without a branch");
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *name = stack_volume_name(&v[i], en->p->suffix);
+
+		engine_tell(en, ENGINE_DONE, "Volume", name, words);
+	}
+}
+
+static struct err *fill_volumes(struct compose *en, const struct node *vols, const bool *picked)
+{
+	struct stack_volume *v = xcalloc(node_len(vols) + 1, sizeof(*v));
+	const char *base =
+		arena_printf(&en->p->arena, "%.*s",
+			     (int)(strlen(en->p->name) - strlen(en->p->suffix) - 1), en->p->name);
+	struct stack_made made = { 0 };
+	struct err *e = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < node_len(vols) && !e; i++) {
+		const struct member *m = &vols->m[i];
+
+		if (node_true(m->value, "external") || !is_needed(en, picked, "volumes", m->key))
+			continue;
+		e = check_volume(m);
+		split_name(en->p, m, &v[n]);
+		own_labels(en, m->value, LABEL_VOLUME, m->key, &v[n++].labels);
+	}
+	e = e ?: stack_fill(en->st, en->place, base, v, n, &made);
+	if (!e)
+		tell_filled(en, v, n, &made);
+	free(made.from);
+	for (size_t i = 0; i < n; i++)
+		strv_done(&v[i].labels);
+	free(v);
+	return e;
+}
+
 struct err *engine_resources(struct compose *en, const bool *picked, bool check)
 {
 	const struct node *nets = node_get(en->p->root, "networks"),
@@ -144,6 +204,8 @@ struct err *engine_resources(struct compose *en, const bool *picked, bool check)
 	for (size_t i = 0; i < node_len(nets) && !e; i++)
 		if (is_needed(en, picked, "networks", nets->m[i].key))
 			e = make_network(en, &nets->m[i], check);
+	if (!e && en->place && !check && !en->dry_run)
+		e = fill_volumes(en, vols, picked);
 	for (size_t i = 0; i < node_len(vols) && !e; i++)
 		if (is_needed(en, picked, "volumes", vols->m[i].key))
 			e = make_volume(en, &vols->m[i], check);

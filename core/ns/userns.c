@@ -220,6 +220,28 @@ static struct err *map_direct(pid_t pid, const char *file, const struct id_range
 	return write_proc(pid, file, text.s);
 }
 
+/* The same from inside a namespace with the map OUTER: what is outside has other numbers there.  No extent may span two
+ * of the outer map's. */
+static struct err *map_nested(pid_t pid, const char *file, const struct id_range *r, size_t n,
+			      const struct id_range *outer, size_t n_outer)
+{
+	_cleanup_str_ struct str text = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < n_outer; k++) {
+			const struct id_range *a = &r[i], *b = &outer[k];
+			uint32_t from = a->outside > b->outside ? a->outside : b->outside;
+			uint64_t a_end = (uint64_t)a->outside + a->count,
+				 b_end = (uint64_t)b->outside + b->count,
+				 end = a_end < b_end ? a_end : b_end;
+
+			if (from < end)
+				str_addf(&text, "%u %u %u\n", a->inside + (from - a->outside),
+					 b->inside + (from - b->outside), (uint32_t)(end - from));
+		}
+	return write_proc(pid, file, text.s ?: "");
+}
+
 struct helper {
 	const char *prog;
 	pid_t pid;
@@ -287,6 +309,13 @@ struct err *userns_map(pid_t pid, const struct userns_ids *ids)
 	e = e ?: helper_start(&g, pid, ids->gid, ids->n_gid);
 	e = err_also(e, helper_end(&u));
 	return err_also(e, helper_end(&g));
+}
+
+struct err *userns_map_nested(pid_t pid, const struct userns_ids *ids, const struct userns_ids *outer)
+{
+	struct err *e = map_nested(pid, "uid_map", ids->uid, ids->n_uid, outer->uid, outer->n_uid);
+
+	return e ?: map_nested(pid, "gid_map", ids->gid, ids->n_gid, outer->gid, outer->n_gid);
 }
 
 struct err *userns_become_root(bool single)

@@ -44,6 +44,10 @@ bool userns_has_gid(const struct userns_ids *ids, uint32_t id);
  * side where needed.  Errors name the helper and what to do. */
 struct err *userns_map(pid_t pid, const struct userns_ids *ids) MUST_CHECK;
 
+/* The same for a child whose namespace lies in one with the map OUTER, which the caller has entered. */
+struct err *userns_map_nested(pid_t pid, const struct userns_ids *ids, const struct userns_ids *outer)
+	MUST_CHECK;
+
 /* In a process that has just got its maps: drop supplementary groups (not possible when SINGLE) and become uid and
  * gid 0 of the namespace. */
 struct err *userns_become_root(bool single) MUST_CHECK;

@@ -13,6 +13,7 @@
  *   projects/<sha256>                          texts of compose projects: secrets and configs of containers
  *   tmp/                                       staging areas; each is locked while it is in use
  *   events events.1                            what happened, see core/store/events.h
+ *   parent parent.lock                         the namespace around all containers, see core/ns/parent.h
  *   lock                                       flock: exclusive while names, index.json or counts change
  *
  * Nothing is written elsewhere; removing the folder removes all.  Everything belongs to the inner root of the user

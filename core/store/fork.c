@@ -185,8 +185,9 @@ static struct err *stage_target(struct store *st, struct job *j)
 	e = store_stage(st, "fork", &j->stage, &j->stage_dir);
 	e = e ?: make_data(st, j->stage_dir);
 	return e
-		       ?: j->to_snap ? snapshot_write(j->stage_dir, j->to_volume, j->to_snap)
-				     : volume_write_record(j->stage_dir, j->to_volume, false, NULL);
+		       ?: j->to_snap
+			  ? snapshot_write(j->stage_dir, j->to_volume, j->to_snap)
+			  : volume_write_record(j->stage_dir, j->to_volume, false, j->pair->labels);
 }
 
 /* Exclusively if nobody uses it.  Shared locks of others: it is in use.  An exclusive one: another fork, or tidying,
@@ -529,8 +530,9 @@ struct err *fork_volumes(struct store *st, struct fork_pair *pairs, size_t n,
 struct err *fork_restore(struct store *st, const char *text)
 {
 	_cleanup_free_ char *volume = NULL, *snap = NULL, *aside = NULL;
+	_cleanup_strv_ struct strv labels = { 0 };
 	_cleanup_close_ int old = -1;
-	struct fork_pair pair = { .from = text };
+	struct fork_pair pair = { .from = text, .labels = &labels };
 	struct err *e = fork_parse(text, &volume, &snap);
 
 	if (!e && !snap)
@@ -542,6 +544,8 @@ struct err *fork_restore(struct store *st, const char *text)
 	if (old >= 0 && flock(old, LOCK_EX | LOCK_NB) < 0)
 		return err_hint(err_status(err_new(0, "volume %s is in use", volume), 1),
 				"stop the container first");
+	if (old >= 0)
+		volume_labels(st, volume, &labels);
 	/* the restored one is made aside under a name that no user can give */
 	aside = xasprintf("restore-%s", volume);
 	err_free(volume_remove(st, aside)); /* of a restore that was killed */

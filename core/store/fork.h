@@ -51,7 +51,8 @@ struct fork_hold {
 struct fork_pair {
 	const char *from; /* volume or snapshot */
 	const char *to; /* new volume or snapshot */
-	bool plain; /* TO shall be a plain directory: several containers at once will mount it */
+	bool plain; /* TO shall be a plain directory */
+	const struct strv *labels; /* of a new volume, as volume_create() has them; or NULL */
 	enum fork_method method; /* written: how it was made */
 };
 /* Make all forks at one instant, or none.  HOLD may be NULL if none is in use.
@@ -117,10 +118,11 @@ struct fork_mounts {
 	int *conns; /* to be kept open while the container runs, see core/cow/serve.h */
 	int userns; /* the user namespace that the container must be in; -1: no volume is thin */
 };
-/* VOLUMES[i] may be NULL.  USERNS: the namespace that the container is in anyhow, or -1.
+/* VOLUMES[i] may be NULL.  USERNS: the namespace that the container is in anyhow, or -1; a new one is made inside
+ * PARENT (core/ns/parent.h), or -1.
  * Errors: one of them is mounted already by members of another user namespace. */
 struct err *fork_mounts_open(struct store *st, const char *const *volumes, size_t n, int userns,
-			     struct fork_mounts *ret) MUST_CHECK;
+			     int parent, struct fork_mounts *ret) MUST_CHECK;
 /* The trees alone: who attaches them has them. */
 void fork_mounts_close_trees(struct fork_mounts *f);
 void fork_mounts_done(struct fork_mounts *f);

@@ -14,6 +14,7 @@
 #include "core/base/fd.h"
 #include "core/base/lock.h"
 #include "core/base/proc.h"
+#include "core/ns/parent.h"
 #include "core/store/forkrec.h"
 #include "core/store/volume.h"
 
@@ -129,10 +130,17 @@ static struct err *nothing(void *arg UNUSED, struct str *result UNUSED)
 }
 
 /* In a user namespace of its own, which lives as long as it does, and its containers. */
-static struct err *start_first(struct store *st, const char *volume, int *ret_conn)
+static struct err *start_first(struct store *st, const char *volume, int parent, int *ret_conn)
 {
+	_cleanup_close_ int userns = -1;
 	struct start s = { st, volume };
-	struct err *e = userns_call_from(&st->ids, start_inside, nothing, &s, NULL);
+	struct err *e;
+
+	if (parent >= 0) {
+		e = parent_nest(parent, &st->ids, &userns);
+		return e ?: start_server(st, volume, userns, ret_conn);
+	}
+	e = userns_call_from(&st->ids, start_inside, nothing, &s, NULL);
 
 	e = e ?: cow_connect(st->cow, volume, ret_conn);
 	if (!e && *ret_conn < 0)
@@ -176,8 +184,8 @@ static struct err *other_userns(const char *volume)
 }
 
 /* *USERNS is chosen, if it was not. */
-static struct err *open_one(struct store *st, const char *volume, int *userns, int *ret_conn,
-			    int *ret_tree)
+static struct err *open_one(struct store *st, const char *volume, int *userns, int parent,
+			    int *ret_conn, int *ret_tree)
 {
 	_cleanup_close_ int its = -1;
 	struct err *e = NULL;
@@ -185,7 +193,7 @@ static struct err *open_one(struct store *st, const char *volume, int *userns, i
 	if (*ret_conn < 0 && *userns < 0)
 		*userns = any_userns(st);
 	if (*ret_conn < 0)
-		e = *userns < 0 ? start_first(st, volume, ret_conn)
+		e = *userns < 0 ? start_first(st, volume, parent, ret_conn)
 				: start_server(st, volume, *userns, ret_conn);
 	e = e ?: cow_serve_userns(*ret_conn, &its);
 	if (!e && *userns < 0)
@@ -205,7 +213,8 @@ static struct err *connect_served(struct store *st, const char *const *volumes, 
 	return e;
 }
 
-static struct err *open_all(struct store *st, const char *const *volumes, struct fork_mounts *f)
+static struct err *open_all(struct store *st, const char *const *volumes, int parent,
+			    struct fork_mounts *f)
 {
 	_cleanup_close_ int lock = -1;
 	struct err *e = lock_take(st->cow, "userns.lock", false, &lock);
@@ -214,14 +223,14 @@ static struct err *open_all(struct store *st, const char *const *volumes, struct
 	for (int served = 1; served >= 0; served--) /* those that have a namespace first */
 		for (size_t i = 0; i < f->n && !e; i++)
 			if (volumes[i] && f->trees[i] < 0 && (f->conns[i] >= 0) >= served)
-				e = err_wrap(open_one(st, volumes[i], &f->userns, &f->conns[i],
-						      &f->trees[i]),
+				e = err_wrap(open_one(st, volumes[i], &f->userns, parent,
+						      &f->conns[i], &f->trees[i]),
 					     "mounting volume %s", volumes[i]);
 	return e;
 }
 
 struct err *fork_mounts_open(struct store *st, const char *const *volumes, size_t n, int userns,
-			     struct fork_mounts *ret)
+			     int parent, struct fork_mounts *ret)
 {
 	_cleanup_free_ const char **thin = xcalloc(n + 1, sizeof(*thin));
 	int64_t deadline = time_mono_ms() + TRIES_MS;
@@ -245,7 +254,7 @@ struct err *fork_mounts_open(struct store *st, const char *const *volumes, size_
 		if (any && userns >= 0)
 			ret->userns = fcntl(userns, F_DUPFD_CLOEXEC, 3);
 		if (any)
-			e = e ?: open_all(st, thin, ret);
+			e = e ?: open_all(st, thin, parent, ret);
 		if (!e)
 			return NULL;
 		fork_mounts_done(ret);

@@ -65,7 +65,7 @@ networks: {n: }
 END
 run devbox compose -f alone.yaml up -d;	expect_status 1
 run devbox network ls -q -f name=alone;	expect_stdout ''
-run devbox volume ls -q;	expect_stdout ''
+run devbox volume ls -q -f name=alone;	expect_stdout ''
 e2e_as sed -i 's/{n: }/{n: {external: true}}/' alone.yaml
 run devbox compose -f alone.yaml up -d;	expect_status 1
 expect_stderr '*alone.yaml:4:*network n declared as external, but could not be found*network create n*'

@@ -43,13 +43,26 @@ die two
 stop two
 destroy two'
 
+# a command's events have an id of their own; a health test is a command, too
+run devbox run -d --name hc --health-cmd 'exit 3' --health-interval 100ms busybox sleep 600;	expect_status 0
+tested() { e2e_as devbox events --since 10m --until 0s --filter container=hc --filter event=exec_die | grep -q exitCode=3; }
+eventually 20 tested
+run devbox rm -f hc;	expect_status 0
+run devbox events --since 10m --until 0s --filter container=hc --format '{{.Action}} {{index .Actor.Attributes "execID"}}'
+first=$(grep -m 1 -A 2 exec_create <<<"$stdout")
+id=${first##* }
+[ ${#id} = 64 ] || fail "execID is '$id'"
+expect_equal "$first" "exec_create: /bin/sh -c exit 3 $id
+exec_start: /bin/sh -c exit 3 $id
+exec_die $id"
+
 # afterwards: from when, until when, and which
 run devbox events --since 10m --until 0s --filter container=ev --filter event=die
 expect_status 0
 expect_stdout '????-??-??T??:??:??.?????????Z container die * (team=a, exitCode=3, image=busybox, name=ev)'
 run devbox events --since 10m --until 0s --filter type=volume --format '{{.Type}} {{.Action}} {{.Actor.ID}}'
 expect_stdout 'volume create data'
-run devbox events --since 10m --until 0s --filter event=exec_create --format '{{.Action}}'
+run devbox events --since 10m --until 0s --filter container=two --filter event=exec_create --format '{{.Action}}'
 expect_stdout 'exec_create: false'
 run devbox events --since 10m --until 0s --filter label=team=a --filter event=start --format json
 expect_stdout '{"status":"start","id":"*","from":"busybox","Type":"container","Action":"start","Actor":{"ID":"*","Attributes":{*"name":"ev"*},"scope":"local","time":*,"timeNano":*}'

@@ -34,11 +34,13 @@ run devbox run -d --name with --add-host host.docker.internal:host-gateway busyb
 run devbox run --rm busybox wget -q -O - http://172.17.0.1:18400/;	expect_status 1;	expect_stderr_has 'refused'
 run devbox exec with wget -q -O /dev/null http://host.docker.internal:18400/;	expect_status 0
 # Nor does one answer for another, or for the gateway, however hard it tries.
-run devbox run -d --name thief busybox sleep 1000;	expect_status 0
-run devbox run -d --name victim busybox sleep 1000;	expect_status 0
-run devbox exec victim ping -c 1 -W 2 thief;	expect_status 0
-run devbox inspect -f '{{.State.Pid}}' thief
-nsenter -t "$stdout" -n python3 - <<'END' || fail 'no frames'
+for DEVBOX_SWITCH in kernel user; do
+	export DEVBOX_SWITCH
+	run devbox run -d --name thief busybox sleep 1000;	expect_status 0
+	run devbox run -d --name victim busybox sleep 1000;	expect_status 0
+	run devbox exec victim ping -c 1 -W 2 thief;	expect_status 0
+	run devbox inspect -f '{{.State.Pid}}' thief
+	nsenter -t "$stdout" -n python3 - <<'END' || fail 'no frames'
 import socket
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind(('eth0', 0x806))
@@ -49,11 +51,14 @@ for claimed in ('172.17.0.1', '172.17.0.2', '172.17.255.254'):
             ip = socket.inet_aton(claimed)
             s.send(to + own + b'\x08\x06\0\1\x08\0\6\4' + bytes((0, op)) + own + ip + bytes.fromhex('0242ac110004') + socket.inet_aton('172.17.0.4'))
 END
-run devbox exec victim sh -c 'ping -c 1 -W 2 172.17.0.1 >/dev/null; ping -c 1 -W 2 with >/dev/null; cat /proc/net/arp'
-expect_status 0
-expect_stdout_has '172.17.0.1  *52:55:ac:11:00:01'
-expect_stdout_has '172.17.0.2  *02:42:ac:11:00:02'
-run devbox rm -f with thief victim
+	run devbox exec victim sh -c 'ping -c 1 -W 2 172.17.0.1 >/dev/null; ping -c 1 -W 2 with >/dev/null; cat /proc/net/arp'
+	expect_status 0
+	expect_stdout_has '172.17.0.1  *52:55:ac:11:00:01'
+	expect_stdout_has '172.17.0.2  *02:42:ac:11:00:02'
+	run devbox rm -f thief victim
+done
+unset DEVBOX_SWITCH
+run devbox rm -f with
 # no network: lo only
 run devbox run --rm --network none busybox sh -c 'ls /sys/class/net; wget -q -O - http://198.51.100.1/'
 expect_status 1

@@ -52,6 +52,7 @@ static void test_record(void)
 	_cleanup_dbproject_ struct dbproject p = { 0 }, q = { 0 };
 	_cleanup_free_ char *text = NULL, *again = NULL;
 	struct dbservice *s = dbproject_add_service(&p, "mysql");
+	struct stack_fork *sf;
 	struct fork *f;
 	struct work_tree *t;
 	size_t len;
@@ -72,6 +73,11 @@ static void test_record(void)
 	f->parent = xstrdup("main");
 	strv_add(&f->volumes, "db.shop.mysql.feature-x");
 	f->created_ns = 5;
+	stack_add_port(dbproject_ensure_stack(&p, "shop"), "web", 8080, 80);
+	sf = stack_ensure_fork(dbproject_stack(&p, "shop"), "feature/x");
+	sf->parent = xstrdup("main");
+	sf->up = true;
+	strv_add(&sf->volumes, "shop-feature-x_data");
 	t = dbproject_add_tree(&p, "/home/u/shop/.git");
 	snprintf(t->address, sizeof(t->address), "127.20.1.1");
 	t->pinned = xstrdup("feature/x");
@@ -81,6 +87,15 @@ static void test_record(void)
 	is_str(again, text, "and is the same");
 	ok(dbservice_fork(dbproject_service(&q, "mysql"), "feature/x") != NULL, "its fork is found");
 	ok(dbservice_fork(dbproject_service(&q, "mysql"), "main") == NULL, "another one is not");
+	ok(stack_is_up(dbproject_stack(&q, "shop")), "the compose project is up");
+	dbproject_rename_branch(&q, "main", "trunk");
+	is_str(stack_fork(dbproject_stack(&q, "shop"), "feature/x")->parent, "trunk",
+	       "a parent renamed");
+	is_str(dbservice_fork(dbproject_service(&q, "mysql"), "feature/x")->parent, "trunk",
+	       "everywhere");
+	stack_drop_fork(dbproject_stack(&q, "shop"), "feature/x");
+	dbproject_drop_stack(&q, "shop");
+	is_int(q.n_stacks, 0, "it can be dropped");
 	dbservice_drop_fork(dbproject_service(&q, "mysql"), "feature/x");
 	is_int(dbproject_service(&q, "mysql")->n_forks, 0, "it can be dropped");
 	dbproject_drop_service(&q, "mysql");

@@ -27,9 +27,25 @@ static void test_round(void)
 	ok(back.ip.s_addr == j.ip.s_addr && !memcmp(&back.ip6, &j.ip6, 16) &&
 		   !memcmp(back.mac, j.mac, 6),
 	   "addresses");
-	ok(back.kind == PACKET_SOCKET && back.host_loopback, "kind and rights");
+	ok(back.kind == PACKET_SOCKET && !back.device && back.host_loopback, "kind and rights");
 	ok(back.ports.n == 1 && back.ports.v[0].host == 8080 && back.ports.v[0].proto == PORT_TCP,
 	   "ports");
+	join_done(&j);
+}
+
+static void test_wish(void)
+{
+	struct join j = { .kind = PACKET_BRIDGE };
+	_cleanup_join_ struct join back = { 0 };
+	_cleanup_free_ char *msg = NULL;
+	size_t len;
+
+	j.id = xstrdup("abc");
+	strv_add(&j.names, "web");
+	j.device = xstrdup("eth%d");
+	msg = join_pack(&j, &len);
+	is_err(join_parse(msg, len, &back), NULL, "parsed");
+	ok(back.kind == PACKET_BRIDGE && str_eq(back.device, "eth%d"), "a device that is wished for");
 	join_done(&j);
 }
 
@@ -55,6 +71,7 @@ static void test_bad(void)
 		{ "{" GOOD "}", NULL },
 		{ "", "join*" },
 		{ "[]", "join: no object" },
+		{ "{" GOOD ",\"device\":\"0123456789abcdef\"}", "join: no valid name of a device" },
 		{ "{\"id\":\"a\"}", "join: a member without id or name" },
 		{ "{" GOOD ",\"ip6\":\"x\"}", "join: no valid address" },
 		{ "{\"id\":\"a\",\"names\":[\"n\"],\"ip\":\"10.0.0.2\",\"mac\":\"034200000002\",\"kind\":\"tap\"}",
@@ -78,6 +95,7 @@ static void test_bad(void)
 int main(void)
 {
 	test_round();
+	test_wish();
 	test_leave();
 	test_bad();
 	return done_testing();

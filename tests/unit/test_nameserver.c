@@ -201,7 +201,7 @@ int main(void)
 		ok(true, "skipped: no user namespaces here");
 		return done_testing();
 	}
-	is_err(netns_setup(NULL, 0, NULL), NULL, "lo is up");
+	is_err(netns_setup(NULL, 0, NULL, NULL), NULL, "lo is up");
 	ok(mkdtemp(dir) != NULL, "a directory");
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	path = xasprintf("%s/resolv.conf", dir);

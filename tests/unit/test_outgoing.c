@@ -153,7 +153,7 @@ int main(void)
 		ok(true, "skipped: no user namespaces here");
 		return done_testing();
 	}
-	is_err(netns_setup(NULL, 0, NULL), NULL, "lo is up");
+	is_err(netns_setup(NULL, 0, NULL, NULL), NULL, "lo is up");
 	net_addrs_default(&addrs);
 	is_err(loop_init(&loop), NULL, "a loop");
 	o = outgoing_new(&loop, &cfg);
