@@ -36,6 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -69,6 +70,7 @@
 #include "core/ns/parent.h"
 #include "core/store/fork.h"
 #include "slirp/publish.h"
+#include "slirp/relay.h"
 
 enum phase { STARTING, RUNNING, EXITED, WAITING };
 enum {
@@ -109,6 +111,7 @@ struct monitor {
 	int mnt_ns; /* keeps the file tree mounted beyond init's end, so that a slow unmount delays nobody */
 	pid_t init_pid, relay_pid;
 	int64_t relay_start_ms;
+	struct relay_traffic *traffic; /* of the relays of this run; NULL: there was none */
 	bool relay_stays; /* somebody has or had a channel to it */
 	struct source init, sync, listen, signals, relay;
 	struct pump out[2]; /* stdout and stderr, or the terminal's master in out[0] */
@@ -126,6 +129,7 @@ struct monitor {
 	struct restart_track track;
 	int64_t run_start_ms; /* of this run, 0 until it runs */
 	bool no_restart; /* somebody ends it */
+	bool ran; /* the container did, in this process or an earlier one */
 	bool ended_waiting; /* and did so between two runs: who waits is told by end(), not before */
 	struct timer health_timer;
 	struct initkeep initkeep;
@@ -591,6 +595,9 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 		if (m->b->spec.tty && m->out[0].src.fd >= 0)
 			term_resize(m->out[0].src.fd, msg->arg);
 		break;
+	case CTL_TRAFFIC:
+		client_send(c, CTL_OK, 0, m->traffic, m->traffic ? sizeof(*m->traffic) : 0, -1);
+		break;
 	case CTL_UPDATE:
 		update(c);
 		break;
@@ -784,6 +791,15 @@ static void relay_close(struct monitor *m, int control)
 	boxnet_close(&m->nets);
 }
 
+/* NULL: then nothing is counted. */
+static struct relay_traffic *map_traffic(void)
+{
+	void *p = mmap(NULL, sizeof(struct relay_traffic), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 static struct err *relay_start(struct monitor *m)
 {
 	static const struct listeners none;
@@ -807,6 +823,7 @@ static struct err *relay_start(struct monitor *m)
 	if (e)
 		return e;
 	listeners_listen(&m->listeners);
+	p.traffic = m->traffic = m->traffic ?: map_traffic();
 	pid = fork();
 	if (pid < 0)
 		return err_new(errno, "forking the port relay");
@@ -1047,6 +1064,7 @@ static struct err *on_started(struct monitor *m)
 	s->monitor_pid = getpid();
 	snprintf(s->boot_id, sizeof(s->boot_id), "%s", proc_boot_id());
 	s->started_ns = time_now_ns();
+	m->ran = true;
 	s->finished_ns = 0;
 	s->exit_code = 0;
 	s->oom_killed = false;
@@ -1412,6 +1430,7 @@ static struct err *spawn_init(struct monitor *m)
 				.links = links,
 				.n_links = boxnet_links(&m->nets, links),
 				.env = &env,
+				.ran = m->ran,
 				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
 	struct init_go go = { .what = INIT_MAPPED };
@@ -1445,6 +1464,8 @@ static struct err *spawn_init(struct monitor *m)
 	for (int i = 0; i < 3; i++)
 		if (ia.stdio[i] >= 0)
 			close(ia.stdio[i]);
+	if (m->traffic)
+		*m->traffic = (struct relay_traffic){ 0 }; /* as its devices', which are new, too */
 	m->init = (struct source){ .fd = pidfd, .ready = init_ready };
 	m->sync = (struct source){ .fd = sync[0], .ready = sync_ready };
 	e = loop_add(&m->loop, &m->init, EPOLLIN);
@@ -1498,8 +1519,28 @@ static struct err *hold_volumes(struct monitor *m)
 	return e;
 }
 
+/* Whose monitor PID is. */
+static char *whose_monitor(void *arg, pid_t pid)
+{
+	const struct monitor *m = arg;
+	struct box **boxes = NULL;
+	char *name = NULL;
+	size_t n = 0;
+	struct err *e = box_list(m->b->st, &boxes, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!name && boxes[i]->state.status == BOX_RUNNING && boxes[i]->state.monitor_pid == pid)
+			name = xasprintf("container %s", boxes[i]->spec.name);
+		box_free(boxes[i]);
+	}
+	free(boxes);
+	err_free(e); /* the process's own name will do */
+	return name;
+}
+
 static struct err *begin(struct monitor *m)
 {
+	const struct publish_who who = { whose_monitor, m };
 	sigset_t mask;
 	struct err *e;
 
@@ -1523,7 +1564,7 @@ static struct err *begin(struct monitor *m)
 	m->nets.arg = m;
 	e = e ?: boxnet_prepare(&m->nets, m->b);
 	if (m->nets.n)
-		e = e ?: publish_open(&m->b->spec.ports, &m->listeners, &m->notes);
+		e = e ?: publish_open(&m->b->spec.ports, &who, &m->listeners, &m->notes);
 	e = e ?: boxnet_write_etc(&m->nets, m->b, m->hostname, false);
 	e = e ?: open_log(m);
 	e = e ?: keeper_init(&m->keeper, &m->loop, &m->b->spec.limits, m->b->spec.id);
@@ -1582,7 +1623,8 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	m->out[0].src.fd = m->out[1].src.fd = -1;
 	m->recipe = b->spec.recipe ? recipe_by_name(b->spec.recipe) : NULL;
 	snprintf(m->hostname, sizeof(m->hostname), "%s", b->spec.hostname);
-	if (b->state.started_ns) /* only the first run sets up a database */
+	m->ran = b->state.started_ns != 0;
+	if (m->ran) /* only the first run sets up a database */
 		free(TAKE_PTR(b->spec.init_key));
 	forget_last_run(&b->state);
 	e = loop_init(&m->loop);

@@ -273,7 +273,8 @@ static bool dir_is_empty(int fd)
 	return true;
 }
 
-/* Docker's first-use rule: an empty volume takes over what the image has at its target, owner and mode included. */
+/* Docker's first-use rule: an empty volume takes over what the image has at its target, owner and mode included.  Once
+ * for every container: the one that comes back must not undo what another one did to the directory. */
 static struct err *fill_volume(int root, const char *target, int tree)
 {
 	_cleanup_close_ int src = -1, dst = -1;
@@ -396,8 +397,9 @@ static struct err *copy_file(const struct mount_spec *m, int tree, int *ret)
 	return *ret < 0 ? err_new(errno, "opening a file in memory") : NULL;
 }
 
-static struct err *user_mount(const struct spec *s, size_t entry, int root, int store, int bind)
+static struct err *user_mount(const struct rootfs_cfg *cfg, size_t entry, int root, int store, int bind)
 {
+	const struct spec *s = cfg->spec;
 	const struct mount_spec *m = &s->mounts.v[entry];
 	_cleanup_close_ int tree = -1;
 	struct err *e = NULL;
@@ -414,7 +416,7 @@ static struct err *user_mount(const struct spec *s, size_t entry, int root, int 
 		} else {
 			e = open_volume(m, store, &tree);
 		}
-		if (!e && !m->no_copy && !m->subpath)
+		if (!e && !m->no_copy && !m->subpath && !cfg->ran)
 			e = fill_volume(root, m->target, tree);
 		bind = tree;
 	}
@@ -446,7 +448,7 @@ static struct err *user_mounts(const struct rootfs_cfg *cfg, const struct rootfs
 	for (size_t depth = 0; done < m->n && !e; depth++)
 		for (size_t i = 0; i < m->n && !e; i++)
 			if (path_depth(m->v[i].target) == depth) {
-				e = user_mount(cfg->spec, i, root, b->store, b->fds[i]);
+				e = user_mount(cfg, i, root, b->store, b->fds[i]);
 				done++;
 			}
 	return e;

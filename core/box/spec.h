@@ -101,7 +101,7 @@ struct spec {
 	unsigned attach; /* ATTACH_*: what whoever made it wanted to be connected to */
 	enum net_mode net;
 	struct net_wants nets; /* with NET_DEFAULT: in the order of eth0, eth1... */
-	struct strv links; /* "<id>:ALIAS", see links.h */
+	struct strv links; /* "<id or name>:ALIAS", see links.h */
 	char *net_container; /* with NET_CONTAINER: the id of the one whose network this is; else NULL */
 	struct ports ports; /* to publish, as asked for (-p, -P resolved against exposed) */
 	struct strv exposed; /* "3306/tcp" */

@@ -614,7 +614,7 @@ static struct err *want_gate(struct board *b, const char *address, const struct 
 		return NULL;
 	}
 	snprintf(one.ip, sizeof(one.ip), "%s", address);
-	e = publish_open(&ports, &l, &b->notes);
+	e = publish_open(&ports, NULL, &l, &b->notes);
 	if (e) {
 		_cleanup_free_ char *line = err_line(e);
 

@@ -183,6 +183,22 @@ static struct err *await_health(struct box *b)
 	return e;
 }
 
+/* Is SERVICE there for the volumes that others take from it?  It may end after that. */
+static bool gives_volumes(const struct project *p, const char *service)
+{
+	for (size_t i = 0; i < p->n_services; i++) {
+		const struct node *from = node_get(p->services[i].node, "volumes_from");
+
+		for (size_t k = 0; k < node_len(from); k++) {
+			const char *text = from->m[k].value->text;
+
+			if (strcspn(text, ":") == strlen(service) && str_starts(text, service))
+				return true;
+		}
+	}
+	return false;
+}
+
 static struct err *await_one(struct work *w, struct box *b)
 {
 	const char *service = w->step->service->name;
@@ -201,7 +217,9 @@ static struct err *await_one(struct work *w, struct box *b)
 		return await_health(b);
 	if (b->spec.recipe)
 		return box_wait_ready(b, 0);
-	return state_is_up(&b->state) ? NULL : ended_early(b);
+	return state_is_up(&b->state) || (!b->state.exit_code && gives_volumes(w->en->p, service))
+		       ? NULL
+		       : ended_early(b);
 }
 
 static struct err *await(struct work *w)

@@ -42,6 +42,28 @@ same=$(ids)
 c up -d --scale web=3 lb web mysql redis;	expect_status 0
 expect_equal "$(ids)" "$same"
 
+# settings for programs of the host; the address that published ports have
+run env -C "$(home)/laradock" devbox env -f laravel
+expect_stdout 'DB_CONNECTION=mysql
+DB_HOST=127.0.0.1
+DB_PORT=3306
+DB_DATABASE=homestead
+DB_USERNAME=homestead
+DB_PASSWORD=secret
+REDIS_HOST=127.0.0.1
+REDIS_PASSWORD=null
+REDIS_PORT=6379'
+run devbox ip;	expect_stdout 127.0.0.1
+run devbox ip laradock-mysql-1 laradock-redis-1;	expect_stdout $'172.18.0.*\n172.18.0.*'
+run curl -s -m 5 http://quickstart.localhost:8080/;	expect_stdout_has '"cached":"bar"'
+
+# what was removed is made again, those that are linked to it find it; an unsaved Redis would not have ended by itself
+c stop;		expect_status 0
+run devbox inspect -f '{{.State.ExitCode}}' laradock-redis-1 laradock-mysql-1;	expect_stdout $'0\n0'
+c rm -f redis;	expect_status 0; expect_stderr_has 'Container laradock-redis-1  Removed'
+c up -d --wait lb web mysql redis;	expect_status 0
+first() { [[ $(visit) == *'"all":'*'"cached":"bar"'* ]]; }
+eventually 20 first
 c stop;		expect_status 0
 c rm -f redis;	expect_status 0; expect_stderr_has 'Container laradock-redis-1  Removed'
 c down;		expect_status 0
