@@ -255,6 +255,14 @@ static bool set_sysctls(bool ipv6)
 	       (!ipv6 || netns_sysctl("/proc/sys/net/ipv6/fwmark_reflect", "1"));
 }
 
+void relay_count(struct relay *r, bool in, size_t n)
+{
+	struct relay_traffic *t = r->cfg.traffic;
+
+	if (t)
+		__atomic_add_fetch(in ? &t->in : &t->out, n, __ATOMIC_RELAXED);
+}
+
 struct err *relay_new(struct loop *loop, const struct relay_cfg *cfg, struct relay **ret)
 {
 	struct relay *r = xcalloc(1, sizeof(*r));

@@ -23,10 +23,16 @@
 
 enum { RELAY_UDP_IDLE_MS = 120000, RELAY_UDP_MAX = 4096 };
 
+/* Bytes that went to and from the container; read by other processes meanwhile. */
+struct relay_traffic {
+	uint64_t in, out;
+};
+
 struct relay_cfg {
 	struct net_addrs addrs;
 	bool transparent; /* struct netns: the namespace is prepared for it */
 	bool ipv6;
+	struct relay_traffic *traffic; /* to be added to; NULL: nobody wants to know */
 };
 
 /* A connection that the container asked for and that has been made outside: the socket that asks, and whom it asks. */

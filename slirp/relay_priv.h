@@ -61,6 +61,8 @@ uint8_t *relay_buf(struct relay *r);
 struct relay_pipe *relay_pipe_get(struct relay *r);
 /* EMPTY: it can be used again. */
 void relay_pipe_put(struct relay *r, struct relay_pipe *p, bool empty);
+/* N bytes went to the container (IN) or came from it. */
+void relay_count(struct relay *r, bool in, size_t n);
 void relay_tick_start(struct relay *r);
 void relay_pause(struct relay *r);
 void relay_resume(struct relay *r);

@@ -23,6 +23,7 @@
 #include "core/box/state.h"
 #include "core/store/names.h"
 #include "core/store/volume.h"
+#include "slirp/relay.h"
 
 enum {
 	RECORD_MAX = 4 << 20,
@@ -749,6 +750,22 @@ struct err *box_wait(struct box *b, int *ret_code)
 	if (!e)
 		*ret_code = b->state.exit_code;
 	return e;
+}
+
+void box_traffic(struct box *b, uint64_t *ret_in, uint64_t *ret_out)
+{
+	_cleanup_close_ int sock = -1;
+	struct relay_traffic t = { 0 };
+	struct ctl_msg msg = { 0 };
+	struct err *e = ask(b, CTL_TRAFFIC, 0, &sock);
+
+	if (!e && sock >= 0)
+		e = answer(sock, CTL_OK, &msg, NULL);
+	if (!e && msg.type == CTL_OK)
+		memcpy(&t, msg.data, sizeof(t)); /* all zeroes if it came without */
+	err_free(e);
+	*ret_in = t.in;
+	*ret_out = t.out;
 }
 
 struct err *box_wait_ready(struct box *b, unsigned timeout_s)

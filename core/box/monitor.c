@@ -36,6 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -69,6 +70,7 @@
 #include "core/ns/parent.h"
 #include "core/store/fork.h"
 #include "slirp/publish.h"
+#include "slirp/relay.h"
 
 enum phase { STARTING, RUNNING, EXITED, WAITING };
 enum {
@@ -109,6 +111,7 @@ struct monitor {
 	int mnt_ns; /* keeps the file tree mounted beyond init's end, so that a slow unmount delays nobody */
 	pid_t init_pid, relay_pid;
 	int64_t relay_start_ms;
+	struct relay_traffic *traffic; /* of the relays of this run; NULL: there was none */
 	bool relay_stays; /* somebody has or had a channel to it */
 	struct source init, sync, listen, signals, relay;
 	struct pump out[2]; /* stdout and stderr, or the terminal's master in out[0] */
@@ -592,6 +595,9 @@ static void request(struct client *c, const struct ctl_msg *msg, size_t len)
 		if (m->b->spec.tty && m->out[0].src.fd >= 0)
 			term_resize(m->out[0].src.fd, msg->arg);
 		break;
+	case CTL_TRAFFIC:
+		client_send(c, CTL_OK, 0, m->traffic, m->traffic ? sizeof(*m->traffic) : 0, -1);
+		break;
 	case CTL_UPDATE:
 		update(c);
 		break;
@@ -785,6 +791,15 @@ static void relay_close(struct monitor *m, int control)
 	boxnet_close(&m->nets);
 }
 
+/* NULL: then nothing is counted. */
+static struct relay_traffic *map_traffic(void)
+{
+	void *p = mmap(NULL, sizeof(struct relay_traffic), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 static struct err *relay_start(struct monitor *m)
 {
 	static const struct listeners none;
@@ -808,6 +823,7 @@ static struct err *relay_start(struct monitor *m)
 	if (e)
 		return e;
 	listeners_listen(&m->listeners);
+	p.traffic = m->traffic = m->traffic ?: map_traffic();
 	pid = fork();
 	if (pid < 0)
 		return err_new(errno, "forking the port relay");
@@ -1448,6 +1464,8 @@ static struct err *spawn_init(struct monitor *m)
 	for (int i = 0; i < 3; i++)
 		if (ia.stdio[i] >= 0)
 			close(ia.stdio[i]);
+	if (m->traffic)
+		*m->traffic = (struct relay_traffic){ 0 }; /* as its devices', which are new, too */
 	m->init = (struct source){ .fd = pidfd, .ready = init_ready };
 	m->sync = (struct source){ .fd = sync[0], .ready = sync_ready };
 	e = loop_add(&m->loop, &m->init, EPOLLIN);
