@@ -48,6 +48,9 @@ struct mount_spec {
 	bool chown; /* -v :U: at each start everything in it is given to the container's user */
 	bool device; /* --device: a bind of a device, which the host's user may open */
 	bool by_mount; /* asked for by --mount: a bind's source must exist then */
+	/* A file's content, taken at each start, in memory and with an owner and a mode of its own: secrets. */
+	bool copied;
+	unsigned uid, gid, mode;
 };
 
 struct mounts {

@@ -322,6 +322,7 @@ struct run {
 	struct jobs jobs;
 	size_t *step_of; /* job's id -> its step, which moves when the plan is made again */
 	size_t n_jobs, cap;
+	const bool *picked; /* services whose networks and volumes are to be made before a container; NULL: they are */
 	bool news; /* an image has come */
 	struct err *errors;
 };
@@ -370,6 +371,13 @@ static struct err *start_step(struct run *r, size_t i)
 	struct step *s = &r->plan->v[i];
 	struct work w = { r->en, s, supply_of(r, s) };
 
+	if (r->picked && (s->kind == STEP_CREATE || s->kind == STEP_RECREATE)) {
+		struct err *e = engine_resources(r->en, r->picked, false);
+
+		r->picked = NULL;
+		if (e)
+			return e;
+	}
 	tell(r, s, ENGINE_WORKING);
 	if (r->en->dry_run || s->kind == STEP_HOLD) {
 		step_over(r, i);
@@ -556,13 +564,16 @@ struct err *engine_up(struct compose *en, const struct plan_opts *opts, const bo
 	_cleanup_free_ long *by = xcalloc(p->n_services + 1, sizeof(*by));
 	_cleanup_project_plan_ struct project_plan plan = { 0 };
 	struct plan_opts o = *opts;
-	struct run r = { .en = en, .plan = &plan, .jobs = { .limit = en->parallel, .wake = en->signals } };
+	struct run r = { .en = en,
+			 .plan = &plan,
+			 .picked = picked,
+			 .jobs = { .limit = en->parallel, .wake = en->signals } };
 	bool more = true;
 	struct err *e = supplies_decide(en, picked, &r.supplies);
 
 	o.image_ids = ids;
 	o.supply = by;
-	e = e ?: engine_resources(en, picked);
+	e = e ?: engine_resources(en, picked, true);
 	while (!e && more) {
 		struct project_plan next = { 0 };
 
