@@ -63,7 +63,7 @@ static struct err *signals_ready(struct source *s, uint32_t events UNUSED)
 	return NULL;
 }
 
-/* -- the first process ----------------------------------------------------------------------------------------------- */
+/* -- the first process ----------------------------------------------------------------------------------------- */
 
 NORETURN static void end(struct monitor *m);
 
@@ -198,7 +198,7 @@ static struct err *sync_ready(struct source *s, uint32_t events UNUSED)
 	return NULL;
 }
 
-/* -- the end --------------------------------------------------------------------------------------------------------- */
+/* -- the end --------------------------------------------------------------------------------------------------- */
 
 void monitor_maybe_finish(struct monitor *m)
 {
@@ -386,7 +386,7 @@ NORETURN static void end(struct monitor *m)
 	_exit(0);
 }
 
-/* -- the beginning --------------------------------------------------------------------------------------------------- */
+/* -- the beginning --------------------------------------------------------------------------------------------- */
 
 /* The streams' two ends: CHILD gets 0, 1, 2; ours go to the loop. */
 static struct err *make_streams(struct monitor *m, int child[3])

@@ -35,7 +35,8 @@ static struct err *relay_ended(struct monitor *m)
 
 struct err *monitor_relay_again(struct timer *t)
 {
-	err_free(monitor_relay_start(container_of(t, struct monitor, relay_timer))); /* the container goes on without ports */
+	/* after an error the container goes on without ports */
+	err_free(monitor_relay_start(container_of(t, struct monitor, relay_timer)));
 	return NULL;
 }
 
