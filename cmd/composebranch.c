@@ -9,24 +9,31 @@
 
 bool opt_compose_branch;
 
-static bool follows_branch(const struct project *p)
+/* By the option, the variable, or because it was brought up so: then it stays so until nothing is left of it. */
+static struct err *follows_branch(struct store *st, const struct project *p, bool *ret)
 {
 	const char *value = strv_env(&p->env, FOLLOW_VARIABLE);
 
-	return opt_compose_branch || (value && *value && strcmp(value, "0") && strcmp(value, "false"));
+	*ret = opt_compose_branch;
+	if (!*ret && value && *value)
+		*ret = strcmp(value, "0") && strcmp(value, "false");
+	else if (!*ret && !compose_project_opts.name) /* -p means that one */
+		return stack_is_known(st, p->directory, p->name, ret);
+	return NULL;
 }
 
 struct err *compose_enter_branch(const struct project *p, bool make, struct stack_place *ret,
 				 bool *ret_follows)
 {
 	_cleanup_store_ struct store *st = NULL;
-	struct err *e;
+	bool follows = false;
+	struct err *e = store_open(&st);
 
 	*ret_follows = false;
-	if (!follows_branch(p))
-		return NULL;
-	e = store_open(&st);
-	e = e ?: stack_enter(st, p->directory, make, ret);
+	e = e ?: follows_branch(st, p, &follows);
+	if (e || !follows)
+		return e;
+	e = stack_enter(st, p->directory, make, ret);
 	if (err_is(e, ENOENT)) {
 		err_free(e);
 		e = err_hint(err_new(0, "--branch: %s is not in a git work tree", p->directory),

@@ -8,6 +8,8 @@
 #include "core/box/procs.h"
 #include "core/box/recipe.h"
 
+enum { READY_S = 120 };
+
 struct users {
 	struct box **v; /* running, not paused */
 	size_t n, n_still;
@@ -91,6 +93,15 @@ static struct err *stop(void *arg)
 	return e;
 }
 
+/* A data directory that is only being set up is none: the fork of it would never become one. */
+static struct err *wait_set_up(struct box *b)
+{
+	struct err *e = b->spec.recipe ? box_wait_ready(b, READY_S) : NULL;
+
+	return err_hint(err_wrap(e, "a fork waits for the database in its parent"),
+			"devbox stop %s, to fork what is there", b->spec.name);
+}
+
 struct err *box_fork_volumes(struct store *st, struct fork_pair *pairs, size_t n, int64_t *ret_still_ms)
 {
 	struct users u = { 0 };
@@ -106,6 +117,8 @@ struct err *box_fork_volumes(struct store *st, struct fork_pair *pairs, size_t n
 		else
 			box_free(b);
 	}
+	for (size_t i = 0; i < u.n && !e; i++)
+		e = wait_set_up(u.v[i]);
 	for (size_t i = 0; i < u.n && !e; i++)
 		e = err_wrap(box_flush(u.v[i]), "container %s", u.v[i]->spec.name);
 	e = e ?: fork_volumes(st, pairs, n, &hold);

@@ -8,9 +8,9 @@
 /* Redis and Valkey have their data in memory: let B, which runs, write it out, or a fork would be what was on disk
  * last.  Nothing happens for others. */
 struct err *box_flush(struct box *b) MUST_CHECK;
-/* fork_volumes(), after box_flush() of who mounts them.  Where that is needed, all running containers that mount
- * one of the FROM volumes are paused for the moment.  *RET_STILL_MS (may be NULL): how long they stood still, 0 if
- * they did not have to. */
+/* fork_volumes(), after box_flush() of who mounts them, and once databases among these are set up and answer.  Where
+ * that is needed, all running containers that mount one of the FROM volumes are paused for the moment.
+ * *RET_STILL_MS (may be NULL): how long they stood still, 0 if they did not have to. */
 struct err *box_fork_volumes(struct store *st, struct fork_pair *pairs, size_t n,
 			     int64_t *ret_still_ms) MUST_CHECK;
 /* fork_restore() of each of TEXTS; nothing happens, in words that name the container, while one that runs has any

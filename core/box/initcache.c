@@ -294,9 +294,9 @@ static struct err *fill_volume(struct store *st, int entry, size_t n, const char
 {
 	_cleanup_free_ char *from = xasprintf("v%zu", n), *to = xasprintf("%s/data", volume);
 	struct copy c = { -1, -1 };
-	struct err *e = fd_open(entry, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &c.src);
+	struct err *e = fd_open(entry, from, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, &c.src);
 
-	e = e ?: fd_open(st->volumes, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &c.dst);
+	e = e ?: fd_open(st->volumes, to, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, &c.dst);
 	e = e ?: userns_call(&st->ids, copy_one, &c, NULL);
 	if (c.src >= 0)
 		close(c.src);

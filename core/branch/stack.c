@@ -96,6 +96,27 @@ struct err *stack_enter(struct store *st, const char *directory, bool make, stru
 	return e;
 }
 
+struct err *stack_is_known(struct store *st, const char *directory, const char *name, bool *ret)
+{
+	_cleanup_git_ struct git_repo repo = { 0 };
+	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
+	_cleanup_dbproject_ struct dbproject p = { 0 };
+	_cleanup_free_ char *id = NULL;
+	struct err *e = git_find(directory, &repo);
+
+	*ret = false;
+	if (e) {
+		err_free(e); /* no repository */
+		return NULL;
+	}
+	e = dbproject_find(st, &repo, &id);
+	if (e || !id)
+		return e;
+	e = dbproject_open(st, id, false, &d, &p);
+	*ret = !e && dbproject_stack(&p, name);
+	return e;
+}
+
 /* --- volumes ---------------------------------------------------------------------------------- */
 
 static bool volume_exists(struct store *st, const char *name)

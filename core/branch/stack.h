@@ -9,6 +9,7 @@
  *   3. Its ports are published at the branch's own loopback address, by the containers' monitors.
  *   4. The work tree's address, the stable one, leads to the branch that is checked out: the switchboard listens there
  *      on the same ports.
+ *   5. Once there is a stack, all verbs of compose mean the branch's, with --branch or without.
  * Nothing is started by a connection, and nothing sleeps: what runs is what `up`, `stop` and `down` say. */
 #ifndef CORE_BRANCH_STACK_H
 #define CORE_BRANCH_STACK_H
@@ -27,6 +28,9 @@ struct stack_place {
 };
 void stack_place_done(struct stack_place *w);
 
+/* Has any branch of the repository around DIRECTORY a stack of the project NAME? */
+struct err *stack_is_known(struct store *st, const char *directory, const char *name, bool *ret)
+	MUST_CHECK;
 /* For the branch that is checked out in the work tree around DIRECTORY.  MAKE: record it unless it is.
  * Errors: ENOENT, "not in a git work tree". */
 struct err *stack_enter(struct store *st, const char *directory, bool make, struct stack_place *ret)

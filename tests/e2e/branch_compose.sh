@@ -43,6 +43,11 @@ run redis-cli -h "$main" set who main;	expect_stdout OK
 compose exec files sh -c 'echo main | tee /files/f >/shared/f';	expect_status 0
 run devbox volume ls -q;		expect_stdout $'shop-main_data\nshop-main_shared\nuploads-main'
 
+note 'from then on the project follows, unless it is named'
+shop devbox compose ps -q;		expect_status 0;	expect_equal "$(wc -l <<<"$stdout")" 3
+shop devbox compose -p shop ps -q;	expect_stdout ''
+shop env DEVBOX_COMPOSE_BRANCH=0 devbox compose ps -q;	expect_stdout ''
+
 note 'a new branch: forks of all volumes at one instant, also unsaved keys; both live side by side'
 git_ switch -q -c feature/x
 compose ps -q;				expect_stdout ''
@@ -101,6 +106,8 @@ run devbox volume ls -q;		expect_stdout $'shop-main_data\nshop-main_shared\nuplo
 run devbox compose ls -q;		expect_stdout shop-main
 shop env DEVBOX_COMPOSE_BRANCH=1 devbox compose down -v;	expect_status 0
 shop devbox db ls -q;			expect_status 0;	expect_stdout ''
+
+shop devbox compose config --format json;	expect_stdout_has '"name": "shop"'
 
 note 'without git there is nothing to follow'
 run mkdir plain

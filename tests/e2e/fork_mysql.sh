@@ -10,7 +10,13 @@ mysql() {	# NAME VOLUME
 	run devbox wait --ready "$1";	expect_status 0
 }
 
-mysql first data
+note 'a fork waits for a database that is only being set up'
+run devbox run -d --name first -v data:/var/lib/mysql -e MYSQL_ROOT_PASSWORD=pw -e MYSQL_DATABASE=app mysql --skip-log-bin
+expect_status 0
+run devbox volume fork data early;	expect_status 0
+mysql early early
+sql early 'SELECT 1';			expect_stdout 1
+run devbox rm -f early;			expect_status 0
 sql first 'CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT, s VARCHAR(200), KEY (v)); INSERT INTO t (v, s)
 	SELECT a.help_topic_id, REPEAT("x", 150) FROM mysql.help_topic a LIMIT 600; SET @n = 0;
 	INSERT INTO t (v, s) SELECT a.v, a.s FROM t a JOIN t b ON b.id <= 60'

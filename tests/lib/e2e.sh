@@ -12,7 +12,7 @@
 #     eventually SECONDS CMD...      until CMD succeeds
 #     expect_no_leftovers            no process, port, mount of the user, nothing in the store's tmp (5 s to get there)
 #     hub_fault GLOB ACTION...; hub_clear; hub_release; hub_log [GLOB]; hub_count GLOB; hub_wait GLOB ...  (tests/hub/hub)
-#     tun open|closed;  outside CMD... (in the outside world's network);  small_disk DIR MB (a file system of that size)
+#     tun open|closed;  outside CMD... (in the outside world's network);  small_disk DIR MB [TYPE] (a file system of that size)
 #     home [USER];  store [USER]     folders;   fail WORDS...;   note WORDS... (into the log)
 # Everything that was started is ended when the test ends, by pid; the runner ends what then is left, and complains.
 set -u -o pipefail
@@ -174,13 +174,14 @@ hub_wait() { "$lib/../hub/hub" wait "$@" || fail "hub wait $*"; }
 tun() { case $1 in open) chmod 666 /dev/net/tun ;; closed) chmod 600 /dev/net/tun ;; esac; }
 outside() { "$lib/world" _outside "$@"; }
 
-small_disk() {	# DIR MB: DIR (from the home) becomes a file system of MB megabytes that belongs to $AS
-	local dir img
+small_disk() {	# DIR MB [TYPE]: DIR (from the home) becomes a file system (ext4) of MB megabytes that belongs to $AS
+	local dir img how=(-F -m 0)
 	dir=$(e2e_path "$1")
 	img=$W/disk/tmp/small.${dir//\//_}
 	mkdir -p "$dir"
 	truncate -s "$2M" "$img"
-	mkfs.ext4 -q -F -m 0 "$img" && mount -o loop "$img" "$dir" || fail 'no small file system can be made'
+	[ "${3:-ext4}" = ext4 ] || how=(-f)
+	"mkfs.${3:-ext4}" -q "${how[@]}" "$img" && mount -o loop "$img" "$dir" || fail 'no small file system can be made'
 	rm -rf "$img" "$dir/lost+found"
 	chown "$(stat -c %u:%g "$(home)")" "$dir"
 	E2E_DISKS+=("$dir")
