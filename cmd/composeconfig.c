@@ -143,7 +143,7 @@ static struct err *add_hashes(struct project *p, struct str *out)
 			wanted = strlen(s->name) == strcspn(c, ",") && str_starts(c, s->name);
 		if (!wanted || !s->enabled)
 			continue;
-		service_hash(s, hash);
+		service_hash(p, s, hash);
 		str_addf(out, "%s %s\n", s->name, hash);
 		n++;
 	}

@@ -295,8 +295,9 @@ static struct err *run(struct call *c, int argc, char **argv)
 	s.c.quiet_pull = opt_quiet_pull;
 	s.c.quiet_build = opt_quiet_build;
 	e = e ?: set_run_pull(&s);
+	e = e ?: engine_resources(&s.c, picked, true);
 	e = e ?: engine_images(&s.c, picked);
-	e = e ?: engine_resources(&s.c, picked);
+	e = e ?: engine_resources(&s.c, picked, false);
 	if (e || session_is_dry(&s, of->name, "Run"))
 		return e;
 	tasks_done(&s.tasks);

@@ -8,6 +8,7 @@
 #include "cmd/volume.h"
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "core/box/links.h"
 #include "core/box/procs.h"
 #include "core/box/runopt.h"
 #include "core/store/network.h"
@@ -298,13 +299,12 @@ static void put_links(const struct box *b, struct json_out *o)
 	_cleanup_strv_ struct strv links = { 0 };
 
 	for (size_t i = 0; i < b->spec.links.n; i++) {
-		_cleanup_free_ char *id = xstrndup(b->spec.links.v[i], ID_LEN);
+		const char *alias;
 		struct box *other = NULL;
-		struct err *e = box_find(b->st, id, &other);
+		struct err *e = link_find(b->st, b->spec.links.v[i], &other, &alias);
 
 		if (!e)
-			strv_addf(&links, "/%s:/%s/%s", other->spec.name, b->spec.name,
-				  b->spec.links.v[i] + strlen(id) + 1);
+			strv_addf(&links, "/%s:/%s/%s", other->spec.name, b->spec.name, alias);
 		err_free(e); /* removed */
 		box_free(other);
 	}

@@ -38,70 +38,109 @@ static bool is_here(const struct box *b, const char *cwd)
 	return rest && (!*rest || *rest == '/');
 }
 
-/* The databases that run; with CWD, those of the compose project there; with SERVICE, those of that service.
- * *RET is the first one, the caller's. */
-static struct err *databases(struct store *st, const char *cwd, const char *service,
-			     struct str *ret_names, size_t *ret_n, struct box **ret)
+struct found {
+	struct box **v;
+	size_t n;
+};
+
+static void found_done(struct found *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		box_free(f->v[i]);
+	free(f->v);
+	*f = (struct found){ 0 };
+}
+
+/* The databases that run; with CWD, those of the compose project there; with SERVICE, those of that service. */
+static struct err *find(struct store *st, const char *cwd, const char *service, struct found *ret)
 {
 	struct box **boxes = NULL;
-	size_t n = 0;
+	size_t n = 0, kept = 0;
 	struct err *e = box_list(st, &boxes, &n);
 
-	*ret = NULL;
-	*ret_n = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct box *b = boxes[i];
 
 		if (b->spec.recipe && b->state.status == BOX_RUNNING && (!cwd || is_here(b, cwd)) &&
-		    (!service || str_eq(box_label(b, LABEL_SERVICE), service))) {
-			str_addf(ret_names, "%s%s", (*ret_n)++ ? ", " : "", b->spec.name);
-			if (!*ret) {
-				*ret = b;
-				continue;
-			}
-		}
-		box_free(b);
+		    (!service || str_eq(box_label(b, LABEL_SERVICE), service)))
+			boxes[kept++] = b;
+		else
+			box_free(b);
 	}
-	free(boxes);
+	*ret = (struct found){ boxes, kept };
 	return e;
 }
 
-/* The one database that runs, here if there are more. */
-static struct err *only_database(struct store *st, const char *cwd, struct box **ret)
+static struct err *print_access(const struct box *b, enum env_format format)
 {
-	_cleanup_str_ struct str names = { 0 }, here = { 0 };
-	size_t n = 0;
-	struct err *e = databases(st, cwd, NULL, &here, &n, ret);
+	_cleanup_free_ char *text = NULL;
+	struct db_access a = { 0 };
+	struct err *e = access_find(b, &a);
 
-	if (e || n == 1)
+	if (e)
 		return e;
-	box_free(*ret);
-	e = databases(st, NULL, NULL, &names, &n, ret);
-	if (!e && n != 1) {
-		e = n ? err_hint(err_new(0, "%zu databases are running", n), "name one of %s", names.s)
-		      : err_hint(err_new(0, "no database is running"), "%s run mysql -p 3306", prog());
-		box_free(*ret);
-		*ret = NULL;
+	text = db_access_format(&a, format);
+	fputs(text, stdout);
+	db_access_done(&a);
+	return NULL;
+}
+
+/* REDIS_* and DB_* go together, two DB_HOST do not. */
+static bool go_together(const struct found *f, enum env_format format)
+{
+	size_t redis = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		enum engine engine = recipe_engine(recipe_by_name(f->v[i]->spec.recipe));
+
+		redis += engine == ENGINE_REDIS || engine == ENGINE_VALKEY;
 	}
+	return f->n == 1 || (f->n == 2 && redis == 1 &&
+			     (format == ENV_SHELL || format == ENV_DOTENV || format == ENV_LARAVEL));
+}
+
+/* Those of the compose project here, if one set of settings can name them; else the only one that runs. */
+static struct err *print_running(struct store *st, const char *cwd, enum env_format format)
+{
+	_cleanup_str_ struct str names = { 0 };
+	struct found f = { 0 };
+	struct err *e = find(st, cwd, NULL, &f);
+
+	if (!e && !go_together(&f, format)) {
+		found_done(&f);
+		e = find(st, NULL, NULL, &f);
+		for (size_t i = 0; i < f.n; i++)
+			str_addf(&names, "%s%s", i ? ", " : "", f.v[i]->spec.name);
+		if (!e && !f.n)
+			e = err_hint(err_new(0, "no database is running"), "%s run mysql -p 3306",
+				     prog());
+		else if (!e && f.n > 1)
+			e = err_hint(err_new(0, "%zu databases are running", f.n), "name one of %s",
+				     names.s);
+	}
+	for (size_t i = 0; i < f.n && !e; i++)
+		e = print_access(f.v[i], format);
+	found_done(&f);
 	return e;
 }
 
 /* NAME is a container's, or a service's of the compose project here. */
-static struct err *named_database(struct store *st, const char *cwd, const char *name, struct box **ret)
+static struct err *print_named(struct store *st, const char *cwd, const char *name, enum env_format format)
 {
-	_cleanup_str_ struct str names = { 0 };
-	size_t n = 0;
-	struct err *missing = box_find(st, name, ret), *e;
+	_cleanup_box_ struct box *b = NULL;
+	struct found f = { 0 };
+	struct err *missing = box_find(st, name, &b), *e = NULL;
 
-	if (!missing)
-		return NULL;
-	e = databases(st, cwd, name, &names, &n, ret);
-	if (*ret) {
+	if (missing)
+		e = find(st, cwd, name, &f);
+	if (f.n) {
 		err_free(missing);
-		return NULL;
+		missing = NULL;
 	}
 	err_free(e); /* what was asked for is a name that is none */
-	return missing;
+	e = missing ?: print_access(f.n ? f.v[0] : b, format);
+	found_done(&f);
+	return e;
 }
 
 /* Those of the repository that the current directory is in: they lead to the branch that is checked out.
@@ -129,9 +168,7 @@ static struct err *print_project(enum env_format format, bool *ret_done)
 static struct err *env(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
-	_cleanup_box_ struct box *b = NULL;
-	_cleanup_free_ char *text = NULL, *cwd = getcwd(NULL, 0);
-	struct db_access a = { 0 };
+	_cleanup_free_ char *cwd = getcwd(NULL, 0);
 	enum env_format format = ENV_SHELL;
 	bool done = false;
 	struct err *e;
@@ -142,16 +179,10 @@ static struct err *env(UNUSED struct call *c, int argc, char **argv)
 	if (done)
 		return e;
 	e = e ?: store_open(&st);
-	if (!e)
-		e = argc ? named_database(st, cwd ?: "", argv[0], &b)
-			 : only_database(st, cwd ?: "", &b);
-	e = e ?: access_find(b, &a);
 	if (e)
 		return e;
-	text = db_access_format(&a, format);
-	fputs(text, stdout);
-	db_access_done(&a);
-	return NULL;
+	return argc ? print_named(st, cwd ?: "", argv[0], format)
+		    : print_running(st, cwd ?: "", format);
 }
 
 const struct verb verb_env = {
@@ -160,8 +191,9 @@ const struct verb verb_env = {
 	.max_args = 1,
 	.opts = opts,
 	.summary = "Print how to reach a database: DB_* settings and DATABASE_URL",
-	.more = "SERVICE is one of the compose project in the current directory.  Without a name: the databases of\n"
-		"this git repository (devbox db up), else the only one that runs, here or at all.\n\n"
+	.more = "SERVICE is one of the compose project in the current directory.  Without a name: the\n"
+		"databases of this git repository (devbox db up), else those of the compose project (one for\n"
+		"DB_*, one for REDIS_*), else the only one that runs.\n\n"
 		"    eval \"$(devbox env)\"             in a shell\n"
 		"    devbox env -f dotenv db > .env    for a project",
 	.run = env,

@@ -157,10 +157,6 @@ struct opt *foreign_opts(const struct verb *v)
 	struct opt *all = xcalloc(1, sizeof(*all));
 	size_t n = 0, cap = 1;
 
-	for (const struct opt *o = v->opts; o && o->name; o++) {
-		all = xgrow(all, n + 1, &cap, sizeof(*all));
-		all[n++] = *o;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		const struct foreign *f = &table[i];
 
@@ -174,7 +170,7 @@ struct opt *foreign_opts(const struct verb *v)
 					 .to = &places[i],
 					 .set = f->accepted ? take_value : take_flag };
 	}
-	all[n] = (struct opt){ 0 };
+	all[n] = (struct opt){ .to = (void *)v->opts }; /* where the table goes on */
 	return all;
 }
 

@@ -5,7 +5,7 @@
 
 #include "cmd/verb.h"
 
-/* V's own options with the foreign ones behind them, which --help does not mention.  The caller frees the table. */
+/* The foreign options of V, which --help does not mention, and behind them V's own.  The caller frees the table. */
 struct opt *foreign_opts(const struct verb *v);
 /* Why there is no verb or group NAME, which Docker has; NULL if Docker has none either. */
 const char *foreign_verb(const char *name);

@@ -87,12 +87,12 @@ extern const struct verb verb_db_cache, verb_db_create, verb_db_import, verb_db_
 	verb_db_protect, verb_db_rename, verb_db_reset, verb_db_rm, verb_db_sleep, verb_db_stop,
 	verb_db_switch, verb_db_up, verb_db_url;
 extern const struct verb verb_attach, verb_commit, verb_container_inspect, verb_container_prune,
-	verb_cp, verb_create, verb_diff, verb_doctor, verb_env, verb_exec, verb_export, verb_import,
-	verb_image_inspect, verb_image_prune, verb_images, verb_info, verb_inspect, verb_kill,
-	verb_history, verb_load, verb_login, verb_logout, verb_logs, verb_port, verb_prune, verb_ps,
-	verb_pull, verb_push, verb_restart, verb_resume, verb_rm, verb_rmi, verb_run, verb_save,
-	verb_search, verb_manifest_inspect, verb_start, verb_stop, verb_tag, verb_update,
-	verb_version, verb_volume_create, verb_volume_inspect, verb_volume_ls, verb_volume_prune,
-	verb_volume_rm, verb_wait;
+	verb_cp, verb_create, verb_diff, verb_doctor, verb_env, verb_exec, verb_ip, verb_export,
+	verb_import, verb_image_inspect, verb_image_prune, verb_images, verb_info, verb_inspect,
+	verb_kill, verb_history, verb_load, verb_login, verb_logout, verb_logs, verb_port,
+	verb_prune, verb_ps, verb_pull, verb_push, verb_restart, verb_resume, verb_rm, verb_rmi,
+	verb_run, verb_save, verb_search, verb_manifest_inspect, verb_start, verb_stop, verb_tag,
+	verb_update, verb_version, verb_volume_create, verb_volume_inspect, verb_volume_ls,
+	verb_volume_prune, verb_volume_rm, verb_wait;
 
 #endif

@@ -47,6 +47,7 @@ static const struct entry {
 	{ "", "port", &verb_port },
 	{ "", "inspect", &verb_inspect },
 	{ "", "env", &verb_env },
+	{ "", "ip", &verb_ip },
 	{ "", "pull", &verb_pull },
 	{ "", "push", &verb_push },
 	{ "", "search", &verb_search },

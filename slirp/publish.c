@@ -214,21 +214,34 @@ static char *user_text(uid_t uid)
 	return found ?: xasprintf("uid %u", uid);
 }
 
+/* What one port is to be opened on. */
+struct place {
+	const char *ips[ARRAY_LEN(default_ips)];
+	size_t n;
+	bool by_default; /* IPv6's loopback may be missing */
+	enum port_proto proto;
+	const struct publish_who *who; /* or NULL */
+};
+
 /* "mysqld (pid 812)", "a process of user mysql"; NULL if it cannot be told.  The caller frees it. */
-static char *holder_text(const char *ip, uint16_t port, enum port_proto proto)
+static char *holder_text(const struct place *p, const char *ip, uint16_t port)
 {
 	static const char *const tables[PORT_PROTO_MAX][2] = {
 		[PORT_TCP] = { "/proc/net/tcp", "/proc/net/tcp6" },
 		[PORT_UDP] = { "/proc/net/udp", "/proc/net/udp6" },
 	};
+	enum port_proto proto = p->proto;
 	struct holder h = { 0 };
-	_cleanup_free_ char *user = NULL;
+	_cleanup_free_ char *user = NULL, *known = NULL;
 	const char *where;
 
 	if (!search_table(tables[proto][0], ip, port, proto, &h) &&
 	    !search_table(tables[proto][1], ip, port, proto, &h))
 		return NULL;
 	find_process(&h);
+	known = h.pid && p->who ? p->who->name(p->who->arg, h.pid) : NULL;
+	if (known)
+		return TAKE_PTR(known);
 	where = h.wildcard ? ", listening on all addresses" : "";
 	if (h.pid)
 		return xasprintf("%s (pid %d%s)", h.name, h.pid, where);
@@ -237,14 +250,6 @@ static char *holder_text(const char *ip, uint16_t port, enum port_proto proto)
 }
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
-
-/* What one port is to be opened on. */
-struct place {
-	const char *ips[ARRAY_LEN(default_ips)];
-	size_t n;
-	bool by_default; /* IPv6's loopback may be missing */
-	enum port_proto proto;
-};
 
 static void close_from(struct listeners *l, size_t n)
 {
@@ -326,7 +331,7 @@ static struct err *refuse(const struct place *p, const char *ip, uint16_t port, 
 
 	switch (errnum) {
 	case EADDRINUSE:
-		holder = holder_text(ip, port, p->proto);
+		holder = holder_text(p, ip, port);
 		e = err_new(0, "port %u on %s is in use%s%s", port, ip, holder ? " by " : "",
 			    holder ? holder : "");
 		other = free_near(p, port, port < UNPRIVILEGED ? 8000U + port % 1000 : 0);
@@ -368,7 +373,7 @@ static struct err *open_preferred(const struct place *p, uint16_t ctr, struct li
 		return NULL;
 	failed = errno;
 	if (failed == EADDRINUSE) {
-		holder = holder_text(ip, ctr, p->proto);
+		holder = holder_text(p, ip, ctr);
 		why = xasprintf("is in use%s%s", holder ? " by " : "", holder ? holder : "");
 	} else if (failed == EACCES || failed == EPERM) {
 		why = xstrdup("is not for ordinary users");
@@ -398,9 +403,10 @@ static struct err *open_one_of(const struct place *p, const struct port *want, s
 	return err_new(0, "all ports %u-%u on %s are in use", want->host, want->host_last, ip);
 }
 
-static struct err *open_port(const struct port *want, struct listeners *l, struct strv *notes)
+static struct err *open_port(const struct port *want, const struct publish_who *who,
+			     struct listeners *l, struct strv *notes)
 {
-	struct place p = { .proto = want->proto };
+	struct place p = { .proto = want->proto, .who = who };
 	struct err *e = NULL;
 
 	if (want->ip[0]) {
@@ -424,7 +430,8 @@ static struct err *open_port(const struct port *want, struct listeners *l, struc
 	return e;
 }
 
-struct err *publish_open(const struct ports *want, struct listeners *ret, struct strv *notes)
+struct err *publish_open(const struct ports *want, const struct publish_who *who,
+			 struct listeners *ret, struct strv *notes)
 {
 	_cleanup_listeners_ struct listeners l = { 0 };
 	struct err *e = NULL;
@@ -432,11 +439,11 @@ struct err *publish_open(const struct ports *want, struct listeners *ret, struct
 	/* Those who insist on a number first: the others can give way. */
 	for (size_t i = 0; i < want->n && !e; i++) {
 		if (want->v[i].host)
-			e = open_port(&want->v[i], &l, notes);
+			e = open_port(&want->v[i], who, &l, notes);
 	}
 	for (size_t i = 0; i < want->n && !e; i++) {
 		if (!want->v[i].host)
-			e = open_port(&want->v[i], &l, notes);
+			e = open_port(&want->v[i], who, &l, notes);
 	}
 	if (e)
 		return err_wrap(e, "publishing ports");

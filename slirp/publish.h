@@ -23,10 +23,17 @@ struct listeners {
 	size_t n, cap;
 };
 
+/* What the process PID is to the user, if the caller knows: "container db".  The publisher frees it. */
+struct publish_who {
+	char *(*name)(void *arg, pid_t pid);
+	void *arg;
+};
+
 /* Open everything WANT asks for, or nothing.  Sentences for the user are appended to NOTES ("port 3306 on 127.0.0.1 is
  * in use by mysqld (pid 812), published on port 3307 instead").
- * Errors: "port 3306 on 127.0.0.1 is in use by mysqld (pid 812)". */
-struct err *publish_open(const struct ports *want, struct listeners *ret, struct strv *notes) MUST_CHECK;
+ * WHO may be NULL.  Errors: "port 3306 on 127.0.0.1 is in use by mysqld (pid 812)". */
+struct err *publish_open(const struct ports *want, const struct publish_who *who,
+			 struct listeners *ret, struct strv *notes) MUST_CHECK;
 /* What is published where, one entry a listener; appended to RET. */
 void listeners_ports(const struct listeners *l, struct ports *ret);
 /* Between two runs of a container: the ports stay ours, but who connects is refused, as nothing serves them; and again

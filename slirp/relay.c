@@ -255,6 +255,14 @@ static bool set_sysctls(bool ipv6)
 	       (!ipv6 || netns_sysctl("/proc/sys/net/ipv6/fwmark_reflect", "1"));
 }
 
+void relay_count(struct relay *r, bool in, size_t n)
+{
+	struct relay_traffic *t = r->cfg.traffic;
+
+	if (t)
+		__atomic_add_fetch(in ? &t->in : &t->out, n, __ATOMIC_RELAXED);
+}
+
 struct err *relay_new(struct loop *loop, const struct relay_cfg *cfg, struct relay **ret)
 {
 	struct relay *r = xcalloc(1, sizeof(*r));
@@ -304,38 +312,4 @@ struct err *relay_add_listener(struct relay *r, const struct listener *from)
 	l->next = r->listeners;
 	r->listeners = l;
 	return NULL;
-}
-
-static void listener_release(struct source *s)
-{
-	free(container_of(s, struct relay_listener, src));
-}
-
-static void relay_release(struct source *s)
-{
-	struct timer *t = container_of(s, struct timer, src);
-
-	free(container_of(t, struct relay, tick));
-}
-
-void relay_free(struct relay *r)
-{
-	if (!r)
-		return;
-	while (r->listeners) {
-		struct relay_listener *l = r->listeners;
-
-		r->listeners = l->next;
-		l->src.release = listener_release;
-		loop_del_close(r->loop, &l->src);
-	}
-	relay_tcp_free_all(r);
-	relay_udp_free_all(r);
-	relay_out_free(r);
-	pipes_done(r);
-	munmap(r->buf, RELAY_BUF_BYTES);
-	if (r->spare_fd >= 0)
-		close(r->spare_fd);
-	r->tick.src.release = relay_release;
-	timer_done(r->loop, &r->tick);
 }

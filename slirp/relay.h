@@ -23,10 +23,16 @@
 
 enum { RELAY_UDP_IDLE_MS = 120000, RELAY_UDP_MAX = 4096 };
 
+/* Bytes that went to and from the container; read by other processes meanwhile. */
+struct relay_traffic {
+	uint64_t in, out;
+};
+
 struct relay_cfg {
 	struct net_addrs addrs;
 	bool transparent; /* struct netns: the namespace is prepared for it */
 	bool ipv6;
+	struct relay_traffic *traffic; /* to be added to; NULL: nobody wants to know */
 };
 
 /* A connection that the container asked for and that has been made outside: the socket that asks, and whom it asks. */
@@ -37,7 +43,7 @@ struct relay_outgoing {
 };
 
 struct relay;
-/* Raises the soft limit of open descriptors to the hard one. */
+/* Raises the soft limit of open descriptors to the hard one.  A relay ends with its process. */
 struct err *relay_new(struct loop *loop, const struct relay_cfg *cfg, struct relay **ret) MUST_CHECK;
 /* Takes over L->fd in every case. */
 struct err *relay_add_listener(struct relay *r, const struct listener *l) MUST_CHECK;
@@ -51,7 +57,5 @@ struct err *relay_add_connection(struct relay *r, int fd, uint16_t ctr, int leas
 struct err *relay_add_outgoing(struct relay *r, int fd, const struct relay_outgoing *o) MUST_CHECK;
 /* The container may have its addresses on other devices now. */
 void relay_devices_changed(struct relay *r);
-/* Ends all connections (reset) and listeners. */
-void relay_free(struct relay *r);
 
 #endif

@@ -295,6 +295,8 @@ static bool pump(struct relay_conn *c, int i)
 		return true;
 	n = from->bulk ? move_splice(c->r, from, to) : move_copy(c->r, from, to);
 	from->ended = n == 0;
+	if (n > 0)
+		relay_count(c->r, i == OUTER, (size_t)n);
 	return n >= 0 || would_block();
 }
 
@@ -524,10 +526,4 @@ struct err *relay_add_outgoing(struct relay *r, int fd, const struct relay_outgo
 	c->shortened = relay_out_shorten(r, c->out);
 	conn_start(c);
 	return NULL;
-}
-
-void relay_tcp_free_all(struct relay *r)
-{
-	while (r->conns)
-		conn_end(r->conns, true);
 }

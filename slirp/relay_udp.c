@@ -333,6 +333,7 @@ static void to_server(struct relay_listener *l, const union sock_addr *peer,
 	f->local = *local;
 	unlink_age(l->r->udp, f);
 	link_newest(l->r->udp, f);
+	relay_count(l->r, true, len);
 	send(f->src.fd, data, len, MSG_NOSIGNAL);
 	if (f->fresh) {
 		int failed = 0;
@@ -405,6 +406,7 @@ static void to_peer(struct udp_flow *f, uint8_t *data, size_t len)
 		msg.msg_control = NULL;
 		msg.msg_controllen = 0;
 	}
+	relay_count(f->r, false, len);
 	sendmsg(f->l->src.fd, &msg, MSG_NOSIGNAL);
 }
 
@@ -463,14 +465,4 @@ bool relay_udp_expire(struct relay *r)
 	while (r->udp && r->udp->oldest && r->udp->oldest->used_ms < limit)
 		flow_end(r->udp->oldest);
 	return r->udp && r->udp->oldest;
-}
-
-void relay_udp_free_all(struct relay *r)
-{
-	if (!r->udp)
-		return;
-	while (r->udp->oldest)
-		flow_end(r->udp->oldest);
-	close(r->udp->netlink);
-	free(TAKE_PTR(r->udp));
 }

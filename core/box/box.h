@@ -99,6 +99,9 @@ struct err *box_connect(struct box *b, const struct net_want *want) MUST_CHECK;
 struct err *box_disconnect(struct box *b, const char *network) MUST_CHECK;
 /* Give it another name.  Errors as Docker words them. */
 struct err *box_rename(struct box *b, const char *name) MUST_CHECK;
+/* Bytes that went to and from it past its devices: by published ports, and by what asked for the outside directly.
+ * Zero if nobody knows. */
+void box_traffic(struct box *b, uint64_t *ret_in, uint64_t *ret_out);
 /* Wait until it has ended; the exit code.  Returns at once if it does not run. */
 struct err *box_wait(struct box *b, int *ret_code) MUST_CHECK;
 /* Wait until the recipe's server answers.  TIMEOUT_S 0: no limit.  Errors: no recipe, ended before, timed out. */

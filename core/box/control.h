@@ -34,6 +34,7 @@ enum ctl_type {
 	CTL_CLOSED, /* from the starter; arg: 1 or 2, the stream that nobody reads any more */
 	CTL_UPDATE, /* the limits in config.json were changed; answered by OK (data: a note) or FAIL */
 	CTL_KEEP, /* --rm means nothing at the end of this run: it is being restarted; answered by OK */
+	CTL_TRAFFIC, /* answered by OK with a struct relay_traffic: what passed the container's devices by */
 	CTL_NETWORKS, /* the networks, or the name, in config.json were changed; answered by OK or FAIL */
 	/* answers */
 	CTL_STARTED = 64, /* to the starter only: the image's process runs */

@@ -143,6 +143,7 @@ void init_main(const struct init_args *a)
 	struct rootfs_cfg cfg = { .spec = s,
 				  .store_path = a->st->path,
 				  .dir = a->dir,
+				  .ran = a->ran,
 				  .host_net = s->net == NET_HOST,
 				  .ids = a->ids,
 				  .trees = a->trees };

@@ -83,7 +83,10 @@ struct err *box_inside(struct box *b, enum inside_view view,
 		e = err_new(0, "container %s was started meanwhile", b->spec.name);
 	if (!e && view == INSIDE_MOUNTS)
 		e = rootfs_open_thin(b->st, &b->spec.mounts, -1, -1, &thin);
-	in.cfg = (struct rootfs_cfg){ .spec = &b->spec, .store_path = b->st->path, .trees = thin.trees };
+	in.cfg = (struct rootfs_cfg){ .spec = &b->spec,
+				      .store_path = b->st->path,
+				      .ran = b->state.started_ns != 0,
+				      .trees = thin.trees };
 	if (!e && thin.userns >= 0)
 		e = userns_call_at(thin.userns, b->ids.single, before_stopped, in_stopped, &in,
 				   ret_result);

@@ -25,18 +25,36 @@ struct err *link_parse(const char *text, char **ret_name, char **ret_alias)
 	return NULL;
 }
 
-struct err *links_resolve(struct store *st, const struct strv *links, struct strv *ret)
+struct err *links_resolve(struct store *st, const struct strv *links, bool by_name, struct strv *ret)
 {
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < links->n && !e; i++) {
 		_cleanup_free_ char *name = NULL, *alias = NULL;
-		char id[ID_LEN + 1];
+		struct box *other = NULL;
 
 		e = link_parse(links->v[i], &name, &alias);
-		e = e ?: err_wrap(name_find(st, name, id), "could not get container for %s", name ?: "");
+		e = e
+			    ?: err_wrap(box_find(st, name, &other),
+					"could not get container for %s", name ?: "");
 		if (!e)
-			strv_addf(ret, "%s:%s", id, alias);
+			strv_addf(ret, "%s:%s", by_name ? other->spec.name : other->spec.id, alias);
+		box_free(other);
+	}
+	return e;
+}
+
+struct err *link_find(struct store *st, const char *link, struct box **ret, const char **ret_alias)
+{
+	const char *colon = strchr(link, ':');
+	_cleanup_free_ char *text = xstrndup(link, strcspn(link, ":"));
+	struct err *e = box_find(st, text, ret);
+
+	*ret_alias = colon ? colon + 1 : "";
+	if (!e && strcmp((*ret)->spec.id, text) && strcmp((*ret)->spec.name, text)) {
+		box_free(*ret); /* the name is the beginning of another one's id */
+		*ret = NULL;
+		e = err_new(0, "No such container: %s", text);
 	}
 	return e;
 }
@@ -51,23 +69,13 @@ static struct in_addr address(const struct box *b, const struct box *other)
 	return (struct in_addr){ 0 };
 }
 
-static const char *split(const char *link, char id[ID_LEN + 1])
-{
-	if (strlen(link) < ID_LEN + 2)
-		return NULL;
-	memcpy(id, link, ID_LEN);
-	id[ID_LEN] = '\0';
-	return link + ID_LEN + 1;
-}
-
 void links_find(const struct box *b, struct links *ret)
 {
 	*ret = (struct links){ .v = xcalloc(b->spec.links.n + 1, sizeof(*ret->v)) };
 	for (size_t i = 0; i < b->spec.links.n; i++) {
-		char id[ID_LEN + 1];
-		const char *alias = split(b->spec.links.v[i], id);
+		const char *alias;
 		struct box *other = NULL;
-		struct err *e = alias ? box_find(b->st, id, &other) : NULL;
+		struct err *e = link_find(b->st, b->spec.links.v[i], &other, &alias);
 		struct link *l = &ret->v[ret->n];
 
 		err_free(e); /* removed meanwhile */
@@ -75,7 +83,7 @@ void links_find(const struct box *b, struct links *ret)
 			continue;
 		l->ip = address(b, other);
 		if (l->ip.s_addr && other->state.status == BOX_RUNNING) {
-			l->names = xasprintf("%s %.12s%s%s", alias, id,
+			l->names = xasprintf("%s %.12s%s%s", alias, other->spec.id,
 					     strcmp(alias, other->spec.name) ? " " : "",
 					     strcmp(alias, other->spec.name) ? other->spec.name : "");
 			ret->n++;
@@ -135,13 +143,15 @@ struct err *links_env(const struct box *b, struct strv *env)
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < b->spec.links.n && !e; i++) {
-		char id[ID_LEN + 1];
-		const char *alias = split(b->spec.links.v[i], id);
+		const char *alias;
 		struct box *other = NULL;
 
-		if (!alias)
+		e = link_find(b->st, b->spec.links.v[i], &other, &alias);
+		if (e && !by_default) {
+			err_free(e); /* removed meanwhile */
+			e = NULL;
 			continue;
-		e = box_find(b->st, id, &other);
+		}
 		if (!e && other->state.status != BOX_RUNNING && by_default)
 			e = err_hint(err_new(0, "Cannot link to a non running container: /%s AS /%s/%s",
 					     other->spec.name, b->spec.name, alias),

@@ -19,9 +19,13 @@ void links_done(struct links *l);
 
 /* "NAME", "NAME:ALIAS".  Both are the caller's. */
 struct err *link_parse(const char *text, char **ret_name, char **ret_alias) MUST_CHECK;
-/* The links of a request with the ids of their containers: "<id>:ALIAS", for struct spec.  Errors: no such
- * container. */
-struct err *links_resolve(struct store *st, const struct strv *links, struct strv *ret) MUST_CHECK;
+/* The links of a request for struct spec: "<id>:ALIAS" or, BY_NAME, "<name>:ALIAS", which on a network of the user's
+ * own also finds a container that took the place of the first.  Errors: no such container. */
+struct err *links_resolve(struct store *st, const struct strv *links, bool by_name, struct strv *ret)
+	MUST_CHECK;
+/* Either form; *RET_ALIAS is LINK's. */
+struct err *link_find(struct store *st, const char *link, struct box **ret, const char **ret_alias)
+	MUST_CHECK;
 /* Where they are: on a network of B's, by preference its first.  What does not run is left out. */
 void links_find(const struct box *b, struct links *ret);
 /* Append the settings that come of B's links: on the default network all of Docker's, elsewhere those that name the

@@ -116,5 +116,5 @@ struct err *net_resolve(struct store *st, const struct run_request *req, struct 
 	}
 	if (!e && s->mac && !s->nets.v[0].mac)
 		s->nets.v[0].mac = xstrdup(s->mac);
-	return e ?: links_resolve(st, &req->links, &s->links);
+	return e ?: links_resolve(st, &req->links, !net_wants_find(&s->nets, NETWORK_DEFAULT), &s->links);
 }

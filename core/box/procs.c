@@ -240,9 +240,15 @@ struct err *box_usage(struct box *b, struct usage *ret)
 	_cleanup_str_ struct str raw = { 0 };
 	struct err *e = scan(b, usage_inside, 0, &raw);
 
-	if (!e)
-		memcpy(ret, raw.s, sizeof(*ret));
-	return e;
+	uint64_t in, out;
+
+	if (e)
+		return e;
+	memcpy(ret, raw.s, sizeof(*ret));
+	box_traffic(b, &in, &out);
+	ret->net_in += in;
+	ret->net_out += out;
+	return NULL;
 }
 
 /* -- pause ------------------------------------------------------------------------------------------ */

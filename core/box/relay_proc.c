@@ -144,7 +144,7 @@ static struct err *need_relay(struct proc *p)
 		return NULL;
 	if (!p->cfg->net)
 		return err_new(0, "a container without a network of its own takes no connections");
-	rc = (struct relay_cfg){ p->addrs, p->cfg->net->transparent, p->cfg->net->ipv6 };
+	rc = (struct relay_cfg){ p->addrs, p->cfg->net->transparent, p->cfg->net->ipv6, p->cfg->traffic };
 	return relay_new(&p->loop, &rc, &p->relay);
 }
 

@@ -26,6 +26,7 @@ struct relay_proc {
 	const struct listeners *listeners;
 	const struct recipe *probe; /* NULL: nothing to ask */
 	const struct strv *env; /* the container's, for the probe's greeting */
+	struct relay_traffic *traffic; /* shared with the monitor; NULL: not counted */
 	bool hold; /* connections wait in their queues until RELAY_OPEN comes */
 	bool stay; /* somebody has a channel, or will have one: there is more to do than LISTENERS and PROBE say */
 	/* SOCK_SEQPACKET to the monitor; its end of file ends R.  A message from there carries the end of a

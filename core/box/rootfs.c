@@ -28,6 +28,8 @@
 #include "core/box/userdb.h"
 #include "core/store/fork.h"
 
+enum { COPIED_FILE_MAX = 4 << 20 }; /* of a secret */
+
 static int sys_open_tree(int dir, const char *path, unsigned flags)
 {
 	return (int)syscall(SYS_open_tree, dir, path, flags);
@@ -271,7 +273,8 @@ static bool dir_is_empty(int fd)
 	return true;
 }
 
-/* Docker's first-use rule: an empty volume takes over what the image has at its target, owner and mode included. */
+/* Docker's first-use rule: an empty volume takes over what the image has at its target, owner and mode included.  Once
+ * for every container: the one that comes back must not undo what another one did to the directory. */
 static struct err *fill_volume(int root, const char *target, int tree)
 {
 	_cleanup_close_ int src = -1, dst = -1;
@@ -364,8 +367,39 @@ static struct err *take_subpath(const struct mount_spec *m, int root, int *tree)
 	return NULL;
 }
 
-static struct err *user_mount(const struct spec *s, size_t entry, int root, int store, int bind)
+/* A detached file in memory with the content of what TREE is. */
+static struct err *copy_file(const struct mount_spec *m, int tree, int *ret)
 {
+	_cleanup_close_ int fs = -1, top = -1, file = -1;
+	_cleanup_free_ char *text = NULL;
+	char path[32];
+	size_t len;
+	struct err *e;
+
+	fd_path(tree, path);
+	e = fd_read_file(AT_FDCWD, path, COPIED_FILE_MAX, &text, &len);
+	if (e)
+		return e;
+	fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+	if (fs >= 0 && syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		top = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+				   MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	if (top < 0)
+		return err_new(errno, "making a file in memory");
+	e = fd_open(top, "file", O_WRONLY | O_CREAT | O_EXCL, 0600, &file);
+	e = e ?: fd_write_all(file, "a file in memory", text, len);
+	explicit_bzero(text, len);
+	if (!e && (fchown(file, m->uid, m->gid) < 0 || fchmod(file, m->mode) < 0))
+		e = err_new(errno, "giving a file to %u:%u", m->uid, m->gid);
+	if (e)
+		return e;
+	*ret = sys_open_tree(top, "file", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return *ret < 0 ? err_new(errno, "opening a file in memory") : NULL;
+}
+
+static struct err *user_mount(const struct rootfs_cfg *cfg, size_t entry, int root, int store, int bind)
+{
+	const struct spec *s = cfg->spec;
 	const struct mount_spec *m = &s->mounts.v[entry];
 	_cleanup_close_ int tree = -1;
 	struct err *e = NULL;
@@ -382,8 +416,12 @@ static struct err *user_mount(const struct spec *s, size_t entry, int root, int 
 		} else {
 			e = open_volume(m, store, &tree);
 		}
-		if (!e && !m->no_copy && !m->subpath)
+		if (!e && !m->no_copy && !m->subpath && !cfg->ran)
 			e = fill_volume(root, m->target, tree);
+		bind = tree;
+	}
+	if (m->copied) {
+		e = err_wrap(copy_file(m, bind, &tree), "mounting %s", m->target);
 		bind = tree;
 	}
 	if (!e && m->chown)
@@ -410,7 +448,7 @@ static struct err *user_mounts(const struct rootfs_cfg *cfg, const struct rootfs
 	for (size_t depth = 0; done < m->n && !e; depth++)
 		for (size_t i = 0; i < m->n && !e; i++)
 			if (path_depth(m->v[i].target) == depth) {
-				e = user_mount(cfg->spec, i, root, b->store, b->fds[i]);
+				e = user_mount(cfg, i, root, b->store, b->fds[i]);
 				done++;
 			}
 	return e;

@@ -13,6 +13,7 @@ struct rootfs_cfg {
 	/* The container's directory in the store: upper, work, root, files of /etc.  NULL: containers/<id>; others are
 	 * used once, so nothing of them is synced. */
 	const char *dir;
+	bool ran; /* it did before: a volume that is empty now is left as it is */
 	bool host_net; /* the network namespace is not ours: /sys is bound, not mounted */
 	const struct userns_ids *ids; /* the mapping; needed where spec->userns is */
 	const int *trees; /* of thin volumes, one per spec->mounts entry or -1 (rootfs_open_thin()); NULL: none is */

@@ -142,6 +142,12 @@ static void put_mount(struct json_out *o, const struct mount_spec *m)
 	json_put_bool(o, "by_mount", m->by_mount);
 	json_put_bool(o, "exec", m->exec);
 	json_put_bool(o, "suid", m->suid);
+	if (m->copied) {
+		json_put_bool(o, "copied", true);
+		json_put_int(o, "uid", m->uid);
+		json_put_int(o, "gid", m->gid);
+		json_put_int(o, "mode", m->mode);
+	}
 	json_close(o, '}');
 }
 
@@ -271,6 +277,10 @@ static struct err *get_mount(json *j, struct mounts *to)
 	m->by_mount = json_bool(j, "by_mount", false);
 	m->exec = json_bool(j, "exec", false);
 	m->suid = json_bool(j, "suid", false);
+	m->copied = json_bool(j, "copied", false);
+	m->uid = (unsigned)json_int(j, "uid", 0);
+	m->gid = (unsigned)json_int(j, "gid", 0);
+	m->mode = (unsigned)json_int(j, "mode", 0);
 	if (!m->target || *m->target != '/' || !m->target[1])
 		return err_new(0, "a mount without target");
 	if (m->type != MOUNT_TMPFS && !m->source)

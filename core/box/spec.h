@@ -48,6 +48,9 @@ struct mount_spec {
 	bool chown; /* -v :U: at each start everything in it is given to the container's user */
 	bool device; /* --device: a bind of a device, which the host's user may open */
 	bool by_mount; /* asked for by --mount: a bind's source must exist then */
+	/* A file's content, taken at each start, in memory and with an owner and a mode of its own: secrets. */
+	bool copied;
+	unsigned uid, gid, mode;
 };
 
 struct mounts {
@@ -98,7 +101,7 @@ struct spec {
 	unsigned attach; /* ATTACH_*: what whoever made it wanted to be connected to */
 	enum net_mode net;
 	struct net_wants nets; /* with NET_DEFAULT: in the order of eth0, eth1... */
-	struct strv links; /* "<id>:ALIAS", see links.h */
+	struct strv links; /* "<id or name>:ALIAS", see links.h */
 	char *net_container; /* with NET_CONTAINER: the id of the one whose network this is; else NULL */
 	struct ports ports; /* to publish, as asked for (-p, -P resolved against exposed) */
 	struct strv exposed; /* "3306/tcp" */

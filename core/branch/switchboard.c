@@ -614,7 +614,7 @@ static struct err *want_gate(struct board *b, const char *address, const struct 
 		return NULL;
 	}
 	snprintf(one.ip, sizeof(one.ip), "%s", address);
-	e = publish_open(&ports, &l, &b->notes);
+	e = publish_open(&ports, NULL, &l, &b->notes);
 	if (e) {
 		_cleanup_free_ char *line = err_line(e);
 
@@ -1035,17 +1035,6 @@ struct err *switchboard_update(struct store *st, const char *project, struct str
 		poll(NULL, 0, RETRY_MS);
 	}
 	return err_wrap(e ?: err_new(ETIMEDOUT, "it is busy"), "the switchboard of %s", project);
-}
-
-bool switchboard_runs(struct store *st, const char *project)
-{
-	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_dbproject_ struct dbproject p = { 0 };
-	struct err *e = dbproject_open(st, project, false, &d, &p);
-	bool runs = !e && lock_is_held(d.dir, "switch");
-
-	err_free(e); /* no such project: nothing runs */
-	return runs;
 }
 
 struct err *switchboard_resume(struct store *st, struct strv *ret_projects)

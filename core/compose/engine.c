@@ -183,6 +183,22 @@ static struct err *await_health(struct box *b)
 	return e;
 }
 
+/* Is SERVICE there for the volumes that others take from it?  It may end after that. */
+static bool gives_volumes(const struct project *p, const char *service)
+{
+	for (size_t i = 0; i < p->n_services; i++) {
+		const struct node *from = node_get(p->services[i].node, "volumes_from");
+
+		for (size_t k = 0; k < node_len(from); k++) {
+			const char *text = from->m[k].value->text;
+
+			if (strcspn(text, ":") == strlen(service) && str_starts(text, service))
+				return true;
+		}
+	}
+	return false;
+}
+
 static struct err *await_one(struct work *w, struct box *b)
 {
 	const char *service = w->step->service->name;
@@ -201,7 +217,9 @@ static struct err *await_one(struct work *w, struct box *b)
 		return await_health(b);
 	if (b->spec.recipe)
 		return box_wait_ready(b, 0);
-	return state_is_up(&b->state) ? NULL : ended_early(b);
+	return state_is_up(&b->state) || (!b->state.exit_code && gives_volumes(w->en->p, service))
+		       ? NULL
+		       : ended_early(b);
 }
 
 static struct err *await(struct work *w)
@@ -304,6 +322,7 @@ struct run {
 	struct jobs jobs;
 	size_t *step_of; /* job's id -> its step, which moves when the plan is made again */
 	size_t n_jobs, cap;
+	const bool *picked; /* services whose networks and volumes are to be made before a container; NULL: they are */
 	bool news; /* an image has come */
 	struct err *errors;
 };
@@ -352,6 +371,13 @@ static struct err *start_step(struct run *r, size_t i)
 	struct step *s = &r->plan->v[i];
 	struct work w = { r->en, s, supply_of(r, s) };
 
+	if (r->picked && (s->kind == STEP_CREATE || s->kind == STEP_RECREATE)) {
+		struct err *e = engine_resources(r->en, r->picked, false);
+
+		r->picked = NULL;
+		if (e)
+			return e;
+	}
 	tell(r, s, ENGINE_WORKING);
 	if (r->en->dry_run || s->kind == STEP_HOLD) {
 		step_over(r, i);
@@ -538,13 +564,16 @@ struct err *engine_up(struct compose *en, const struct plan_opts *opts, const bo
 	_cleanup_free_ long *by = xcalloc(p->n_services + 1, sizeof(*by));
 	_cleanup_project_plan_ struct project_plan plan = { 0 };
 	struct plan_opts o = *opts;
-	struct run r = { .en = en, .plan = &plan, .jobs = { .limit = en->parallel, .wake = en->signals } };
+	struct run r = { .en = en,
+			 .plan = &plan,
+			 .picked = picked,
+			 .jobs = { .limit = en->parallel, .wake = en->signals } };
 	bool more = true;
 	struct err *e = supplies_decide(en, picked, &r.supplies);
 
 	o.image_ids = ids;
 	o.supply = by;
-	e = e ?: engine_resources(en, picked);
+	e = e ?: engine_resources(en, picked, true);
 	while (!e && more) {
 		struct project_plan next = { 0 };
 

@@ -1,9 +1,10 @@
 /* core/compose/engine.h -- carries out what plan.h has decided, everything at once that does not wait for another.
  *
  * How it works
- *  1. it is decided which images are missing (supply.h); networks and volumes are made (engine_resources)
+ *  1. it is decided which images are missing (supply.h)
  *  2. the plan is made, and a job (jobs.h) started for each step whose predecessors are over: images are pulled and
- *     built while the containers of other services are made and start
+ *     built while the containers of other services are made and start; networks and volumes are made (supplies.c)
+ *     before the first container
  *  3. when an image has come, the plan is made again with what is known now, and 2 goes on with it
  *  4. what hangs on a step that failed is given up; all else goes on
  * Nothing is remembered outside the containers' labels: whoever comes after a crash sees how far it got. */
@@ -54,8 +55,9 @@ struct compose {
 
 /* Pull and build what the services I with PICKED[I] need. */
 struct err *engine_images(struct compose *en, const bool *picked) MUST_CHECK;
-/* Networks and volumes that the picked services use.  Errors: an external one is missing. */
-struct err *engine_resources(struct compose *en, const bool *picked) MUST_CHECK;
+/* Networks and volumes that the picked services use; CHECK: nothing is made, only looked at.
+ * Errors: an external one is missing. */
+struct err *engine_resources(struct compose *en, const bool *picked, bool check) MUST_CHECK;
 /* All of it, from images to running containers; O lacks only what is told of images. */
 struct err *engine_up(struct compose *en, const struct plan_opts *o, const bool *picked) MUST_CHECK;
 /* Containers alone. */

@@ -103,7 +103,7 @@ char *project_text(const struct project *p, enum config_format f);
 /* Any map as YAML, members by name; every string is quoted that a reader of YAML 1.1 or 1.2 would take for else. */
 void node_yaml(const struct node *map, struct str *out);
 /* 64 hex digits that change when the service has to be made again. */
-void service_hash(const struct service *s, char ret[65]);
+void service_hash(const struct project *p, const struct service *s, char ret[65]);
 
 static inline void cleanup_project(struct project **p)
 {

@@ -234,7 +234,7 @@ static bool differs(const struct planner *pl, const struct service *s, const str
 		return true;
 	if (pl->o->always_recreate_deps && !is_asked_for(pl, s))
 		return true;
-	service_hash(s, hash);
+	service_hash(pl->p, s, hash);
 	return peers_again || strcmp(hash, c->hash) != 0 || (image && strcmp(image, c->image_id) != 0);
 }
 

@@ -405,7 +405,33 @@ char *project_text(const struct project *p, enum config_format f)
 	return p->raw ? TAKE_PTR(text) : escape_dollars(text);
 }
 
-void service_hash(const struct service *s, char ret[65])
+/* What the secrets and configs hold that S uses, as far as the project itself knows it. */
+static void add_contents(const struct project *p, const struct service *s, struct arena *a,
+			 struct node *to)
+{
+	static const char *const sections[] = { "secrets", "configs" };
+	struct node *all = node_new(a, NODE_MAP, NULL, &s->pos);
+
+	for (size_t k = 0; k < ARRAY_LEN(sections); k++) {
+		const struct node *use = node_get(s->node, sections[k]);
+
+		for (size_t i = 0; i < node_len(use); i++) {
+			const char *key = node_str(use->m[i].value, "source");
+			const struct node *def = node_get(node_get(p->root, sections[k]), key ?: "");
+			const char *variable = node_str(def, "environment"),
+				   *content = variable ? strv_env(&p->env, variable)
+						       : node_str(def, "content");
+
+			if (content)
+				node_set_str(a, all, arena_printf(a, "%s %s", sections[k], key),
+					     content);
+		}
+	}
+	if (all->n)
+		node_set(a, to, "x-contents", &s->pos, all);
+}
+
+void service_hash(const struct project *p, const struct service *s, char ret[65])
 {
 	/* what can change without the container being another one */
 	static const char *const apart[] = { "build",	 "pull_policy", "scale",  "depends_on",
@@ -426,6 +452,7 @@ void service_hash(const struct service *s, char ret[65])
 		if (restart)
 			node_set(&a, n, "x-restart", NULL, restart);
 	}
+	add_contents(p, s, &a, n);
 	for (size_t i = 0; i < ARRAY_LEN(apart); i++)
 		node_del(n, apart[i]);
 	json_out_init(&o, false);

@@ -107,7 +107,7 @@ static void labels(const struct maker *m)
 		strv_addf(to, "%s=%s", own->m[i].key, own->m[i].value->text ?: "");
 	for (size_t i = 0; i < m->p->files.n; i++)
 		str_addf(&files, "%s%s", i ? "," : "", m->p->files.v[i]);
-	service_hash(m->s, hash);
+	service_hash(m->p, m->s, hash);
 	strv_addf(to, "%s=%s", LABEL_HASH, hash);
 	strv_addf(to, "%s=%u", LABEL_NUMBER, m->o->number);
 	depends_label(m->s, to);

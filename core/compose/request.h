@@ -21,7 +21,7 @@
 #define LABEL_NETWORK LABEL_PREFIX "network"
 #define LABEL_VOLUME LABEL_PREFIX "volume"
 
-/* The store's directory of files for secrets and configs that a project holds as text. */
+/* The store's directory of files for secrets and configs that projects hold as text, a directory for each. */
 #define REQUEST_FILES "projects"
 
 /* The name of container NUMBER of S: container_name, or "<project>-<service>-<number>" ("_" between with

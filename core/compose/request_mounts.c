@@ -71,7 +71,11 @@ static struct err *one_mount(const struct maker *m, const struct node *n)
 	struct err *e = NULL;
 
 	if (*target != '/' || !strcmp(target, "/"))
-		return BAD(n, "invalid mount path: '%s' mount path must be absolute", target);
+		return err_hint(
+			BAD(n, "invalid mount path: '%s' mount path must be absolute", target), "%s",
+			isalpha((unsigned char)*target) && target[1] == ':'
+				? "a single letter is read as a Windows drive: give the volume a longer name"
+				: "it begins with /");
 	if (!strcmp(type, "tmpfs"))
 		return tmpfs(m, n, target);
 	if (strcmp(type, "bind") && strcmp(type, "volume"))
@@ -86,9 +90,11 @@ static struct err *one_mount(const struct maker *m, const struct node *n)
 	return e;
 }
 
-/* What the project holds as text lies in a file of the store: projects/<hash of the content>. */
+/* What the project holds as text lies in a file of the store, which only its owner may read:
+ * projects/<project>/<hash of the content>.  Each project has its own, so that one's `down` leaves the others'. */
 static struct err *content_file(const struct maker *m, const char *content, char **ret_path)
 {
+	_cleanup_free_ char *own = xasprintf(REQUEST_FILES "/%s", m->p->name);
 	unsigned char sum[SHA256_DIGEST_LENGTH];
 	char hex[2 * SHA256_DIGEST_LENGTH + 1];
 	_cleanup_close_ int dir = -1;
@@ -96,43 +102,68 @@ static struct err *content_file(const struct maker *m, const char *content, char
 
 	SHA256((const unsigned char *)content, strlen(content), sum);
 	str_hex(sum, sizeof(sum), hex);
-	e = fd_mkdir_p(m->st->root, REQUEST_FILES, 0700, NULL);
-	e = e ?: fd_open(m->st->root, REQUEST_FILES, O_RDONLY | O_DIRECTORY, 0, &dir);
+	e = fd_mkdir_p(m->st->root, own, 0700, NULL);
+	e = e ?: fd_open(m->st->root, own, O_RDONLY | O_DIRECTORY, 0, &dir);
 	if (!e && faccessat(dir, hex, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		e = fd_write_atomic(dir, hex, content, strlen(content), 0444, false);
+		e = fd_write_atomic(dir, hex, content, strlen(content), 0400, false);
 	if (!e && m->st->ids.direct &&
 	    fchownat(dir, hex, m->st->ids.root_uid, m->st->ids.root_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		e = err_new(errno, "giving the file to the container");
 	if (!e)
-		*ret_path = xasprintf("%s/" REQUEST_FILES "/%s", m->st->path, hex);
+		*ret_path = xasprintf("%s/%s/%s", m->st->path, own, hex);
 	return e;
 }
 
-/* A secret or config: a read-only file. */
-static struct err *file_mount(const struct maker *m, const struct node *use, const char *section)
+static struct err *id_of(const struct node *use, const char *key, unsigned *ret)
 {
-	const char *key = node_str(use, "source"), *target = node_str(use, "target"), *content;
-	const struct node *def = node_get(node_get(m->p->root, section), key);
-	_cleanup_free_ char *path = NULL;
-	struct mount_spec *to;
-	struct err *e = NULL;
+	const struct node *n = node_get(use, key);
+	uint64_t id = 0;
+	struct err *e = n ? str_to_u64(n->text ?: "", 0, UINT32_MAX - 1, &id) : NULL;
 
+	*ret = (unsigned)id;
+	return e ? pos_wrap(&n->pos, err_wrap(e, "%s must be a number", key)) : NULL;
+}
+
+/* The text that the project itself has for what USE names; *RET NULL: it is a file. */
+static struct err *file_content(const struct maker *m, const struct node *use, const char *section,
+				const char **ret)
+{
+	const char *key = node_str(use, "source");
+	const struct node *def = node_get(node_get(m->p->root, section), key);
+
+	*ret = NULL;
 	if (node_true(def, "external") || node_get(def, "driver"))
 		return BAD(use, "%s %s is kept by a swarm, which is not here: give it a file",
 			   section, key);
 	if (node_str(def, "environment")) {
-		content = strv_env(&m->p->env, node_str(def, "environment"));
-		if (!content)
+		*ret = strv_env(&m->p->env, node_str(def, "environment"));
+		if (!*ret)
 			return err_hint(BAD(def, "environment variable %s required by %s %s is not set",
 					    node_str(def, "environment"), section, key),
 					"export it before");
-		e = content_file(m, content, &path);
 	} else if (node_get(def, "content")) {
-		e = content_file(m, node_str(def, "content") ?: "", &path);
-	} else {
-		path = xstrdup(node_str(def, "file"));
+		*ret = node_str(def, "content") ?: "";
 	}
-	e = e ?: check_windows(def, path);
+	return NULL;
+}
+
+/* A secret or config: a read-only file.  One with content of the project's, or an owner or mode of its own, is a copy
+ * in memory; a file of the host is seen as it is. */
+static struct err *file_mount(const struct maker *m, const struct node *use, const char *section)
+{
+	const char *key = node_str(use, "source"), *target = node_str(use, "target"), *content = NULL;
+	const struct node *def = node_get(node_get(m->p->root, section), key);
+	const char *mode = node_str(use, "mode");
+	_cleanup_free_ char *path = NULL;
+	struct mount_spec *to;
+	struct err *e;
+
+	e = file_content(m, use, section, &content);
+	if (!e && !content)
+		path = xstrdup(node_str(def, "file"));
+	if (e)
+		return e;
+	e = content ? content_file(m, content, &path) : check_windows(def, path);
 	if (e)
 		return pos_wrap(&use->pos, e);
 	to = mounts_add(&m->req->mounts);
@@ -145,7 +176,10 @@ static struct err *file_mount(const struct maker *m, const struct node *use, con
 					 target);
 	to->read_only = true;
 	to->by_mount = true;
-	return NULL;
+	to->copied = content || mode || node_get(use, "uid") || node_get(use, "gid");
+	to->mode = mode ? (unsigned)strtoul(mode, NULL, 8) & 07777 : 0444;
+	e = id_of(use, "uid", &to->uid);
+	return e ?: id_of(use, "gid", &to->gid);
 }
 
 /* Anonymous volumes of the container that is replaced go over to the new one, those of its image too. */
@@ -223,9 +257,17 @@ struct err *request_mounts(const struct maker *m)
 
 struct err *request_mounts_check(const struct maker *m)
 {
+	static const char *const files[] = { "secrets", "configs" };
 	const struct node *list = get(m, "volumes");
 	struct err *e = NULL;
 
+	for (size_t k = 0; k < ARRAY_LEN(files); k++) {
+		const struct node *use = get(m, files[k]);
+		const char *content;
+
+		for (size_t i = 0; i < node_len(use) && !e; i++)
+			e = file_content(m, use->m[i].value, files[k], &content);
+	}
 	for (size_t i = 0; i < node_len(list) && !e; i++)
 		if (str_eq(node_str(list->m[i].value, "type"), "bind"))
 			e = check_windows(list->m[i].value, node_str(list->m[i].value, "source"));

@@ -43,7 +43,7 @@ static void own_labels(const struct compose *en, const struct node *def, const c
 	strv_addf(to, "%s=%s", LABEL_PROJECT, en->p->name);
 }
 
-static struct err *make_network(struct compose *en, const struct member *m)
+static struct err *make_network(struct compose *en, const struct member *m, bool check)
 {
 	const struct node *def = m->value, *ipam = node_get(node_get(def, "ipam"), "config"),
 			  *options = node_get(def, "driver_opts");
@@ -67,6 +67,8 @@ static struct err *make_network(struct compose *en, const struct member *m)
 		return err_hint(pos_err(&m->pos,
 					"network %s declared as external, but could not be found", name),
 				"devbox network create %s", name);
+	if (check)
+		return NULL;
 	for (size_t i = 0; i < node_len(ipam); i++) {
 		const struct node *sub = ipam->m[i].value;
 
@@ -110,7 +112,7 @@ static struct err *check_volume(const struct member *m)
 	return NULL;
 }
 
-static struct err *make_volume(struct compose *en, const struct member *m)
+static struct err *make_volume(struct compose *en, const struct member *m, bool check)
 {
 	const char *name = node_str(m->value, "name");
 	_cleanup_strv_ struct strv labels = { 0 };
@@ -122,6 +124,8 @@ static struct err *make_volume(struct compose *en, const struct member *m)
 	if (node_true(m->value, "external"))
 		return err_hint(pos_err(&m->pos, "external volume \"%s\" not found", name),
 				"devbox volume create %s", name);
+	if (check)
+		return check_volume(m);
 	own_labels(en, m->value, LABEL_VOLUME, m->key, &labels);
 	engine_tell(en, ENGINE_WORKING, "Volume", name, "Creating");
 	e = check_volume(m);
@@ -191,7 +195,7 @@ static struct err *fill_volumes(struct compose *en, const struct node *vols, con
 	return e;
 }
 
-struct err *engine_resources(struct compose *en, const bool *picked)
+struct err *engine_resources(struct compose *en, const bool *picked, bool check)
 {
 	const struct node *nets = node_get(en->p->root, "networks"),
 			  *vols = node_get(en->p->root, "volumes");
@@ -199,12 +203,12 @@ struct err *engine_resources(struct compose *en, const bool *picked)
 
 	for (size_t i = 0; i < node_len(nets) && !e; i++)
 		if (is_needed(en, picked, "networks", nets->m[i].key))
-			e = make_network(en, &nets->m[i]);
-	if (en->place)
-		e = e ?: fill_volumes(en, vols, picked);
+			e = make_network(en, &nets->m[i], check);
+	if (!e && en->place && !check && !en->dry_run)
+		e = fill_volumes(en, vols, picked);
 	for (size_t i = 0; i < node_len(vols) && !e; i++)
 		if (is_needed(en, picked, "volumes", vols->m[i].key))
-			e = make_volume(en, &vols->m[i]);
+			e = make_volume(en, &vols->m[i], check);
 	return e;
 }
 
@@ -297,14 +301,16 @@ static struct err *remove_images(struct compose *en, bool all)
 	return errors;
 }
 
-/* Files that secrets and configs were written to (request_mounts.c), when no container has them any more. */
+/* Files that secrets and configs of the project were written to (request_mounts.c), when no container has them any
+ * more. */
 static struct err *remove_files(struct compose *en)
 {
 	_cleanup_dir_ DIR *d = NULL;
 	_cleanup_close_ int fd = -1;
 	struct box **boxes = NULL;
 	size_t n = 0;
-	struct err *e = fd_open(en->st->root, REQUEST_FILES, O_RDONLY | O_DIRECTORY, 0, &fd);
+	_cleanup_free_ char *own = xasprintf(REQUEST_FILES "/%s", en->p->name);
+	struct err *e = fd_open(en->st->root, own, O_RDONLY | O_DIRECTORY, 0, &fd);
 
 	if (e) { /* there never was one */
 		err_free(e);
@@ -322,8 +328,9 @@ static struct err *remove_files(struct compose *en)
 				used = source && str_ends(source, en_file->d_name);
 			}
 		if (!used && unlinkat(fd, en_file->d_name, 0) < 0 && errno != ENOENT)
-			e = err_also(e, err_new(errno, "removing %s/%s", REQUEST_FILES, en_file->d_name));
+			e = err_also(e, err_new(errno, "removing %s/%s", own, en_file->d_name));
 	}
+	unlinkat(en->st->root, own, AT_REMOVEDIR); /* if it is empty now */
 	for (size_t i = 0; i < n; i++)
 		box_free(boxes[i]);
 	free(boxes);

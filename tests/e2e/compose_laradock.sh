@@ -6,6 +6,19 @@ tar -C "$lib/../../examples" -c laradock | e2e_as tar x
 c() { run sh -c 'cd laradock && exec devbox compose "$@"' sh "$@"; }
 visit() { e2e_as curl -s -m 5 -b jar -c jar http://127.0.0.1:8080/; }
 
+# what people's files of this kind have, and cannot be: each with what to write instead
+refused() {	# VOLUME MESSAGE
+	run sh -c 'mkdir -p bad && cd bad && printf "services: {data: {image: busybox, volumes: [\"%s\"]}}\nvolumes: {v: }\n" "$0" >compose.yaml &&
+		devbox compose up -d' "$1"
+	expect_status 1;	expect_stderr_has "$2"
+	run sh -c 'cd bad && devbox compose down';	expect_status 0
+}
+refused "$E2E_TMP:/var/lib/mysql" "bind source $E2E_TMP: Permission denied (hint: it is not yours: use a named volume instead, -v NAME:/var/lib/mysql)"
+refused /var/lib/nowhere:/data "creating directory /var/lib/nowhere: Permission denied (hint: it is not yours: *-v NAME:/data)"
+refused /var/run/docker.sock:/var/run/docker.sock '(hint: there is no daemon here, and no API of one: take this mount out; *)'
+refused D:/mysql/data:/var/lib/mysql 'compose.yaml:1:*D:/mysql/data: a Windows path means nothing on Linux (hint: *under WSL 2 drive D: is /mnt/d)'
+refused v:/data "invalid mount path: 'v:/data' mount path must be absolute (hint: a single letter is read as a Windows drive: *)"
+
 c up -d lb web mysql redis;	expect_status 0
 expect_stderr_has 'lb: port 80 needs root on this host: it is published on 8080'
 case $stderr in *workspace*) fail 'workspace was not asked for' ;; esac
@@ -42,6 +55,28 @@ same=$(ids)
 c up -d --scale web=3 lb web mysql redis;	expect_status 0
 expect_equal "$(ids)" "$same"
 
+# settings for programs of the host; the address that published ports have
+run env -C "$(home)/laradock" devbox env -f laravel
+expect_stdout 'DB_CONNECTION=mysql
+DB_HOST=127.0.0.1
+DB_PORT=3306
+DB_DATABASE=homestead
+DB_USERNAME=homestead
+DB_PASSWORD=secret
+REDIS_HOST=127.0.0.1
+REDIS_PASSWORD=null
+REDIS_PORT=6379'
+run devbox ip;	expect_stdout 127.0.0.1
+run devbox ip laradock-mysql-1 laradock-redis-1;	expect_stdout $'172.18.0.*\n172.18.0.*'
+run curl -s -m 5 http://quickstart.localhost:8080/;	expect_stdout_has '"cached":"bar"'
+
+# what was removed is made again, those that are linked to it find it; an unsaved Redis would not have ended by itself
+c stop;		expect_status 0
+run devbox inspect -f '{{.State.ExitCode}}' laradock-redis-1 laradock-mysql-1;	expect_stdout $'0\n0'
+c rm -f redis;	expect_status 0; expect_stderr_has 'Container laradock-redis-1  Removed'
+c up -d --wait lb web mysql redis;	expect_status 0
+first() { [[ $(visit) == *'"all":'*'"cached":"bar"'* ]]; }
+eventually 20 first
 c stop;		expect_status 0
 c rm -f redis;	expect_status 0; expect_stderr_has 'Container laradock-redis-1  Removed'
 c down;		expect_status 0

@@ -56,6 +56,20 @@ state_is o-quick-1 running || fail 'what has nothing to do with the failure does
 state_is o-behind-1 created || fail 'what depends on the failure was started'
 run devbox compose down -t 0;	expect_status 0
 
+# where no image comes nothing is made; a network that must be there already is asked for before anything is pulled
+write alone.yaml <<'END'
+name: alone
+services: {gone: {image: "nobody/nothing", volumes: [data:/data], networks: [n]}}
+volumes: {data: }
+networks: {n: }
+END
+run devbox compose -f alone.yaml up -d;	expect_status 1
+run devbox network ls -q -f name=alone;	expect_stdout ''
+run devbox volume ls -q -f name=alone;	expect_stdout ''
+e2e_as sed -i 's/{n: }/{n: {external: true}}/' alone.yaml
+run devbox compose -f alone.yaml up -d;	expect_status 1
+expect_stderr '*alone.yaml:4:*network n declared as external, but could not be found*network create n*'
+
 # Ctrl-C while an image is on its way: what runs already is stopped in order
 write compose.yaml <<'END'
 name: o

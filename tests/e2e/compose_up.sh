@@ -122,4 +122,55 @@ run devbox ps -aq;		expect_stdout ''
 c down;		expect_status 0
 # the secret's text is gone with the last container that had it
 expect_equal "$(find "$(store)/projects" -type f | wc -l)" 0
+
+# secrets and configs with owner and mode; on the disk nobody else may read them
+e2e_as sh -c 'echo from a file >filed; chmod 600 filed'
+write secrets.yaml <<'END'
+name: sec
+services:
+  a:
+    image: busybox
+    init: true
+    user: "1000"
+    command: [sleep, "1000"]
+    secrets:
+      - {source: env, target: renamed, uid: "1000", gid: "1001", mode: 0400}
+      - {source: filed, uid: "1000", mode: 0440}
+      - env
+    configs: [{source: text, target: /etc/text, mode: 0555}]
+secrets: {env: {environment: TOKEN}, filed: {file: ./filed}, out: {external: true}}
+configs: {text: {content: "a=${A:-1}"}}
+END
+run env TOKEN=t0ken devbox compose -f secrets.yaml up -d;	expect_status 0
+run devbox compose -f secrets.yaml exec -T a sh -c 'cd /run/secrets; stat -c "%n %a %u:%g" * /etc/text; cat renamed filed env /etc/text; echo x >renamed'
+expect_stdout 'env 444 0:0
+filed 440 1000:0
+renamed 400 1000:1001
+/etc/text 555 0:0
+t0kenfrom a file
+t0kena=1'
+expect_status 1; expect_stderr_has 'Read-only file system'
+expect_equal "$(find "$(store)/projects" -type f -printf '%m ')" '400 400 '
+expect_equal "$(find "$(store)/projects" -type d -printf '%m ')" '700 700 '
+# the down of another project leaves them, and they are there after a restart; another content makes another container
+write other.yaml <<'END'
+name: other
+services: {b: {image: busybox, configs: [text]}}
+configs: {text: {content: "b"}}
+END
+run devbox compose -f other.yaml create;	expect_status 0
+before=$(find "$(store)/projects/sec" -type f | sort)
+e2e_as rm -rf "$(store)/projects/other"
+run devbox compose -f other.yaml down;	expect_status 0
+expect_equal "$(find "$(store)/projects/sec" -type f | sort)" "$before"
+run devbox restart -t 0 sec-a-1;	expect_status 0
+run devbox compose -f secrets.yaml exec -T a cat /run/secrets/renamed;	expect_stdout t0ken
+run env TOKEN=t0ken devbox compose -f secrets.yaml up -d;	expect_stderr_has 'sec-a-1  Running'
+run env TOKEN=t0ken A=2 devbox compose -f secrets.yaml up -d;	expect_stderr_has 'sec-a-1  Recreated'
+run devbox compose -f secrets.yaml exec -T a cat /etc/text;	expect_stdout a=2
+e2e_as sed -i 's/- env$/- out/' secrets.yaml
+run env TOKEN=t0ken devbox compose -f secrets.yaml up -d;	expect_status 1
+expect_stderr_has 'secrets.yaml:*secrets out is kept by a swarm, which is not here: give it a file'
+run env TOKEN=t0ken devbox compose -f secrets.yaml down -t 0;	expect_status 0
+expect_equal "$(find "$(store)/projects" -type f | wc -l)" 0
 expect_no_leftovers

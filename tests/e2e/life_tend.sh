@@ -52,6 +52,13 @@ cpu=${stdout##* }
 [ "${cpu%%.*}" -ge 10 ] || fail "$cpu of a processor is too little"
 run devbox stats --no-stream --format json one;	expect_stdout '{*"Name":"one"*}'
 
+# what a published port took is traffic
+run devbox run -d --name serve -p 127.0.0.1:7900:80 busybox sh -c 'while :; do nc -l -p 80 >/dev/null; done';	expect_status 0
+head -c 3000000 /dev/zero >/dev/tcp/127.0.0.1/7900
+took() { e2e_as devbox stats --no-stream --format '{{.NetIO}}' serve | grep '^3MB / '; }
+eventually 5 took
+run devbox rm -f serve
+
 # rename, running: nothing but the name changes; the old one is free
 run devbox rename one two;	expect_status 0
 run devbox ps --format '{{.Names}}';	expect_stdout two

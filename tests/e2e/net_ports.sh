@@ -55,7 +55,7 @@ kill "$wild_pid" "$wild6_pid" "$narrow_pid"; finish wild; finish wild6; finish n
 run devbox run -d --name p1 -p 18200:80 busybox sleep 1000;	expect_status 0
 run devbox run --rm -p 18200:80 busybox true
 expect_status 125
-expect_stderr_has 'port 18200 on 127.0.0.1 is in use by devbox'
+expect_stderr_has 'port 18200 on 127.0.0.1 is in use by container p1 (hint: use another port of the host: -p 18201:80)'
 run devbox rm -f p1
 
 # below 1024 only if the host allows

@@ -20,6 +20,21 @@ run devbox run --rm --name late --link db:d busybox true;	expect_status 125
 expect_stderr_has 'Cannot link to a non running container: /db AS /late/d'
 run devbox start db;	expect_status 0
 
+# on a network of one's own another container of that name may take its place, while it is linked to or later
+run devbox network create own;	expect_status 0
+run devbox run -d --name first --network own --expose 1 busybox sleep 1000;	expect_status 0
+run devbox run -d --name of --network own --link first:peer busybox sh -c 'env; exec sleep 1000';	expect_status 0
+run devbox rm -f first;	expect_status 0
+run devbox restart -t 0 of;	expect_status 0
+run devbox inspect -f '{{json .HostConfig.Links}}' of;	expect_stdout null
+run devbox run -d --name first --network own --ip 172.18.0.9 --expose 2 busybox sleep 1000;	expect_status 0
+run devbox exec of ping -c 1 -W 2 peer;	expect_stdout_has '(172.18.0.9)'
+run devbox restart -t 0 of;	expect_status 0
+run devbox exec of ping -c 1 -W 2 peer;	expect_stdout_has '(172.18.0.9)'
+run devbox logs --tail 20 of;	expect_stdout_has 'PEER_PORT_2_TCP_ADDR=172.18.0.9'
+run devbox rm -f first of;	expect_status 0
+run devbox network rm own;	expect_status 0
+
 # one network, two containers
 run devbox run -d --name side --network container:db busybox sleep 1000;	expect_status 0
 run devbox exec side ip -o -4 addr show eth0;	expect_stdout_has '172.17.0.2/16'

@@ -14,6 +14,13 @@ run devbox run --rm -v data:/d:ro busybox touch /d/x;	expect_status 1;	expect_st
 run devbox run --rm -v etc:/etc busybox sh -c 'test -f /etc/passwd && echo there && rm /etc/passwd';	expect_stdout 'there'
 run devbox run --rm -v etc:/etc busybox test -f /etc/passwd;	expect_status 1
 run devbox run --rm -v tmp:/tmp busybox stat -c %a /tmp;	expect_stdout '1777'
+# a container that comes back leaves an empty one as others made it meanwhile
+run devbox run --name back -v left:/tmp busybox true;	expect_status 0
+run devbox run --rm -v left:/o busybox chown 7:7 /o;	expect_status 0
+run devbox start -a back;	expect_status 0
+run devbox run --rm -v left:/o busybox stat -c %u:%a /o;	expect_stdout '7:1777'
+run devbox rm back;	expect_status 0
+run devbox volume rm left;	expect_status 0
 
 # one volume at two places is one volume
 run devbox run --rm -v data:/a -v data:/b busybox sh -c 'echo two >/a/g; cat /b/g';	expect_stdout 'two'

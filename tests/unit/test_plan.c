@@ -20,7 +20,7 @@ static struct actual container(struct project *p, const char *service, unsigned 
 	struct actual a = { .service = service, .number = number, .up = up, .image_id = "sha256:1" };
 	char *hash = arena_alloc(&p->arena, 65);
 
-	service_hash(project_service(p, service), hash);
+	service_hash(p, project_service(p, service), hash);
 	a.hash = hash;
 	a.name = arena_printf(&p->arena, "p-%s-%u", service, number);
 	return a;

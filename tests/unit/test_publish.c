@@ -30,7 +30,7 @@ static void test_forget(void)
 	size_t i = 0;
 
 	is_err(port_parse("127.0.0.1::7000/udp", &want), NULL, "a UDP port");
-	is_err(publish_open(&want, &l, &notes), NULL, "is published");
+	is_err(publish_open(&want, NULL, &l, &notes), NULL, "is published");
 	while (i < l.n && l.v[i].proto != PORT_UDP)
 		i++;
 	ok(i < l.n, "there is its socket");
