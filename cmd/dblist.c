@@ -257,7 +257,7 @@ const struct verb verb_db_hosts = {
 	.opts = hosts_opts,
 	.summary = "Print lines for /etc/hosts: a name for every branch's address",
 	.more = "Without them a resolver knows no name that ends in .localhost, or (systemd-resolved, nss-myhostname,\n"
-		"browsers) says 127.0.0.1 for all of them; only root can teach it better. The addresses need nobody.\n\n"
+		"browsers) says 127.0.0.1 for all of them; only root can teach it better.\n\n"
 		"    devbox db hosts | sudo tee -a /etc/hosts",
 	.run = hosts,
 };

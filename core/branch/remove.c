@@ -127,7 +127,7 @@ static struct err *put_copies(struct store *st, struct dbservice *s, struct fork
 	return e;
 }
 
-/* Container and data go, and are made as for a new branch: what a crash leaves in between is made so at the next use. */
+/* Container and data go, and are made as for a new branch: so is what a crash leaves in between, at the next use. */
 static struct err *put_empty(struct store *st, const struct dbproject *p, struct dbservice *s,
 			     struct fork *f, struct box *b, const char *reason, const char *batch)
 {
