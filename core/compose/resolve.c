@@ -450,8 +450,8 @@ static struct err *check_pull_policy(const struct service *s)
 		}
 	return good ? NULL
 		    : BAD(n,
-			  "services.%s.pull_policy: it must be always, never, build, missing, refresh, daily, weekly or "
-			  "every_<duration>",
+			  "services.%s.pull_policy: it must be always, never, build, missing, refresh, daily, "
+			  "weekly or every_<duration>",
 			  s->name);
 }
 
