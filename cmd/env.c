@@ -56,7 +56,8 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*(struct box *const *)a)->spec.name, (*(struct box *const *)b)->spec.name);
 }
 
-/* The databases that run, by name; with CWD, those of the compose project there; with SERVICE, those of that service. */
+/* The databases that run, by name; with CWD, those of the compose project there; with SERVICE, those of that
+ * service. */
 static struct err *find(struct store *st, const char *cwd, const char *service, struct found *ret)
 {
 	struct box **boxes = NULL;
