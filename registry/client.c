@@ -57,18 +57,6 @@ struct client *client_new(const struct registry_config *cfg, const struct image_
 	return c;
 }
 
-void client_free(struct client *c)
-{
-	if (!c)
-		return;
-	for (size_t i = 0; i < c->cfg->n_endpoints; i++)
-		free(c->servers[i].authorization);
-	pthread_mutex_destroy(&c->lock);
-	free(c->servers);
-	free(c->name);
-	free(c);
-}
-
 void client_push(struct client *c, const struct strv *from)
 {
 	c->push = true;

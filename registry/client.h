@@ -15,7 +15,6 @@ struct client;
  * CFG and REF must outlive the result. */
 struct client *client_new(const struct registry_config *cfg, const struct image_ref *ref,
 			  void (*note)(void *arg, const char *text), void *arg);
-void client_free(struct client *c);
 /* From now on the registry itself is asked, and tokens are for pushing, and for pulling from the repositories FROM of
  * the same registry (may be NULL; not copied). */
 void client_push(struct client *c, const struct strv *from);

@@ -313,37 +313,3 @@ struct err *relay_add_listener(struct relay *r, const struct listener *from)
 	r->listeners = l;
 	return NULL;
 }
-
-static void listener_release(struct source *s)
-{
-	free(container_of(s, struct relay_listener, src));
-}
-
-static void relay_release(struct source *s)
-{
-	struct timer *t = container_of(s, struct timer, src);
-
-	free(container_of(t, struct relay, tick));
-}
-
-void relay_free(struct relay *r)
-{
-	if (!r)
-		return;
-	while (r->listeners) {
-		struct relay_listener *l = r->listeners;
-
-		r->listeners = l->next;
-		l->src.release = listener_release;
-		loop_del_close(r->loop, &l->src);
-	}
-	relay_tcp_free_all(r);
-	relay_udp_free_all(r);
-	relay_out_free(r);
-	pipes_done(r);
-	munmap(r->buf, RELAY_BUF_BYTES);
-	if (r->spare_fd >= 0)
-		close(r->spare_fd);
-	r->tick.src.release = relay_release;
-	timer_done(r->loop, &r->tick);
-}

@@ -43,7 +43,7 @@ struct relay_outgoing {
 };
 
 struct relay;
-/* Raises the soft limit of open descriptors to the hard one. */
+/* Raises the soft limit of open descriptors to the hard one.  A relay ends with its process. */
 struct err *relay_new(struct loop *loop, const struct relay_cfg *cfg, struct relay **ret) MUST_CHECK;
 /* Takes over L->fd in every case. */
 struct err *relay_add_listener(struct relay *r, const struct listener *l) MUST_CHECK;
@@ -57,7 +57,5 @@ struct err *relay_add_connection(struct relay *r, int fd, uint16_t ctr, int leas
 struct err *relay_add_outgoing(struct relay *r, int fd, const struct relay_outgoing *o) MUST_CHECK;
 /* The container may have its addresses on other devices now. */
 void relay_devices_changed(struct relay *r);
-/* Ends all connections (reset) and listeners. */
-void relay_free(struct relay *r);
 
 #endif

@@ -237,11 +237,3 @@ void relay_out_unshorten(struct relay *r, const struct relay_outgoing *o)
 	err_free(own_rule(r, o, false)); /* it does no harm: the ports are not used together again soon */
 	r->out->n_rules--;
 }
-
-void relay_out_free(struct relay *r)
-{
-	if (r->out && r->out->netlink >= 0)
-		close(r->out->netlink);
-	free(r->out);
-	r->out = NULL;
-}

@@ -84,7 +84,6 @@ int relay_socket_open(struct relay *r, int family, int type);
 
 /* relay_tcp.c */
 struct err *relay_tcp_ready(struct source *s, uint32_t events); /* of a listener */
-void relay_tcp_free_all(struct relay *r);
 
 /* relay_out.c */
 /* Prepare the namespace for connections of the container's address in O. */
@@ -96,13 +95,11 @@ int relay_out_socket(struct relay *r, const struct relay_outgoing *o);
  * like that.  And its end. */
 bool relay_out_shorten(struct relay *r, const struct relay_outgoing *o);
 void relay_out_unshorten(struct relay *r, const struct relay_outgoing *o);
-void relay_out_free(struct relay *r);
 
 /* relay_udp.c */
 struct err *relay_udp_listen(struct relay *r, struct relay_listener *l) MUST_CHECK;
 struct err *relay_udp_ready(struct source *s, uint32_t events);
 /* Forget idle peers; returns whether any are left. */
 bool relay_udp_expire(struct relay *r);
-void relay_udp_free_all(struct relay *r);
 
 #endif

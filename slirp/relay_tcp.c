@@ -527,9 +527,3 @@ struct err *relay_add_outgoing(struct relay *r, int fd, const struct relay_outgo
 	conn_start(c);
 	return NULL;
 }
-
-void relay_tcp_free_all(struct relay *r)
-{
-	while (r->conns)
-		conn_end(r->conns, true);
-}

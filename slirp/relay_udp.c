@@ -466,13 +466,3 @@ bool relay_udp_expire(struct relay *r)
 		flow_end(r->udp->oldest);
 	return r->udp && r->udp->oldest;
 }
-
-void relay_udp_free_all(struct relay *r)
-{
-	if (!r->udp)
-		return;
-	while (r->udp->oldest)
-		flow_end(r->udp->oldest);
-	close(r->udp->netlink);
-	free(TAKE_PTR(r->udp));
-}

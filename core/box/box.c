@@ -71,6 +71,26 @@ static struct err *check_device(const char *path)
 	return err_wrap(e, "error gathering device information while adding custom device");
 }
 
+/* What to do where a bind source cannot be had. */
+static struct err *instead_of(const struct mount_spec *m, struct err *e)
+{
+	const char *name = strrchr(m->source, '/');
+
+	if (name && !strcmp(name, "/docker.sock"))
+		return err_hint(e, "there is no daemon here, and no API of one: take this mount out; "
+				   "containers find each other by their names");
+	return err_hint(e, "it is not yours: use a named volume instead, -v NAME:%s", m->target);
+}
+
+/* A directory that the user may neither list nor enter is of no use in a container either. */
+static bool is_closed(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) && access(path, R_OK) < 0 &&
+	       access(path, X_OK) < 0 && errno == EACCES;
+}
+
 /* A missing bind source becomes a directory, as Docker's -v has it; --mount wants it to be there. */
 static struct err *make_source(const struct mount_spec *m)
 {
@@ -80,6 +100,8 @@ static struct err *make_source(const struct mount_spec *m)
 
 	if (m->device)
 		return check_device(path);
+	if (is_closed(path))
+		return instead_of(m, err_new(EACCES, "bind source %s", path));
 	if (access(path, F_OK) == 0 || errno != ENOENT)
 		return NULL; /* what is wrong with it shows at start, with the right words */
 	if (m->by_mount)
@@ -87,8 +109,7 @@ static struct err *make_source(const struct mount_spec *m)
 			       path);
 	e = fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0, &root);
 	e = e ?: fd_mkdir_p(root, path, 0755, NULL);
-	return err_hint(err_wrap(e, "making the bind mount's source"),
-			"use a named volume instead of a directory you may not write");
+	return e ? instead_of(m, err_wrap(e, "making the bind mount's source")) : NULL;
 }
 
 /* A database keeps the password it was set up with: data in a named volume outlives the container whose environment

@@ -121,7 +121,9 @@ NORETURN static void joiner_main(const struct exec *x)
 	if (setns(x->pidfd, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
 				    CLONE_NEWUTS | CLONE_NEWCGROUP |
 				    (x->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET)) < 0)
-		fail(x->sync, err_new(errno, "entering the container"));
+		fail(x->sync, errno == ESRCH ? err_new(0, "container %s is not running",
+						       x->b->spec.id) /* it ended just now */
+					     : err_new(errno, "entering the container"));
 	ca.flags |= CLONE_PIDFD;
 	ca.pidfd = (uint64_t)(uintptr_t)&pidfd;
 	pid = syscall(SYS_clone3, &ca, sizeof(ca));

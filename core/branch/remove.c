@@ -55,9 +55,8 @@ static struct err *drop_data(struct store *st, const struct dbproject *p, const 
 			     struct fork *f, const char *reason, const char *batch)
 {
 	struct box *b = NULL;
-	struct err *e = branch_stop(st, f); /* in good order: the data may be wanted again */
+	struct err *e = branch_find_box(st, f, &b);
 
-	e = e ?: branch_find_box(st, f, &b);
 	if (!e && b)
 		e = box_rm(b, true, false);
 	box_free(b);
@@ -80,7 +79,7 @@ struct err *branch_remove(struct store *st, const char *project, const char *ser
 	_cleanup_dbproject_ struct dbproject p = { 0 };
 	_cleanup_free_ char *reason = xasprintf("db rm %s", branch);
 	struct dbservice *s;
-	struct fork *f;
+	struct fork *f, gone;
 	struct err *e = dbproject_open(st, project, true, &d, &p);
 
 	s = e ? NULL : dbproject_service(&p, service);
@@ -89,12 +88,17 @@ struct err *branch_remove(struct store *st, const char *project, const char *ser
 		e = err_new(ENOENT, "branch %s has no data of %s", branch, service);
 	if (!e && !force)
 		e = branch_refuse_protected(&p, branch, "removed");
-	e = e ?: drop_data(st, &p, s, f, reason, batch);
+	e = e ?: branch_stop(st, f); /* in good order: the data may be wanted again */
 	if (e)
 		return e;
-	dbservice_drop_fork(s, branch);
+	/* The record first: what a crash leaves then is data that is taken as it is, see branch.h.  A record
+	 * without its data would be given an empty one. */
+	dbservice_take_fork(s, branch, &gone);
 	dbproject_drop_branch(&p, branch);
-	return dbproject_save(&d, &p);
+	e = dbproject_save(&d, &p);
+	e = e ?: drop_data(st, &p, s, &gone, reason, batch);
+	dbfork_done(&gone);
+	return e;
 }
 
 struct err *branch_replace(struct store *st, const char *project, const char *service,
@@ -139,9 +143,9 @@ struct err *branch_replace(struct store *st, const char *project, const char *se
 	if (was_up)
 		e = box_stop(b, -1);
 	for (size_t i = 0; i < stage.n && !e; i++) {
-		e = trash_volume(st, f->volumes.v[i], reason, batch);
-		if (!e && renameat(st->volumes, stage.v[i], st->volumes, f->volumes.v[i]) < 0)
-			e = err_new(errno, "putting the new data into place");
+		_cleanup_free_ char *new = xasprintf("volumes/%s", stage.v[i]);
+
+		e = trash_swap(st, f->volumes.v[i], new, reason, batch);
 	}
 	if (!e) {
 		free(f->origin);
@@ -160,7 +164,7 @@ struct err *branch_replace(struct store *st, const char *project, const char *se
 /* In the fork F of the locked project: the volume of the item's name. */
 static struct err *swap_back(struct store *st, const struct fork *f, const struct trash_item *it)
 {
-	_cleanup_free_ char *batch = trash_batch();
+	_cleanup_free_ char *batch = trash_batch(), *what = xasprintf("trash/%s/what", it->id);
 	struct box *b = NULL;
 	bool was_up;
 	struct err *e = branch_find_box(st, f, &b);
@@ -168,8 +172,8 @@ static struct err *swap_back(struct store *st, const struct fork *f, const struc
 	was_up = !e && b && state_is_up(&b->state);
 	if (was_up)
 		e = box_stop(b, -1);
-	e = e ?: trash_volume(st, it->name, "undo", batch);
-	e = e ?: trash_restore(st, it, NULL);
+	e = e ?: trash_swap(st, it->name, what, "undo", batch);
+	e = e ?: trash_remove(st, it); /* its content is in use again */
 	if (was_up)
 		e = e ?: box_start(b, NULL) ?: box_wait_ready(b, READY_TIMEOUT_S);
 	box_free(b);

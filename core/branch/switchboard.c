@@ -1037,17 +1037,6 @@ struct err *switchboard_update(struct store *st, const char *project, struct str
 	return err_wrap(e ?: err_new(ETIMEDOUT, "it is busy"), "the switchboard of %s", project);
 }
 
-bool switchboard_runs(struct store *st, const char *project)
-{
-	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
-	_cleanup_dbproject_ struct dbproject p = { 0 };
-	struct err *e = dbproject_open(st, project, false, &d, &p);
-	bool runs = !e && lock_is_held(d.dir, "switch");
-
-	err_free(e); /* no such project: nothing runs */
-	return runs;
-}
-
 struct err *switchboard_resume(struct store *st, struct strv *ret_projects)
 {
 	_cleanup_strv_ struct strv ids = { 0 };

@@ -12,8 +12,6 @@
  * connections. Sentences about addresses that could not be had go to NOTES (may be NULL).
  * Errors: all that keeps it from running. */
 struct err *switchboard_update(struct store *st, const char *project, struct strv *notes) MUST_CHECK;
-/* Does it run? */
-bool switchboard_runs(struct store *st, const char *project);
 /* Those of all projects with a service that is up, as after a restart of the machine. */
 struct err *switchboard_resume(struct store *st, struct strv *ret_projects) MUST_CHECK;
 

@@ -71,7 +71,11 @@ static struct err *one_mount(const struct maker *m, const struct node *n)
 	struct err *e = NULL;
 
 	if (*target != '/' || !strcmp(target, "/"))
-		return BAD(n, "invalid mount path: '%s' mount path must be absolute", target);
+		return err_hint(
+			BAD(n, "invalid mount path: '%s' mount path must be absolute", target), "%s",
+			isalpha((unsigned char)*target) && target[1] == ':'
+				? "a single letter is read as a Windows drive: give the volume a longer name"
+				: "it begins with /");
 	if (!strcmp(type, "tmpfs"))
 		return tmpfs(m, n, target);
 	if (strcmp(type, "bind") && strcmp(type, "volume"))

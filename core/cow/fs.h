@@ -98,6 +98,5 @@ int fs_removexattr(struct cow_fs *fs, uint64_t node, const char *name);
 struct err *fs_seal(struct cow_fs *fs, struct cow_tree *top) MUST_CHECK;
 /* What was written before the last seal reaches the disk. */
 int fs_sync_sealed(struct cow_fs *fs);
-unsigned fs_depth(const struct cow_fs *fs);
 
 #endif

@@ -412,8 +412,3 @@ void cow_fs_free(struct cow_fs *fs)
 	pthread_mutex_destroy(&fs->names);
 	free(fs);
 }
-
-unsigned fs_depth(const struct cow_fs *fs)
-{
-	return fs->chain.v[0].depth;
-}

@@ -6,6 +6,19 @@ tar -C "$lib/../../examples" -c laradock | e2e_as tar x
 c() { run sh -c 'cd laradock && exec devbox compose "$@"' sh "$@"; }
 visit() { e2e_as curl -s -m 5 -b jar -c jar http://127.0.0.1:8080/; }
 
+# what people's files of this kind have, and cannot be: each with what to write instead
+refused() {	# VOLUME MESSAGE
+	run sh -c 'mkdir -p bad && cd bad && printf "services: {data: {image: busybox, volumes: [\"%s\"]}}\nvolumes: {v: }\n" "$0" >compose.yaml &&
+		devbox compose up -d' "$1"
+	expect_status 1;	expect_stderr_has "$2"
+	run sh -c 'cd bad && devbox compose down';	expect_status 0
+}
+refused "$E2E_TMP:/var/lib/mysql" "bind source $E2E_TMP: Permission denied (hint: it is not yours: use a named volume instead, -v NAME:/var/lib/mysql)"
+refused /var/lib/nowhere:/data "creating directory /var/lib/nowhere: Permission denied (hint: it is not yours: *-v NAME:/data)"
+refused /var/run/docker.sock:/var/run/docker.sock '(hint: there is no daemon here, and no API of one: take this mount out; *)'
+refused D:/mysql/data:/var/lib/mysql 'compose.yaml:1:*D:/mysql/data: a Windows path means nothing on Linux (hint: *under WSL 2 drive D: is /mnt/d)'
+refused v:/data "invalid mount path: 'v:/data' mount path must be absolute (hint: a single letter is read as a Windows drive: *)"
+
 c up -d lb web mysql redis;	expect_status 0
 expect_stderr_has 'lb: port 80 needs root on this host: it is published on 8080'
 case $stderr in *workspace*) fail 'workspace was not asked for' ;; esac

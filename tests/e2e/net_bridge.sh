@@ -1,6 +1,7 @@
 # tests/e2e/net_bridge.sh -- the kernel connects the containers of a network; those that it cannot are connected as before
 . "$(dirname "$0")/../lib/e2e.sh"
 
+unset DEVBOX_SWITCH
 run devbox pull -q busybox;	expect_status 0
 run devbox doctor;	expect_stdout_has 'bridge * the kernel connects the containers of a network'
 run devbox network create net;	expect_status 0
