@@ -477,7 +477,7 @@ static struct err *check_fixed(const struct maker *m)
 			   m->s->name);
 	return get(m, "provider")
 		       ? BAD(get(m, "provider"),
-			     "services.%s: providers are not supported: they are programs that a file would run on the host",
+			     "services.%s: providers are not supported: programs that a file runs on the host",
 			     m->s->name)
 		       : NULL;
 }
