@@ -92,7 +92,8 @@ Service after,Service db,Service web-app,StatefulSet db,StatefulSet web-app"
 run devbox compose -f "$lib/../compose/kubernetes.yaml" config --format kubernetes
 expect_status 0
 expect_stderr_has 'kubernetes: environment.E F (env): *'
-expect_stderr_has 'kubernetes: mount at d:/d (vols): *'
+expect_stderr_has 'kubernetes: mount at d:/d (taker, vols): *'
+expect_stderr_has 'kubernetes: volumes_from (taker): *'
 mkdir "$E2E_TMP/objects.d"
 echo "$stdout" >"$E2E_TMP/objects.d/hard"
 KUBERNETES=$E2E_TMP/objects.d DEVBOX=$W/bin/devbox "$lib/../compose/run" >/dev/null
