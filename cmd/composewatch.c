@@ -11,6 +11,7 @@
 
 #include "cmd/compose.h"
 #include "core/base/proc.h"
+#include "core/compose/hook.h"
 
 enum { SETTLE_MS = 150, DIRS_MAX = 20000 };
 
@@ -237,22 +238,19 @@ static struct err *rebuild(struct watcher *w, const struct rule *r)
 static struct err *run_hook(struct watcher *w, const struct rule *r)
 {
 	static const int stdio[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
-	const struct node *hook = node_get(r->n, "exec"), *command = node_get(hook, "command");
+	const struct node *hook = node_get(r->n, "exec");
 	struct err *all = NULL;
 
 	for (size_t i = 0; i < w->s->a.n; i++) {
-		struct exec_request req = { .user = node_str(hook, "user"),
-					    .workdir = node_str(hook, "working_dir"),
-					    .privileged = node_true(hook, "privileged") };
+		struct exec_request req;
 		int status;
 
 		if (strcmp(w->s->a.v[i].service, r->s->name) || !w->s->a.v[i].up)
 			continue;
-		for (size_t k = 0; k < node_len(command); k++)
-			strv_add(&req.argv, command->m[k].value->text);
+		hook_fill(hook, &req);
 		if (req.argv.n)
 			all = err_also(all, box_exec(w->s->a.v[i].box, &req, stdio, NULL, &status));
-		strv_done(&req.argv);
+		hook_done(&req);
 	}
 	return all;
 }

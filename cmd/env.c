@@ -51,7 +51,13 @@ static void found_done(struct found *f)
 	*f = (struct found){ 0 };
 }
 
-/* The databases that run; with CWD, those of the compose project there; with SERVICE, those of that service. */
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(struct box *const *)a)->spec.name, (*(struct box *const *)b)->spec.name);
+}
+
+/* The databases that run, by name; with CWD, those of the compose project there; with SERVICE, those of that
+ * service. */
 static struct err *find(struct store *st, const char *cwd, const char *service, struct found *ret)
 {
 	struct box **boxes = NULL;
@@ -67,6 +73,8 @@ static struct err *find(struct store *st, const char *cwd, const char *service, 
 		else
 			box_free(b);
 	}
+	if (kept)
+		qsort(boxes, kept, sizeof(struct box *), by_name);
 	*ret = (struct found){ boxes, kept };
 	return e;
 }

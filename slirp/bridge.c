@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/if_bridge.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
@@ -28,6 +27,7 @@
 #include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "core/base/str.h"
+#include "slirp/claim.h"
 #include "slirp/netlink.h"
 
 /* How it works
@@ -43,8 +43,6 @@ enum {
 	INDEX_BITS = 30, /* of devices' numbers */
 	PORT_TRIES = 8,
 	LOCKED = 39, /* IFLA_BRPORT_LOCKED, which headers before 5.18 lack */
-	ARP_SHA = ETH_HLEN + 8,
-	ARP_SPA = ETH_HLEN + 14,
 };
 #define BRIDGE_NAME "br0"
 #define UP_NAME "up0"
@@ -355,46 +353,11 @@ static void add_pair(struct netlink_batch *b, const struct bridge *br, unsigned 
 	netlink_nest_end(b);
 }
 
-static uint32_t word(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return ntohl(v);
-}
-
-static uint32_t half(const uint8_t *p)
-{
-	return (uint32_t)(p[0] << 8 | p[1]);
-}
-
-/* What comes in at the port INDEX and is ARP that says something else than "MAC has IP" (or nothing: 0.0.0.0) goes out
- * at up0 instead of to the bridge.  A sender that is not MAC is left to the locked port, which drops it.  Source: RFC
- * 826, tc-bpf(8). */
+/* What GUEST's filter says, at the port INDEX, goes out at up0 instead of to the bridge.  Source: tc-bpf(8). */
 static void add_filter(struct netlink_batch *b, const struct bridge *br, unsigned index,
-		       const uint8_t mac[NET_MAC_LEN], struct in_addr ip)
+		       const struct bridge_guest *guest)
 {
-	enum { UP = 13, PASS = 14 };
-#define WHEN_NOT(at, value, to) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, (to) - (at)-1)
-#define WHEN(at, value, to) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, (to) - (at)-1, 0)
-#define LOAD(size, at) BPF_STMT(BPF_LD | BPF_ABS | (size), at)
-	const struct sock_filter program[] = {
-		/*  0 */ LOAD(BPF_H, 2 * ETH_ALEN), /* the type */
-		/*  1 */ WHEN_NOT(1, ETH_P_ARP, PASS),
-		/*  2 */ LOAD(BPF_W, ETH_ALEN), /* the frame's sender */
-		/*  3 */ WHEN_NOT(3, word(mac), PASS),
-		/*  4 */ LOAD(BPF_H, ETH_ALEN + 4),
-		/*  5 */ WHEN_NOT(5, half(mac + 4), PASS),
-		/*  6 */ LOAD(BPF_W, ARP_SHA),
-		/*  7 */ WHEN_NOT(7, word(mac), UP),
-		/*  8 */ LOAD(BPF_H, ARP_SHA + 4),
-		/*  9 */ WHEN_NOT(9, half(mac + 4), UP),
-		/* 10 */ LOAD(BPF_W, ARP_SPA),
-		/* 11 */ WHEN(11, ntohl(ip.s_addr), PASS),
-		/* 12 */ WHEN(12, 0, PASS),
-		/* 13 */ BPF_STMT(BPF_RET | BPF_K, 1),
-		/* 14 */ BPF_STMT(BPF_RET | BPF_K, 0),
-	};
+	struct sock_filter program[CLAIM_FILTER_LEN];
 	struct tcmsg qdisc = { .tcm_ifindex = (int)index,
 			       .tcm_parent = TC_H_INGRESS,
 			       .tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0) },
@@ -406,11 +369,12 @@ static void add_filter(struct netlink_batch *b, const struct bridge *br, unsigne
 				      .ifindex = br->up };
 	uint16_t n = ARRAY_LEN(program);
 
+	claim_filter(guest->mac, guest->ip, &guest->ip6, program);
 	netlink_begin(b, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &qdisc, sizeof(qdisc),
 		      "filtering a port");
 	netlink_attr(b, TCA_KIND, "ingress", sizeof("ingress"));
 	netlink_begin(b, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &filter, sizeof(filter),
-		      "filtering a port's ARP");
+		      "filtering a port's claims");
 	netlink_attr(b, TCA_KIND, "bpf", sizeof("bpf"));
 	netlink_nest(b, TCA_OPTIONS);
 	netlink_attr(b, TCA_BPF_OPS_LEN, &n, sizeof(n));
@@ -447,25 +411,24 @@ static void remove_port(struct bridge *br, unsigned index)
 }
 
 static struct err *try_port(struct bridge *br, unsigned index, int ctr_ns, const char *device,
-			    const uint8_t mac[NET_MAC_LEN], struct in_addr ip)
+			    const struct bridge_guest *guest)
 {
 	struct ifinfomsg up = { .ifi_index = (int)index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
 	struct netlink_batch b;
 
 	netlink_batch_init(&b);
-	add_pair(&b, br, index, ctr_ns, device, mac);
+	add_pair(&b, br, index, ctr_ns, device, guest->mac);
 	begin_flags(&b, index, "locking a port");
 	add_flag(&b, IFLA_BRPORT_UNICAST_FLOOD, 0);
 	add_flag(&b, LOCKED, 1);
 	netlink_nest_end(&b);
-	add_forward(&b, index, mac);
-	add_filter(&b, br, index, mac, ip);
+	add_forward(&b, index, guest->mac);
+	add_filter(&b, br, index, guest);
 	netlink_begin(&b, RTM_SETLINK, 0, &up, sizeof(up), "starting a port"); /* when all else is done */
 	return done(br->route, &b);
 }
 
-struct err *bridge_port(struct bridge *b, int ctr_ns, const char *device,
-			const uint8_t mac[NET_MAC_LEN], struct in_addr ip)
+struct err *bridge_port(struct bridge *b, int ctr_ns, const char *device, const struct bridge_guest *guest)
 {
 	struct err *e = NULL;
 
@@ -473,7 +436,7 @@ struct err *bridge_port(struct bridge *b, int ctr_ns, const char *device,
 		unsigned index = any_index();
 
 		err_free(TAKE_PTR(e));
-		e = try_port(b, index, ctr_ns, device, mac, ip);
+		e = try_port(b, index, ctr_ns, device, guest);
 		if (!e)
 			return NULL;
 		if (err_is(e, EBUSY)) /* a number that is in use */
@@ -488,7 +451,7 @@ struct err *bridge_port(struct bridge *b, int ctr_ns, const char *device,
 
 struct err *bridge_try(void)
 {
-	static const uint8_t mac[NET_MAC_LEN] = { 2, 0, 0, 0, 0, 1 };
+	const struct bridge_guest guest = { .mac = { 2, 0, 0, 0, 0, 1 } };
 	struct bridge b = { .ns = -1, .parent = -1, .route = -1, .mtu = NET_MTU };
 	struct net_addrs a = { .mtu = NET_MTU };
 	int fds[3] = { -1, -1, -1 };
@@ -499,13 +462,13 @@ struct err *bridge_try(void)
 	if (unshare(CLONE_NEWNET) < 0)
 		return err_new(errno, "making a network namespace");
 	e = fd_open(AT_FDCWD, "/proc/self/ns/net", O_RDONLY, 0, &ctr_ns);
-	e = e ?: set_up(-1, &a, mac, &made, fds);
+	e = e ?: set_up(-1, &a, guest.mac, &made, fds);
 	if (e)
 		return e;
 	b.route = fds[1];
 	b.br = made.br;
 	b.up = made.up;
-	e = bridge_port(&b, ctr_ns, "eth%d", mac, (struct in_addr){ htonl(INADDR_LOOPBACK) });
+	e = bridge_port(&b, ctr_ns, "eth%d", &guest);
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
 	return e;

@@ -11,7 +11,8 @@
  *   - its port takes frames with its own hardware address only (a locked port, Linux 5.18), and nothing is learnt:
  *     where a container's frames go is written down when its port is made
  *   - what goes to nobody here, and a copy of what goes to all, leaves through up0
- *   - ARP that claims another address than the container's own goes to up0 alone: the process judges, and passes it on
+ *   - ARP and IPv6 neighbour discovery that claim another address than the container's own (slirp/claim.h) go to up0
+ *     alone: the process judges, and passes them on
  *
  * N and what is in it live as long as a descriptor of N is open: the kernel goes on forwarding while the process of the
  * network is dead.  The next one takes N over and puts a new up0 into it. */
@@ -39,10 +40,16 @@ int bridge_ns(const struct bridge *b);
 /* Is N the namespace NS?  Can a container with the network namespace CTR_NS have a port? */
 bool bridge_is(const struct bridge *b, int ns);
 bool bridge_fits(const struct bridge *b, int ctr_ns);
+/* Who is at a port. */
+struct bridge_guest {
+	uint8_t mac[NET_MAC_LEN];
+	struct in_addr ip;
+	struct in6_addr ip6; /* zero: none */
+};
 /* A pair: DEVICE in CTR_NS ("eth%d": the first free number), down, and its end at the bridge.  It is gone with either
  * namespace, or with the device. */
 struct err *bridge_port(struct bridge *b, int ctr_ns, const char *device,
-			const uint8_t mac[NET_MAC_LEN], struct in_addr ip) MUST_CHECK;
+			const struct bridge_guest *guest) MUST_CHECK;
 
 /* In a user namespace of the caller's own: can all of this be had here? */
 struct err *bridge_try(void) MUST_CHECK;

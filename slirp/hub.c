@@ -63,6 +63,7 @@ struct hub {
 	struct sisters *sisters;
 	struct hub_member *members;
 	struct hub_bridge *bridges;
+	bool no_bridge; /* it could not be made for the containers that it was to be made for */
 	struct timer first; /* somebody must come; then: it is quiet after somebody came */
 	char dns_path[64];
 };
@@ -130,6 +131,8 @@ static struct err *get_bridge(struct hub *h, int around, int ns, struct hub_brid
 	int packet_fd = -1;
 	struct err *e;
 
+	if (around >= 0 && h->no_bridge)
+		return err_new(0, "there can be no bridge");
 	while (hb && !(around < 0 ? bridge_is(hb->b, ns) : bridge_fits(hb->b, around)))
 		hb = hb->next;
 	*ret = hb;
@@ -155,9 +158,11 @@ static void offer_bridge(struct hub_member *m, const struct join *j, int ctr_ns)
 	struct hub_bridge *hb = NULL;
 	struct err *e = get_bridge(m->h, ctr_ns, -1, &hb);
 	const char yes = JOIN_BRIDGED, no = JOIN_ALONE;
+	struct bridge_guest guest = { .ip = j->ip, .ip6 = j->device_ip6 };
 	int ns;
 
-	e = e ?: bridge_port(hb->b, ctr_ns, j->device, j->mac, j->ip);
+	memcpy(guest.mac, j->mac, sizeof(guest.mac));
+	e = e ?: bridge_port(hb->b, ctr_ns, j->device, &guest);
 	if (e) {
 		err_free(e); /* 'devbox doctor' tells; there is the other way */
 		err_free(fd_send(m->src.fd, &no, 1, NULL, 0)); /* it is gone: that is the next event */
@@ -403,7 +408,9 @@ static struct err *run(struct hub *h)
 	if (cfg->parent >= 0) {
 		struct hub_bridge *hb = NULL;
 
-		err_free(get_bridge(h, cfg->parent, -1, &hb)); /* who wishes for a port hears of it */
+		e = get_bridge(h, cfg->parent, -1, &hb);
+		h->no_bridge = e != NULL;
+		err_free(e); /* who wishes for a port hears of it */
 	}
 	return loop_run(&h->loop);
 }

@@ -29,6 +29,7 @@ char *join_pack(const struct join *j, size_t *ret_len)
 		json_put_strv(&o, "names", &j->names);
 		json_put_str(&o, "ip", inet_ntop(AF_INET, &j->ip, text, sizeof(text)));
 		json_put_str(&o, "ip6", inet_ntop(AF_INET6, &j->ip6, text, sizeof(text)));
+		json_put_str(&o, "device_ip6", inet_ntop(AF_INET6, &j->device_ip6, text, sizeof(text)));
 		str_hex(j->mac, NET_MAC_LEN, mac);
 		json_put_str(&o, "mac", mac);
 		json_put_str(&o, "kind", packet_kind_names[j->kind]);
@@ -78,7 +79,8 @@ static struct err *parse(json *j, struct join *to)
 	if (!*to->id || !to->names.n)
 		return err_new(0, "a member without id or name");
 	if (inet_pton(AF_INET, json_str(j, "ip") ?: "", &to->ip) != 1 ||
-	    inet_pton(AF_INET6, json_str(j, "ip6") ?: "::", &to->ip6) != 1)
+	    inet_pton(AF_INET6, json_str(j, "ip6") ?: "::", &to->ip6) != 1 ||
+	    inet_pton(AF_INET6, json_str(j, "device_ip6") ?: "::", &to->device_ip6) != 1)
 		return err_new(0, "no valid address");
 	if (!get_mac(json_str(j, "mac"), to->mac))
 		return err_new(0, "no valid hardware address");

@@ -30,7 +30,8 @@ struct join {
 	char *id; /* the container's; NULL: it leaves */
 	struct strv names; /* its own first */
 	struct in_addr ip;
-	struct in6_addr ip6; /* zero: none */
+	struct in6_addr ip6; /* its names mean it; zero: none */
+	struct in6_addr device_ip6; /* its device has it, with or without names */
 	uint8_t mac[NET_MAC_LEN];
 	enum packet_kind kind;
 	char *device; /* PACKET_BRIDGE: the name of the one that is wished for; NULL: it is there */

@@ -9,6 +9,7 @@
 
 #include "core/base/proc.h"
 #include "core/base/str.h"
+#include "slirp/claim.h"
 #include "slirp/outgoing.h"
 #include "slirp/stack.h"
 
@@ -35,6 +36,7 @@ struct switch_port {
 	struct switch_port *next, *next_in_bucket;
 	uint8_t mac[NET_MAC_LEN];
 	struct in_addr ip;
+	struct in6_addr ip6;
 	bool host_loopback;
 	struct ports ports;
 	struct outgoing *out;
@@ -307,19 +309,14 @@ static bool answer_arp(struct switch_port *p, const uint8_t *frame, const struct
 	return true;
 }
 
-/* Has FROM's bridge left it to us whether FROM's neighbours there get the frame?  It does so with ARP about another
+/* Has FROM's bridge left it to us whether FROM's neighbours there get the frame?  It does so with claims of another
  * address than FROM's own. */
-static bool is_left_to_us(const struct switch_port *from, const uint8_t *frame, size_t len)
+static bool is_left_to_us(const struct switch_port *from, const struct claim *c)
 {
-	struct ether_arp arp;
-	struct in_addr ip;
-
-	if (!from->bridge || frame[12] != ETH_P_ARP >> 8 || frame[13] != (ETH_P_ARP & 0xff) ||
-	    len < ETH_HLEN + sizeof(arp))
+	if (!from->bridge)
 		return false;
-	memcpy(&arp, frame + ETH_HLEN, sizeof(arp));
-	memcpy(&ip, arp.arp_spa, sizeof(ip));
-	return ip.s_addr && ip.s_addr != from->ip.s_addr;
+	return (c->kind == CLAIM_IP4 && c->ip.s_addr != from->ip.s_addr) ||
+	       (c->kind == CLAIM_IP6 && memcmp(&c->ip6, &from->ip6, sizeof(c->ip6)) != 0);
 }
 
 /* A bridge passes it on to everybody there, to FROM too if that is there. */
@@ -334,10 +331,10 @@ static void flood(const struct switch_port *from, bool left_to_us, const void *d
 }
 
 /* To all, or to the one who is asked for. */
-static void to_group(struct switch_port *from, struct virtio_net_hdr *vh, uint8_t *frame, size_t len)
+static void to_group(struct switch_port *from, bool left_to_us, struct virtio_net_hdr *vh,
+		     uint8_t *frame, size_t len)
 {
 	unsigned type = (unsigned)(frame[12] << 8 | frame[13]);
-	bool left_to_us = is_left_to_us(from, frame, len);
 	const size_t all = sizeof(*vh) + len;
 	struct ether_arp ask;
 
@@ -363,35 +360,43 @@ static void to_group(struct switch_port *from, struct virtio_net_hdr *vh, uint8_
 
 /* A container does not say that another's address, or the gateway's, is its own.  (Further addresses that nobody has,
  * as those which servers hand over to each other, it may have.) */
-static bool is_false_claim(const struct switch_port *from, const uint8_t *frame, size_t len)
+static bool is_false_claim(const struct switch_port *from, const struct claim *c)
 {
 	const struct net_addrs *a = &from->sw->cfg.addrs;
 	const struct switch_port *holder;
-	struct ether_arp arp;
-	struct in_addr ip;
 
-	if (frame[12] != ETH_P_ARP >> 8 || frame[13] != (ETH_P_ARP & 0xff))
-		return false;
-	if (len < ETH_HLEN + sizeof(arp))
+	switch (c->kind) {
+	case CLAIM_IP4:
+		holder = by_ip(from->sw, c->ip);
+		return (holder && holder != from) || c->ip.s_addr == a->gateway.s_addr ||
+		       c->ip.s_addr == a->dns.s_addr;
+	case CLAIM_IP6:
+		for (holder = from->sw->ports; holder; holder = holder->next)
+			if (holder != from && !memcmp(&holder->ip6, &c->ip6, sizeof(c->ip6)))
+				return true;
+		return !memcmp(&c->ip6, &a->gateway6, sizeof(c->ip6)) ||
+		       !memcmp(&c->ip6, &a->dns6, sizeof(c->ip6));
+	case CLAIM_NEVER:
 		return true;
-	memcpy(&arp, frame + ETH_HLEN, sizeof(arp));
-	memcpy(&ip, arp.arp_spa, sizeof(ip));
-	holder = by_ip(from->sw, ip);
-	return (holder && holder != from) || ip.s_addr == a->gateway.s_addr ||
-	       ip.s_addr == a->dns.s_addr || memcmp(arp.arp_sha, from->mac, NET_MAC_LEN) != 0;
+	default:
+		return false;
+	}
 }
 
 static void take(struct switch_port *from, struct virtio_net_hdr *vh, uint8_t *frame, size_t len)
 {
 	struct switch_port *to;
+	struct claim c;
 
-	if (len < ETH_HLEN || memcmp(frame + NET_MAC_LEN, from->mac, NET_MAC_LEN) != 0 ||
-	    is_false_claim(from, frame, len))
+	if (len < ETH_HLEN || memcmp(frame + NET_MAC_LEN, from->mac, NET_MAC_LEN) != 0)
+		return;
+	claim_look(frame, len, from->mac, &c);
+	if (is_false_claim(from, &c))
 		return;
 	if (len > LARGE_FRAME)
 		from->sw->large = true;
 	if (frame[0] & 1) {
-		to_group(from, vh, frame, len);
+		to_group(from, is_left_to_us(from, &c), vh, frame, len);
 		return;
 	}
 	to = by_mac(from->sw, frame);
@@ -513,6 +518,7 @@ static struct switch_port *port_new(struct netswitch *sw, const struct join *j)
 	p->src.fd = -1;
 	p->sw = sw;
 	p->ip = j->ip;
+	p->ip6 = j->device_ip6;
 	memcpy(p->mac, j->mac, NET_MAC_LEN);
 	switch_update(p, j);
 	p->out = outgoing_new(sw->loop, &(struct outgoing_cfg){ &sw->cfg.addrs, ask_for_relay,

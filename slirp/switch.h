@@ -11,7 +11,8 @@
  *   - the gateway's address: ping; the host's loopback for containers with host_loopback, or a published port of a
  *     container of this network; the rest is refused (TCP reset, port unreachable)
  *   - the world, unless the network is INTERNAL; TCP past the stack where that is possible (slirp/outgoing.h)
- * A container sends with its own hardware address only, and does not answer for another's IPv4 address.
+ * A container sends with its own hardware address only, and does not answer for another's address
+ * (slirp/claim.h).
  * Source: linux/virtio_net.h, RFC 826 (ARP). */
 #ifndef SLIRP_SWITCH_H
 #define SLIRP_SWITCH_H

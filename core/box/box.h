@@ -141,4 +141,7 @@ struct attach_opts {
 struct err *attach_run(struct box *b, int conn, const struct attach_opts *opts,
 		       enum attach_end *ret_end, int *ret_code) MUST_CHECK;
 
+/* Can programs for ARCH ("arm64") run here, by the processor or an emulator that the host's kernel knows? */
+bool machine_can_run(const char *arch);
+
 #endif

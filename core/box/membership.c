@@ -92,6 +92,8 @@ struct err *membership_prepare(struct store *st, const char *id, const struct ne
 	 * common, and not every client tries the second address.  IPv6 is its way out. */
 	if (strcmp(m->net.name, NETWORK_DEFAULT))
 		m->join.ip6 = l.ip6;
+	if (m->net.ipv6)
+		m->join.device_ip6 = l.ip6;
 	memcpy(m->join.mac, m->addrs.mac, NET_MAC_LEN);
 	*ret = m;
 	return NULL;

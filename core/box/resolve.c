@@ -8,6 +8,7 @@
 #include "core/box/runopt.h"
 #include "slirp/resolv.h"
 #include "core/box/security.h"
+#include "core/box/box.h"
 #include "core/box/spec.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -36,8 +37,7 @@ static const char *machine_arch(void)
 	return u.machine;
 }
 
-/* By the processor itself, or by an emulator the host has registered with the kernel. */
-static bool can_run(const char *arch)
+bool machine_can_run(const char *arch)
 {
 	static const char *const emulators[][2] = { { "arm64", "aarch64" },   { "amd64", "x86_64" },
 						    { "arm", "arm" },	      { "386", "i386" },
@@ -63,7 +63,7 @@ static struct err *check_platform(const struct run_request *req, const struct im
 	const char *os = img->os ? img->os : "linux", *arch = img->arch ? img->arch : machine_arch();
 
 	s->platform = xasprintf("%s/%s", os, arch);
-	if (!strcmp(os, "linux") && can_run(arch))
+	if (!strcmp(os, "linux") && machine_can_run(arch))
 		return NULL;
 	return err_hint(err_new(0, "image %s is for %s, this machine runs linux/%s", req->image,
 				s->platform, machine_arch()),

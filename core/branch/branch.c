@@ -14,7 +14,7 @@
 #include "core/store/trash.h"
 #include "core/store/volume.h"
 
-enum { COMMIT_DIGITS = 12, CHAIN_MAX = 32, NAME_TRIES = 100 };
+enum { COMMIT_DIGITS = 12, CHAIN_MAX = 32, NAME_TRIES = 100, UNUSED_MS = 10000 };
 
 void branch_result_done(struct branch_result *r)
 {
@@ -131,6 +131,20 @@ struct err *branch_find_box(struct store *st, const struct fork *f, struct box *
 	return box_find(st, f->box, ret);
 }
 
+/* It was forked too often while its server ran: that one makes a pause, in which the layers are merged. */
+static struct err *copy_in_a_pause(struct store *st, struct box *b, const struct strv *from,
+				   struct fork_pair *pairs)
+{
+	struct err *e = box_stop(b, -1);
+
+	for (size_t i = 0; i < from->n && !e; i++)
+		fork_wait_unused(st, from->v[i], UNUSED_MS);
+	e = e ?: fork_tidy(st);
+	e = e ?: fork_volumes(st, pairs, from->n, NULL);
+	e = e ?: box_start(b, NULL);
+	return e ?: box_wait_ready(b, READY_TIMEOUT_S);
+}
+
 struct err *branch_copy(struct store *st, const struct dbservice *s, const struct fork *f,
 			const struct strv *from, const struct strv *to)
 {
@@ -143,9 +157,14 @@ struct err *branch_copy(struct store *st, const struct dbservice *s, const struc
 	(void)s;
 	if (runs)
 		e = box_flush(b);
+	/* they appear one after the other: where the first one is, all are (make_fork()) */
 	for (size_t i = 0; i < from->n; i++)
-		pairs[i] = (struct fork_pair){ .from = from->v[i], .to = to->v[i] };
+		pairs[from->n - 1 - i] = (struct fork_pair){ .from = from->v[i], .to = to->v[i] };
 	e = e ?: fork_volumes(st, pairs, from->n, runs ? &hold : NULL);
+	if (runs && err_is(e, EMLINK)) {
+		err_free(e);
+		e = copy_in_a_pause(st, b, from, pairs);
+	}
 	box_free(b);
 	free(pairs);
 	return e;
@@ -283,6 +302,17 @@ static struct err *make_forkable(struct store *st, const struct fork *f, bool fi
 	return e;
 }
 
+struct err *branch_make_empty(struct store *st, const struct dbproject *p, struct dbservice *s,
+			      struct fork *f)
+{
+	bool filled = false;
+	struct err *e = make_box(st, p, s, true, dbproject_branch(p, f->branch), f, &filled);
+
+	if (!e)
+		err_free(make_forkable(st, f, filled)); /* its forks are copies then */
+	return e;
+}
+
 struct err *branch_find_repo(const struct dbproject *p, struct git_repo *ret)
 {
 	if (!p->common)
@@ -347,7 +377,7 @@ static struct err *make_fork(struct store *st, const struct dbproject_dir *d, st
 	struct fork *f, *parent = NULL;
 	_cleanup_free_ char *name = NULL;
 	struct branch *b;
-	bool kept, filled = false;
+	bool kept;
 	struct err *e = dbproject_ensure_branch(st, d, p, branch, &b);
 
 	if (e)
@@ -375,15 +405,16 @@ static struct err *make_fork(struct store *st, const struct dbproject_dir *d, st
 	}
 	f->created_ns = f->used_ns = time_now_ns();
 	kept = volume_exists(st, f->volumes.v[0]);
-	if (kept)
-		f->origin = xstrdup("data that was kept");
-	else if (parent) {
+	if (parent)
 		f->parent = xstrdup(parent->branch);
+	if (kept) /* of a try that was cut short, or brought back by undo */
+		f->origin = xstrdup("data that was kept");
+	else if (parent)
 		e = branch_copy(st, s, parent, &parent->volumes, &f->volumes);
-	}
-	e = e ?: make_box(st, p, s, !parent, b, f, &filled);
-	if (!e && !kept && !parent)
-		err_free(make_forkable(st, f, filled)); /* its forks are copies then */
+	if (!kept && !parent)
+		e = e ?: branch_make_empty(st, p, s, f);
+	else
+		e = e ?: make_box(st, p, s, false, b, f, NULL);
 	if (e) {
 		for (size_t i = 0; !kept && i < f->volumes.n; i++)
 			err_free(volume_remove(st, f->volumes.v[i])); /* half made; the first failure counts */

@@ -110,6 +110,9 @@ struct work_tree *dbproject_tree(const struct dbproject *p, const char *dir);
 struct fork *dbservice_fork(const struct dbservice *s, const char *branch);
 struct fork *dbservice_add_fork(struct dbservice *s, const char *branch);
 void dbservice_drop_fork(struct dbservice *s, const char *branch);
+/* The same, but the caller has it then.  False: there is none. */
+bool dbservice_take_fork(struct dbservice *s, const char *branch, struct fork *ret);
+void dbfork_done(struct fork *f);
 struct dbservice *dbproject_add_service(struct dbproject *p, const char *name);
 void dbproject_drop_service(struct dbproject *p, const char *name);
 struct work_tree *dbproject_add_tree(struct dbproject *p, const char *dir);

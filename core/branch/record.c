@@ -10,7 +10,7 @@ enum { RECORD_VERSION = 1 };
 
 /* --- parts ------------------------------------------------------------------------------------ */
 
-static void fork_done(struct fork *f)
+void dbfork_done(struct fork *f)
 {
 	free(f->branch);
 	free(f->parent);
@@ -35,7 +35,7 @@ static void service_done(struct dbservice *s)
 	strv_done(&s->binds);
 	strv_done(&s->targets);
 	for (size_t i = 0; i < s->n_forks; i++)
-		fork_done(&s->forks[i]);
+		dbfork_done(&s->forks[i]);
 	free(s->forks);
 	*s = (struct dbservice){ 0 };
 }
@@ -148,15 +148,24 @@ struct fork *dbservice_add_fork(struct dbservice *s, const char *branch)
 	return &s->forks[s->n_forks++];
 }
 
-void dbservice_drop_fork(struct dbservice *s, const char *branch)
+bool dbservice_take_fork(struct dbservice *s, const char *branch, struct fork *ret)
 {
 	struct fork *f = dbservice_fork(s, branch);
 
 	if (!f)
-		return;
-	fork_done(f);
+		return false;
+	*ret = *f;
 	s->n_forks--;
 	memmove(f, f + 1, (size_t)(s->forks + s->n_forks - f) * sizeof(*f));
+	return true;
+}
+
+void dbservice_drop_fork(struct dbservice *s, const char *branch)
+{
+	struct fork f;
+
+	if (dbservice_take_fork(s, branch, &f))
+		dbfork_done(&f);
 }
 
 struct dbservice *dbproject_add_service(struct dbproject *p, const char *name)

@@ -8,6 +8,7 @@
 #include "core/base/fd.h"
 #include "core/box/control.h"
 #include "core/box/recipe.h"
+#include "core/compose/hook.h"
 #include "core/compose/jobs.h"
 #include "core/compose/request.h"
 #include "core/compose/supply.h"
@@ -100,6 +101,33 @@ static struct err *create(const struct work *w, int out)
 	return e;
 }
 
+struct hearer {
+	int out;
+	const char *name;
+};
+
+static void tell_line(void *arg, const char *line)
+{
+	const struct hearer *to = arg;
+	_cleanup_free_ char *text = xasprintf("%s -> | %s", to->name, line);
+
+	jobs_tell(to->out, NOTE, text);
+}
+
+static struct err *stop(const struct work *w, struct box *b, int out)
+{
+	struct hearer to = { out, b->spec.name };
+	struct err *e = hooks_run(w->step->service, "pre_stop", b, tell_line, &to);
+
+	if (e) { /* who wants it to end must be able to: it is told, no more */
+		_cleanup_free_ char *line = err_line(e);
+
+		jobs_tell(out, NOTE, line);
+		err_free(e);
+	}
+	return box_stop(b, w->en->stop_timeout_s);
+}
+
 /* The new one is there before the old one goes: whatever happens in between, its volumes have an owner. */
 static struct err *recreate(const struct work *w, int out)
 {
@@ -109,7 +137,7 @@ static struct err *recreate(const struct work *w, int out)
 
 	e = e ?: box_refresh(old);
 	if (!e && state_is_up(&old->state))
-		e = box_stop(old, w->en->stop_timeout_s);
+		e = stop(w, old, out);
 	e = e ?: box_rm(old, true, w->en->renew_volumes);
 	e = e ?: box_rename(b, name_of(w));
 	box_free(b);
@@ -123,8 +151,12 @@ static struct err *start(const struct work *w, int out)
 	struct err *e =
 		box_find(w->en->st, w->step->old ? w->step->old->box->spec.id : name_of(w), &b);
 
-	if (!e && !state_is_up(&b->state))
+	if (!e && !state_is_up(&b->state)) {
+		struct hearer to = { out, b->spec.name };
+
 		e = box_start(b, NULL);
+		e = e ?: hooks_run(w->step->service, "post_start", b, tell_line, &to);
+	}
 	for (size_t i = 0; !e && i < b->notes.n; i++) {
 		_cleanup_free_ char *note = xasprintf("%s: %s", b->spec.name, b->notes.v[i]);
 
@@ -254,9 +286,7 @@ static struct err *run_step(void *arg, int out)
 	case STEP_START:
 		return start(w, out);
 	case STEP_STOP:
-		return state_is_up(&w->step->old->box->state)
-			       ? box_stop(w->step->old->box, w->en->stop_timeout_s)
-			       : NULL;
+		return state_is_up(&w->step->old->box->state) ? stop(w, w->step->old->box, out) : NULL;
 	case STEP_REMOVE:
 		/* with force: it may have been started again meanwhile */
 		return box_rm(w->step->old->box, true, w->en->volumes);
@@ -371,7 +401,7 @@ static struct err *start_step(struct run *r, size_t i)
 	struct step *s = &r->plan->v[i];
 	struct work w = { r->en, s, supply_of(r, s) };
 
-	if (r->picked && (s->kind == STEP_CREATE || s->kind == STEP_RECREATE)) {
+	if (r->picked && (s->kind == STEP_CREATE || s->kind == STEP_RECREATE || s->kind == STEP_START)) {
 		struct err *e = engine_resources(r->en, r->picked, false);
 
 		r->picked = NULL;

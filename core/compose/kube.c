@@ -244,6 +244,57 @@ static struct err *file_objects(struct kube *k, const char *section)
 	return e;
 }
 
+/* Does LIST mount something at the place that N has? */
+static bool has_target(const struct node *list, const struct node *n)
+{
+	for (size_t i = 0; i < node_len(list); i++)
+		if (str_eq(node_str(list->m[i].value, "target"), node_str(n, "target")))
+			return true;
+	return false;
+}
+
+/* The mounts of FROM become S's own, those that it has not already. */
+static void take_volumes_of(struct kube *k, struct service *s, const struct service *from, bool read_only)
+{
+	const struct node *theirs = node_get(from->node, "volumes");
+
+	for (size_t i = 0; i < node_len(theirs); i++) {
+		const struct node *n = theirs->m[i].value;
+		struct node *own;
+
+		if (has_target(node_get(s->node, "volumes"), n))
+			continue;
+		own = kube_item(k, s->node, "volumes");
+		for (size_t m = 0; m < n->n; m++)
+			node_set(k->a, own, n->m[m].key, NULL, n->m[m].value);
+		if (read_only)
+			kube_put_true(k, own, "read_only");
+	}
+}
+
+/* volumes_from, whose services may have theirs from others in turn (not in a circle, that was refused before). */
+static void take_volumes(struct kube *k, struct service *s)
+{
+	const struct node *from = node_get(s->node, "volumes_from");
+	const char *mark = "x-volumes-taken";
+
+	if (!node_len(from) || node_get(s->node, mark))
+		return;
+	kube_put_true(k, s->node, mark);
+	for (size_t i = 0; i < from->n; i++) {
+		const char *text = from->m[i].value->text, *colon = strchr(text, ':');
+		struct service *other =
+			project_service(k->p, arena_strn(k->a, text, strcspn(text, ":")));
+
+		if (!other) { /* "container:NAME" */
+			kube_lost(k, "volumes_from", s->name);
+			continue;
+		}
+		take_volumes(k, other);
+		take_volumes_of(k, s, other, str_eq(colon, ":ro"));
+	}
+}
+
 static bool mounts(const struct service *s, const char *volume)
 {
 	const struct node *list = node_get(s->node, "volumes");
@@ -460,13 +511,14 @@ struct err *kube_text(struct project *p,
 		      struct strv *notes, char **ret)
 {
 	static const char *const sections[] = { "services", "volumes", "configs", "secrets" };
-	struct arena a = { 0 };
-	struct kube k = { .p = p, .a = &a, .read = read, .notes = notes };
+	struct kube k = { .p = p, .a = &p->arena, .read = read, .notes = notes };
 	struct err *e;
 
-	k.used = project_used(p, &a);
+	k.used = project_used(p, k.a);
 	k.names = fresh(&k, NODE_MAP, NULL);
 	k.lost = fresh(&k, NODE_MAP, NULL);
+	for (size_t i = 0; i < p->n_services; i++)
+		take_volumes(&k, &p->services[i]);
 	for (size_t i = 0; i < ARRAY_LEN(sections); i++)
 		name_all(&k, sections[i]);
 	e = file_objects(&k, "secrets");
@@ -481,6 +533,5 @@ struct err *kube_text(struct project *p,
 	if (!e)
 		*ret = str_take(&k.out);
 	str_done(&k.out);
-	arena_done(&a);
 	return e;
 }

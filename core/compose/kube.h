@@ -2,6 +2,7 @@
  *
  *	a service	Deployment; StatefulSet if it has named volumes; Job if another waits for its end
  *			and a Service of its name: with its ports, without any it is headless, so that the name resolves
+ *	volumes_from	the mounts, as if they were the service's own
  *	a volume	volumeClaimTemplates of the one service that has it, else a PersistentVolumeClaim
  *	a config	ConfigMap; a secret: Secret.  Each is mounted as the one file it is
  *	a healthcheck	readinessProbe: Docker, too, does not restart what is unhealthy

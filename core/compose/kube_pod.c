@@ -501,6 +501,7 @@ static void others(const struct maker *m)
 		"tty",
 		"user",
 		"volumes",
+		"volumes_from", /* volumes by now */
 		"working_dir",
 		"pull_refresh_after",
 	};

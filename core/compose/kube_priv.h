@@ -9,7 +9,7 @@
 
 struct kube {
 	struct project *p;
-	struct arena *a; /* of all that is written */
+	struct arena *a; /* the project's */
 	struct err *(*read)(const char *path, char **ret, size_t *ret_len);
 	const struct node *used; /* see project_used() */
 	struct node *names; /* of each section: key to name */

@@ -289,6 +289,26 @@ static bool follows(const struct planner *pl, const struct service *s)
 	return false;
 }
 
+static void plan_orphans(struct planner *pl)
+{
+	for (size_t i = 0; i < pl->a->n; i++) {
+		struct actual *c = &pl->a->v[i];
+
+		if (!project_service(pl->p, c->service) && !c->oneoff)
+			stop_and_remove(pl, NULL, c);
+	}
+}
+
+/* A container that goes may have the name that the new one is to get. */
+static void after_orphans(struct planner *pl, const struct service *s, unsigned number, size_t create)
+{
+	const char *name = container_name(pl->p, s, number, pl->o->underscores);
+
+	for (size_t i = 0; i < create; i++)
+		if (pl->plan.v[i].kind == STEP_REMOVE && !strcmp(pl->plan.v[i].old->name, name))
+			wait_for(&pl->plan, create, (long)i);
+}
+
 static void plan_number(struct planner *pl, const struct service *s, struct actual *own, size_t n,
 			unsigned number, bool peers_again)
 {
@@ -302,6 +322,7 @@ static void plan_number(struct planner *pl, const struct service *s, struct actu
 
 		wait_for(&pl->plan, (size_t)create, before);
 		order_create(pl, s, create);
+		after_orphans(pl, s, number, (size_t)create);
 		f->made_again = f->made_again || c;
 		before = create;
 	}
@@ -382,16 +403,6 @@ static void visit(struct planner *pl, const struct service *s, bool *seen)
 		plan_service(pl, s);
 }
 
-static void plan_orphans(struct planner *pl)
-{
-	for (size_t i = 0; i < pl->a->n; i++) {
-		struct actual *c = &pl->a->v[i];
-
-		if (!project_service(pl->p, c->service) && !c->oneoff)
-			stop_and_remove(pl, NULL, c);
-	}
-}
-
 static struct err *plan_all(struct planner *pl, bool *picked, struct project_plan *ret)
 {
 	struct project *p = pl->p;
@@ -407,10 +418,10 @@ static struct err *plan_all(struct planner *pl, bool *picked, struct project_pla
 	e = pick_all(pl);
 	if (!e)
 		plan_supplies(pl);
-	for (size_t i = 0; i < p->n_services && !e; i++)
-		visit(pl, &p->services[i], seen);
 	if (!e && pl->o->remove_orphans)
 		plan_orphans(pl);
+	for (size_t i = 0; i < p->n_services && !e; i++)
+		visit(pl, &p->services[i], seen);
 	for (size_t i = 0; i < p->n_services && !e; i++) {
 		if (picked)
 			picked[i] = pl->fate[i].picked;

@@ -8,6 +8,7 @@
 #include "core/base/proc.h"
 #include "core/box/keepid.h"
 #include "core/box/runopt.h"
+#include "registry/manifest.h"
 
 enum { PORT_SHIFT = 8000, FIRST_FREE_PORT = 1024 };
 
@@ -466,8 +467,18 @@ static struct err *check_fixed(const struct maker *m)
 	if (e)
 		return pos_wrap(&get(m, "userns_mode")->pos,
 				err_wrap(e, "services.%s.userns_mode: %s", m->s->name, userns));
+	if (node_len(get(m, "models")))
+		return BAD(get(m, "models"),
+			   "services.%s: models are not supported: there is nothing here that runs them",
+			   m->s->name);
+	if (node_true(m->s->node, "use_api_socket"))
+		return BAD(get(m, "use_api_socket"),
+			   "services.%s.use_api_socket: there is no engine's socket to give",
+			   m->s->name);
 	return get(m, "provider")
-		       ? BAD(get(m, "provider"), "services.%s: providers are not supported", m->s->name)
+		       ? BAD(get(m, "provider"),
+			     "services.%s: providers are not supported: programs that a file runs on the host",
+			     m->s->name)
 		       : NULL;
 }
 
@@ -530,12 +541,31 @@ static struct err *plain(const struct maker *m)
 	return e;
 }
 
+/* Containers of another machine's programs cannot run: said before an image is pulled for nothing. */
+static struct err *check_platform(const struct maker *m)
+{
+	const struct node *n = get(m, "platform");
+	struct platform own = { 0 }, want = { 0 };
+	struct err *e = n && n->text ? platform_parse(n->text, &want) : NULL;
+
+	if (e || !want.arch)
+		return e ? pos_wrap(&n->pos, e) : NULL;
+	platform_own(&own);
+	if (strcmp(own.os, want.os) || !machine_can_run(want.arch))
+		e = BAD(n, "services.%s.platform: this machine runs %s/%s, not %s", m->s->name,
+			own.os, own.arch, n->text);
+	platform_done(&own);
+	platform_done(&want);
+	return e;
+}
+
 struct err *request_check(struct project *p, const struct service *s)
 {
 	struct maker m = { .p = p, .s = s };
 	struct err *e = check_fixed(&m);
 
 	e = e ?: check_gpus(&m);
+	e = e ?: check_platform(&m);
 	return e ?: request_mounts_check(&m);
 }
 

@@ -429,6 +429,32 @@ static struct err *check_health(const struct service *s)
 	return BAD(test, "healthcheck.test must start either by \"CMD\", \"CMD-SHELL\" or \"NONE\"");
 }
 
+static struct err *check_pull_policy(const struct service *s)
+{
+	static const char *const words[] = { "always",	"never",   "build", "if_not_present",
+					     "missing", "refresh", "daily", "weekly" };
+	const struct node *n = node_get(s->node, "pull_policy");
+	const char *every = n && n->text ? str_after(n->text, "every_") : NULL;
+	bool good = !n || !n->text || !*n->text;
+
+	for (size_t i = 0; i < ARRAY_LEN(words) && !good; i++)
+		good = !strcmp(n->text, words[i]);
+	if (every) /* "1w2d3h4m5s" */
+		for (good = *every; good && *every; every++) {
+			size_t digits = strspn(every, "0123456789");
+
+			every += digits;
+			good = digits && *every && strchr("wdhms", *every);
+			if (!good)
+				break;
+		}
+	return good ? NULL
+		    : BAD(n,
+			  "services.%s.pull_policy: it must be always, never, build, missing, refresh, daily, "
+			  "weekly or every_<duration>",
+			  s->name);
+}
+
 static struct err *check_service(const struct project *p, struct service *s)
 {
 	const struct node *build = node_get(s->node, "build");
@@ -444,6 +470,7 @@ static struct err *check_service(const struct project *p, struct service *s)
 			   s->name);
 	e = check_networks(p, s);
 	e = e ?: check_health(s);
+	e = e ?: check_pull_policy(s);
 	for (size_t i = 0; i < s->n_depends && !e; i++) {
 		const struct depend *d = &s->depends[i];
 		const struct service *other = project_service(p, d->service);

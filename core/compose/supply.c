@@ -1,7 +1,13 @@
 #include "core/compose/supply.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+#include "registry/blob.h"
 #include "registry/pull.h"
 
 /* What a job tells: how far it is, the line a build writes. */
@@ -21,19 +27,92 @@ bool image_is_there(const struct compose *en, const char *image)
 	return !e;
 }
 
+/* The same for the PLATFORM ("linux/arm64", or NULL) that a service asks for. */
+static bool is_there_for(const struct compose *en, const char *image, const char *platform)
+{
+	struct image *img = NULL;
+	struct err *e = image_find(en->st, image, &img);
+	bool fits = !e;
+
+	if (fits && platform) {
+		_cleanup_free_ char *own = xasprintf("%s/%s", img->os ?: "", img->arch ?: "");
+		const char *rest = str_after(platform, own);
+
+		fits = rest && (!*rest || *rest == '/'); /* the variant is its own affair */
+	}
+	image_free(img);
+	err_free(e);
+	return fits;
+}
+
+/* Seconds between two pulls that POLICY asks for ("daily", "weekly", "every_1d12h"), 0: none. */
+static int64_t pull_every_s(const char *policy)
+{
+	static const struct {
+		char unit;
+		int64_t s;
+	} units[] = { { 'w', 604800 }, { 'd', 86400 }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
+	const char *text = !strcmp(policy, "daily")    ? "1d"
+			   : !strcmp(policy, "weekly") ? "1w"
+						       : str_after(policy, "every_");
+	int64_t sum = 0;
+
+	while (text && *text) {
+		char *end;
+		int64_t n = strtoll(text, &end, 10), factor = 0;
+
+		for (size_t i = 0; i < ARRAY_LEN(units); i++)
+			factor = units[i].unit == *end ? units[i].s : factor;
+		if (end == text || end - text > 6 || n < 0 || !factor)
+			return 0;
+		sum += n * factor;
+		text = end + 1;
+	}
+	return sum;
+}
+
+/* When an image was pulled for a policy with a time: an empty file, cache/pulled/<hash of its name>. */
+static int pulled_stamp(const struct compose *en, const char *image, int flags)
+{
+	_cleanup_close_ int dir = -1;
+	char name[DIGEST_LEN + 1];
+	struct sha256 *sum = sha256_new();
+	struct err *e = fd_mkdir_p(en->st->cache, "pulled", 0700, &dir);
+	int fd = -1;
+
+	sha256_add(sum, image, strlen(image));
+	sha256_text(sum, name);
+	sha256_free(sum);
+	if (!e)
+		fd = openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	err_free(e); /* without it the image is pulled once more */
+	return fd;
+}
+
+static bool is_due(const struct compose *en, const char *image, int64_t every_s)
+{
+	_cleanup_close_ int fd = pulled_stamp(en, image, O_RDONLY);
+	struct stat st;
+
+	return fd < 0 || fstat(fd, &st) < 0 || time_now_ns() / 1000000000 - st.st_mtim.tv_sec >= every_s;
+}
+
 static struct err *decide(const struct compose *en, const struct service *s, const char *image,
 			  enum supply_need *ret)
 {
 	const struct node *build = node_get(s->node, "build");
 	const char *policy = node_str(s->node, "pull_policy") ?: "missing";
-	bool there = image_is_there(en, image);
+	bool there = is_there_for(en, image, node_str(s->node, "platform"));
+	int64_t every_s = pull_every_s(policy);
 
 	*ret = SUPPLY_NOTHING;
 	if (build && !en->no_build && (en->build || !there || !strcmp(policy, "build"))) {
 		*ret = SUPPLY_BUILD;
 		return NULL;
 	}
-	if (en->pull == PULL_ALWAYS || (en->pull == PULL_AS_FILE && !strcmp(policy, "always")))
+	if (en->pull == PULL_ALWAYS ||
+	    (en->pull == PULL_AS_FILE && (!strcmp(policy, "always") || !strcmp(policy, "refresh") ||
+					  (every_s && is_due(en, image, every_s)))))
 		*ret = SUPPLY_PULL;
 	if (build && *ret == SUPPLY_PULL && !node_get(s->node, "image"))
 		*ret = SUPPLY_NOTHING; /* its name is ours: no registry has it */
@@ -122,6 +201,14 @@ static struct err *pull(struct compose *en, const struct supply *su, struct supp
 	struct err *e = pull_image(en->st, su->image, &o, &res);
 
 	pull_result_done(&res);
+	if (!e && pull_every_s(node_str(su->s->node, "pull_policy") ?: "")) {
+		int fd = pulled_stamp(en, su->image, O_WRONLY | O_CREAT | O_TRUNC);
+
+		if (fd >= 0) {
+			futimens(fd, NULL); /* truncating what is empty may leave its time */
+			close(fd);
+		}
+	}
 	return e;
 }
 

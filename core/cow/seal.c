@@ -136,7 +136,7 @@ struct err *fs_seal(struct cow_fs *fs, struct cow_tree *top)
 	if (fs->chain.n == COW_TREES_MAX) {
 		pthread_rwlock_unlock(&fs->gate);
 		cow_tree_done(top);
-		return err_new(0, "there are %d sealed trees below this volume already",
+		return err_new(EMLINK, "there are %d sealed trees below this volume already",
 			       COW_TREES_MAX - 1);
 	}
 	push(&fs->chain, top);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "core/base/fd.h"
@@ -20,7 +21,7 @@
 enum {
 	BACKLOG = 128,
 	ANSWER_MS = 100, /* who was to answer may have ended just then */
-	TRIES = 5,
+	TRIES = 20, /* a busy machine: to make another one is right, but slower for all that follows */
 };
 #define SOCKET "parent"
 
@@ -55,12 +56,15 @@ static bool hear(int sock, struct parent *ret)
 /* False: there is nobody, or nobody answers. */
 static bool ask(int dir, struct parent *ret)
 {
+	const struct timeval limit = { .tv_sec = 1 }; /* should nobody be awake to take us from the queue */
 	struct sockaddr_un sun;
 
 	fd_sun(dir, SOCKET, &sun);
 	for (int i = 0; i < TRIES; i++) {
 		_cleanup_close_ int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
+		if (sock >= 0)
+			setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 		if (sock < 0 || connect(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0)
 			return false;
 		if (hear(sock, ret))

@@ -323,6 +323,13 @@ static struct err *seal_mounted(struct store *st, const struct job *j, int dir)
 	if (e || conn < 0)
 		return e;
 	e = cow_serve_seal(conn, dir, j->rec.depth + 1);
+	if (err_is(e, EMLINK)) {
+		err_free(e);
+		return err_hint(
+			err_new(EMLINK, "volume %s was forked %d times since its container started",
+				j->volume, COW_TREES_MAX - 1),
+			"stop the container: its layers are merged then; devbox start goes on");
+	}
 	if (err_is(e, ECONNRESET) || err_is(e, EPIPE)) {
 		err_free(e); /* it has just ended: nobody uses the volume any more */
 		e = NULL;
@@ -529,7 +536,7 @@ struct err *fork_volumes(struct store *st, struct fork_pair *pairs, size_t n,
 
 struct err *fork_restore(struct store *st, const char *text)
 {
-	_cleanup_free_ char *volume = NULL, *snap = NULL, *aside = NULL;
+	_cleanup_free_ char *volume = NULL, *snap = NULL, *aside = NULL, *place = NULL;
 	_cleanup_strv_ struct strv labels = { 0 };
 	_cleanup_close_ int old = -1;
 	struct fork_pair pair = { .from = text, .labels = &labels };
@@ -548,13 +555,11 @@ struct err *fork_restore(struct store *st, const char *text)
 		volume_labels(st, volume, &labels);
 	/* the restored one is made aside under a name that no user can give */
 	aside = xasprintf("restore-%s", volume);
-	err_free(volume_remove(st, aside)); /* of a restore that was killed */
+	err_free(volume_remove(st, aside)); /* of a restore that was killed before it had changed anything */
 	pair.to = aside;
 	e = fork_volumes(st, &pair, 1, NULL);
-	if (!e && old >= 0)
-		e = trash_volume(st, volume, "snapshot restore", NULL);
-	if (!e && renameat2(st->volumes, aside, st->volumes, volume, RENAME_NOREPLACE) < 0)
-		e = err_new(errno, "putting it into place");
+	place = xasprintf("volumes/%s", aside);
+	e = e ?: trash_swap(st, volume, place, "snapshot restore", NULL);
 	return err_wrap(e, "restoring %s", text);
 }
 

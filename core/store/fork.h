@@ -56,7 +56,8 @@ struct fork_pair {
 	enum fork_method method; /* written: how it was made */
 };
 /* Make all forks at one instant, or none.  HOLD may be NULL if none is in use.
- * Errors: "volume X does not exist", "volume X exists already", snapshots likewise, and what copying meets. */
+ * Errors: "volume X does not exist", "volume X exists already", snapshots likewise, and what copying meets; EMLINK: one
+ * that is in use was forked so often that its layers must be merged first, which they are when it is not. */
 struct err *fork_volumes(struct store *st, struct fork_pair *pairs, size_t n,
 			 const struct fork_hold *hold) MUST_CHECK;
 /* TEXT names a snapshot; its volume must not be in use.  The volume's present state goes to the trash. */

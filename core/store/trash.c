@@ -105,8 +105,22 @@ static struct err *write_item(int dir, const struct trash_item *it)
 	return fd_write_atomic(dir, "item.json", text, len, 0600, true);
 }
 
-struct err *trash_put(struct store *st, const char *kind, const char *name, const char *origin,
-		      const char *reason, const char *batch)
+/* The last step: ORIGIN to WHAT in the trash.  A replacement goes there first, and changes places with it then. */
+static struct err *move_there(struct store *st, const char *origin, const char *replacement,
+			      const char *what)
+{
+	if (!replacement)
+		return renameat2(st->root, origin, st->trash, what, RENAME_NOREPLACE) < 0
+			       ? err_new(errno, "moving it there")
+			       : NULL;
+	if (renameat2(st->root, replacement, st->trash, what, RENAME_NOREPLACE) < 0 ||
+	    renameat2(st->trash, what, st->root, origin, RENAME_EXCHANGE) < 0)
+		return err_new(errno, "putting the new one into place");
+	return NULL;
+}
+
+static struct err *put(struct store *st, const char *kind, const char *name, const char *origin,
+		       const char *replacement, const char *reason, const char *batch)
 {
 	_cleanup_free_ char *id = trash_batch(), *stage = NULL, *what = xasprintf("%s/what", id);
 	_cleanup_close_ int dir = -1;
@@ -133,12 +147,50 @@ struct err *trash_put(struct store *st, const char *kind, const char *name, cons
 	/* the record comes first: an item without content is nothing, content without a record would be lost */
 	if (!e && renameat2(st->tmp, stage, st->trash, id, RENAME_NOREPLACE) < 0)
 		e = err_new(errno, "making an item of the trash");
-	if (!e && renameat2(st->root, origin, st->trash, what, RENAME_NOREPLACE) < 0) {
-		e = errno == ENOENT ? NULL : err_new(errno, "moving %s to the trash", name);
-		e = err_also(e, store_rm_tree(st, st->trash, id));
+	if (!e)
+		e = move_there(st, origin, replacement, what);
+	if (e && !replacement) {
+		bool absent = err_is(e, ENOENT);
+
+		e = err_also(err_wrap(e, "putting %s into the trash", name),
+			     store_rm_tree(st, st->trash, id));
+		if (absent) {
+			err_free(e);
+			e = NULL;
+		}
 	}
 	fsync(st->trash);
 	return e;
+}
+
+struct err *trash_put(struct store *st, const char *kind, const char *name, const char *origin,
+		      const char *reason, const char *batch)
+{
+	return put(st, kind, name, origin, NULL, reason, batch);
+}
+
+struct err *trash_swap(struct store *st, const char *name, const char *replacement,
+		       const char *reason, const char *batch)
+{
+	_cleanup_free_ char *origin = xasprintf("volumes/%s", name), *gone = xasprintf("swap.%s", name);
+	struct trash_policy p;
+	struct err *e = trash_policy(&p);
+
+	if (e)
+		return e;
+	if (faccessat(st->volumes, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (renameat2(st->root, replacement, st->volumes, name, RENAME_NOREPLACE) < 0)
+			e = err_new(errno, "putting volume %s into place", name);
+		return e;
+	}
+	if (p.days && p.budget_bytes) {
+		e = put(st, "volume", name, origin, replacement, reason, batch);
+		return e ?: trash_expire(st, false, NULL);
+	}
+	if (renameat2(st->root, replacement, st->volumes, name, RENAME_EXCHANGE) < 0 ||
+	    renameat(st->root, replacement, st->tmp, gone) < 0)
+		return err_new(errno, "putting volume %s into place", name);
+	return store_rm_tree(st, st->tmp, gone) ?: fork_tidy(st);
 }
 
 struct err *trash_volume(struct store *st, const char *name, const char *reason, const char *batch)

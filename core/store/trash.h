@@ -40,6 +40,10 @@ char *trash_batch(void);
 /* Move the directory ORIGIN ("volumes/app") there in one step.  BATCH NULL: one of its own.  Absent is success. */
 struct err *trash_put(struct store *st, const char *kind, const char *name, const char *origin,
 		      const char *reason, const char *batch) MUST_CHECK;
+/* The volume NAME is put there, and what lies at REPLACEMENT (relative to the store: a volume, or an item's what/) is
+ * the volume from then on, in one step: whoever dies in between leaves the old one or the new one. */
+struct err *trash_swap(struct store *st, const char *name, const char *replacement,
+		       const char *reason, const char *batch) MUST_CHECK;
 /* The newest first. */
 struct err *trash_list(struct store *st, struct trash_list *ret) MUST_CHECK;
 /* Back to its origin, or beside it under NEW_NAME (volumes only).  Errors: the place is taken. */

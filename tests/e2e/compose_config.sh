@@ -79,8 +79,8 @@ secrets: {pw: {environment: PW}}
 END
 run env PW=secret devbox compose -f kube.yaml config --format kubernetes
 expect_status 0
-expect_stderr_has 'kube.yaml:*: services.web_app.post_start has no effect here, it is ignored'
-expect_stderr_has 'kube.yaml:*: services.db.secrets[[]0].uid has no effect here, it is ignored'
+expect_stderr_has 'kubernetes: post_start (web_app): *'
+expect_stderr_has 'kubernetes: uid and gid of secrets and configs (db): *'
 expect_stderr_has 'kubernetes: build (web_app): *'
 expect_stderr_has 'kubernetes: bind mounts (web_app): *'
 check() { python3 -B "$lib/../compose/kubernetes.py" "$@" >"$E2E_TMP/objects" 2>&1 || fail "$(cat "$E2E_TMP/objects")"; }
@@ -92,7 +92,8 @@ Service after,Service db,Service web-app,StatefulSet db,StatefulSet web-app"
 run devbox compose -f "$lib/../compose/kubernetes.yaml" config --format kubernetes
 expect_status 0
 expect_stderr_has 'kubernetes: environment.E F (env): *'
-expect_stderr_has 'kubernetes: mount at d:/d (vols): *'
+expect_stderr_has 'kubernetes: mount at d:/d (taker, vols): *'
+expect_stderr_has 'kubernetes: volumes_from (taker): *'
 mkdir "$E2E_TMP/objects.d"
 echo "$stdout" >"$E2E_TMP/objects.d/hard"
 KUBERNETES=$E2E_TMP/objects.d DEVBOX=$W/bin/devbox "$lib/../compose/run" >/dev/null

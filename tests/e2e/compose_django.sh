@@ -37,7 +37,7 @@ c exec -T mysql cat /var/lib/mysql-files/slow.log;	expect_stdout_has "'a slow on
 
 # `devbox env` without a name, where there is more than one
 run env -C "$(home)/django-mysql" devbox env
-expect_status 1;	expect_stderr_has '2 databases are running (hint: name one of *django-mysql-mariadb-10-1'
+expect_status 1;	expect_stderr_has '2 databases are running (hint: name one of django-mysql-mariadb-10-1, django-mysql-mysql-1)'
 run devbox env mariadb;	expect_status 1; expect_stderr_has 'No such container: mariadb'
 c down -v;	expect_status 0
 expect_no_leftovers

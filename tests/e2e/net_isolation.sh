@@ -39,6 +39,8 @@ for DEVBOX_SWITCH in kernel user; do
 	run devbox run -d --name thief busybox sleep 1000;	expect_status 0
 	run devbox run -d --name victim busybox sleep 1000;	expect_status 0
 	run devbox exec victim ping -c 1 -W 2 thief;	expect_status 0
+	run devbox exec victim sh -c 'ping -c 1 -W 2 fd00::1; ping -c 1 -W 2 fd00::2'
+	run devbox inspect -f '{{.State.Pid}}' victim;	victim=$stdout
 	run devbox inspect -f '{{.State.Pid}}' thief
 	nsenter -t "$stdout" -n python3 - <<'END' || fail 'no frames'
 import socket
@@ -50,11 +52,25 @@ for claimed in ('172.17.0.1', '172.17.0.2', '172.17.255.254'):
         for op in (1, 2):
             ip = socket.inet_aton(claimed)
             s.send(to + own + b'\x08\x06\0\1\x08\0\6\4' + bytes((0, op)) + own + ip + bytes.fromhex('0242ac110004') + socket.inet_aton('172.17.0.4'))
+six = lambda a: socket.inet_pton(socket.AF_INET6, a)
+def send(to, src, dst, body):
+    total = sum(int.from_bytes((src + dst + bytes((0, 0, 0, len(body), 0, 0, 0, 58)) + body)[i:i + 2], 'big') for i in range(0, 40 + len(body), 2))
+    while total >> 16: total = (total & 0xffff) + (total >> 16)
+    s.send(to + own + b'\x86\xdd\x60\0\0\0' + bytes((0, len(body), 58, 255)) + src + dst + body[:2] + (total ^ 0xffff).to_bytes(2, 'big') + body[4:])
+for claimed in ('fd00::1', 'fd00::2'):
+    for to, dst in ((b'\x33\x33\0\0\0\1', 'ff02::1'), (bytes.fromhex('0242ac110004'), 'fd00::4')):
+        send(to, six('fd00::3'), six(dst), b'\x88\0\0\0\x20\0\0\0' + six(claimed) + b'\2\1' + own)	# it is at my place
+        send(to, six(claimed), six(dst), b'\x87\0\0\0\0\0\0\0' + six('fd00::4') + b'\1\1' + own)	# it asks from my place
+        send(to, six('fe80::3'), six(dst), b'\x86\0\0\0\x40\0\x07\x08' + bytes(8) + b'\1\1' + own)	# I am a router
 END
 	run devbox exec victim sh -c 'ping -c 1 -W 2 172.17.0.1 >/dev/null; ping -c 1 -W 2 with >/dev/null; cat /proc/net/arp'
 	expect_status 0
 	expect_stdout_has '172.17.0.1  *52:55:ac:11:00:01'
 	expect_stdout_has '172.17.0.2  *02:42:ac:11:00:02'
+	nsenter -t "$victim" -n ip -6 neigh >"$E2E_TMP/neigh"
+	grep -q '^fd00::1 .*52:56:' "$E2E_TMP/neigh" && grep -q '^fd00::2 .*02:42:ac:11:00:02' "$E2E_TMP/neigh" ||
+		fail "$(cat "$E2E_TMP/neigh")"
+	[ "$(nsenter -t "$victim" -n ip -6 route show default | wc -l)" = 1 ] || fail 'a container is a router'
 	run devbox rm -f thief victim
 done
 unset DEVBOX_SWITCH
