@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cmd/compose.h"
+#include "cmd/pull.h"
 
 static bool opt_no_cache, opt_pull, opt_quiet, opt_deps, opt_ignore_failures, opt_push,
 	opt_ignore_buildable;
@@ -72,23 +73,37 @@ static const struct opt build_opts[] = {
 	COMPOSE_OPTS_END,
 };
 
-static struct err *push_images(struct call *c, struct session *s, const bool *picked)
+static struct err *push_one(struct session *s, const char *image)
+{
+	_cleanup_free_ char *full = NULL, *digest = NULL;
+	struct image_ref ref = { 0 };
+	int64_t size;
+	struct err *e;
+
+	if (!opt_quiet)
+		engine_tell(&s->c, ENGINE_WORKING, "Image", image, "Pushing");
+	e = s->c.dry_run ? NULL : image_ref_parse(image, &ref);
+	if (!e && ref.repo) {
+		full = image_ref_full(&ref);
+		image_ref_done(&ref);
+		e = push_shown(s->st, full, true, STDERR_FILENO, &digest, &size);
+	}
+	if (!opt_quiet)
+		engine_tell(&s->c, e ? ENGINE_FAILED : ENGINE_DONE, "Image", image,
+			    e ? "Error" : "Pushed");
+	return e;
+}
+
+static struct err *push_images(struct session *s, const bool *picked)
 {
 	struct err *all = NULL;
 
 	for (size_t i = 0; i < s->p->n_services; i++) {
-		char *words[2] = { NULL, NULL };
 		struct err *e;
 
 		if (!picked[i] || !node_get(s->p->services[i].node, "image"))
 			continue; /* a name that is ours alone belongs to no registry */
-		words[0] = arena_str(&s->p->arena, service_image(s->p, &s->p->services[i]));
-		if (!opt_quiet)
-			engine_tell(&s->c, ENGINE_WORKING, "Image", words[0], "Pushing");
-		e = s->c.dry_run ? NULL : verb_push.run(c, 1, words);
-		if (!opt_quiet)
-			engine_tell(&s->c, e ? ENGINE_FAILED : ENGINE_DONE, "Image", words[0],
-				    e ? "Error" : "Pushed");
+		e = push_one(s, service_image(s->p, &s->p->services[i]));
 		if (e && opt_ignore_failures) {
 			_cleanup_free_ char *line = err_line(e);
 
@@ -101,7 +116,7 @@ static struct err *push_images(struct call *c, struct session *s, const bool *pi
 	return all;
 }
 
-static struct err *build(struct call *c, int argc, char **argv)
+static struct err *build(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_free_ bool *picked = NULL;
@@ -119,7 +134,7 @@ static struct err *build(struct call *c, int argc, char **argv)
 		.args = opt_args, .ssh = opt_ssh, .no_cache = opt_no_cache, .pull = opt_pull
 	};
 	e = e ?: engine_images(&s.c, picked);
-	return e || !opt_push ? e : push_images(c, &s, picked);
+	return e || !opt_push ? e : push_images(&s, picked);
 }
 
 const struct verb verb_compose_build = {
@@ -191,7 +206,7 @@ static const struct opt push_opts[] = {
 	COMPOSE_OPTS_END,
 };
 
-static struct err *push(struct call *c, int argc, char **argv)
+static struct err *push(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_free_ bool *picked = NULL;
@@ -199,7 +214,7 @@ static struct err *push(struct call *c, int argc, char **argv)
 
 	for (size_t i = 0; !e && i < s.p->n_services; i++)
 		picked[i] = picked[i] && is_buildable(&s.p->services[i]);
-	return e ?: push_images(c, &s, picked);
+	return e ?: push_images(&s, picked);
 }
 
 const struct verb verb_compose_push = {

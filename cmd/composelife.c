@@ -214,6 +214,7 @@ static struct err *rm(UNUSED struct call *c, int argc, char **argv)
 
 		project_plan_down(s.p, &s.a, &services, false, !s.p, false, &plan);
 		e = session_run(&s, &plan);
+		tasks_done(&s.tasks); /* a question follows */
 	}
 	if (e)
 		return e;

@@ -323,8 +323,14 @@ struct err *compose_logs(struct session *s, const struct strv *services, const s
 		vw.width = len > vw.width ? len : vw.width;
 		vw.n++;
 	}
+	if (o->attached && vw.n) {
+		fprintf(stderr, "Attaching to ");
+		for (size_t i = 0; i < vw.n; i++)
+			fprintf(stderr, "%s%s", i ? ", " : "", vw.v[i].label);
+		fprintf(stderr, "\n");
+	}
 	e = o->follow ? follow(&vw, ret_code, ret_interrupted) : print_sorted(&vw);
-	if (!e && o->code_from)
+	if (!e && o->code_from && !*ret_interrupted)
 		e = code_of(s, o->code_from, ret_code);
 	for (size_t i = 0; i < vw.n; i++) {
 		logreader_free(vw.v[i].r);

@@ -5,6 +5,7 @@
 
 #include "cmd/compose.h"
 #include "core/base/proc.h"
+#include "core/box/state.h"
 #include "core/compose/request.h"
 
 static bool opt_detach, opt_build, opt_no_build, opt_force, opt_no_recreate, opt_no_deps,
@@ -188,6 +189,52 @@ struct err *compose_remove_orphans(struct session *s)
 	return session_run(s, &plan);
 }
 
+static bool uses_network(const struct service *s, const struct strv *keys)
+{
+	const struct node *own = node_get(s->node, "networks");
+
+	for (size_t i = 0; i < keys->n; i++)
+		if (node_is(own, NODE_MAP) && node_member(own, keys->v[i]))
+			return true;
+	return false;
+}
+
+/* A network that the file wants otherwise now is made again; the containers on it only stop for that. */
+static struct err *renew_networks(struct session *s, const bool *picked)
+{
+	_cleanup_strv_ struct strv keys = { 0 }, users = { 0 };
+	_cleanup_project_plan_ struct project_plan plan = { 0 };
+	struct err *e = engine_changed_networks(&s->c, picked, &keys);
+
+	if (e || !keys.n)
+		return e;
+	for (size_t i = 0; i < s->p->n_services; i++) {
+		const struct service *of = &s->p->services[i];
+
+		if (!uses_network(of, &keys))
+			continue;
+		if (of->enabled && !picked[i]) {
+			fprintf(stderr,
+				"%s: network %s is not as the files say: `up` of all services makes it again\n",
+				prog(), keys.v[0]);
+			return NULL;
+		}
+		strv_add(&users, of->name);
+	}
+	project_plan_down(s->p, &s->a, &users, false, false, false, &plan);
+	e = session_run(s, &plan);
+	for (size_t i = 0; i < s->a.n && !e && !compose_dry_run; i++) {
+		_cleanup_close_ int lock = -1;
+
+		/* what has ended gives its addresses back with its monitor's end */
+		if (strv_has(&users, s->a.v[i].service))
+			e = box_lock(s->a.v[i].box, &lock);
+	}
+	for (size_t i = 0; i < keys.n && !e; i++)
+		e = engine_remove_network(&s->c, keys.v[i]);
+	return e;
+}
+
 struct err *compose_bring_up(struct session *s, const struct strv *services,
 			     const struct strv *scales, bool *picked)
 {
@@ -219,6 +266,7 @@ struct err *compose_bring_up(struct session *s, const struct strv *services,
 	for (size_t i = 0; i < p->n_services && !e; i++)
 		if (picked[i])
 			e = request_check(p, &p->services[i]);
+	e = e ?: renew_networks(s, picked);
 	e = e ?: engine_up(&s->c, &o, picked);
 	return err_also(e, session_refresh(s));
 }

@@ -100,6 +100,13 @@ static struct err *no_data(const struct db *db, const char *branch)
 	if (opt_db_service && !dbproject_service(&db->p, opt_db_service))
 		return err_hint(err_new(0, "project %s has no database %s", db->id, opt_db_service),
 				"devbox db ls");
+	for (size_t i = 0; i < db->p.n_stacks && !opt_db_service; i++)
+		if (stack_fork(&db->p.stacks[i], branch))
+			return err_hint(
+				err_new(0, "branch %s has no database of its own but a compose project, %s-%s",
+					branch, db->p.stacks[i].name,
+					dbproject_branch(&db->p, branch)->slug),
+				"devbox compose --branch, devbox snapshot --project and db rm deal with it");
 	return err_hint(err_new(0, "branch %s has no data%s%s", branch,
 				opt_db_service ? " of " : "", opt_db_service ?: ""),
 			"devbox db ls");
@@ -136,6 +143,10 @@ struct err *db_one_service(const struct db *db, struct dbservice **ret)
 		*ret = &db->p.services[0];
 		return NULL;
 	}
+	if (!db->p.n_services)
+		return err_hint(err_new(0, "project %s has no database", db->id),
+				db->p.n_stacks ? "where its compose project answers is told by devbox db ls"
+					       : "devbox db up mysql");
 	for (size_t i = 0; i < db->p.n_services; i++)
 		str_addf(&names, "%s%s", i ? ", " : "", db->p.services[i].name);
 	return err_hint(err_new(0, "project %s has %zu databases", db->id, db->p.n_services),

@@ -9,10 +9,8 @@
 #include "cmd/ui/human.h"
 #include "core/base/proc.h"
 #include "cmd/pull.h"
-#include "cmd/ui/progress.h"
 #include "core/branch/import.h"
 #include "core/branch/share.h"
-#include "registry/push.h"
 #include "core/store/fork.h"
 
 /* --- import ----------------------------------------------------------------------------------- */
@@ -227,30 +225,11 @@ static void find_base(struct db *db, const struct dbservice *s, struct image **r
 	}
 }
 
-static struct err *push_shown(struct store *st, const char *ref)
-{
-	struct push_opts po = { 0 };
-	_cleanup_free_ char *digest = NULL;
-	struct progress p;
-	int64_t size = 0;
-	struct err *e;
-
-	fflush(stdout); /* the pushing child must find our buffers empty, or it would print them again */
-	progress_init(&p, STDERR_FILENO);
-	if (!opt_quiet) {
-		po.progress = progress_event;
-		po.arg = &p;
-	}
-	e = push_image(st, ref, &po, &digest, &size);
-	if (!e)
-		printf("%s\n", digest);
-	progress_done(&p);
-	return e;
-}
-
 static struct err *push_snapshot(struct db *db, struct dbservice *s, struct fork *f, const char *ref)
 {
 	_cleanup_image_ struct image *base = NULL;
+	_cleanup_free_ char *digest = NULL;
+	int64_t size;
 	struct err *e;
 
 	find_base(db, s, &base);
@@ -258,7 +237,9 @@ static struct err *push_snapshot(struct db *db, struct dbservice *s, struct fork
 		fprintf(stderr, "making a snapshot of %s of branch %s%s%s\n", s->name, f->branch,
 			base ? ", on top of " : "", base ? s->shared : "");
 	e = share_make(db->st, s, f, base, ref);
-	e = e ?: push_shown(db->st, ref);
+	e = e ?: push_shown(db->st, ref, opt_quiet, STDERR_FILENO, &digest, &size);
+	if (!e)
+		puts(digest);
 	return e ?: note_shared(db, s->name, ref);
 }
 

@@ -256,7 +256,8 @@ const struct verb verb_db_hosts = {
 	.args = "",
 	.opts = hosts_opts,
 	.summary = "Print lines for /etc/hosts: a name for every branch's address",
-	.more = "A resolver without them says 127.0.0.1 for every name that ends in .localhost.\n\n"
+	.more = "Without them a resolver knows no name that ends in .localhost, or (systemd-resolved, nss-myhostname,\n"
+		"browsers) says 127.0.0.1 for all of them; only root can teach it better.\n\n"
 		"    devbox db hosts | sudo tee -a /etc/hosts",
 	.run = hosts,
 };

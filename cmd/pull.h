@@ -1,4 +1,4 @@
-/* cmd/pull.h -- a pull with what the user sees of it; for the verbs that need an image. */
+/* cmd/pull.h -- a pull or a push with what the user sees of it; for the verbs that need one. */
 #ifndef CMD_PULL_H
 #define CMD_PULL_H
 
@@ -10,5 +10,8 @@ struct err *pull_shown(struct store *st, const char *image, const char *platform
 /* The image, pulled if that is needed and POLICY ("always", "missing", "never") allows it. */
 struct err *image_get_shown(struct store *st, const char *name, const char *platform,
 			    const char *policy, bool quiet, struct image **ret) MUST_CHECK;
+/* Push REF, a full reference; progress goes to OUT_FD unless QUIET. */
+struct err *push_shown(struct store *st, const char *ref, bool quiet, int out_fd, char **ret_digest,
+		       int64_t *ret_size) MUST_CHECK;
 
 #endif

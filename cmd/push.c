@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cmd/pull.h"
 #include "cmd/verb.h"
 #include "cmd/ui/progress.h"
 #include "registry/push.h"
@@ -14,26 +15,34 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 
-static struct err *push_one(struct store *st, const char *full, const char *tag)
+struct err *push_shown(struct store *st, const char *ref, bool quiet, int out_fd, char **ret_digest,
+		       int64_t *ret_size)
 {
 	struct push_opts po = { 0 };
-	_cleanup_free_ char *digest = NULL;
 	struct progress p;
-	int64_t size = 0;
 	struct err *e;
 
 	fflush(stdout); /* the pushing child must find our buffers empty, or it would print them again */
-	progress_init(&p, STDOUT_FILENO);
-	if (!opt_quiet) {
+	progress_init(&p, out_fd);
+	if (!quiet) {
 		po.progress = progress_event;
 		po.arg = &p;
 	}
-	e = push_image(st, full, &po, &digest, &size);
+	e = push_image(st, ref, &po, ret_digest, ret_size);
+	progress_done(&p);
+	return e;
+}
+
+static struct err *push_one(struct store *st, const char *full, const char *tag)
+{
+	_cleanup_free_ char *digest = NULL;
+	int64_t size = 0;
+	struct err *e = push_shown(st, full, opt_quiet, STDOUT_FILENO, &digest, &size);
+
 	if (!e && opt_quiet)
 		puts(full);
 	else if (!e)
 		printf("%s: digest: %s size: %lld\n", tag, digest, (long long)size);
-	progress_done(&p);
 	return e;
 }
 

@@ -125,4 +125,5 @@ void tasks_done(struct tasks *t)
 	free(t->v);
 	t->v = NULL;
 	t->n = t->cap = 0;
+	t->drawn = 0; /* what is printed from now on stands below it */
 }

@@ -32,7 +32,7 @@ void tasks_set(struct tasks *t, const char *name, const char *words, const char 
 	       enum task_state state);
 /* A sentence above the list. */
 void tasks_note(struct tasks *t, const char *text);
-/* Draw what is there for the last time, and free it. */
+/* Draw what is there for the last time, and free it; what is set later begins a new list. */
 void tasks_done(struct tasks *t);
 
 #endif

@@ -302,6 +302,17 @@ static struct err *make_forkable(struct store *st, const struct fork *f, bool fi
 	return e;
 }
 
+struct err *branch_make_empty(struct store *st, const struct dbproject *p, struct dbservice *s,
+			      struct fork *f)
+{
+	bool filled = false;
+	struct err *e = make_box(st, p, s, true, dbproject_branch(p, f->branch), f, &filled);
+
+	if (!e)
+		err_free(make_forkable(st, f, filled)); /* its forks are copies then */
+	return e;
+}
+
 struct err *branch_find_repo(const struct dbproject *p, struct git_repo *ret)
 {
 	if (!p->common)
@@ -366,7 +377,7 @@ static struct err *make_fork(struct store *st, const struct dbproject_dir *d, st
 	struct fork *f, *parent = NULL;
 	_cleanup_free_ char *name = NULL;
 	struct branch *b;
-	bool kept, filled = false;
+	bool kept;
 	struct err *e = dbproject_ensure_branch(st, d, p, branch, &b);
 
 	if (e)
@@ -400,9 +411,10 @@ static struct err *make_fork(struct store *st, const struct dbproject_dir *d, st
 		f->origin = xstrdup("data that was kept");
 	else if (parent)
 		e = branch_copy(st, s, parent, &parent->volumes, &f->volumes);
-	e = e ?: make_box(st, p, s, !parent, b, f, &filled);
-	if (!e && !kept && !parent)
-		err_free(make_forkable(st, f, filled)); /* its forks are copies then */
+	if (!kept && !parent)
+		e = e ?: branch_make_empty(st, p, s, f);
+	else
+		e = e ?: make_box(st, p, s, false, b, f, NULL);
 	if (e) {
 		for (size_t i = 0; !kept && i < f->volumes.n; i++)
 			err_free(volume_remove(st, f->volumes.v[i])); /* half made; the first failure counts */

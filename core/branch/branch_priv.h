@@ -9,6 +9,9 @@
 
 /* The container of F; *RET is NULL if it is gone. */
 struct err *branch_find_box(struct store *st, const struct fork *f, struct box **ret) MUST_CHECK;
+/* A container for F, whose volumes do not exist: a new database, from the init cache if that has it. */
+struct err *branch_make_empty(struct store *st, const struct dbproject *p, struct dbservice *s,
+			      struct fork *f) MUST_CHECK;
 /* Append the names that the volumes of a new fork for B get. */
 void branch_volume_names(const struct dbproject *p, const struct dbservice *s,
 			 const struct branch *b, struct strv *ret);

@@ -101,17 +101,55 @@ struct err *branch_remove(struct store *st, const char *project, const char *ser
 	return e;
 }
 
+/* The new data is made beside the old, which it takes the place of: what fails before has changed nothing. */
+static struct err *put_copies(struct store *st, struct dbservice *s, struct fork *f, struct box *b,
+			      const struct strv *from, const char *reason, const char *batch)
+{
+	_cleanup_strv_ struct strv stage = { 0 };
+	struct fork *source = NULL;
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < f->volumes.n; i++) {
+		strv_addf(&stage, "%s.new", f->volumes.v[i]);
+		e = e ?: volume_remove(st, stage.v[i]); /* of a try that was cut short */
+	}
+	for (size_t i = 0; i < s->n_forks; i++)
+		if (from->n && !strcmp(s->forks[i].volumes.v[0], from->v[0]))
+			source = &s->forks[i];
+	e = e ?: branch_copy(st, s, source ?: f, from, &stage);
+	if (b && state_is_up(&b->state))
+		e = e ?: box_stop(b, -1);
+	for (size_t i = 0; i < stage.n && !e; i++) {
+		_cleanup_free_ char *new = xasprintf("volumes/%s", stage.v[i]);
+
+		e = trash_swap(st, f->volumes.v[i], new, reason, batch);
+	}
+	return e;
+}
+
+/* Container and data go, and are made as for a new branch: so is what a crash leaves in between, at the next use. */
+static struct err *put_empty(struct store *st, const struct dbproject *p, struct dbservice *s,
+			     struct fork *f, struct box *b, const char *reason, const char *batch)
+{
+	struct err *e = b && state_is_up(&b->state) ? box_stop(b, -1) : NULL;
+
+	if (b)
+		e = e ?: box_rm(b, true, false);
+	for (size_t i = 0; i < f->volumes.n && !e; i++)
+		e = trash_volume(st, f->volumes.v[i], reason, batch);
+	return e ?: branch_make_empty(st, p, s, f);
+}
+
 struct err *branch_replace(struct store *st, const char *project, const char *service,
 			   const char *branch, const struct strv *from_volumes, const char *origin)
 {
 	_cleanup_pdir_ struct dbproject_dir d = { .dir = -1, .lock = -1 };
 	_cleanup_dbproject_ struct dbproject p = { 0 };
 	_cleanup_free_ char *reason = xasprintf("db reset %s", branch), *batch = trash_batch();
-	_cleanup_strv_ struct strv stage = { 0 };
 	struct box *b = NULL;
 	struct dbservice *s;
-	struct fork *f, *source = NULL;
-	bool was_up = false;
+	struct fork *f;
+	bool was_up;
 	struct err *e = dbproject_open(st, project, true, &d, &p);
 
 	s = e ? NULL : dbproject_service(&p, service);
@@ -121,37 +159,22 @@ struct err *branch_replace(struct store *st, const char *project, const char *se
 	e = e ?: branch_refuse_protected(&p, branch, "reset");
 	if (e)
 		return e;
-	/* the new data first, beside the old: if it cannot be made, nothing has changed */
-	for (size_t i = 0; i < f->volumes.n; i++) {
-		strv_addf(&stage, "%s.new", f->volumes.v[i]);
-		e = e ?: volume_remove(st, stage.v[i]); /* of a try that was cut short */
-	}
-	for (size_t i = 0; i < s->n_forks; i++)
-		if (from_volumes && from_volumes->n &&
-		    !strcmp(s->forks[i].volumes.v[0], from_volumes->v[0]))
-			source = &s->forks[i];
-	if (from_volumes)
-		e = e ?: branch_copy(st, s, source ?: f, from_volumes, &stage);
-	for (size_t i = 0; !from_volumes && i < stage.n && !e; i++) {
-		bool created;
-
-		e = volume_ensure(st, stage.v[i], false, &created);
-		e = e ?: fork_prepare(st, stage.v[i]);
-	}
-	e = e ?: branch_find_box(st, f, &b);
+	e = branch_find_box(st, f, &b);
 	was_up = !e && b && state_is_up(&b->state);
-	if (was_up)
-		e = box_stop(b, -1);
-	for (size_t i = 0; i < stage.n && !e; i++) {
-		_cleanup_free_ char *new = xasprintf("volumes/%s", stage.v[i]);
-
-		e = trash_swap(st, f->volumes.v[i], new, reason, batch);
-	}
+	if (from_volumes)
+		e = e ?: put_copies(st, s, f, b, from_volumes, reason, batch);
+	else
+		e = e ?: put_empty(st, &p, s, f, b, reason, batch);
 	if (!e) {
 		free(f->origin);
 		f->origin = xstrdup(origin);
 		f->created_ns = f->used_ns = time_now_ns();
 		e = dbproject_save(&d, &p);
+	}
+	if (!e && !from_volumes) { /* it has another container now */
+		box_free(b);
+		b = NULL;
+		e = branch_find_box(st, f, &b);
 	}
 	if (was_up && b)
 		e = e ?: box_start(b, NULL);

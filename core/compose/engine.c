@@ -401,7 +401,7 @@ static struct err *start_step(struct run *r, size_t i)
 	struct step *s = &r->plan->v[i];
 	struct work w = { r->en, s, supply_of(r, s) };
 
-	if (r->picked && (s->kind == STEP_CREATE || s->kind == STEP_RECREATE)) {
+	if (r->picked && (s->kind == STEP_CREATE || s->kind == STEP_RECREATE || s->kind == STEP_START)) {
 		struct err *e = engine_resources(r->en, r->picked, false);
 
 		r->picked = NULL;

@@ -58,6 +58,9 @@ struct err *engine_images(struct compose *en, const bool *picked) MUST_CHECK;
 /* Networks and volumes that the picked services use; CHECK: nothing is made, only looked at.
  * Errors: an external one is missing. */
 struct err *engine_resources(struct compose *en, const bool *picked, bool check) MUST_CHECK;
+/* Keys of networks of the project's own that the picked services use, and that the files now want otherwise. */
+struct err *engine_changed_networks(struct compose *en, const bool *picked, struct strv *ret) MUST_CHECK;
+struct err *engine_remove_network(struct compose *en, const char *key) MUST_CHECK;
 /* All of it, from images to running containers; O lacks only what is told of images. */
 struct err *engine_up(struct compose *en, const struct plan_opts *o, const bool *picked) MUST_CHECK;
 /* Containers alone. */

@@ -1,6 +1,7 @@
 /* What containers need beside images before they are made, and what `down` takes away: networks, volumes (engine.h). */
 #include <dirent.h>
 #include <fcntl.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 
 #include "core/base/fd.h"
@@ -43,6 +44,17 @@ static void own_labels(const struct compose *en, const struct node *def, const c
 	strv_addf(to, "%s=%s", LABEL_PROJECT, en->p->name);
 }
 
+/* What a network is to be, as one number: its label tells later whether the file says something else by then. */
+static void network_hash(const struct node *def, char ret[65])
+{
+	_cleanup_str_ struct str text = { 0 };
+	unsigned char sum[SHA256_DIGEST_LENGTH];
+
+	node_yaml(def, &text);
+	SHA256((const unsigned char *)(text.s ?: ""), text.len, sum);
+	str_hex(sum, sizeof(sum), ret);
+}
+
 static struct err *make_network(struct compose *en, const struct member *m, bool check)
 {
 	const struct node *def = m->value, *ipam = node_get(node_get(def, "ipam"), "config"),
@@ -54,6 +66,7 @@ static struct err *make_network(struct compose *en, const struct member *m, bool
 				       .ipv6 = node_true(def, "enable_ipv6"),
 				       .attachable = node_true(def, "attachable") };
 	struct network net = { 0 };
+	char hash[65];
 	struct err *e = network_find(en->st, name, &net);
 
 	network_done(&net);
@@ -82,6 +95,8 @@ static struct err *make_network(struct compose *en, const struct member *m, bool
 	for (size_t i = 0; i < node_len(options); i++)
 		strv_addf(&req.options, "%s=%s", options->m[i].key, options->m[i].value->text ?: "");
 	own_labels(en, def, LABEL_NETWORK, m->key, &req.labels);
+	network_hash(def, hash);
+	strv_addf(&req.labels, "%s=%s", LABEL_HASH, hash);
 	engine_tell(en, ENGINE_WORKING, "Network", name, "Creating");
 	if (!en->dry_run)
 		e = pos_wrap(&m->pos, network_create(en->st, &req, &net));
@@ -219,6 +234,51 @@ static bool has_label(const struct strv *labels, const char *key, const char *va
 	return str_eq(strv_env(labels, key), value);
 }
 
+struct err *engine_changed_networks(struct compose *en, const bool *picked, struct strv *ret)
+{
+	const struct node *nets = node_get(en->p->root, "networks");
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < node_len(nets) && !e; i++) {
+		const struct node *def = nets->m[i].value;
+		_cleanup_network_ struct network net = { 0 };
+		const char *was;
+		char hash[65];
+
+		if (node_true(def, "external") || !is_needed(en, picked, "networks", nets->m[i].key))
+			continue;
+		e = network_find(en->st, node_str(def, "name"), &net);
+		if (err_is(e, ENOENT)) {
+			err_free(e);
+			e = NULL;
+			continue;
+		}
+		was = e ? NULL : strv_env(&net.labels, LABEL_HASH);
+		network_hash(def, hash);
+		if (was && has_label(&net.labels, LABEL_PROJECT, en->p->name) && strcmp(was, hash) != 0)
+			strv_add(ret, nets->m[i].key);
+	}
+	return e;
+}
+
+static struct err *remove_network(struct compose *en, const struct network *net)
+{
+	struct err *e;
+
+	engine_tell(en, ENGINE_WORKING, "Network", net->name, "Removing");
+	e = en->dry_run ? NULL : network_remove(en->st, net);
+	engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Network", net->name, e ? "Error" : "Removed");
+	return e;
+}
+
+struct err *engine_remove_network(struct compose *en, const char *key)
+{
+	_cleanup_network_ struct network net = { 0 };
+	struct err *e = network_find(en->st, real_name(en->p, "networks", key), &net);
+
+	return e ?: remove_network(en, &net);
+}
+
 static struct err *remove_networks(struct compose *en)
 {
 	struct network *all = NULL;
@@ -226,13 +286,8 @@ static struct err *remove_networks(struct compose *en)
 	struct err *e = network_list(en->st, &all, &n), *errors = e;
 
 	for (size_t i = 0; i < n; i++) {
-		if (has_label(&all[i].labels, LABEL_PROJECT, en->p->name)) {
-			engine_tell(en, ENGINE_WORKING, "Network", all[i].name, "Removing");
-			e = en->dry_run ? NULL : network_remove(en->st, &all[i]);
-			engine_tell(en, e ? ENGINE_FAILED : ENGINE_DONE, "Network", all[i].name,
-				    e ? "Error" : "Removed");
-			errors = err_also(errors, e);
-		}
+		if (has_label(&all[i].labels, LABEL_PROJECT, en->p->name))
+			errors = err_also(errors, remove_network(en, &all[i]));
 		network_done(&all[i]);
 	}
 	free(all);

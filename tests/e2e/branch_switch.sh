@@ -83,6 +83,13 @@ db ls -q;					expect_stdout 'main'
 run mariadb --protocol=tcp -h "$feature" -uroot -psecret -Ne 'SELECT 1'
 expect_status 1
 expect_stderr_has "Can't connect"
+# nothing to go back to: a new database, from the init cache
+db reset;					expect_status 0
+expect_stderr_has 'mariadb of branch main is empty now'
+ask "$stable" 'SHOW TABLES';			expect_stdout ''
+run devbox snapshot ls -q;			expect_stdout_has 'db.shop.mariadb.main@initial'
+run devbox undo;				expect_status 0
+ask "$stable" 'SELECT COUNT(*) > 0 FROM t';	expect_stdout 1
 db rm --all;					expect_status 0
 run devbox ps -aq;				expect_stdout ''
 expect_no_leftovers

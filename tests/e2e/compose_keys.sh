@@ -64,6 +64,31 @@ policy refresh 1
 policy always 1
 run devbox compose -f policy.yaml down;	expect_status 0
 
+# a network that the file changes is made again; its containers stay, with their data
+write net.yaml <<'END'
+name: w
+services:
+  a: {image: busybox, init: true, command: sleep 1000, networks: [n]}
+  b: {image: busybox, init: true, command: sleep 1000, networks: [n, other], depends_on: [a]}
+  c: {image: busybox, init: true, command: sleep 1000, networks: [other]}
+networks: {n: {ipam: {config: [{subnet: 10.77.1.0/24}]}}, other: }
+END
+run devbox compose -f net.yaml up -d;	expect_status 0
+run devbox compose -f net.yaml exec -T a sh -c 'echo kept >/kept; ip addr';	expect_stdout_has 'inet 10.77.1.'
+before=$(e2e_as devbox compose -f net.yaml ps -q)
+e2e_as sed -i s/10.77.1/10.77.2/ net.yaml
+run devbox compose -f net.yaml up -d a;	expect_status 0
+expect_stderr_has 'network n is not as the files say: `up` of all services makes it again'
+run devbox compose -f net.yaml up -d;	expect_status 0
+expect_stderr_has 'Network w_n  Removed'
+expect_stderr_has 'Network w_n  Created'
+expect_stderr_has 'Container w-c-1  Running'
+run devbox compose -f net.yaml exec -T a sh -c 'cat /kept; ip addr';	expect_stdout 'kept*inet 10.77.2.*'
+run devbox compose -f net.yaml exec -T b ping -c 1 -w 5 a;	expect_status 0
+expect_equal "$(e2e_as devbox compose -f net.yaml ps -q)" "$before"
+run devbox compose -f net.yaml up -d;	expect_status 0; expect_stderr_lines 3
+run devbox compose -f net.yaml down -t 0;	expect_status 0
+
 # a name that moves from a service to another one
 write named.yaml <<'END'
 name: n
@@ -101,6 +126,7 @@ done 3<<'END'
 1|runtime: kata|services.a.runtime: kata is not supported
 0|storage_opt: {size: 1G}|services.a.storage_opt has no effect here
 0|cgroup_parent: x|services.a.cgroup_parent has no effect here
+0|build: {dockerfile_inline: FROM busybox, cache_from: [x], provenance: false}|services.a.build.cache_from has no effect here
 0|annotations: [a=b]|services.a.annotations has no effect here
 END
 run devbox compose -f key.yaml down;	expect_status 0

@@ -41,6 +41,17 @@ expect_stderr_has 'Gracefully Stopping... press Ctrl+C again to force'
 expect_stderr_has 'Container l-one-1  Stopped'
 run devbox compose ps -q;	expect_stdout ''
 
+# the same on a terminal: the list of what is stopped stands below what was shown
+pty devbox compose up --exit-code-from one <<'END'
+expect Attaching to one-1, second-1
+expect first
+send \x03
+eof
+END
+expect_status 130
+expect_stdout_has $'Gracefully Stopping... press Ctrl+C again to force\n[[]+] Running'
+expect_stdout_has 'Container l-one-1 *Stopped'
+
 # one that does not want to stop: Ctrl-C again
 e2e_as tee stubborn.yaml >/dev/null <<'END'
 name: s

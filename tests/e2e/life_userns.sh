@@ -31,6 +31,10 @@ expect_stdout '200
 210
 200:210 /proj/f
 0:0 /bin/sh'
+# a copy that was cut short (it has no mark) is made again
+rm "$(store)"/layers/*.keep-200-210.ok
+run devbox run --rm --userns keep-id:uid=200,gid=210 busybox id -u
+expect_stdout 200;	expect_stderr_has 'copied for --userns keep-id, once: 2 MB'
 keep -it --read-only busybox id -u;	expect_stderr_has 'not a TTY'
 keep -t --read-only busybox sh -c 'tty && id -un';	expect_stdout '/dev/pts/0*
 dbx1*'

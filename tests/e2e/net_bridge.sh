@@ -116,7 +116,22 @@ run devbox exec one ping -c 1 -W 5 two;	expect_status 0
 run devbox network connect other one;	expect_status 0
 run devbox exec one ping -c 1 -W 5 far;	expect_status 0
 
-run devbox rm -f one two tap three late far;	expect_status 0
+note 'other ids: the same'
+run devbox run -d --name kept --network net --userns keep-id busybox sleep 1000;	expect_status 0
+run devbox exec kept ip -o link show eth0;	expect_stdout_has 'eth0@if'
+run devbox exec one ping -c 1 -W 5 kept;	expect_status 0
+pair() {
+	run devbox pull -q busybox;	expect_status 0
+	run devbox run -d --name first busybox sleep 1000;	expect_status 0
+	run devbox run -d --name second --link first busybox sleep 1000;	expect_status 0
+	run devbox exec second ip -o link show eth0;	expect_stdout_has 'eth0@if'
+	run devbox exec second ping -c 1 -W 5 first;	expect_status 0
+	run devbox rm -f first second;	expect_status 0
+}
+as root pair
+as dbx0 pair
+
+run devbox rm -f one two tap three late far kept;	expect_status 0
 eventually 5 eval '! hub'
 run devbox network rm net other;	expect_status 0
 expect_no_leftovers
