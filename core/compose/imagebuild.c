@@ -48,25 +48,13 @@ static struct err *add_secrets(const struct project *p, const struct node *list,
 	return NULL;
 }
 
-static struct err *check_context(const struct node *build)
-{
-	const struct node *context = node_get(build, "context");
-
-	if (context && (strstr(context->text, "://") || str_starts(context->text, "git@") ||
-			str_starts(context->text, "github.com/")))
-		return err_hint(pos_err(&context->pos, "a context that lies elsewhere is not supported: %s",
-					context->text),
-				"clone it, and name the directory");
-	return NULL;
-}
-
 static struct err *fill(struct project *p, const struct service *s, const char *image,
 			const struct build_extra *extra, struct build_request *req)
 {
 	const struct node *b = node_get(s->node, "build"), *hosts = node_get(b, "extra_hosts"),
 			  *platforms = node_get(b, "platforms");
 	const char *network = node_str(b, "network");
-	struct err *e = check_context(b);
+	struct err *e;
 
 	req->context = node_str(b, "context");
 	req->dockerfile = node_str(b, "dockerfile");
@@ -96,7 +84,7 @@ static struct err *fill(struct project *p, const struct service *s, const char *
 
 		strv_addf(&req->add_hosts, "%.*s:%s", (int)strcspn(h, "="), h, h + strcspn(h, "=") + 1);
 	}
-	e = e ?: add_contexts(p, node_get(b, "additional_contexts"), &req->contexts);
+	e = add_contexts(p, node_get(b, "additional_contexts"), &req->contexts);
 	return e ?: add_secrets(p, node_get(b, "secrets"), &req->secrets);
 }
 

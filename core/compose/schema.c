@@ -475,7 +475,7 @@ static struct err *apply_object(const struct schema_ctx *c, const struct key *k,
 			continue;
 		if (!sub)
 			return unknown_key(k, w, m);
-		if (sub->flags & (KEY_SWARM | KEY_IDLE))
+		if ((sub->flags & (KEY_SWARM | KEY_IDLE)) && !str_eq(m->value->text, "false"))
 			note_ignored(c, w, m,
 				     sub->flags & KEY_SWARM ? "a meaning in a swarm only"
 							    : "no effect here");

@@ -43,6 +43,9 @@ expect_status 0
 start git git daemon --export-all --listen=127.0.0.1 --port=9418 --base-path="$dir" --reuseaddr
 eventually 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/9418'
 run devbox build -q -t img 'git://127.0.0.1/repo#main:sub';	expect_status 0; has from-git
+# the same from a compose file
+e2e_as tee git.yaml >/dev/null <<<'services: {a: {build: "git://127.0.0.1/repo#main:sub", image: img}}'
+run devbox compose -f git.yaml build -q;	expect_status 0; has from-git
 run devbox build -q -t img 'git://127.0.0.1/repo#nope';		expect_status 1; expect_stderr_has 'git fetch: '
 run devbox build -q -t img 'git://127.0.0.1/repo#--upload-pack=x';	expect_status 1; expect_stderr_has 'is no branch'
 # ADD of a repository

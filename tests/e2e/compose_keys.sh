@@ -126,6 +126,7 @@ done 3<<'END'
 1|runtime: kata|services.a.runtime: kata is not supported
 0|storage_opt: {size: 1G}|services.a.storage_opt has no effect here
 0|cgroup_parent: x|services.a.cgroup_parent has no effect here
+0|build: {dockerfile_inline: FROM busybox, cache_from: [x], provenance: false}|services.a.build.cache_from has no effect here
 0|annotations: [a=b]|services.a.annotations has no effect here
 END
 run devbox compose -f key.yaml down;	expect_status 0
