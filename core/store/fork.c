@@ -325,10 +325,10 @@ static struct err *seal_mounted(struct store *st, const struct job *j, int dir)
 	e = cow_serve_seal(conn, dir, j->rec.depth + 1);
 	if (err_is(e, EMLINK)) {
 		err_free(e);
-		return err_hint(
-			err_new(EMLINK, "volume %s was forked %d times since its container started",
-				j->volume, COW_TREES_MAX - 1),
-			"stop the container: its layers are merged then; devbox start goes on");
+		return err_hint(err_new(EMLINK,
+					"volume %s has %d layers, and more do not fit while it is in use",
+					j->volume, COW_TREES_MAX - 1),
+				"stop its container: the layers are merged then");
 	}
 	if (err_is(e, ECONNRESET) || err_is(e, EPIPE)) {
 		err_free(e); /* it has just ended: nobody uses the volume any more */

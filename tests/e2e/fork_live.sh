@@ -49,6 +49,19 @@ run devbox restart -t 0 writer;		expect_status 0
 run devbox exec writer cat /d/kept;		expect_stdout 'kept'
 run devbox rm -f writer;			expect_status 0
 
+note 'trees lie on each other up to a limit while they are in use; then a pause is asked for'
+run devbox run -d --name deep -v at1:/d busybox sleep 1000;	expect_status 0
+for ((i = 0; i < 70 && status == 0; i++)); do
+	run devbox snapshot create -q "at1@s$i"
+done
+expect_status 1
+expect_stderr 'devbox: volume at1 has 63 layers, and more do not fit while it is in use: *hint: stop its container: *'
+run devbox stop -t 0 deep;		expect_status 0
+run devbox start deep;			expect_status 0
+run devbox exec deep sh -c 'test -s /d/m';	expect_status 0
+run devbox rm -f deep;			expect_status 0
+run devbox volume fork -q at1 more;	expect_status 0
+
 note 'a plain volume in use is copied; its user stands still for the end of that only'
 run devbox run -d --name plainly -v plain:/d busybox sh -c \
 	'dd if=/dev/zero of=/d/big bs=1M count=8 2>/dev/null; i=0; while :; do i=$((i+1)); echo $i >/d/n; echo $i >/d/m; done'
