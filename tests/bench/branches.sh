@@ -11,6 +11,7 @@
 #          copy        `run -v a:/a -v b:/b busybox cp -a`, the usual recipe with docker
 #          dump        mysqldump | mysql into a new server
 #          plain       nothing is made: the first server's own start, for comparison
+#        WAYS names some of them
 # load   sysbench (SECONDS=20 each, in turn, RUNS times) at the same server on a plain directory and on a fork
 # Needs devbox, sysbench and a MySQL client on the PATH, and a registry that has mysql and busybox.
 set -euo pipefail
@@ -79,9 +80,10 @@ one_fork() {	# WAY
 }
 
 bench_fork() {
-	local way i ways=(plain fork fork-live copy dump)
+	local way i ways
+
+	read -ra ways <<<"${WAYS:-plain fork fork-live copy dump}"
 	fill
-	say "$(du -sm "$HOME/.local/share/devbox/volumes/bench" 2>/dev/null | cut -f1) MB seen in the volume"
 	for ((i = 0; i < RUNS; i++)); do
 		for way in "${ways[@]}"; do one_fork "$way"; done
 	done
