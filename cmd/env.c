@@ -1,21 +1,28 @@
-/* cmd/env.c -- devbox env [--format FORMAT] [CONTAINER|SERVICE] */
+/* cmd/env.c -- devbox env [--format FORMAT] [--write FILE] [CONTAINER|SERVICE] */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/access.h"
 #include "cmd/db.h"
 #include "cmd/verb.h"
+#include "core/base/fd.h"
 #include "core/branch/envfile.h"
 #include "core/compose/actual.h"
 #include "core/compose/request.h"
 
-static const char *opt_format = "shell";
+enum { FILE_BYTES_MAX = 1 << 20 };
+
+static const char *opt_format = "shell", *opt_write;
 
 static const struct opt opts[] = {
 	{ 'f', "format", "string",
 	  "shell, dotenv, django, laravel, rails, node or json (default \"shell\")", OPT_STR,
 	  &opt_format, NULL },
+	{ 'w', "write", "file", "Set them in the file, whose other lines stay (formats dotenv, laravel)",
+	  OPT_STR, &opt_write, NULL },
 	{ 0 },
 };
 
@@ -24,7 +31,10 @@ static struct err *parse_format(enum env_format *ret)
 	for (enum env_format f = 0; f < ENV_FORMAT_MAX; f++)
 		if (!strcmp(opt_format, env_format_names[f])) {
 			*ret = f;
-			return NULL;
+			return opt_write && f != ENV_DOTENV && f != ENV_LARAVEL
+				       ? err_hint(err_new(0, "--write needs lines of KEY=value"),
+						  "-f dotenv or -f laravel")
+				       : NULL;
 		}
 	return err_hint(err_new(0, "unknown format '%s'", opt_format),
 			"shell, dotenv, django, laravel, rails, node or json");
@@ -79,7 +89,7 @@ static struct err *find(struct store *st, const char *cwd, const char *service, 
 	return e;
 }
 
-static struct err *print_access(const struct box *b, enum env_format format)
+static struct err *add_access(const struct box *b, enum env_format format, struct str *out)
 {
 	_cleanup_free_ char *text = NULL;
 	struct db_access a = { 0 };
@@ -88,7 +98,7 @@ static struct err *print_access(const struct box *b, enum env_format format)
 	if (e)
 		return e;
 	text = db_access_format(&a, format);
-	fputs(text, stdout);
+	str_add(out, text);
 	db_access_done(&a);
 	return NULL;
 }
@@ -108,7 +118,7 @@ static bool go_together(const struct found *f, enum env_format format)
 }
 
 /* Those of the compose project here, if one set of settings can name them; else the only one that runs. */
-static struct err *print_running(struct store *st, const char *cwd, enum env_format format)
+static struct err *add_running(struct store *st, const char *cwd, enum env_format format, struct str *out)
 {
 	_cleanup_str_ struct str names = { 0 };
 	struct found f = { 0 };
@@ -127,13 +137,14 @@ static struct err *print_running(struct store *st, const char *cwd, enum env_for
 				     names.s);
 	}
 	for (size_t i = 0; i < f.n && !e; i++)
-		e = print_access(f.v[i], format);
+		e = add_access(f.v[i], format, out);
 	found_done(&f);
 	return e;
 }
 
 /* NAME is a container's, or a service's of the compose project here. */
-static struct err *print_named(struct store *st, const char *cwd, const char *name, enum env_format format)
+static struct err *add_named(struct store *st, const char *cwd, const char *name,
+			     enum env_format format, struct str *out)
 {
 	_cleanup_box_ struct box *b = NULL;
 	struct found f = { 0 };
@@ -146,14 +157,14 @@ static struct err *print_named(struct store *st, const char *cwd, const char *na
 		missing = NULL;
 	}
 	err_free(e); /* what was asked for is a name that is none */
-	e = missing ?: print_access(f.n ? f.v[0] : b, format);
+	e = missing ?: add_access(f.n ? f.v[0] : b, format, out);
 	found_done(&f);
 	return e;
 }
 
 /* Those of the repository that the current directory is in: they lead to the branch that is checked out.
  * *RET_DONE: it has some. */
-static struct err *print_project(enum env_format format, bool *ret_done)
+static struct err *add_project(enum env_format format, struct str *out, bool *ret_done)
 {
 	_cleanup_db_ struct db db = { 0 };
 	const struct work_tree *t;
@@ -167,30 +178,94 @@ static struct err *print_project(enum env_format format, bool *ret_done)
 
 		dbservice_access(&db.p.services[i], t->address, &a);
 		text = db_access_format(&a, format);
-		fputs(text, stdout);
+		str_add(out, text);
 		db_access_done(&a);
 	}
 	return e;
+}
+
+/* Does LINE set KEY, the LEN bytes there? */
+static bool sets(const char *line, const char *key, size_t len)
+{
+	line = str_after(line, "export ") ?: line;
+	return !strncmp(line, key, len) && line[len] == '=';
+}
+
+/* SETTING, "KEY=value", in place of the lines of LINES that set KEY, or as one more. */
+static void set_line(struct strv *lines, const char *setting)
+{
+	size_t len = strcspn(setting, "=");
+	bool found = false;
+
+	for (size_t i = 0; i < lines->n; i++)
+		if (sets(lines->v[i], setting, len)) {
+			free(lines->v[i]);
+			lines->v[i] = xstrdup(setting);
+			found = true;
+		}
+	if (!found)
+		strv_add(lines, setting);
+}
+
+static void add_lines(const char *text, struct strv *lines)
+{
+	for (size_t n; *text; text += n + (text[n] == '\n')) {
+		_cleanup_free_ char *line = xstrndup(text, n = strcspn(text, "\n"));
+
+		strv_add(lines, line);
+	}
+}
+
+/* The file's other lines stay as they are; a new one is for the user alone, it has a password. */
+static struct err *write_settings(const char *path, const char *settings)
+{
+	_cleanup_strv_ struct strv lines = { 0 }, new = { 0 };
+	_cleanup_free_ char *real = realpath(path, NULL), *old = NULL, *folder = NULL;
+	const char *file = real ?: path, *slash = strrchr(file, '/');
+	_cleanup_str_ struct str text = { 0 };
+	_cleanup_close_ int dir = -1;
+	struct stat st = { .st_mode = 0600 };
+	struct err *e;
+
+	folder = slash ? xstrndup(file, (size_t)(slash - file) + 1) : xstrdup(".");
+	e = fd_open(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0, &dir);
+	if (!e && stat(file, &st) == 0)
+		e = fd_read_file(AT_FDCWD, file, FILE_BYTES_MAX, &old, NULL);
+	if (e)
+		return e;
+	add_lines(old ?: "", &lines);
+	add_lines(settings, &new);
+	for (size_t i = 0; i < new.n; i++)
+		set_line(&lines, new.v[i]);
+	for (size_t i = 0; i < lines.n; i++)
+		str_addf(&text, "%s\n", lines.v[i]);
+	return fd_write_atomic(dir, slash ? slash + 1 : file, text.s, text.len, st.st_mode & 0777,
+			       false);
 }
 
 static struct err *env(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_free_ char *cwd = getcwd(NULL, 0);
+	_cleanup_str_ struct str out = { 0 };
 	enum env_format format = ENV_SHELL;
 	bool done = false;
 	struct err *e;
 
 	e = parse_format(&format);
 	if (!e && !argc)
-		e = print_project(format, &done);
-	if (done)
-		return e;
-	e = e ?: store_open(&st);
-	if (e)
-		return e;
-	return argc ? print_named(st, cwd ?: "", argv[0], format)
-		    : print_running(st, cwd ?: "", format);
+		e = add_project(format, &out, &done);
+	if (!done) {
+		e = e ?: store_open(&st);
+		if (!e)
+			e = argc ? add_named(st, cwd ?: "", argv[0], format, &out)
+				 : add_running(st, cwd ?: "", format, &out);
+	}
+	if (!e && opt_write)
+		e = write_settings(opt_write, out.s ?: "");
+	else if (!e)
+		fputs(out.s ?: "", stdout);
+	return e;
 }
 
 const struct verb verb_env = {
@@ -203,6 +278,7 @@ const struct verb verb_env = {
 		"databases of this git repository (devbox db up), else those of the compose project (one for\n"
 		"DB_*, one for REDIS_*), else the only one that runs.\n\n"
 		"    eval \"$(devbox env)\"             in a shell\n"
-		"    devbox env -f dotenv db > .env    for a project",
+		"    devbox env -f dotenv db > .env    for a project\n"
+		"    devbox env -f laravel -w .env     in a file that has more in it",
 	.run = env,
 };

@@ -30,10 +30,25 @@ static const char windows[] = "it is for Windows",
 		  no_checkpoints[] = "checkpoints of processes are not there; `snapshot` keeps volumes",
 		  no_cluster[] = "volumes are of one machine",
 		  no_link_local[] = "there are no link-local addresses beside IPv6's own",
+		  no_daemon[] = "there is no daemon to be reached",
 		  one_image[] = "an image is here for one platform at a time",
 		  cache_rule[] = "the cache keeps to 20 GB by itself; without options everything goes";
 
+/* For options before the verb. */
+static const struct verb any_verb;
+
 static const struct foreign table[] = {
+	/* before the verb: how Docker's client finds its daemon */
+	{ { &any_verb }, 'H', "host", "", no_daemon },
+	{ { &any_verb }, 'c', "context", " default ", no_daemon },
+	{ { &any_verb }, 0, "config", "", "the folder of ~/.docker/config.json comes from DOCKER_CONFIG" },
+	{ { &any_verb }, 0, "tls", NULL, no_daemon },
+	{ { &any_verb }, 0, "tlsverify", NULL, no_daemon },
+	{ { &any_verb }, 0, "tlscacert", "", no_daemon },
+	{ { &any_verb }, 0, "tlscert", "", no_daemon },
+	{ { &any_verb }, 0, "tlskey", "", no_daemon },
+	{ { &any_verb }, 'D', "debug", NULL, NULL },
+	{ { &any_verb }, 'l', "log-level", "", NULL },
 	/* what each container has of its own */
 	{ RUN, 0, "cgroupns", " private ", "each container has its own cgroup namespace" },
 	{ RUN, 0, "ipc", " private ", "each container has its own IPC namespace" },
@@ -44,7 +59,7 @@ static const struct foreign table[] = {
 	{ RUN, 0, "storage-opt", "", "containers share the file system below your home, and its quotas" },
 	{ RUN, 0, "isolation", " default ", windows },
 	{ RUN, 0, "annotation", "", "annotations are for runtimes; --label is there" },
-	{ RUN, 0, "use-api-socket", NULL, "there is no daemon, and no socket of one" },
+	{ RUN, 0, "use-api-socket", NULL, no_daemon },
 	{ RUN, 0, "link-local-ip", "", no_link_local },
 	/* devices */
 	{ RUN, 0, "gpus", "", no_driver_rules },
@@ -172,6 +187,11 @@ struct opt *foreign_opts(const struct verb *v)
 	}
 	all[n] = (struct opt){ .to = (void *)v->opts }; /* where the table goes on */
 	return all;
+}
+
+struct opt *foreign_global_opts(void)
+{
+	return foreign_opts(&any_verb);
 }
 
 const char *foreign_verb(const char *name)

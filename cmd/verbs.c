@@ -600,11 +600,17 @@ struct err *verbs_run(int argc, char **argv, int *ret_status)
 		return run_verb(find_entry("", "version"), 1, words, ret_status);
 	}
 	if (argv[1][0] == '-' && strcmp(argv[1], "--") != 0) {
-		struct opt_result none;
-		struct err *e = opt_parse(NULL, OPT_FIRST, argc - 1, argv + 1, &none);
+		_cleanup_free_ struct opt *opts = foreign_global_opts();
+		struct opt_result words;
+		struct err *e = opt_parse(opts, OPT_FIRST, argc - 1, argv + 1, &words);
 
 		if (e) {
 			*ret_status = flag_error(e, program);
+			return NULL;
+		}
+		argc = 1 + words.argc;
+		if (words.help || argc == 1) {
+			help();
 			return NULL;
 		}
 	}

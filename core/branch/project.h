@@ -55,6 +55,7 @@ struct stack_port {
 struct stack_fork {
 	char *branch, *parent; /* parent: the branch its volumes came from, or NULL */
 	struct strv volumes; /* those it was made with */
+	struct strv filling; /* of these, those that are just being made: of no use if their maker has died */
 	bool up; /* not taken down since */
 	int64_t created_ns, used_ns; /* used: brought up */
 };

@@ -54,6 +54,7 @@ static void stack_fork_done(struct stack_fork *f)
 	free(f->branch);
 	free(f->parent);
 	strv_done(&f->volumes);
+	strv_done(&f->filling);
 }
 
 static void stack_done(struct stack *s)
@@ -432,6 +433,7 @@ static void put_stack(struct json_out *o, const struct stack *s)
 		json_put_str(o, "Branch", f->branch);
 		put_opt(o, "Parent", f->parent);
 		json_put_strv(o, "Volumes", &f->volumes);
+		json_put_strv(o, "Filling", &f->filling);
 		json_put_bool(o, "Up", f->up);
 		json_put_int(o, "Created", f->created_ns);
 		json_put_int(o, "Used", f->used_ns);
@@ -554,6 +556,7 @@ static void get_stack_fork(json *j, struct stack *s)
 	free(f->parent);
 	f->parent = get(j, "Parent");
 	json_strv(j, "Volumes", &f->volumes);
+	json_strv(j, "Filling", &f->filling);
 	f->up = json_bool(j, "Up", false);
 	f->created_ns = json_int(j, "Created", 0);
 	f->used_ns = json_int(j, "Used", 0);

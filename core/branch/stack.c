@@ -219,6 +219,17 @@ static struct err *make_empty(const struct search *s, const char *slug)
 	return e;
 }
 
+/* Somebody died while he made them: no container was made above them yet, and they need not be of one instant. */
+static struct err *drop_half_made(struct store *st, struct stack_fork *f)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < f->filling.n && !e; i++)
+		e = trash_volume(st, f->filling.v[i], "compose --branch", NULL);
+	strv_done(&f->filling);
+	return e;
+}
+
 struct err *stack_fill(struct store *st, const struct stack_place *w, const char *name,
 		       const struct stack_volume *volumes, size_t n, struct stack_made *ret)
 {
@@ -236,21 +247,28 @@ struct err *stack_fill(struct store *st, const struct stack_place *w, const char
 	if (e)
 		return e;
 	f = stack_ensure_fork(dbproject_ensure_stack(&p, name), w->branch);
+	e = drop_half_made(st, f);
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_free_ char *own = stack_volume_name(&volumes[i], w->slug);
 
 		missing[i] = !volume_exists(st, own);
 		if (!strv_has(&f->volumes, own))
 			strv_add(&f->volumes, own);
+		if (missing[i])
+			strv_add(&f->filling, own);
 	}
+	e = e ?: dbproject_save(&d, &p);
+	if (e)
+		return e;
 	parent = find_parent(&s, &repo, w->branch);
 	if (parent || has_any(st, volumes, missing, n, NULL)) {
 		e = fork_from(&s, parent ? parent->slug : NULL, w->slug, ret);
 		ret->from = e ? NULL : xstrdup(parent ? parent->name : "");
 	}
 	e = e ?: make_empty(&s, w->slug);
+	strv_done(&f->filling);
 	if (e)
-		return e;
+		return err_also(e, dbproject_save(&d, &p));
 	f->used_ns = time_now_ns();
 	if (!f->created_ns)
 		f->created_ns = f->used_ns;

@@ -87,6 +87,20 @@ compose up -d;				expect_status 0
 answers "$main"
 get "$main";				expect_stdout main
 
+note 'a program that writes to two volumes in turn: every fork has both as of one moment, also if its maker was killed'
+compose exec -d files sh -c 'i=0; while :; do i=$((i+1)); echo $i >/files/n; echo $i >/shared/n; done';	expect_status 0
+compose exec files sh -c 'until [ -s /shared/n ]; do :; done';	expect_status 0
+for i in 1 2 3; do
+	git_ switch -q -c "again$i" main
+	[ $i = 1 ] || shop timeout -s KILL "0.0$((RANDOM % 90 + 10))" devbox compose --branch create
+	compose create;		expect_status 0
+	run devbox run --rm -v "uploads-again$i:/f" -v "shop-again${i}_shared:/s" busybox sh -c \
+		'n=$(cat /f/n) m=$(cat /s/n); [ -z "$n" ] || [ -z "$m" ] || [ $n = $m ] || [ $n = $((m + 1)) ] || echo "$n $m"'
+	expect_stdout ''
+	compose down -v;	expect_status 0
+	git_ switch -q main
+done
+
 note 'seen, taken away, brought back'
 shop devbox db ls --format '{{.Branch}}|{{.Service}}|{{.State}}|{{.From}}'
 expect_stdout $'\* main|compose shop|running 3/3|\nfeature/x|compose shop|running 3/3|main'

@@ -66,6 +66,22 @@ DB_PASSWORD=secret
 REDIS_HOST=127.0.0.1
 REDIS_PASSWORD=null
 REDIS_PORT=6379'
+run sh -c 'cd laradock && printf "APP_NAME=x\nDB_HOST=mysql\nexport DB_PORT=1\n# end\n" >src/.env && devbox env -f laravel -w src/.env && cat src/.env'
+expect_stdout 'APP_NAME=x
+DB_HOST=127.0.0.1
+DB_PORT=3306
+# end
+DB_CONNECTION=mysql
+DB_DATABASE=homestead
+DB_USERNAME=homestead
+DB_PASSWORD=secret
+REDIS_HOST=127.0.0.1
+REDIS_PASSWORD=null
+REDIS_PORT=6379'
+run sh -c 'cd laradock && devbox env -f dotenv -w new.env && stat -c %a new.env && ls -A';	expect_stdout_has 600
+case $stdout in *.new.env*) fail 'something stays beside new.env' ;; esac
+run env -C "$(home)/laradock" devbox env -w src/.env
+expect_status 1;	expect_stderr 'devbox: --write needs lines of KEY=value (hint: -f dotenv or -f laravel)'
 run devbox ip;	expect_stdout 127.0.0.1
 run devbox ip laradock-mysql-1 laradock-redis-1;	expect_stdout $'172.18.0.*\n172.18.0.*'
 run curl -s -m 5 http://quickstart.localhost:8080/;	expect_stdout_has '"cached":"bar"'
