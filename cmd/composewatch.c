@@ -15,11 +15,12 @@
 
 enum { SETTLE_MS = 150, DIRS_MAX = 20000 };
 
-static bool opt_no_up, opt_prune, opt_quiet;
+static bool opt_no_up, opt_prune = true, opt_quiet;
 
 static const struct opt opts[] = {
 	{ 0, "no-up", NULL, "Do not build & start services before watching", OPT_BOOL, &opt_no_up, NULL },
-	{ 0, "prune", NULL, NULL, OPT_BOOL, &opt_prune, NULL },
+	{ 0, "prune", NULL, "Prune dangling images on rebuild (default true)", OPT_BOOL, &opt_prune,
+	  NULL },
 	{ 0, "quiet", NULL, "Hide build output", OPT_BOOL, &opt_quiet, NULL },
 	COMPOSE_OPTS_END,
 };
@@ -45,6 +46,7 @@ struct watcher {
 	struct dir *dirs;
 	size_t n_dirs, dirs_cap;
 	struct strv *changed; /* of each rule: absolute paths */
+	bool begun; /* what watch_tree() finds is new, not what was there at first */
 };
 
 static bool matches(const struct node *list, const char *relative)
@@ -80,6 +82,12 @@ static const char *relative_to(const struct rule *r, const char *path, bool is_d
 	return rest;
 }
 
+/* Is what is there at first brought over, too? */
+static bool syncs_at_first(const struct watcher *w, const struct rule *r)
+{
+	return !w->begun && str_starts(r->action, "sync") && node_true(r->n, "initial_sync");
+}
+
 static struct err *watch_tree(struct watcher *w, struct rule *r, const char *path)
 {
 	_cleanup_dir_ DIR *d = NULL;
@@ -108,7 +116,11 @@ static struct err *watch_tree(struct watcher *w, struct rule *r, const char *pat
 
 		if (en->d_type == DT_DIR && strcmp(en->d_name, ".") && strcmp(en->d_name, ".."))
 			e = watch_tree(w, r, below);
+		else if (en->d_type != DT_DIR && syncs_at_first(w, r) && relative_to(r, below, false))
+			strv_add(&w->changed[r - w->rules], below);
 	}
+	if (!d && syncs_at_first(w, r))
+		strv_add(&w->changed[r - w->rules], path);
 	return e;
 }
 
@@ -226,13 +238,34 @@ static struct err *restart(struct watcher *w, const struct rule *r)
 	return e ?: session_run(w->s, &up);
 }
 
+/* The image ID, which a build has just taken the name from, goes; unless it has another, or is used. */
+static void prune_image(struct store *st, const char *id)
+{
+	_cleanup_strv_ struct strv in_use = { 0 }, report = { 0 };
+	_cleanup_image_ struct image *img = NULL;
+	struct err *e = image_find(st, id, &img);
+
+	if (!e && img->ref)
+		return;
+	e = e ?: images_in_use(st, &in_use);
+	if (!e && !strv_has(&in_use, id))
+		e = image_remove(st, id, false, &in_use, &report);
+	err_free(e); /* best effort: `image prune` gets it later */
+}
+
 static struct err *rebuild(struct watcher *w, const struct rule *r)
 {
 	_cleanup_strv_ struct strv one = { 0 }, none = { 0 };
 	_cleanup_free_ bool *picked = xcalloc(w->s->p->n_services + 1, sizeof(*picked));
+	_cleanup_image_ struct image *old = NULL;
+	struct err *e = image_find(w->s->st, service_image(w->s->p, r->s), &old);
 
+	err_free(e); /* there was none */
 	strv_add(&one, r->s->name);
-	return compose_bring_up_built(w->s, &one, &none, picked);
+	e = compose_bring_up_built(w->s, &one, &none, picked);
+	if (!e && old && opt_prune)
+		prune_image(w->s->st, old->id);
+	return e;
 }
 
 static struct err *run_hook(struct watcher *w, const struct rule *r)
@@ -331,9 +364,11 @@ static struct err *watch(struct call *c, int argc, char **argv)
 	if (!e)
 		fprintf(stderr, "%s: watching; Ctrl-C ends it\n", prog());
 	while (!e) { /* until Ctrl-C */
-		bool any = false, more = true;
+		bool any = false, more = w.begun;
 
-		e = read_events(&w, -1, &any);
+		if (w.begun)
+			e = read_events(&w, -1, &any);
+		w.begun = true;
 		while (!e && more)
 			e = read_events(&w, SETTLE_MS, &more);
 		for (size_t i = 0; i < w.n_rules && !e; i++) {

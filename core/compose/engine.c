@@ -295,7 +295,9 @@ static struct err *run_step(void *arg, int out)
 	case STEP_WAIT:
 		if (w->en->wait_timeout_s)
 			alarm(w->en->wait_timeout_s); /* jobs.c knows what its signal means */
-		return await(w);
+		return w->step->dependency && w->step->when == DEPEND_HEALTHY
+			       ? err_wrap(await(w), "dependency failed to start")
+			       : await(w);
 	case STEP_SUPPLY:
 		return supply_run(w->en, w->supply, out);
 	default:

@@ -163,11 +163,15 @@ static void order_start(struct planner *pl, const struct service *s, size_t star
 
 		if (!f || !f->picked)
 			continue; /* --no-deps, or one that need not be there */
-		if (d->when == DEPEND_STARTED)
+		if (d->when == DEPEND_STARTED) {
 			for (size_t k = 0; k < f->n; k++)
 				wait_for(&pl->plan, start, (long)(f->first + k));
-		else
-			wait_for(&pl->plan, start, wait_step(pl, on, d->when, !d->required));
+		} else {
+			long w = wait_step(pl, on, d->when, !d->required);
+
+			pl->plan.v[w].dependency = true;
+			wait_for(&pl->plan, start, w);
+		}
 	}
 }
 
@@ -538,6 +542,7 @@ void project_plan_wait(const struct project *p, const struct service *s, struct 
 		w = add_step(&plan, STEP_WAIT, on, 0, NULL);
 		plan.v[w].when = d->when;
 		plan.v[w].optional = !d->required;
+		plan.v[w].dependency = true;
 	}
 	*ret = plan;
 }

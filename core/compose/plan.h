@@ -37,6 +37,7 @@ struct step {
 	unsigned number;
 	struct actual *old;
 	enum depend_when when; /* of STEP_WAIT */
+	bool dependency; /* of STEP_WAIT: others depend on it; else it is what `up --wait` waits for */
 	bool optional; /* of STEP_WAIT, STEP_SUPPLY: that it fails is told, no more */
 	size_t *after; /* steps that must be done before */
 	size_t n_after, after_cap;

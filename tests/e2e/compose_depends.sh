@@ -42,7 +42,7 @@ expect_status 1;	expect_stderr_has "service \"setup\" didn't complete successful
 run devbox compose ps -a --format '{{.Name}} {{.State}}' app;	expect_stdout 'd-app-1 created'
 e2e_as sed -i 's/touch .ready/touch \/other/; s/start_period: 10s, start_interval: 100ms/retries: 2/' compose.yaml
 run devbox compose up -d
-expect_status 1;	expect_stderr_has 'container d-web-1 is unhealthy'
+expect_status 1;	expect_stderr_has 'dependency failed to start: container d-web-1 is unhealthy'
 run devbox compose down;	expect_status 0
 
 # a database without a healthcheck is healthy when it answers
