@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "core/base/fd.h"
 #include "core/base/json.h"
@@ -13,7 +14,13 @@
 #include "core/base/proc.h"
 #include "core/store/events.h"
 
-enum { RECORD_MAX = 1 << 20, ROUTES_MAX = 4 << 20, NAME_LEN_MAX = 200, PREFIX_MAX = 29 };
+enum {
+	ENDING_MS = 500,
+	RECORD_MAX = 1 << 20,
+	ROUTES_MAX = 4 << 20,
+	NAME_LEN_MAX = 200,
+	PREFIX_MAX = 29
+};
 
 static const struct {
 	const char *name, *driver;
@@ -540,26 +547,47 @@ struct err *network_open(struct store *st, const char *name, int *ret_dir)
 	return e;
 }
 
+/* Take the store's lock when nobody who runs has an address in N; *RET_N: how many still do.  A container that was just
+ * stopped is waited for: its monitor lives a moment longer. */
+static struct err *lock_unused(struct store *st, const struct network *n, int *ret_lock,
+			       struct lease_holder *ret_first, size_t *ret_n)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	int64_t end = time_mono_ms() + ENDING_MS;
+	struct err *e;
+
+	for (;;) {
+		struct lease_holder *v = NULL;
+
+		*ret_n = 0;
+		e = store_lock(st, ret_lock);
+		e = e ?: lease_list(st, n, true, &v, ret_n);
+		if (*ret_n)
+			*ret_first = v[0];
+		free(v);
+		if (e || !*ret_n || time_mono_ms() >= end)
+			return e;
+		close(TAKE_FD(*ret_lock));
+		nanosleep(&pause, NULL);
+	}
+}
+
 struct err *network_remove(struct store *st, const struct network *n)
 {
 	_cleanup_free_ char *gone = xasprintf("rm.%s", n->id);
 	_cleanup_close_ int lock = -1;
-	struct lease_holder *holders = NULL;
+	struct lease_holder first;
 	size_t n_holders = 0;
 	struct err *e;
 
 	if (network_is_predefined(n->name))
 		return err_new(0, "%s is a pre-defined network and cannot be removed", n->name);
-	e = store_lock(st, &lock);
-	e = e ?: lease_list(st, n, true, &holders, &n_holders);
-	if (e)
-		return e;
-	if (n_holders)
+	e = lock_unused(st, n, &lock, &first, &n_holders);
+	if (!e && n_holders)
 		e = err_hint(err_new(0, "error while removing network: network %s id %s has active endpoints",
 				     n->name, n->id),
 			     "container %.12s is on it: stop it, or devbox network disconnect",
-			     holders[0].id);
-	free(holders);
+			     first.id);
 	if (e)
 		return e;
 	if (renameat(st->networks, n->name, st->tmp, gone) < 0)

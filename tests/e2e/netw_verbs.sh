@@ -47,6 +47,10 @@ run devbox inspect -f '{{.HostConfig.NetworkMode}} {{.NetworkSettings.Networks.n
 expect_stdout 'n1 10.9.0.77 02:42:0a:09:00:4d'
 run devbox network rm n1 n2
 expect_status 1;	expect_stderr_has 'network n1 id * has active endpoints'
+# one that was stopped just now does not count
+run sh -c 'devbox network create gone && devbox run -d --name gone --network gone busybox sh -c "trap exit TERM; while :; do sleep 1 & wait; done" &&
+	devbox stop gone && devbox network rm gone && devbox rm gone'
+expect_status 0;	expect_stderr ''
 run devbox stop -t 0 c1
 run devbox network prune -f;	expect_stdout ''
 run devbox network rm n1;	expect_stdout 'n1'
