@@ -86,7 +86,7 @@ struct err *compose_load(struct project **ret, bool say_notes, struct stack_plac
 	bool follows = false;
 	struct err *e = project_load(&compose_project_opts, &p);
 
-	e = e ?: compose_enter_branch(p, place && say_notes, &own, &follows);
+	e = e ?: compose_enter_branch(p, place && say_notes && !compose_dry_run, &own, &follows);
 	if (!e && follows) {
 		project_free(TAKE_PTR(p));
 		e = project_load(&compose_project_opts, &p);

@@ -87,7 +87,7 @@ struct err *compose_branch_up(struct session *s)
 	struct stack ports = { 0 };
 	struct err *e;
 
-	if (!s->c.place)
+	if (!s->c.place || compose_dry_run)
 		return NULL;
 	collect_ports(s, &ports);
 	tasks_done(&s->tasks);
@@ -103,5 +103,5 @@ struct err *compose_branch_up(struct session *s)
 
 struct err *compose_branch_down(struct session *s)
 {
-	return s->c.place ? record(s, false, NULL) : NULL;
+	return s->c.place && !compose_dry_run ? record(s, false, NULL) : NULL;
 }

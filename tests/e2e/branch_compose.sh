@@ -104,6 +104,8 @@ done
 note 'seen, taken away, brought back'
 shop devbox db ls --format '{{.Branch}}|{{.Service}}|{{.State}}|{{.From}}'
 expect_stdout $'\* main|compose shop|running 3/3|\nfeature/x|compose shop|running 3/3|main'
+compose --dry-run down -v;		expect_status 0
+shop devbox db ls --format '{{.Branch}}|{{.State}}';	expect_stdout_has 'main|running 3/3'
 compose down -v;			expect_status 0
 shop devbox db ls -q;			expect_stdout feature/x
 run devbox undo;			expect_status 0
