@@ -12,7 +12,6 @@
 #include "core/build/build.h"
 #include "core/build/dockerfile.h"
 #include "registry/image.h"
-#include "registry/push.h"
 #include "slirp/resolv.h"
 
 static struct build_request req;
@@ -307,26 +306,12 @@ static struct err *write_metadata(struct store *st, const char *id)
 	return err_wrap(e, "--metadata-file %s", opt_metadata);
 }
 
-static struct err *push_silently(struct store *st, const char *tag)
-{
-	_cleanup_free_ char *full = NULL, *digest = NULL;
-	struct image_ref ref;
-	int64_t size;
-	struct err *e = image_ref_parse(tag, &ref);
-
-	if (e)
-		return e;
-	full = image_ref_full(&ref);
-	image_ref_done(&ref);
-	return push_image(st, full, &(struct push_opts){ 0 }, &digest, &size);
-}
-
 static struct err *push_tags(struct call *c, struct store *st)
 {
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < req.tags.n && !e; i++) {
-		e = opt_quiet ? push_silently(st, req.tags.v[i])
+		e = opt_quiet ? push_quietly(st, req.tags.v[i])
 			      : verb_push.run(c, 1, (char *[]){ req.tags.v[i], NULL });
 	}
 	return e;

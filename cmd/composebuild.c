@@ -75,19 +75,11 @@ static const struct opt build_opts[] = {
 
 static struct err *push_one(struct session *s, const char *image)
 {
-	_cleanup_free_ char *full = NULL, *digest = NULL;
-	struct image_ref ref = { 0 };
-	int64_t size;
 	struct err *e;
 
 	if (!opt_quiet)
 		engine_tell(&s->c, ENGINE_WORKING, "Image", image, "Pushing");
-	e = s->c.dry_run ? NULL : image_ref_parse(image, &ref);
-	if (!e && ref.repo) {
-		full = image_ref_full(&ref);
-		image_ref_done(&ref);
-		e = push_shown(s->st, full, true, STDERR_FILENO, &digest, &size);
-	}
+	e = s->c.dry_run ? NULL : push_quietly(s->st, image);
 	if (!opt_quiet)
 		engine_tell(&s->c, e ? ENGINE_FAILED : ENGINE_DONE, "Image", image,
 			    e ? "Error" : "Pushed");

@@ -13,5 +13,7 @@ struct err *image_get_shown(struct store *st, const char *name, const char *plat
 /* Push REF, a full reference; progress goes to OUT_FD unless QUIET. */
 struct err *push_shown(struct store *st, const char *ref, bool quiet, int out_fd, char **ret_digest,
 		       int64_t *ret_size) MUST_CHECK;
+/* Push IMAGE, a name as typed; nothing is shown. */
+struct err *push_quietly(struct store *st, const char *image) MUST_CHECK;
 
 #endif

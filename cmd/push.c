@@ -33,6 +33,20 @@ struct err *push_shown(struct store *st, const char *ref, bool quiet, int out_fd
 	return e;
 }
 
+struct err *push_quietly(struct store *st, const char *image)
+{
+	_cleanup_free_ char *full = NULL, *digest = NULL;
+	struct image_ref ref;
+	int64_t size;
+	struct err *e = image_ref_parse(image, &ref);
+
+	if (e)
+		return e;
+	full = image_ref_full(&ref);
+	image_ref_done(&ref);
+	return push_shown(st, full, true, STDERR_FILENO, &digest, &size);
+}
+
 static struct err *push_one(struct store *st, const char *full, const char *tag)
 {
 	_cleanup_free_ char *digest = NULL;
