@@ -9,16 +9,28 @@
 
 bool opt_compose_branch;
 
-/* By the option, the variable, or because it was brought up so: then it stays so until nothing is left of it. */
-static struct err *follows_branch(struct store *st, const struct project *p, bool *ret)
+enum wish { WISH_NO, WISH_YES, WISH_AS_BEFORE };
+
+static enum wish wish(const struct project *p)
 {
 	const char *value = strv_env(&p->env, FOLLOW_VARIABLE);
 
-	*ret = opt_compose_branch;
-	if (!*ret && value && *value)
-		*ret = strcmp(value, "0") && strcmp(value, "false");
-	else if (!*ret && !compose_project_opts.name) /* -p means that one */
-		return stack_is_known(st, p->directory, p->name, ret);
+	if (opt_compose_branch)
+		return WISH_YES;
+	if (value && *value)
+		return strcmp(value, "0") && strcmp(value, "false") ? WISH_YES : WISH_NO;
+	return compose_project_opts.name ? WISH_NO : WISH_AS_BEFORE; /* -p means that one */
+}
+
+/* It was brought up so: then it stays so until nothing is left of it. */
+static struct err *followed_before(struct store **st, const struct project *p, bool *ret)
+{
+	struct err *e = store_open(st);
+
+	if (!e)
+		return stack_is_known(*st, p->directory, p->name, ret);
+	err_free(e); /* whoever needs the store tells; `config` does not */
+	*ret = false;
 	return NULL;
 }
 
@@ -26,11 +38,15 @@ struct err *compose_enter_branch(const struct project *p, bool make, struct stac
 				 bool *ret_follows)
 {
 	_cleanup_store_ struct store *st = NULL;
-	bool follows = false;
-	struct err *e = store_open(&st);
+	enum wish w = wish(p);
+	bool follows = w == WISH_YES;
+	struct err *e = NULL;
 
 	*ret_follows = false;
-	e = e ?: follows_branch(st, p, &follows);
+	if (w == WISH_AS_BEFORE)
+		e = followed_before(&st, p, &follows);
+	else if (follows)
+		e = store_open(&st);
 	if (e || !follows)
 		return e;
 	e = stack_enter(st, p->directory, make, ret);

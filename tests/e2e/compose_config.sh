@@ -103,4 +103,8 @@ run devbox compose -f kube.yaml config --no-interpolate --format kubernetes
 expect_status 1;	expect_stderr_has '--format kubernetes needs the variables'
 run devbox compose -f kube.yaml config --format toml
 expect_status 1;	expect_stderr_has 'yaml, json or kubernetes'
+# reading a file needs no storage
+run mkdir plain
+printf 'services: {a: {image: busybox}}\n' | write plain/compose.yaml
+run env HOME=/proc/none devbox compose -f plain/compose.yaml config --services;	expect_status 0;	expect_stdout a
 expect_no_leftovers
