@@ -119,7 +119,7 @@ const struct verb verb_system_service = {
 	.max_args = 1,
 	.opts = opts,
 	.summary = "Serve Docker's API for other programs",
-	.more = "Without PATH, the socket is docker.sock in devbox's storage.  It is open to this user only, and whoever\n"
-		"reaches it can do all that the user can.",
+	.more = "Without PATH, the socket is docker.sock in devbox's storage.  It is open to this user only,\n"
+		"and whoever reaches it can do all that the user can.",
 	.run = service,
 };

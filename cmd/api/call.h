@@ -65,8 +65,8 @@ struct err *api_empty(struct api_call *c, int status) MUST_CHECK; /* 204, 304 */
 struct err *api_stream(struct api_call *c, const char *type) MUST_CHECK;
 struct err *api_piece(struct api_call *c, const void *data, size_t len) MUST_CHECK;
 struct err *api_piece_json(struct api_call *c, struct json_out *o) MUST_CHECK; /* a line; ends O */
-/* The connection itself, both ways, after "101 UPGRADED" (or 200 for those who did not ask to upgrade).  What the client
- * sent behind its request is still in c->body.conn.  The descriptor stays the call's. */
+/* The connection itself, both ways, after "101 UPGRADED" (or 200 for those who did not ask to upgrade).  What the
+ * client sent behind its request is still in c->body.conn.  The descriptor stays the call's. */
 struct err *api_hijack(struct api_call *c, const char *type, int *ret_fd) MUST_CHECK;
 
 #endif

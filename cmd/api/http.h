@@ -49,7 +49,8 @@ void http_body_start(struct http_body *b, struct http_conn *c, const struct http
 /* Up to SIZE bytes; *RET_LEN 0 at the end. */
 struct err *http_body_read(struct http_body *b, void *buf, size_t size, size_t *ret_len) MUST_CHECK;
 
-/* "HTTP/1.1 200 OK" and its headers; MORE: further ones, each ended by CRLF, or "".  LEN: of the body, or one of these. */
+/* "HTTP/1.1 200 OK" and its headers; MORE: further ones, each ended by CRLF, or "".  LEN: of the body, or one of
+ * these. */
 enum { HTTP_CHUNKED = -1, HTTP_BARE = -2 /* whatever comes until the end of the connection */ };
 struct err *http_write_head(int fd, int status, const char *type, int64_t len, const char *more)
 	MUST_CHECK;
