@@ -96,5 +96,5 @@ int main(void)
 	test_head();
 	test_refused();
 	test_chunks();
-	;
+	return done_testing();
 }
