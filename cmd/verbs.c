@@ -13,7 +13,9 @@
 #include "core/ns/shield.h"
 
 enum { STATUS_USAGE = 1, STATUS_FLAG = 125, STATUS_FAILED = 1, STATUS_RUN_FAILED = 125 };
-enum { STATUS_COMPOSE_FAILED = 1 }; /* Docker's Compose has one for all that it fails in, flags included */
+enum {
+	STATUS_COMPOSE_FAILED = 1
+}; /* Docker's Compose has one for all that it fails in, flags included */
 
 /* Every verb under each of its names.  GROUP: "" for `devbox ps`, "container" for `devbox container ls`. */
 static const struct entry {
@@ -492,7 +494,8 @@ static struct err *run_verb(const struct entry *en, int argc, char **argv, int *
 	opts = foreign_opts(v);
 	e = opt_parse(opts, grammar, argc, argv, &words);
 	if (e) {
-		*ret_status = flag_error(e, path.s, of_compose(en) ? STATUS_COMPOSE_FAILED : STATUS_FLAG);
+		*ret_status =
+			flag_error(e, path.s, of_compose(en) ? STATUS_COMPOSE_FAILED : STATUS_FLAG);
 		return NULL;
 	}
 	*ret_status = 0;

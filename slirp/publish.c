@@ -309,7 +309,8 @@ static uint16_t free_near(const struct place *p, uint16_t port, unsigned from)
 }
 
 /* For the hint: "-p 3307:3306", or the entry of a compose file. */
-static void flag_text(const struct place *at, const char *ip, uint16_t host, uint16_t ctr, struct str *out)
+static void flag_text(const struct place *at, const char *ip, uint16_t host, uint16_t ctr,
+		      struct str *out)
 {
 	struct port p = { .host = host, .host_last = host, .ctr = ctr, .ctr_last = ctr, .proto = at->proto };
 	const char *service = at->who ? at->who->service : NULL;
