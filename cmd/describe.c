@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "cmd/ps.h"
 #include "cmd/ui/human.h"
 #include "cmd/volume.h"
 #include "core/base/fd.h"
@@ -564,6 +565,81 @@ void describe_box(const struct box *b, bool sizes, struct json_out *o)
 	put_mounts(b, o);
 	put_config(b, o);
 	put_network(b, o);
+	json_close(o, '}');
+}
+
+static bool is_published(const struct ports *published, const struct port *p)
+{
+	for (size_t i = 0; i < published->n; i++)
+		if (published->v[i].proto == p->proto && published->v[i].ctr <= p->ctr &&
+		    (published->v[i].ctr == p->ctr || published->v[i].ctr_last >= p->ctr))
+			return true;
+	return false;
+}
+
+static void put_row_ports(const struct box *b, struct json_out *o)
+{
+	json_open(o, "Ports", '[');
+	for (size_t i = 0; b->state.status == BOX_RUNNING && i < b->state.published.n; i++) {
+		const struct port *p = &b->state.published.v[i];
+
+		for (unsigned c = p->ctr; c <= p->ctr_last || c == p->ctr; c++) {
+			json_open(o, NULL, '{');
+			json_put_str(o, "IP", p->ip);
+			json_put_int(o, "PrivatePort", c);
+			json_put_int(o, "PublicPort", p->host + (c - p->ctr));
+			json_put_str(o, "Type", port_proto_names[p->proto]);
+			json_close(o, '}');
+		}
+	}
+	for (size_t i = 0; b->state.status == BOX_RUNNING && i < b->spec.exposed.n; i++) {
+		const char *text = b->spec.exposed.v[i];
+		struct port p;
+		struct err *e = port_parse_exposed(text, &p);
+
+		if (e || is_published(&b->state.published, &p)) {
+			err_free(e); /* of another version */
+			continue;
+		}
+		json_open(o, NULL, '{');
+		json_put_int(o, "PrivatePort", p.ctr);
+		json_put_str(o, "Type", port_proto_names[p.proto]);
+		json_close(o, '}');
+	}
+	json_close(o, ']');
+}
+
+void describe_box_row(const struct box *b, bool sizes, struct json_out *o)
+{
+	const struct spec *s = &b->spec;
+	_cleanup_free_ char *slashed = xasprintf("/%s", s->name);
+	_cleanup_str_ struct str command = { 0 }, status = { 0 };
+
+	for (size_t i = 0; i < s->entrypoint.n; i++)
+		str_addf(&command, "%s%s", command.len ? " " : "", s->entrypoint.v[i]);
+	for (size_t i = 0; i < s->cmd.n; i++)
+		str_addf(&command, "%s%s", command.len ? " " : "", s->cmd.v[i]);
+	ps_status(b, time_now_ns(), &status);
+	json_open(o, NULL, '{');
+	json_put_str(o, "Id", s->id);
+	json_open(o, "Names", '[');
+	json_put_str(o, NULL, slashed);
+	json_close(o, ']');
+	put(o, "Image", s->image);
+	json_put_str(o, "ImageID", s->image_id);
+	put(o, "Command", command.s);
+	json_put_int(o, "Created", s->created_ns / 1000000000);
+	put_row_ports(b, o);
+	if (sizes)
+		put_sizes(b, o);
+	put_map(o, "Labels", &s->labels);
+	json_put_str(o, "State", box_is_paused(b) ? "paused" : box_status_names[b->state.status]);
+	json_put_str(o, "Status", status.s);
+	json_open(o, "HostConfig", '{');
+	put_taken_text(o, "NetworkMode", describe_network_mode(s));
+	json_close(o, '}');
+	put_network(b, o);
+	put_mounts(b, o);
 	json_close(o, '}');
 }
 
