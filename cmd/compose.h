@@ -61,16 +61,19 @@ extern bool opt_compose_branch;
 			OPT_BOOL, &opt_compose_branch, NULL                                            \
 	}
 /* Does this invocation follow the branch: by the option, or a variable of P?  Then compose_project_opts say so
- * when this returns, and P has to be loaded again.  MAKE: the branch's address is recorded. */
-struct err *compose_enter_branch(const struct project *p, bool make, struct stack_place *ret,
-				 bool *ret_follows) MUST_CHECK;
+ * when this returns, and P has to be loaded again.  MAKE: the branch's address is recorded.  *ST is NULL before, and
+ * afterwards the store if it was opened. */
+struct err *compose_enter_branch(const struct project *p, bool make, struct store **st,
+				 struct stack_place *ret, bool *ret_follows) MUST_CHECK;
 /* It was brought up: its address leads to it, and the user hears of it. */
 struct err *compose_branch_up(struct session *s) MUST_CHECK;
 struct err *compose_branch_down(struct session *s) MUST_CHECK;
 
 /* Load the project that the options and the directory mean.  SAY_NOTES: what was ignored and the like goes to
- * stderr.  PLACE (NULL: the caller makes nothing): where its branch has its own, all zeroes if it has not. */
-struct err *compose_load(struct project **ret, bool say_notes, struct stack_place *place) MUST_CHECK;
+ * stderr.  PLACE (NULL: the caller makes nothing): where its branch has its own, all zeroes if it has not.  *ST is NULL
+ * before, and afterwards the store if it was opened. */
+struct err *compose_load(struct project **ret, bool say_notes, struct store **st,
+			 struct stack_place *place) MUST_CHECK;
 
 /* Mark S, and with DEPS all it depends on, in PICKED, which has room for all services. */
 void pick_service(const struct project *p, const struct service *s, bool deps, bool *picked);

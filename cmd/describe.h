@@ -8,6 +8,8 @@
 /* One object each, as an array's element. */
 /* SIZES: also how much its files take, which has to be measured. */
 void describe_box(const struct box *b, bool sizes, struct json_out *o);
+/* The shorter one of GET /containers/json. */
+void describe_box_row(const struct box *b, bool sizes, struct json_out *o);
 /* "bridge", "host", "container:<id>".  The caller frees it. */
 char *describe_network_mode(const struct spec *s);
 /* ALL: every image of the store, for the further names of the same image. */
@@ -15,6 +17,10 @@ void describe_image(const struct image *img, struct image *const *all, size_t n_
 struct err *describe_network(struct store *st, const struct network *n, struct json_out *o) MUST_CHECK;
 /* The volume NAME, which exists. */
 struct err *describe_volume(struct store *st, const char *name, struct json_out *o) MUST_CHECK;
+/* Of this machine and store, an object: `docker info`. */
+struct err *describe_info(struct store *st, struct json_out *o) MUST_CHECK;
+/* Version and machine, members of an open object. */
+void describe_version(struct json_out *o);
 /* "3306/tcp" -> what it is published as: [{"HostIp":..,"HostPort":..}], for each port of EXPOSED and PUBLISHED. */
 void describe_ports(const char *key, const struct strv *exposed, const struct ports *published,
 		    struct json_out *o);

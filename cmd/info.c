@@ -5,6 +5,7 @@
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
+#include "cmd/describe.h"
 #include "cmd/list.h"
 #include "cmd/verb.h"
 #include "core/base/fd.h"
@@ -97,45 +98,61 @@ static void info_text(struct store *st, const struct counts *n, const struct uts
 	fputs(s.s, stdout);
 }
 
-static struct err *info_json(struct store *st, const struct counts *n, const struct utsname *u,
-			     const struct sysinfo *si, const char *os)
+struct err *describe_info(struct store *st, struct json_out *o)
+{
+	_cleanup_free_ char *os = os_name();
+	struct counts n;
+	struct utsname u;
+	struct sysinfo si;
+	struct err *e = count(st, &n);
+
+	if (e)
+		return e;
+	uname(&u);
+	sysinfo(&si);
+	json_open(o, NULL, '{');
+	json_put_int(o, "Containers", (int64_t)(n.running + n.paused + n.stopped));
+	json_put_int(o, "ContainersRunning", (int64_t)n.running);
+	json_put_int(o, "ContainersPaused", (int64_t)n.paused);
+	json_put_int(o, "ContainersStopped", (int64_t)n.stopped);
+	json_put_int(o, "Images", (int64_t)n.images);
+	json_put_str(o, "Driver", "overlay");
+	json_put_str(o, "ServerVersion", DEVBOX_VERSION);
+	json_put_str(o, "KernelVersion", u.release);
+	json_put_str(o, "OperatingSystem", os);
+	json_put_str(o, "OSType", "linux");
+	json_put_str(o, "Architecture", u.machine);
+	json_put_int(o, "NCPU", get_nprocs());
+	json_put_int(o, "MemTotal", (int64_t)(si.totalram * si.mem_unit));
+	json_put_str(o, "Name", u.nodename);
+	json_put_str(o, "DockerRootDir", st->path);
+	json_open(o, "SecurityOptions", '[');
+	json_put_str(o, NULL, "name=seccomp,profile=builtin");
+	json_put_str(o, NULL, "name=rootless");
+	json_close(o, ']');
+	/* what scripts ask before they begin */
+	json_put_str(o, "LoggingDriver", "json-file");
+	json_put_str(o, "CgroupVersion",
+		     access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "2" : "1");
+	json_put_str(o, "DefaultRuntime", "devbox");
+	json_open(o, "Swarm", '{');
+	json_put_str(o, "LocalNodeState", "inactive");
+	json_close(o, '}');
+	json_close(o, '}');
+	return NULL;
+}
+
+static struct err *info_json(struct store *st)
 {
 	_cleanup_free_ char *text = NULL;
 	struct json_out o;
+	struct err *e;
 	size_t len;
 
 	json_out_init(&o, false);
-	json_open(&o, NULL, '{');
-	json_put_int(&o, "Containers", (int64_t)(n->running + n->paused + n->stopped));
-	json_put_int(&o, "ContainersRunning", (int64_t)n->running);
-	json_put_int(&o, "ContainersPaused", (int64_t)n->paused);
-	json_put_int(&o, "ContainersStopped", (int64_t)n->stopped);
-	json_put_int(&o, "Images", (int64_t)n->images);
-	json_put_str(&o, "Driver", "overlay");
-	json_put_str(&o, "ServerVersion", DEVBOX_VERSION);
-	json_put_str(&o, "KernelVersion", u->release);
-	json_put_str(&o, "OperatingSystem", os);
-	json_put_str(&o, "OSType", "linux");
-	json_put_str(&o, "Architecture", u->machine);
-	json_put_int(&o, "NCPU", get_nprocs());
-	json_put_int(&o, "MemTotal", (int64_t)(si->totalram * si->mem_unit));
-	json_put_str(&o, "Name", u->nodename);
-	json_put_str(&o, "DockerRootDir", st->path);
-	json_open(&o, "SecurityOptions", '[');
-	json_put_str(&o, NULL, "name=seccomp,profile=builtin");
-	json_put_str(&o, NULL, "name=rootless");
-	json_close(&o, ']');
-	/* what scripts ask before they begin */
-	json_put_str(&o, "LoggingDriver", "json-file");
-	json_put_str(&o, "CgroupVersion",
-		     access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "2" : "1");
-	json_put_str(&o, "DefaultRuntime", "devbox");
-	json_open(&o, "Swarm", '{');
-	json_put_str(&o, "LocalNodeState", "inactive");
-	json_close(&o, '}');
-	json_close(&o, '}');
+	e = describe_info(st, &o);
 	text = json_out_take(&o, &len);
-	return print_formatted(opt_format, text, len);
+	return e ?: print_formatted(opt_format, text, len);
 }
 
 static struct err *info(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
@@ -147,13 +164,13 @@ static struct err *info(UNUSED struct call *c, UNUSED int argc, UNUSED char **ar
 	struct sysinfo si;
 	struct err *e = store_open(&st);
 
+	if (!e && opt_format)
+		return info_json(st);
 	e = e ?: count(st, &n);
 	if (e)
 		return e;
 	uname(&u);
 	sysinfo(&si);
-	if (opt_format)
-		return info_json(st, &n, &u, &si, os);
 	info_text(st, &n, &u, &si, os);
 	return NULL;
 }
@@ -192,16 +209,19 @@ static void split_version(char **ret_version, const char **ret_commit)
 	*ret_commit = DEVBOX_VERSION[n] ? &DEVBOX_VERSION[n + 1] : "unknown";
 }
 
-static void put_version(struct json_out *o, const char *key, const char *version,
-			const char *commit, const struct utsname *u)
+void describe_version(struct json_out *o)
 {
-	json_open(o, key, '{');
+	_cleanup_free_ char *version = NULL;
+	const char *commit;
+	struct utsname u;
+
+	uname(&u);
+	split_version(&version, &commit);
 	json_put_str(o, "Version", version);
 	json_put_str(o, "GitCommit", commit);
 	json_put_str(o, "Os", "linux");
-	json_put_str(o, "Arch", arch_name(u->machine));
-	json_put_str(o, "KernelVersion", u->release);
-	json_close(o, '}');
+	json_put_str(o, "Arch", arch_name(u.machine));
+	json_put_str(o, "KernelVersion", u.release);
 }
 
 /* There is no daemon: client and server are this one program. */
@@ -229,8 +249,11 @@ static struct err *version(UNUSED struct call *c, UNUSED int argc, UNUSED char *
 	}
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
-	put_version(&o, "Client", number, commit, &u);
-	put_version(&o, "Server", number, commit, &u);
+	for (int i = 0; i < 2; i++) {
+		json_open(&o, i ? "Server" : "Client", '{');
+		describe_version(&o);
+		json_close(&o, '}');
+	}
 	json_close(&o, '}');
 	text = json_out_take(&o, &len);
 	return print_formatted(opt_format, text, len);

@@ -80,8 +80,8 @@ extern const struct verb verb_volume_fork, verb_snapshot_create, verb_snapshot_d
 	verb_snapshot_ls, verb_snapshot_restore, verb_snapshot_rm, verb_undo;
 extern const struct verb verb_context_inspect, verb_context_ls, verb_context_show, verb_context_use;
 extern const struct verb verb_build, verb_builder_prune;
-extern const struct verb verb_events, verb_pause, verb_system_df, verb_rename, verb_stats, verb_top,
-	verb_unpause;
+extern const struct verb verb_events, verb_pause, verb_system_df, verb_system_service, verb_rename,
+	verb_stats, verb_top, verb_unpause;
 extern const struct verb verb_db_cache, verb_db_create, verb_db_import, verb_db_replica,
 	verb_db_snapshot, verb_db_diff_size, verb_db_hook, verb_db_hosts, verb_db_ls, verb_db_prune,
 	verb_db_protect, verb_db_rename, verb_db_reset, verb_db_rm, verb_db_sleep, verb_db_stop,

@@ -204,6 +204,7 @@ static const struct entry {
 	{ "system", "events", &verb_events },
 	{ "system", "info", &verb_info },
 	{ "system", "prune", &verb_prune },
+	{ "system", "service", &verb_system_service },
 
 	{ "snapshot", "create", &verb_snapshot_create },
 	{ "snapshot", "diff-size", &verb_snapshot_diff },

@@ -14,19 +14,17 @@
 #include <linux/veth.h>
 #include <net/if.h>
 #include <sched.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "core/base/str.h"
+#include "core/ns/errand.h"
 #include "slirp/claim.h"
 #include "slirp/netlink.h"
 
@@ -54,7 +52,7 @@ struct bridge {
 	uint16_t mtu;
 };
 
-/* What the child has made; its descriptors follow: N, the route socket, the packet descriptor. */
+/* What the child has made; its descriptors come with it: N, the route socket, the packet descriptor. */
 struct made {
 	unsigned br, up;
 };
@@ -220,21 +218,20 @@ static struct err *set_up(int ns, const struct net_addrs *a, const uint8_t gatew
 	return e ?: check_locking(fds[1], ret->up);
 }
 
-NORETURN static void child(int sock, int parent, int ns, const struct net_addrs *a,
-			   const uint8_t gateway[NET_MAC_LEN])
-{
-	int fds[3] = { -1, -1, -1 };
-	struct made made = { 0 };
-	struct err *e = NULL;
+/* The child's work, and what it hands over. */
+struct setting {
+	int ns; /* N, -1: to be made */
+	const struct net_addrs *a;
+	const uint8_t *gateway;
+	struct made made;
+	int fds[3];
+};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (parent >= 0 && setns(parent, CLONE_NEWUSER) < 0)
-		e = err_new(errno, "entering the namespace around the containers");
-	e = e ?: set_up(ns, a, gateway, &made, fds);
-	e = e ?: fd_send(sock, &made, sizeof(made), fds, 3);
-	if (e)
-		err_send(sock, e);
-	_exit(e != NULL);
+static struct err *work(void *arg)
+{
+	struct setting *s = arg;
+
+	return set_up(s->ns, s->a, s->gateway, &s->made, s->fds);
 }
 
 /* Takes over PARENT in every case. */
@@ -243,35 +240,26 @@ static struct err *open_bridge(int parent, int ns, const struct net_addrs *a,
 			       int *ret_packet_fd)
 {
 	_cleanup_close_ int keep_parent = parent;
-	union {
-		struct made made;
-		char buf[ERR_WIRE_MAX];
-	} msg;
-	int sock[2], fds[3] = { -1, -1, -1 };
-	size_t len = 0, n_fds = 3;
+	struct setting s = { .ns = ns, .a = a, .gateway = gateway };
+	struct err *e = errand_run(&(struct errand){
+		.ns = parent,
+		.kinds = CLONE_NEWUSER,
+		.what = "setting up a bridge",
+		.work = work,
+		.arg = &s,
+		.made = &s.made,
+		.made_len = sizeof(s.made),
+		.fds = s.fds,
+		.n_fds = ARRAY_LEN(s.fds),
+	});
 	struct bridge *b;
-	pid_t pid;
-	struct err *e = fd_socketpair(SOCK_SEQPACKET, sock);
 
 	if (e)
 		return e;
-	pid = fork();
-	if (pid == 0)
-		child(sock[1], parent, ns, a, gateway);
-	close(sock[1]);
-	e = pid < 0 ? err_new(errno, "forking")
-		    : fd_recv(sock[0], &msg, sizeof(msg), &len, fds, &n_fds);
-	close(sock[0]);
-	if (pid > 0)
-		proc_kill_and_reap(pid);
-	if (!e && n_fds != 3)
-		e = len ? err_recv(msg.buf, len) : err_new(0, "setting up a bridge failed");
-	if (e)
-		return e;
 	b = xcalloc(1, sizeof(*b));
-	*b = (struct bridge){ fds[0], TAKE_FD(keep_parent), fds[1], msg.made.br, msg.made.up, a->mtu };
+	*b = (struct bridge){ s.fds[0], TAKE_FD(keep_parent), s.fds[1], s.made.br, s.made.up, a->mtu };
 	*ret = b;
-	*ret_packet_fd = fds[2];
+	*ret_packet_fd = s.fds[2];
 	return NULL;
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum { ERRNO_MAX = 4095 }; /* the kernel's MAX_ERRNO */
+
 struct err *netlink_open(int *ret_fd)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), one = 1;
@@ -96,20 +98,30 @@ void netlink_nest_end(struct netlink_batch *b)
 	b->n_nested--;
 }
 
-/* One datagram of answers.  Returns whether the last message's was among them. */
-static bool take_answers(struct netlink_batch *b, const void *buf, size_t len)
+/* Not NLMSG_NEXT(): of a last message that is not aligned it takes more than there is. */
+bool netlink_hear(struct netlink_batch *b, const void *buf, size_t len)
 {
-	const struct nlmsghdr *nh = buf;
+	const unsigned char *at = buf;
 	bool last = false;
 
-	for (; NLMSG_OK(nh, len); nh = NLMSG_NEXT(nh, len)) {
-		const struct nlmsgerr *answer = NLMSG_DATA(nh);
+	while (len >= NLMSG_HDRLEN) {
+		struct nlmsghdr nh;
+		size_t step;
+		int error;
 
-		if (nh->nlmsg_type != NLMSG_ERROR ||
-		    nh->nlmsg_len < NLMSG_LENGTH(sizeof(*answer)) || nh->nlmsg_seq >= b->n)
-			continue;
-		b->errnum[nh->nlmsg_seq] = -answer->error;
-		last |= nh->nlmsg_seq == b->n - 1;
+		memcpy(&nh, at, sizeof(nh));
+		if (nh.nlmsg_len < NLMSG_HDRLEN || nh.nlmsg_len > len)
+			break;
+		if (nh.nlmsg_type == NLMSG_ERROR && nh.nlmsg_seq < b->n &&
+		    nh.nlmsg_len >= NLMSG_HDRLEN + sizeof(error)) {
+			memcpy(&error, at + NLMSG_HDRLEN, sizeof(error));
+			b->errnum[nh.nlmsg_seq] = error > 0 || error < -ERRNO_MAX ? EPROTO : -error;
+			last |= nh.nlmsg_seq == b->n - 1;
+		}
+		step = NLMSG_ALIGN((size_t)nh.nlmsg_len);
+		step = step < len ? step : len;
+		at += step;
+		len -= step;
 	}
 	return last;
 }
@@ -128,13 +140,16 @@ struct err *netlink_run(int fd, struct netlink_batch *b)
 	if (sendto(fd, b->buf, b->len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
 		return err_new(errno, "asking the kernel's router");
 	while (!done) {
-		_Alignas(8) char buf[4096];
-		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+		char buf[4096];
+		struct sockaddr_nl from = { 0 };
+		socklen_t from_len = sizeof(from);
+		ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &from_len);
 
 		if (n < 0 && errno != EINTR)
 			return err_new(errno, "hearing from the kernel's router");
-		if (n > 0)
-			done = take_answers(b, buf, (size_t)n);
+		/* Not from who administers the network, as a container with NET_ADMIN does where the relay is. */
+		if (n > 0 && from.nl_pid == 0)
+			done = netlink_hear(b, buf, (size_t)n);
 	}
 	return NULL;
 }

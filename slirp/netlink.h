@@ -42,6 +42,9 @@ void netlink_nest_end(struct netlink_batch *b);
 
 /* Send the batch and wait for the kernel's answers.  Errors: of the transport only. */
 struct err *netlink_run(int fd, struct netlink_batch *b) MUST_CHECK;
+/* Put down what a datagram of LEN bytes answers to the messages of B; is the last one's answer there?  Pure: whatever
+ * the bytes are, errnum[] holds numbers of errors, those of the messages only. */
+bool netlink_hear(struct netlink_batch *b, const void *buf, size_t len);
 /* The error of message I, or NULL. */
 struct err *netlink_failed(const struct netlink_batch *b, size_t i) MUST_CHECK;
 

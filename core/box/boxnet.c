@@ -2,19 +2,16 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "core/base/fd.h"
-#include "core/base/proc.h"
 #include "core/box/links.h"
 #include "core/box/state.h"
+#include "core/ns/errand.h"
 #include "core/store/events.h"
 #include "slirp/resolv.h"
 
@@ -227,67 +224,50 @@ void boxnet_close(const struct boxnet *bn)
 
 /* What a child does in the container's namespaces. */
 enum inside_work { WORK_DEVICE, WORK_ROUTE, WORK_REMOVE };
-struct inside_answer {
-	struct netns ns; /* WORK_DEVICE: its descriptor comes with it, if it has one */
+struct inside {
+	enum inside_work work;
+	const struct netns_link *link;
+	struct netns made;
+	int fd; /* the device's; -1: it has none */
 };
 
-NORETURN static void work_child(int sock, int init_pidfd, enum inside_work work,
-				const struct netns_link *link)
+static struct err *inside_run(void *arg)
 {
-	struct inside_answer a = { .ns.packet_fd = -1 };
-	struct err *e = NULL;
+	struct inside *in = arg;
+	struct err *e;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (setns(init_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0)
-		e = err_new(errno, "entering the container's network");
 	prctl(PR_SET_DUMPABLE, 0);
-	if (work == WORK_DEVICE)
-		e = e ?: netns_add(link, &a.ns);
-	else
-		e = e ?: (work == WORK_ROUTE ? netns_route(link) : netns_remove(link));
-	e = e ?: fd_send(sock, &a, sizeof(a), &a.ns.packet_fd, a.ns.packet_fd >= 0);
-	if (e)
-		err_send(sock, e);
-	_exit(e ? 1 : 0);
+	if (in->work == WORK_ROUTE)
+		return netns_route(in->link);
+	if (in->work == WORK_REMOVE)
+		return netns_remove(in->link);
+	e = netns_add(in->link, &in->made);
+	in->fd = in->made.packet_fd;
+	return e;
 }
 
 /* *RET_FD is -1 unless a device was made. */
 static struct err *work_inside(int init_pidfd, enum inside_work work, const struct netns_link *link,
 			       struct netns *ret, int *ret_fd)
 {
-	union {
-		struct inside_answer answer;
-		char buf[ERR_WIRE_MAX];
-	} msg;
-	size_t len = 0, n_fds = 1;
-	int fds[2], fd = -1;
-	struct pollfd p;
-	pid_t pid;
-	struct err *e = fd_socketpair(SOCK_SEQPACKET, fds);
+	struct inside in = { .work = work, .link = link, .fd = -1 };
+	struct err *e = errand_run(&(struct errand){
+		.ns = init_pidfd,
+		.kinds = CLONE_NEWUSER | CLONE_NEWNET,
+		.what = "working on the container's network",
+		.work = inside_run,
+		.arg = &in,
+		.made = &in.made,
+		.made_len = sizeof(in.made),
+		.fds = &in.fd,
+		.n_fds = work == WORK_DEVICE && !link->bridged,
+		.timeout_ms = WORK_MS,
+	});
 
 	if (e)
 		return e;
-	pid = fork();
-	if (pid == 0)
-		work_child(fds[1], init_pidfd, work, link);
-	close(fds[1]);
-	p = (struct pollfd){ .fd = fds[0], .events = POLLIN };
-	if (pid < 0)
-		e = err_new(errno, "forking");
-	else if (poll(&p, 1, WORK_MS) != 1)
-		e = err_new(ETIMEDOUT, "working on the container's network");
-	else
-		e = fd_recv(fds[0], &msg, sizeof(msg), &len, &fd, &n_fds);
-	close(fds[0]);
-	if (pid > 0)
-		proc_kill_and_reap(pid);
-	if (!e && (len != sizeof(msg.answer) || (work == WORK_DEVICE && !link->bridged && fd < 0)))
-		e = len ? err_recv(msg.buf, len)
-			: err_new(0, "working on the container's network failed");
-	if (e)
-		return e;
-	*ret = msg.answer.ns;
-	*ret_fd = fd;
+	*ret = in.made;
+	*ret_fd = in.fd;
 	return NULL;
 }
 

@@ -3,12 +3,11 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "core/box/state.h"
+#include "core/ns/errand.h"
 #include "core/ns/userns.h"
 
 static struct err *other_pidfd(struct box *b, int *ret_pidfd)
@@ -36,56 +35,58 @@ struct err *spawn_userns(struct box *b, int *ret_userns)
 	return e ?: userns_of(pidfd, ret_userns);
 }
 
-/* A helper enters the user namespace USERNS, and the network of NET_PIDFD if that is not -1 (only from inside a user
- * namespace can a process be put into a network that belongs to it), and makes init, which becomes our child all the
- * same.  Init has a user namespace of its own inside USERNS if CA says so. */
+/* What a helper does to make init, which becomes our child all the same. */
+struct inside {
+	struct box *b;
+	struct clone_args *ca;
+	const struct init_args *ia;
+	int net_pidfd; /* -1: none is joined */
+	int pidfd;
+	pid_t pid;
+};
+
+/* Only from inside a user namespace can a process be put into a network that belongs to it. */
+static struct err *clone_init(void *arg)
+{
+	struct inside *in = arg;
+
+	if (in->net_pidfd >= 0 && setns(in->net_pidfd, CLONE_NEWNET) < 0)
+		return err_new(errno, "entering the network of the container that it joins");
+	in->pid = (pid_t)syscall(SYS_clone3, in->ca, sizeof(*in->ca));
+	if (in->pid == 0)
+		init_main(in->ia);
+	if (in->pid < 0)
+		return err_hint(err_new(errno, "making the container's namespaces"),
+				"'devbox doctor' tells what forbids them");
+	return in->ca->flags & CLONE_NEWUSER
+		       ? userns_map_nested(in->pid, &in->b->ids, &in->b->st->ids)
+		       : NULL; /* after an error init sees the end of its socket */
+}
+
+/* In the user namespace USERNS, and the network of NET_PIDFD if that is not -1.  Init has a user namespace of its own
+ * inside USERNS if CA says so. */
 static struct err *clone_inside(struct box *b, struct clone_args *ca, const struct init_args *ia,
 				int userns, int net_pidfd, int *ret_pidfd, pid_t *ret_pid)
 {
-	union {
-		pid_t pid;
-		char buf[ERR_WIRE_MAX];
-	} msg;
-	int fds[2], pidfd = -1;
-	size_t len = 0, n_fds = 1;
-	pid_t helper, pid = -1;
-	struct err *e = fd_socketpair(SOCK_SEQPACKET, fds);
+	struct inside in = { b, ca, ia, net_pidfd, -1, -1 };
+	struct err *e;
 
-	if (e)
-		return e;
 	ca->flags |= CLONE_PARENT;
 	ca->exit_signal = 0; /* the helper's */
-	helper = fork();
-	if (helper == 0) {
-		if (setns(userns, CLONE_NEWUSER) < 0 ||
-		    (net_pidfd >= 0 && setns(net_pidfd, CLONE_NEWNET) < 0))
-			e = err_new(errno, "entering the namespaces of %s",
-				    net_pidfd >= 0 ? "the container whose network it joins"
-						   : "other containers");
-		else
-			pid = (pid_t)syscall(SYS_clone3, ca, sizeof(*ca));
-		if (pid == 0)
-			init_main(ia);
-		if (!e && pid < 0)
-			e = err_hint(err_new(errno, "making the container's namespaces"),
-				     "'devbox doctor' tells what forbids them");
-		if (!e && ca->flags & CLONE_NEWUSER)
-			e = userns_map_nested(pid, &b->ids, &b->st->ids);
-		e = e ?: fd_send(fds[1], &pid, sizeof(pid), (int *)(uintptr_t)ca->pidfd, 1);
-		if (e)
-			err_send(fds[1], e); /* init sees the end of its socket */
-		_exit(e != NULL);
-	}
-	close(fds[1]);
-	e = helper < 0 ? err_new(errno, "forking")
-		       : fd_recv(fds[0], &msg, sizeof(msg), &len, &pidfd, &n_fds);
-	close(fds[0]);
-	if (helper > 0)
-		proc_kill_and_reap(helper);
-	if (!e && (len != sizeof(pid) || pidfd < 0))
-		e = len ? err_recv(msg.buf, len) : err_new(0, "making the container's process failed");
-	*ret_pidfd = pidfd;
-	*ret_pid = e ? -1 : msg.pid;
+	ca->pidfd = (uint64_t)(uintptr_t)&in.pidfd;
+	e = errand_run(&(struct errand){
+		.ns = userns,
+		.kinds = CLONE_NEWUSER,
+		.what = "making a process in the namespaces of other containers",
+		.work = clone_init,
+		.arg = &in,
+		.made = &in.pid,
+		.made_len = sizeof(in.pid),
+		.fds = &in.pidfd,
+		.n_fds = 1,
+	});
+	*ret_pidfd = in.pidfd;
+	*ret_pid = in.pid;
 	return e;
 }
 

@@ -17,6 +17,7 @@
 #include "core/base/fd.h"
 #include "core/base/lock.h"
 #include "core/base/proc.h"
+#include "core/ns/errand.h"
 
 enum {
 	BACKLOG = 128,
@@ -95,42 +96,33 @@ static struct err *make_userns(const struct userns_ids *ids, bool nested, int *r
 	return e;
 }
 
-NORETURN static void nest_child(int sock, int userns, const struct userns_ids *ids)
-{
-	struct err *e = NULL;
-	int fd = -1;
+struct nest {
+	const struct userns_ids *ids;
+	int userns;
+};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (setns(userns, CLONE_NEWUSER) < 0)
-		e = err_new(errno, "entering the namespace around the containers");
-	e = e ?: make_userns(ids, true, &fd);
-	e = e ?: fd_send(sock, "", 1, &fd, 1);
-	if (e)
-		err_send(sock, e);
-	_exit(e != NULL);
+static struct err *nest(void *arg)
+{
+	struct nest *n = arg;
+
+	return make_userns(n->ids, true, &n->userns);
 }
 
 struct err *parent_nest(int userns, const struct userns_ids *ids, int *ret_userns)
 {
-	char buf[ERR_WIRE_MAX];
-	size_t len = 0, n_fds = 1;
-	int sock[2];
-	pid_t pid;
-	struct err *e = fd_socketpair(SOCK_SEQPACKET, sock);
+	struct nest n = { ids, -1 };
+	struct err *e = errand_run(&(struct errand){
+		.ns = userns,
+		.kinds = CLONE_NEWUSER,
+		.what = "making a user namespace inside that of the containers",
+		.work = nest,
+		.arg = &n,
+		.fds = &n.userns,
+		.n_fds = 1,
+	});
 
-	if (e)
-		return e;
-	pid = fork();
-	if (pid == 0)
-		nest_child(sock[1], userns, ids);
-	close(sock[1]);
-	e = pid < 0 ? err_new(errno, "forking")
-		    : fd_recv(sock[0], buf, sizeof(buf), &len, ret_userns, &n_fds);
-	close(sock[0]);
-	if (pid > 0)
-		proc_kill_and_reap(pid);
-	if (!e && n_fds != 1)
-		e = len ? err_recv(buf, len) : err_new(0, "making a user namespace failed");
+	if (!e)
+		*ret_userns = n.userns;
 	return e;
 }
 

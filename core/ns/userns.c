@@ -18,6 +18,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "core/ns/errand.h"
 
 enum {
 	DEFAULT_ROOT_BASE = 100000, /* what useradd gives to the first user; used only for the host's root */
@@ -525,33 +526,23 @@ struct err *userns_check_shared(const struct userns_ids *ids)
 		"volumes cannot have keep-id");
 }
 
+static struct err *open_own(void *arg)
+{
+	return fd_open(AT_FDCWD, "/proc/self/ns/user", O_RDONLY, 0, arg);
+}
+
 /* Only from inside: /proc/PID/ns of a process that runs an image's program is closed to us. */
 struct err *userns_of(int pidfd, int *ret_userns)
 {
-	int fds[2], fd = -1;
-	size_t len = 0, n_fds = 1;
-	char c = 0;
-	pid_t pid;
-	struct err *e = fd_socketpair(SOCK_SEQPACKET, fds);
-
-	if (e)
-		return e;
-	pid = fork();
-	if (pid == 0) {
-		if (setns(pidfd, CLONE_NEWUSER) < 0)
-			_exit(1);
-		e = fd_open(AT_FDCWD, "/proc/self/ns/user", O_RDONLY, 0, &fd);
-		e = e ?: fd_send(fds[1], &c, 1, &fd, 1);
-		_exit(e != NULL);
-	}
-	close(fds[1]);
-	e = pid < 0 ? err_new(errno, "forking") : fd_recv(fds[0], &c, 1, &len, ret_userns, &n_fds);
-	close(fds[0]);
-	if (pid > 0)
-		proc_kill_and_reap(pid);
-	if (!e && (len != 1 || n_fds != 1))
-		e = err_new(0, "entering the container's user namespace failed");
-	return e;
+	return errand_run(&(struct errand){
+		.ns = pidfd,
+		.kinds = CLONE_NEWUSER,
+		.what = "entering the container's user namespace",
+		.work = open_own,
+		.arg = ret_userns,
+		.fds = ret_userns,
+		.n_fds = 1,
+	});
 }
 
 static struct err *nothing(void *arg UNUSED, struct str *result UNUSED)

@@ -1,0 +1,193 @@
+#include "cmd/api/call.h"
+
+#include "core/base/fd.h"
+
+struct err *api_fail(struct err *e, int status)
+{
+	if (e)
+		e->status = status;
+	return e;
+}
+
+struct err *api_judge(struct err *e)
+{
+	static const struct {
+		const char *words;
+		int status;
+	} known[] = {
+		{ "No such ", 404 },	     { "o such volume", 404 },
+		{ "not found", 404 },	     { "does not exist", 404 },
+		{ "denied", 404 }, /* of a registry: the same as "is not there" */
+		{ "already exists", 409 },   { "already in use", 409 },
+		{ " is in use", 409 },	     { "being used", 409 },
+		{ "unable to remove", 409 }, { "active endpoints", 403 },
+		{ "pre-defined", 403 },	     { "is not connected to", 404 },
+		{ "Pool overlaps", 403 },    { "invalid", 400 },
+		{ "not supported", 400 },    { "cannot be", 400 },
+		{ "includes invalid", 400 }, { "unauthorized", 401 },
+	};
+
+	if (!e || (e->status >= 400 && e->status < 600))
+		return e;
+	e->status = 500;
+	for (size_t i = ARRAY_LEN(known); i-- > 0;)
+		if (strstr(e->text, known[i].words))
+			e->status = known[i].status;
+	if (e->status == 404 && err_is(e, ENOENT))
+		e->errnum = 0; /* the words say it */
+	return e;
+}
+
+/* --- the request ------------------------------------------------------------------------------------------------ */
+
+const char *api_query(const struct api_call *c, const char *key)
+{
+	return strv_env(&c->rq->query, key) ?: "";
+}
+
+bool api_query_bool(const struct api_call *c, const char *key, bool dflt)
+{
+	static const char *const no[] = { "", "0", "false", "no", "none", "False", NULL };
+	const char *value = strv_env(&c->rq->query, key);
+
+	for (size_t i = 0; value && no[i]; i++) /* what moby/httputils takes for false */
+		if (!strcmp(value, no[i]))
+			return false;
+	return value ? true : dflt;
+}
+
+struct err *api_body_json(struct api_call *c, json **ret)
+{
+	_cleanup_str_ struct str text = { 0 };
+	char buf[16384];
+	size_t n;
+	struct err *e;
+
+	*ret = NULL;
+	do {
+		e = http_body_read(&c->body, buf, sizeof(buf), &n);
+		str_addn(&text, buf, n);
+		if (!e && text.len > API_JSON_MAX)
+			e = api_fail(err_new(0, "the request has more than %d MiB", API_JSON_MAX >> 20),
+				     413);
+	} while (!e && n);
+	if (!e && text.len)
+		e = api_fail(json_parse(text.s, text.len, "the request's body", ret), 400);
+	return e;
+}
+
+void api_map(json *obj, const char *key, struct strv *ret)
+{
+	json *map = json_get(obj, key);
+
+	for (size_t i = 0; json_is_object(map) && i < json_len(map); i++) {
+		json *value = NULL;
+		const char *name = json_key_at(map, i, &value), *text = json_text(value);
+
+		if (text || json_is_number(value, &text))
+			strv_addf(ret, "%s=%s", name, text);
+	}
+}
+
+struct err *api_filters(const struct api_call *c, struct strv *ret)
+{
+	const char *text = api_query(c, "filters");
+	_cleanup_json_ json *j = NULL;
+	struct err *e = *text ? json_parse(text, strlen(text), "filters", &j) : NULL;
+
+	if (!e && j && !json_is_object(j))
+		e = err_new(0, "filters: not a JSON object");
+	for (size_t i = 0; !e && i < json_len(j); i++) {
+		json *values = NULL;
+		const char *key = json_key_at(j, i, &values);
+
+		for (size_t k = 0; k < json_len(values); k++) {
+			json *on = NULL;
+			bool yes = true;
+			const char *value = json_is_array(values) ? json_text(json_at(values, k))
+								  : json_key_at(values, k, &on);
+
+			if (value && (!json_is_bool(on, &yes) || yes))
+				strv_addf(ret, "%s=%s", key, value);
+		}
+	}
+	return api_fail(e, 400);
+}
+
+struct err *api_box(struct api_call *c, struct box **ret)
+{
+	return api_fail(box_find(c->st, c->arg, ret), 404);
+}
+
+/* --- the answer ------------------------------------------------------------------------------------------------- */
+
+static struct err *answer(struct api_call *c, int status, const char *type, const char *headers,
+			  const char *text, size_t len)
+{
+	_cleanup_free_ char *more =
+		xasprintf("%s%s", headers, c->rq->close ? "Connection: close\r\n" : "");
+	int fd = c->body.conn->fd;
+	struct err *e;
+
+	c->begun = true;
+	e = http_write_head(fd, status, type, (int64_t)len, more);
+	return e
+		       ?: !strcmp(c->rq->method, "HEAD") ? NULL
+							 : fd_write_all(fd, "to a client", text, len);
+}
+
+struct err *api_json(struct api_call *c, int status, struct json_out *o)
+{
+	size_t len;
+	_cleanup_free_ char *text = json_out_take(o, &len);
+
+	return answer(c, status, "application/json", "", text, len);
+}
+
+struct err *api_text_with(struct api_call *c, int status, const char *text, const char *headers)
+{
+	return answer(c, status, "text/plain; charset=utf-8", headers, text, strlen(text));
+}
+
+struct err *api_text(struct api_call *c, int status, const char *text)
+{
+	return api_text_with(c, status, text, "");
+}
+
+struct err *api_empty(struct api_call *c, int status)
+{
+	return answer(c, status, NULL, "", "", 0);
+}
+
+struct err *api_stream(struct api_call *c, const char *type)
+{
+	c->begun = c->chunked = true;
+	return http_write_head(c->body.conn->fd, 200, type, HTTP_CHUNKED,
+			       c->rq->close ? "Connection: close\r\n" : "");
+}
+
+struct err *api_piece(struct api_call *c, const void *data, size_t len)
+{
+	return len ? http_write_chunk(c->body.conn->fd, data, len) : NULL;
+}
+
+struct err *api_piece_json(struct api_call *c, struct json_out *o)
+{
+	size_t len;
+	_cleanup_free_ char *text = json_out_take(o, &len);
+	_cleanup_str_ struct str line = { 0 };
+
+	str_addn(&line, text, len);
+	str_add(&line, "\r\n");
+	return api_piece(c, line.s, line.len);
+}
+
+struct err *api_hijack(struct api_call *c, const char *type, int *ret_fd)
+{
+	static const char as_asked[] = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
+
+	c->begun = c->taken = true;
+	*ret_fd = c->body.conn->fd;
+	return http_write_head(*ret_fd, c->rq->upgrade ? 101 : 200, type, HTTP_BARE,
+			       c->rq->upgrade ? as_asked : "");
+}

@@ -1,0 +1,78 @@
+/* cmd/api/call.h -- one request of Docker's API being answered, for the files that answer: what they are given and how
+ * they answer.  Handlers call what the verbs call (core/), not the verbs.
+ *
+ * A handler runs in a process of its own that ends with the request: nothing it leaves behind matters.  It is killed
+ * when the client hangs up, so it may wait for as long as it likes.  An error it returns before it has begun to answer
+ * becomes {"message": "..."} with the error's status if that is one of HTTP's (api_fail()), else 500; afterwards the
+ * connection is cut. */
+#ifndef CMD_API_CALL_H
+#define CMD_API_CALL_H
+
+#include "cmd/api/http.h"
+#include "core/base/json.h"
+#include "core/box/box.h"
+
+enum {
+	API_JSON_MAX = 4 << 20, /* a request's JSON */
+	API_MINOR = 44, /* we speak 1.24 to 1.44 */
+	API_MINOR_MIN = 24,
+};
+
+struct api_call {
+	const struct http_request *rq;
+	struct http_body body;
+	struct store *st;
+	char *arg; /* what the route's asterisk stands for; "" without one */
+	unsigned minor; /* of the version in the path; API_MINOR without one */
+	bool begun; /* an answer has begun */
+	bool chunked; /* ... in chunks, which the framework ends */
+	bool taken; /* the connection is a bare stream now, or has to be closed */
+};
+
+struct api_route {
+	const char *method;
+	const char *path; /* without the version; one "*" stands for any text, with slashes only in names of images */
+	struct err *(*answer)(struct api_call *c);
+};
+/* Each ends with an entry without method.  The first route that fits is taken. */
+extern const struct api_route api_system_routes[], api_container_routes[], api_network_routes[],
+	api_volume_routes[];
+
+/* E with HTTP's STATUS, 400 to 599.  NULL stays NULL. */
+struct err *api_fail(struct err *e, int status) MUST_CHECK;
+/* The same by its words: "No such image: x" is 404, "... already exists" 409, and so on; 500 for what is not known.
+ * Done for every error that has no status of HTTP when it is answered. */
+struct err *api_judge(struct err *e) MUST_CHECK;
+
+/* --- the request */
+
+/* "" if it was not given. */
+const char *api_query(const struct api_call *c, const char *key);
+/* "1", "true", "True", "on" are true; absent is DFLT. */
+bool api_query_bool(const struct api_call *c, const char *key, bool dflt);
+/* The body as JSON; NULL in *RET if there is none. */
+struct err *api_body_json(struct api_call *c, json **ret) MUST_CHECK;
+/* The members of the object KEY of OBJ that are texts or numbers, as "name=value". */
+void api_map(json *obj, const char *key, struct strv *ret);
+/* ?filters={"label":["a=b"]} or the older {"label":{"a=b":true}} as "label=a=b", the form of cmd/filter.h. */
+struct err *api_filters(const struct api_call *c, struct strv *ret) MUST_CHECK;
+/* The container the path names.  404. */
+struct err *api_box(struct api_call *c, struct box **ret) MUST_CHECK;
+
+/* --- the answer: one of these */
+
+/* Ends O. */
+struct err *api_json(struct api_call *c, int status, struct json_out *o) MUST_CHECK;
+struct err *api_text(struct api_call *c, int status, const char *text) MUST_CHECK; /* text/plain */
+struct err *api_text_with(struct api_call *c, int status, const char *text, const char *headers)
+	MUST_CHECK; /* each ended by CRLF */
+struct err *api_empty(struct api_call *c, int status) MUST_CHECK; /* 204, 304 */
+/* 200 and then pieces, each sent at once. */
+struct err *api_stream(struct api_call *c, const char *type) MUST_CHECK;
+struct err *api_piece(struct api_call *c, const void *data, size_t len) MUST_CHECK;
+struct err *api_piece_json(struct api_call *c, struct json_out *o) MUST_CHECK; /* a line; ends O */
+/* The connection itself, both ways, after "101 UPGRADED" (or 200 for those who did not ask to upgrade).  What the
+ * client sent behind its request is still in c->body.conn.  The descriptor stays the call's. */
+struct err *api_hijack(struct api_call *c, const char *type, int *ret_fd) MUST_CHECK;
+
+#endif

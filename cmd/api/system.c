@@ -1,0 +1,98 @@
+/* cmd/api/system.c -- /_ping, /version, /info, /events */
+#include <stdio.h>
+
+#include "cmd/api/call.h"
+#include "cmd/describe.h"
+#include "cmd/verb.h"
+
+/* "1.44" as the headers of /_ping; Builder-Version 1 is the builder that is sent a tar archive. */
+static struct err *ping(struct api_call *c)
+{
+	_cleanup_free_ char *more =
+		xasprintf("Api-Version: 1.%d\r\nBuilder-Version: 1\r\nOstype: linux\r\n"
+			  "Docker-Experimental: false\r\nCache-Control: no-cache\r\n"
+			  "Server: devbox/%s\r\n",
+			  API_MINOR, DEVBOX_VERSION);
+
+	return api_text_with(c, 200, "OK", more);
+}
+
+/* The members that /version has twice: for the engine and, as old clients read them, at the top. */
+static void put_version(struct json_out *o)
+{
+	_cleanup_free_ char *max = xasprintf("1.%d", API_MINOR),
+			    *min = xasprintf("1.%d", API_MINOR_MIN);
+
+	describe_version(o);
+	json_put_str(o, "ApiVersion", max);
+	json_put_str(o, "MinAPIVersion", min);
+}
+
+static struct err *version(struct api_call *c)
+{
+	struct json_out o;
+
+	json_out_init(&o, false);
+	json_open(&o, NULL, '{');
+	json_open(&o, "Platform", '{');
+	json_put_str(&o, "Name", "devbox (no daemon)");
+	json_close(&o, '}');
+	json_open(&o, "Components", '[');
+	json_open(&o, NULL, '{');
+	json_put_str(&o, "Name", "Engine");
+	json_put_str(&o, "Version", DEVBOX_VERSION);
+	json_open(&o, "Details", '{');
+	put_version(&o);
+	json_close(&o, '}');
+	json_close(&o, '}');
+	json_close(&o, ']');
+	put_version(&o);
+	json_close(&o, '}');
+	return api_json(c, 200, &o);
+}
+
+static struct err *info(struct api_call *c)
+{
+	struct json_out o;
+	struct err *e;
+
+	json_out_init(&o, false);
+	e = describe_info(c->st, &o);
+	if (!e)
+		return api_json(c, 200, &o);
+	json_out_done(&o);
+	return e;
+}
+
+static void send_event(void *arg, const void *event)
+{
+	struct api_call *c = arg;
+	struct json_out o;
+	struct err *e;
+
+	json_out_init(&o, false);
+	json_put(&o, NULL, event);
+	e = api_piece_json(c, &o);
+	if (e)
+		_exit(1); /* the client has left; the request's process ends with it */
+}
+
+static struct err *events(struct api_call *c)
+{
+	const char *since = strv_env(&c->rq->query, "since"), *until = strv_env(&c->rq->query, "until");
+	_cleanup_strv_ struct strv filters = { 0 };
+	struct err *e = api_filters(c, &filters);
+
+	e = e ?: api_stream(c, "application/json");
+	return e
+		       ?: events_show(&filters, since && *since ? since : NULL,
+				      until && *until ? until : NULL, send_event, c);
+}
+
+const struct api_route api_system_routes[] = {
+	{ "GET", "/_ping", ping },
+	{ "GET", "/version", version },
+	{ "GET", "/info", info },
+	{ "GET", "/events", events },
+	{ 0 },
+};
