@@ -141,8 +141,23 @@ static struct err *follow(struct box *b, struct printer *p)
 	return e ?: show_all(p);
 }
 
+struct err *logs_check(struct box *b, const struct logs_opts *o)
+{
+	struct printer p = { .o = o };
+	struct err *e = open_reader(b, &p);
+
+	if (err_is(e, ENOENT)) {
+		err_free(e);
+		e = NULL;
+	}
+	logreader_free(p.r);
+	free(p.details);
+	return e;
+}
+
 struct err *logs_show(struct box *b, const struct logs_opts *o,
-		      struct err *(*write)(void *arg, enum log_stream stream, const char *data, size_t len),
+		      struct err *(*write)(void *arg, enum log_stream stream, const char *data,
+					   size_t len),
 		      void *arg)
 {
 	struct printer p = { .o = o, .write = write, .arg = arg, .tty = b->spec.tty };

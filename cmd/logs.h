@@ -10,10 +10,13 @@ struct logs_opts {
 	const char *tail; /* "all", "-1": everything; else a number of lines */
 	const char *since, *until; /* as time_parse() has them, or NULL */
 };
+/* Would it be shown? */
+struct err *logs_check(struct box *b, const struct logs_opts *o) MUST_CHECK;
 /* WRITE gets pieces of lines as they are to be shown, all of a terminal's as standard output; DATA is NULL when all has
  * been told that there is now. */
 struct err *logs_show(struct box *b, const struct logs_opts *o,
-		      struct err *(*write)(void *arg, enum log_stream stream, const char *data, size_t len),
+		      struct err *(*write)(void *arg, enum log_stream stream, const char *data,
+					   size_t len),
 		      void *arg) MUST_CHECK;
 
 #endif

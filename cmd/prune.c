@@ -74,7 +74,8 @@ static bool is_spared(int64_t created_ns, const struct strv *labels)
 	return created_ns >= until_ns || !filters_labels(&opt_filters, labels);
 }
 
-struct err *boxes_prune(struct store *st, const struct strv *filters, struct strv *removed, uint64_t *freed)
+struct err *boxes_prune(struct store *st, const struct strv *filters, struct strv *removed,
+			uint64_t *freed)
 {
 	static const char *const known[] = { "label", "label!", "until", NULL };
 	struct box **boxes = NULL;

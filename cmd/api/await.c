@@ -1,12 +1,12 @@
 /* How it works
  *
- * `docker run` attaches to a container and asks for its end before it starts it, with requests of their own, and all of
- * them are under way at once.  So await_open() first listens (waiter.h): a monitor that begins from then on calls us.
- * Then it asks for a monitor that is there already.  That one may be
+ * `docker run` attaches to a container and asks for its end before it starts it, with requests of their own, and all
+ * of them are under way at once.  So await_open() first listens (waiter.h): a monitor that begins from then on calls
+ * us.  Then it asks for a monitor that is there already.  That one may be
  *	of a running container		the run that is meant
  *	beginning			likewise; it may call us, too: either connection will do
- *	of a run that has just ended	busy with unmounting, it answers EXITED at once: not the end that is meant.  It is
- *					told from the second by the start in the record, which is still the old one. */
+ *	of a run that has just ended	busy with unmounting, it answers EXITED at once: not the end that is meant.
+ *					It is told from the second by the start in the record, the old one still. */
 #include "cmd/api/await.h"
 
 #include <fcntl.h>
@@ -99,7 +99,8 @@ static bool is_meant(struct await *a)
 	return a->sure;
 }
 
-static struct err *from_monitor(struct await *a, struct ctl_msg *msg, size_t *ret_len, enum await_what *ret)
+static struct err *from_monitor(struct await *a, struct ctl_msg *msg, size_t *ret_len,
+				enum await_what *ret)
 {
 	struct err *e = ctl_recv(a->conn, msg, ret_len, NULL);
 
@@ -122,8 +123,8 @@ static struct err *from_monitor(struct await *a, struct ctl_msg *msg, size_t *re
 	return NULL;
 }
 
-struct err *await_step(struct await *a, const struct pollfd p[AWAIT_FDS], struct ctl_msg *msg, size_t *ret_len,
-		       enum await_what *ret)
+struct err *await_step(struct await *a, const struct pollfd p[AWAIT_FDS], struct ctl_msg *msg,
+		       size_t *ret_len, enum await_what *ret)
 {
 	int conn = -1;
 	struct err *e;

@@ -1,5 +1,5 @@
-/* cmd/api/await.h -- a connection to a container's monitor that may not be there yet: to the present run, or to the next
- * one. */
+/* cmd/api/await.h -- a connection to a container's monitor that may not be there yet: to the present run, or to the
+ * next one. */
 #ifndef CMD_API_AWAIT_H
 #define CMD_API_AWAIT_H
 
@@ -18,8 +18,8 @@ struct await {
 };
 #define AWAIT_NONE ((struct await){ .waiter = WAITER_NONE, .conn = -1, .removed = -1 })
 
-/* From now on nothing is missed: neither a start nor the end.  B outlives it.  With WAITER_ATTACH the container's output
- * comes. */
+/* From now on nothing is missed: neither a start nor the end.  B outlives it.  With WAITER_ATTACH the container's
+ * output comes. */
 struct err *await_open(struct box *b, enum waiter_kind kind, struct await *ret) MUST_CHECK;
 void await_done(struct await *a);
 
@@ -34,7 +34,7 @@ enum await_what {
 enum { AWAIT_FDS = 3 };
 /* What to poll(2), and what came of it. */
 void await_fds(const struct await *a, struct pollfd p[AWAIT_FDS]);
-struct err *await_step(struct await *a, const struct pollfd p[AWAIT_FDS], struct ctl_msg *msg, size_t *ret_len,
-		       enum await_what *ret) MUST_CHECK;
+struct err *await_step(struct await *a, const struct pollfd p[AWAIT_FDS], struct ctl_msg *msg,
+		       size_t *ret_len, enum await_what *ret) MUST_CHECK;
 
 #endif

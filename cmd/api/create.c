@@ -21,7 +21,9 @@ static struct err *find_image(struct api_call *c, const char *name, struct image
 		e = err_new(0, "No such image: %s", name);
 	}
 	if (!e && p.arch && (*ret)->arch && strcmp(p.arch, (*ret)->arch)) {
-		e = err_new(0, "image with reference %s was found but its platform (linux/%s) does not match the specified platform (%s)",
+		e = err_new(0,
+			    "image with reference %s was found but its platform (linux/%s) does not match "
+			    "the specified platform (%s)",
 			    name, (*ret)->arch, wanted);
 		image_free(TAKE_PTR(*ret));
 	}
@@ -29,13 +31,10 @@ static struct err *find_image(struct api_call *c, const char *name, struct image
 	return api_fail(e, 404);
 }
 
-/* Whose fault it is: the name's or another of the request's members', the machine's. */
+/* Whose fault it is: the name's, another member's of the request, the machine's.  Never 404: the CLI would pull. */
 static int status_of(const struct err *e)
 {
-	return str_starts(e->text, "Conflict.") ? 409
-	       : strstr(e->text, "No such container") || strstr(e->text, "not found") ? 404
-	       : e->errnum ? 500
-			: 400;
+	return str_starts(e->text, "Conflict.") ? 409 : e->errnum && e->errnum != ENOENT ? 500 : 400;
 }
 
 static struct err *answer_made(struct api_call *c, const struct box *b, struct strv *warnings)
@@ -43,7 +42,8 @@ static struct err *answer_made(struct api_call *c, const struct box *b, struct s
 	struct json_out o;
 
 	if (b->spec.made_password)
-		strv_addf(warnings, "no password was given for %s: one was made up, see its Env in inspect",
+		strv_addf(warnings,
+			  "no password was given for %s: one was made up, see its Env in inspect",
 			  b->spec.recipe);
 	for (size_t i = 0; i < b->notes.n; i++)
 		strv_add(warnings, b->notes.v[i]);

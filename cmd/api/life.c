@@ -177,7 +177,8 @@ static struct err *remove_box(struct api_call *c)
 	struct err *e = api_box(c, &b);
 
 	if (!e && api_query_bool(c, "link", false))
-		e = api_fail(err_new(0, "removing a link is not supported: a container's links are its own"), 400);
+		e = api_fail(err_new(0, "removing a link is not supported: a container's links are its own"),
+			     400);
 	if (e)
 		return e;
 	e = box_rm(b, force, api_query_bool(c, "v", false));

@@ -328,7 +328,9 @@ static struct err *take_mount(json *m, struct run_request *rq)
 	e = e ?: get_text(m, "Consistency", &consistency);
 	e = e ?: get_flag(m, "ReadOnly", &read_only);
 	if (!e && str_eq(type, "bind") && source && *source != '/')
-		e = err_new(0, "invalid mount config for type \"bind\": invalid mount path: '%s' mount path must be absolute",
+		e = err_new(0,
+			    "invalid mount config for type \"bind\": invalid mount path: '%s' "
+			    "mount path must be absolute",
 			    source);
 	if (e)
 		return e;
@@ -464,7 +466,8 @@ static struct err *take_endpoint(const char *name, json *o, struct run_request *
 	w->ip6 = xstrdup(ip6);
 	w->mac = xstrdup(mac);
 	if (json_len(json_get(ipam, "LinkLocalIPs")) || json_len(json_get(o, "DriverOpts")))
-		strv_addf(warnings, "network %s: options of drivers and link-local addresses have no effect",
+		strv_addf(warnings,
+			  "network %s: options of drivers and link-local addresses have no effect",
 			  name);
 	return NULL;
 }
@@ -501,8 +504,8 @@ struct err *runreq_limits(json *body, struct limits *ret, struct strv *warnings)
 	static const char *const without[] = { "BlkioWeightDevice",    "BlkioDeviceReadBps",
 					       "BlkioDeviceWriteBps",  "BlkioDeviceReadIOps",
 					       "BlkioDeviceWriteIOps", "DeviceCgroupRules" };
-	static const char *const numbers[] = { "KernelMemory", "KernelMemoryTCP", "CpuRealtimePeriod",
-					       "CpuRealtimeRuntime" };
+	static const char *const numbers[] = { "KernelMemory", "KernelMemoryTCP",
+					       "CpuRealtimePeriod", "CpuRealtimeRuntime" };
 	const char *cpuset = NULL, *mems = NULL;
 	bool no_oom_kill = false;
 	struct limits l = { 0 };
@@ -625,7 +628,8 @@ static struct err *take_security(json *host, struct run_request *rq)
 	struct err *e = get_list(host, "SecurityOpt", &rq->security_opt);
 
 	/* how the CLI says --security-opt systempaths=unconfined; other lists of paths are nobody's */
-	if (json_is_array(masked) && json_is_array(read_only) && !json_len(masked) && !json_len(read_only))
+	if (json_is_array(masked) && json_is_array(read_only) && !json_len(masked) &&
+	    !json_len(read_only))
 		strv_add(&rq->security_opt, "systempaths=unconfined");
 	e = e ?: get_list(host, "CapAdd", &rq->cap_add);
 	e = e ?: get_list(host, "CapDrop", &rq->cap_drop);

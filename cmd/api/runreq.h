@@ -1,8 +1,8 @@
-/* cmd/api/runreq.h -- the body of POST /containers/create (and of its update) as what `run` is asked for.  Pure, no I/O.
- * Source: Docker Engine API 1.44, ContainerCreate, ContainerUpdate; moby, api/types/container and runconfig.
+/* cmd/api/runreq.h -- the body of POST /containers/create (and of its update) as what `run` is asked for.  Pure, no
+ * I/O.  Source: Docker Engine API 1.44, ContainerCreate, ContainerUpdate; moby, api/types/container and runconfig.
  *
- * Hostile input: a member of the wrong type is an error, one that is not known is ignored, as Docker does both.  What is
- * asked for and cannot be had is an error; what Docker itself does without where the kernel has no such thing is a
+ * Hostile input: a member of the wrong type is an error, one that is not known is ignored, as Docker does both.  What
+ * is asked for and cannot be had is an error; what Docker itself does without where the kernel has no such thing is a
  * warning. */
 #ifndef CMD_API_RUNREQ_H
 #define CMD_API_RUNREQ_H

@@ -52,7 +52,8 @@ static struct err *log_write(void *arg, enum log_stream stream, const char *data
 
 static struct err *logs(struct api_call *c)
 {
-	const char *tail = api_query(c, "tail"), *since = api_query(c, "since"), *until = api_query(c, "until");
+	const char *tail = api_query(c, "tail"), *since = api_query(c, "since"),
+		   *until = api_query(c, "until");
 	struct log_client to = { .c = c, .hijacked = -1 };
 	struct logs_opts o = { .follow = api_query_bool(c, "follow", false),
 			       .timestamps = api_query_bool(c, "timestamps", false),
@@ -135,7 +136,8 @@ static struct err *attach_step(struct attached *at, bool *ret_over)
 	struct err *e;
 
 	await_fds(&at->a, p);
-	p[AWAIT_FDS] = (struct pollfd){ .fd = takes && !at->n_early ? at->to.hijacked : -1, .events = POLLIN };
+	p[AWAIT_FDS] = (struct pollfd){ .fd = takes && !at->n_early ? at->to.hijacked : -1,
+					.events = POLLIN };
 	if (poll(p, ARRAY_LEN(p), takes && at->n_early ? 0 : -1) < 0)
 		return errno == EINTR ? NULL : err_new(errno, "waiting for the container");
 	e = await_step(&at->a, p, &msg, &len, &what);
@@ -157,9 +159,11 @@ static struct err *attach_step(struct attached *at, bool *ret_over)
 static struct err *check_attachable(struct box *b)
 {
 	if (b->state.status == BOX_RESTARTING)
-		return err_new(0, "Container %s is restarting, wait until the container is running", b->spec.id);
+		return err_new(0, "Container %s is restarting, wait until the container is running",
+			       b->spec.id);
 	if (box_is_paused(b))
-		return err_new(0, "Container %s is paused, unpause the container before attach", b->spec.id);
+		return err_new(0, "Container %s is paused, unpause the container before attach",
+			       b->spec.id);
 	return NULL;
 }
 
@@ -172,6 +176,7 @@ static struct err *attach(struct api_call *c)
 	_cleanup_free_ char *until = NULL;
 	_cleanup_box_ struct box *b = NULL;
 	bool over = false;
+	int64_t now;
 	struct err *e = api_box(c, &b);
 
 	e = e ?: api_fail(detach_keys_parse(keys && *keys ? keys : "ctrl-p,ctrl-q", &at.keys), 400);
@@ -187,7 +192,8 @@ static struct err *attach(struct api_call *c)
 	at.n_early = c->body.conn->len - c->body.conn->at;
 	if (stream)
 		e = await_open(b, WAITER_ATTACH, &at.a);
-	until = xasprintf("%lld.%09lld", (long long)(time_now_ns() / 1000000000), (long long)(time_now_ns() % 1000000000));
+	now = time_now_ns();
+	until = xasprintf("%lld.%09lld", (long long)(now / 1000000000), (long long)(now % 1000000000));
 	o.until = until;
 	e = e ?: introduce(&at);
 	e = e ?: api_hijack(c, stream_type(c, at.to.tty), &at.to.hijacked);
@@ -203,7 +209,9 @@ static struct err *attach(struct api_call *c)
 
 static struct err *side(const struct api_call *c, const char *key, uint64_t *ret)
 {
-	return api_fail(err_wrap(str_to_u64(api_query(c, key), 0, UINT16_MAX, ret), "invalid size \"%s\"", key), 400);
+	return api_fail(err_wrap(str_to_u64(api_query(c, key), 0, UINT16_MAX, ret),
+				 "invalid size \"%s\"", key),
+			400);
 }
 
 static struct err *resize(struct api_call *c)

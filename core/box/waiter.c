@@ -73,7 +73,8 @@ static struct err *listen_at(struct waiter *w)
 		return err_new(errno, "making a socket");
 	fd_sun(w->dir, w->name, &sun);
 	unlinkat(w->dir, w->name, 0); /* of a process that had our number */
-	if (bind(w->listener, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(w->listener, BACKLOG) < 0)
+	if (bind(w->listener, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	    listen(w->listener, BACKLOG) < 0)
 		return err_new(errno, "making a socket beside the container");
 	return NULL;
 }
@@ -134,7 +135,8 @@ static int call_one(int dir, const char *name)
 
 void waiters_call(int box_dir, void (*fn)(void *arg, enum waiter_kind kind, int conn), void *arg)
 {
-	_cleanup_close_ int dir = openat(box_dir, "waiting", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int dir =
+		openat(box_dir, "waiting", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_dir_ DIR *d = dir < 0 ? NULL : open_list(dir);
 	struct dirent *de;
 

@@ -1,9 +1,9 @@
 /* core/box/waiter.h -- being told of a run that has not begun: what wants to be attached to a container, or to hear of
  * its end, before somebody else starts it.
  *
- * Whoever waits listens on a socket in containers/<id>/waiting/.  The container's monitor connects to all of them when it
- * begins, before there is a byte of output; from then on such a connection is one of CTL_ATTACH or CTL_WAIT (control.h).
- * It ends without EXITED if the start fails. */
+ * Whoever waits listens on a socket in containers/<id>/waiting/.  The container's monitor connects to all of them when
+ * it begins, before there is a byte of output; from then on such a connection is one of CTL_ATTACH or CTL_WAIT
+ * (control.h).  It ends without EXITED if the start fails. */
 #ifndef CORE_BOX_WAITER_H
 #define CORE_BOX_WAITER_H
 

@@ -601,12 +601,12 @@ struct err *request_make(struct project *p, const struct service *s, const struc
 
 void request_done(struct run_request *req)
 {
-	struct strv *lists[] = { &req->args,	     &req->env,		&req->exposed,
-				 &req->volumes_from, &req->labels,	&req->add_hosts,
-				 &req->ulimits,	     &req->sysctls,	&req->group_add,
-				 &req->dns,	     &req->dns_search,	&req->dns_options,
-				 &req->cap_add,	     &req->cap_drop,	&req->security_opt,
-				 &req->log_opts,     &req->links,	&req->entrypoint_rest,
+	struct strv *lists[] = { &req->args,	     &req->env,	       &req->exposed,
+				 &req->volumes_from, &req->labels,     &req->add_hosts,
+				 &req->ulimits,	     &req->sysctls,    &req->group_add,
+				 &req->dns,	     &req->dns_search, &req->dns_options,
+				 &req->cap_add,	     &req->cap_drop,   &req->security_opt,
+				 &req->log_opts,     &req->links,      &req->entrypoint_rest,
 				 &req->volumes };
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
