@@ -13,11 +13,16 @@ refused() {	# VOLUME MESSAGE
 	expect_status 1;	expect_stderr_has "$2"
 	run sh -c 'cd bad && devbox compose down';	expect_status 0
 }
-refused "$E2E_TMP:/var/lib/mysql" "bind source $E2E_TMP: Permission denied (hint: it is not yours: use a named volume instead, -v NAME:/var/lib/mysql)"
-refused /var/lib/nowhere:/data "creating directory /var/lib/nowhere: Permission denied (hint: it is not yours: *-v NAME:/data)"
+closed=${E2E_TMP##*/}
+refused "$E2E_TMP:/var/lib/mysql" "compose.yaml:1:*bind source $E2E_TMP: Permission denied (hint: it is not yours: use a named volume instead, $closed:/var/lib/mysql, and have $closed: in the volumes of the file)"
+refused /var/lib/nowhere/redis/:/data "compose.yaml:1:*bind source /var/lib/nowhere/redis: Permission denied (hint: it is not yours: * redis:/data, and have redis: in *)"
 refused /var/run/docker.sock:/var/run/docker.sock '(hint: there is no daemon here, and no API of one: take this mount out; *)'
 refused D:/mysql/data:/var/lib/mysql 'compose.yaml:1:*D:/mysql/data: a Windows path means nothing on Linux (hint: *under WSL 2 drive D: is /mnt/d)'
 refused v:/data "invalid mount path: 'v:/data' mount path must be absolute (hint: a single letter is read as a Windows drive: *)"
+
+# a directory that the user may look at, and no more, is not for a database's data
+run devbox run --rm -v /var/lib:/var/lib/mysql mysql;	expect_status 125
+expect_stderr_has 'bind source /var/lib: Permission denied (hint: it is not yours: use a named volume instead, -v NAME:/var/lib/mysql)'
 
 c up -d lb web mysql redis;	expect_status 0
 expect_stderr_has 'lb: port 80 needs root on this host: it is published on 8080'
