@@ -55,6 +55,7 @@ enum env_format {
 	ENV_RAILS,
 	ENV_NODE,
 	ENV_JSON,
+	ENV_URL, /* the URL alone, for clients that take one */
 	ENV_FORMAT_MAX
 };
 extern const char *const env_format_names[];
