@@ -320,3 +320,11 @@ struct err *box_erase(struct store *st, const struct spec *s, bool volumes)
 
 	return e ?: box_clear(st, s, gone, volumes);
 }
+
+const struct net_state *state_net(const struct state *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_nets && s->status == BOX_RUNNING; i++)
+		if (!strcmp(s->nets[i].name, name))
+			return &s->nets[i];
+	return NULL;
+}
