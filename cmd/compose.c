@@ -157,6 +157,7 @@ struct err *session_open(struct session *s, enum session_need need)
 				 .build_lines = !s->tasks.tty && !s->tasks.quiet,
 				 .stop_timeout_s = -1,
 				 .signals = -1,
+				 .beside = -1,
 				 .event = on_event,
 				 .arg = s };
 	return e;
@@ -182,6 +183,8 @@ struct err *session_refresh(struct session *s)
 void session_done(struct session *s)
 {
 	tasks_done(&s->tasks);
+	viewer_free(s->viewer);
+	err_free(s->viewer_error);
 	if (s->c.signals >= 0 && s->c.st) /* a session that was never opened is all zeroes */
 		close(s->c.signals);
 	actuals_done(&s->a);
@@ -248,7 +251,7 @@ struct err *compose_not_dry(const char *why)
 struct err *session_each(struct session *s, const struct strv *services, const char *working,
 			 const char *done, struct err *(*fn)(struct box *b, void *arg), void *arg)
 {
-	_cleanup_jobs_ struct jobs jobs = { .limit = s->c.parallel, .wake = -1 };
+	_cleanup_jobs_ struct jobs jobs = { .limit = s->c.parallel, .wake = -1, .beside = -1 };
 	struct err *all = NULL;
 	size_t next = 0;
 

@@ -116,6 +116,7 @@ struct err *monitor_relay_start(struct monitor *m)
 	static const struct listeners none;
 	struct relay_proc p = {
 		.init_pidfd = m->b->spec.net == NET_HOST ? -1 : m->init.fd,
+		.single = m->b->st->ids.single,
 		.net = m->nets.n ? &m->nets.ns : NULL,
 		.addrs = m->nets.n ? &m->nets.v[0]->addrs : NULL,
 		.listeners = m->nets.n ? &m->listeners : &none,
