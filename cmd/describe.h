@@ -17,7 +17,7 @@ void describe_image(const struct image *img, struct image *const *all, size_t n_
 /* The same as the API has it: with the member "ContainerConfig". */
 void describe_image_old(const struct image *img, struct image *const *all, size_t n_all,
 			struct json_out *o);
-/* The shorter one of GET /images/json, with the names that are among ALL.  CONTAINERS: how many use it, -1: not counted.
+/* The shorter one of GET /images/json, with the names that are among ALL.  CONTAINERS: how many use it, -1: not asked.
  * NONE: without names it is called "<none>:<none>", as before API 1.43. */
 void describe_image_row(const struct image *img, struct image *const *all, size_t n_all,
 			int containers, bool none, struct json_out *o);
