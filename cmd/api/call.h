@@ -37,7 +37,7 @@ struct api_route {
 };
 /* Each ends with an entry without method.  The first route that fits is taken. */
 extern const struct api_route api_system_routes[], api_container_routes[], api_network_routes[],
-	api_volume_routes[], api_image_routes[];
+	api_volume_routes[], api_image_routes[], api_build_routes[];
 
 /* E with HTTP's STATUS, 400 to 599.  NULL stays NULL. */
 struct err *api_fail(struct err *e, int status) MUST_CHECK;
@@ -74,7 +74,7 @@ struct err *api_empty(struct api_call *c, int status) MUST_CHECK; /* 204, 304 */
 struct err *api_stream(struct api_call *c, const char *type) MUST_CHECK;
 struct err *api_piece(struct api_call *c, const void *data, size_t len) MUST_CHECK;
 struct err *api_piece_json(struct api_call *c, struct json_out *o) MUST_CHECK; /* a line; ends O */
-/* The last line of a stream of lines: what went wrong.  Ends E. */
+/* The last line of a stream of lines: what went wrong, with E's exit status if it has one.  Ends E. */
 struct err *api_piece_error(struct api_call *c, struct err *e) MUST_CHECK;
 /* The connection itself, both ways, after "101 UPGRADED" (or 200 for those who did not ask to upgrade).  What the
  * client sent behind its request is still in c->body.conn.  The descriptor stays the call's. */

@@ -14,6 +14,8 @@ void transfer_free(struct transfer *t);
 
 /* One line: {"status": TEXT, "id": ID}; ID may be NULL. */
 struct err *transfer_say(struct transfer *t, const char *text, const char *id) MUST_CHECK;
+/* One line that is the object O, which is ended. */
+struct err *transfer_line(struct transfer *t, struct json_out *o) MUST_CHECK;
 /* How it ends: E, if no line has been sent; else the line {"error": ...}, and success. */
 struct err *transfer_end(struct transfer *t, struct err *e) MUST_CHECK;
 
