@@ -89,7 +89,7 @@ static void relay_close(struct monitor *m, int control)
 	const int fds[] = { m->lock,	     m->loop.epfd,     control,		 m->sync.fd,
 			    m->in.fd,	     m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
 			    m->listen.fd,    m->signals.fd,    m->mnt_ns,	 m->parent.userns,
-			    m->parent.listen };
+			    m->parent.listen, monitor_api_fd(m) };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
