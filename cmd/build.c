@@ -40,32 +40,6 @@ static struct err *set_shm(const char *value, void *to)
 	return e;
 }
 
-static bool ignored; /* what is so here in any case */
-
-/* What is refused in place of being ignored; TO says why. */
-static struct err *refuse(UNUSED const char *value, void *to)
-{
-	return err_new(0, "it is not supported: %s", (const char *)to);
-}
-
-static char no_limits[] = "a RUN has the limits of who builds (nice, ulimit and systemd-run set these)",
-	    no_annotations[] = "images are made without annotations and attestations",
-	    no_checks[] = "a Dockerfile is read, and its errors told, when it is built",
-	    no_insecure[] = "a RUN has no more rights than who builds",
-	    no_squash[] = "FROM scratch and COPY --from make one layer of many";
-
-static struct err *allow(const char *value, void *to)
-{
-	return str_eq(value, "network.host") ? NULL : refuse(value, to);
-}
-
-static struct err *only_default(const char *value, UNUSED void *to)
-{
-	return !*value || str_eq(value, "default")
-		       ? NULL
-		       : err_new(0, "there is one builder, \"default\", not \"%s\"", value);
-}
-
 static struct err *add_stages(const char *value, void *to)
 {
 	for (const char *s = value; *s; s += strspn(s, ",")) {
@@ -77,43 +51,18 @@ static struct err *add_stages(const char *value, void *to)
 	return NULL;
 }
 
-/* Attestations are not made; scripts that say so are right. */
-static struct err *only_false(const char *value, UNUSED void *to)
-{
-	return str_eq(value, "false") || str_eq(value, "0")
-		       ? NULL
-		       : err_new(0, "attestations are not supported");
-}
-
 static const struct opt opts[] = {
 	{ 0, "add-host", "list", "Add a custom host-to-IP mapping (format: \"host:ip\")", OPT_CALL,
 	  &req.add_hosts, add_host },
-	{ 0, "allow", NULL, NULL, OPT_CALL, no_insecure, allow },
-	{ 0, "annotation", NULL, NULL, OPT_CALL, no_annotations, refuse },
-	{ 0, "attest", NULL, NULL, OPT_CALL, no_annotations, refuse },
 	{ 0, "build-arg", "stringArray", "Set build-time variables", OPT_LIST, &req.args, NULL },
 	{ 0, "build-context", "stringArray", "Additional build contexts (e.g., name=path)",
 	  OPT_LIST, &req.contexts, NULL },
-	{ 0, "builder", NULL, NULL, OPT_CALL, NULL, only_default },
 	{ 0, "cache-from", NULL, NULL, OPT_LIST, &opt_caches, NULL },
 	{ 0, "cache-to", NULL, NULL, OPT_LIST, &opt_caches, NULL },
-	{ 0, "call", NULL, NULL, OPT_CALL, no_checks, refuse },
-	{ 0, "cgroup-parent", NULL, NULL, OPT_CALL, no_limits, refuse },
-	{ 0, "check", NULL, NULL, OPT_CALL_FLAG, no_checks, refuse },
-	{ 0, "compress", NULL, NULL, OPT_BOOL, &ignored, NULL }, /* nothing is sent anywhere */
-	{ 0, "cpu-period", NULL, NULL, OPT_CALL, no_limits, refuse },
-	{ 0, "cpu-quota", NULL, NULL, OPT_CALL, no_limits, refuse },
-	{ 'c', "cpu-shares", NULL, NULL, OPT_CALL, no_limits, refuse },
-	{ 0, "cpuset-cpus", NULL, NULL, OPT_CALL, no_limits, refuse },
-	{ 0, "cpuset-mems", NULL, NULL, OPT_CALL, no_limits, refuse },
 	{ 'f', "file", "string", "Name of the Dockerfile (default: \"PATH/Dockerfile\")", OPT_STR,
 	  &req.dockerfile, NULL },
-	{ 0, "force-rm", NULL, NULL, OPT_BOOL, &ignored, NULL },
 	{ 0, "iidfile", "string", "Write the image ID to the file", OPT_STR, &req.iidfile, NULL },
 	{ 0, "label", "stringArray", "Set metadata for an image", OPT_LIST, &req.labels, NULL },
-	{ 0, "load", NULL, NULL, OPT_BOOL, &ignored, NULL }, /* what is built is in the store in any case */
-	{ 'm', "memory", NULL, NULL, OPT_CALL, no_limits, refuse },
-	{ 0, "memory-swap", NULL, NULL, OPT_CALL, no_limits, refuse },
 	{ 0, "metadata-file", "string", "Write build result metadata to a file", OPT_STR,
 	  &opt_metadata, NULL },
 	{ 0, "network", "string",
@@ -127,26 +76,20 @@ static const struct opt opts[] = {
 	{ 0, "platform", "string", "Set target platform for build", OPT_STR, &req.platform, NULL },
 	{ 0, "progress", "string", "Set type of progress output (\"auto\", \"plain\", \"tty\", \"quiet\")",
 	  OPT_STR, &opt_progress, NULL },
-	{ 0, "provenance", NULL, NULL, OPT_CALL, NULL, only_false },
 	{ 0, "pull", NULL, "Always attempt to pull all referenced images", OPT_BOOL, &req.pull, NULL },
 	{ 0, "push", NULL, "Push the image once it is built", OPT_BOOL, &opt_push, NULL },
 	{ 'q', "quiet", NULL, "Suppress the build output and print image ID on success", OPT_BOOL,
 	  &opt_quiet, NULL },
-	{ 0, "rm", NULL, NULL, OPT_BOOL, &ignored, NULL },
-	{ 0, "sbom", NULL, NULL, OPT_CALL, NULL, only_false },
 	{ 0, "secret", "stringArray",
 	  "Secret to expose to the build (format: \"id=mysecret[,src=/local/secret]\")", OPT_LIST,
 	  &req.secrets, NULL },
-	{ 0, "security-opt", NULL, NULL, OPT_CALL, no_insecure, refuse },
 	{ 0, "shm-size", "bytes", "Size of \"/dev/shm\"", OPT_CALL, &req.shm_bytes, set_shm },
-	{ 0, "squash", NULL, NULL, OPT_CALL_FLAG, no_squash, refuse },
 	{ 0, "ssh", "stringArray",
 	  "SSH agent socket to expose to the build (format: \"default|<id>[=<socket>]\")", OPT_LIST,
 	  &req.ssh, NULL },
 	{ 't', "tag", "stringArray", "Image identifier (format: \"[registry/]repository[:tag]\")",
 	  OPT_LIST, &req.tags, NULL },
 	{ 0, "target", "string", "Set the target build stage to build", OPT_STR, &req.target, NULL },
-	{ 0, "ulimit", NULL, NULL, OPT_CALL, no_limits, refuse },
 	{ 0 },
 };
 

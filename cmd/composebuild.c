@@ -7,7 +7,6 @@
 static bool opt_no_cache, opt_pull, opt_quiet, opt_deps, opt_ignore_failures, opt_push,
 	opt_ignore_buildable;
 static struct strv opt_args, opt_ssh;
-static const char *opt_ignored;
 static enum pull_when opt_policy = PULL_ALWAYS;
 
 /* A session about the images of the services named, with DEPS also of those they depend on, or of all. */
@@ -43,29 +42,17 @@ static bool is_buildable(const struct service *s)
 
 /* --- build ------------------------------------------------------------------------------------ */
 
-/* Attestations are not made; files that say so are right. */
-static struct err *only_false(const char *value, UNUSED void *to)
-{
-	return strcmp(value, "false") && strcmp(value, "0")
-		       ? err_new(0, "attestations are not supported")
-		       : NULL;
-}
-
 static bool opt_check, opt_print;
 
 static const struct opt build_opts[] = {
 	{ 0, "build-arg", NULL, "Set build-time variables for services", OPT_LIST, &opt_args, NULL },
-	{ 0, "builder", "string", NULL, OPT_STR, &opt_ignored, NULL },
 	{ 0, "check", NULL, NULL, OPT_BOOL, &opt_check, NULL },
-	{ 'm', "memory", "bytes", NULL, OPT_STR, &opt_ignored, NULL },
 	{ 0, "no-cache", NULL, "Do not use cache when building the image", OPT_BOOL, &opt_no_cache, NULL },
 	{ 0, "print", NULL, NULL, OPT_BOOL, &opt_print, NULL },
-	{ 0, "provenance", "string", NULL, OPT_CALL, NULL, only_false },
 	{ 0, "pull", NULL, "Always attempt to pull a newer version of the image", OPT_BOOL,
 	  &opt_pull, NULL },
 	{ 0, "push", NULL, "Push service images", OPT_BOOL, &opt_push, NULL },
 	{ 'q', "quiet", NULL, "Suppress the build output", OPT_BOOL, &opt_quiet, NULL },
-	{ 0, "sbom", "string", NULL, OPT_CALL, NULL, only_false },
 	{ 0, "ssh", "string", "Set SSH authentications used when building service images", OPT_LIST,
 	  &opt_ssh, NULL },
 	{ 0, "with-dependencies", NULL, "Also build dependencies (transitively)", OPT_BOOL,

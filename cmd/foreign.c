@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "cmd/compose.h"
+
 enum { VERBS_MAX = 6 };
 
 struct foreign {
@@ -28,11 +30,28 @@ static const char windows[] = "it is for Windows",
 		  no_driver_rules[] =
 			  "a user's containers use devices by the rights of their files (--device)",
 		  no_checkpoints[] = "checkpoints of processes are not there; `snapshot` keeps volumes",
-		  no_cluster[] = "volumes are of one machine",
 		  no_link_local[] = "there are no link-local addresses beside IPv6's own",
 		  no_daemon[] = "there is no daemon to be reached",
 		  one_image[] = "an image is here for one platform at a time",
+		  build_limits[] =
+			  "a RUN has the limits of who builds (nice, ulimit and systemd-run set these)",
+		  build_rights[] = "a RUN has no more rights than who builds",
+		  no_annotations[] = "images are made without annotations and attestations",
+		  no_checks[] = "a Dockerfile is read, and its errors told, when it is built",
+		  own_addresses[] = "addresses are given by devbox itself",
+		  one_machine[] = "networks are of one machine",
+		  no_cluster[] = "volumes are of one machine",
 		  cache_rule[] = "the cache keeps to 20 GB by itself; without options everything goes";
+
+#define BUILD                                                                                      \
+	{                                                                                          \
+		&verb_build                                                                        \
+	}
+#define BUILD_COMPOSE                                                                              \
+	{                                                                                          \
+		&verb_build, &verb_compose_build                                                   \
+	}
+#define FALSE " 0 f F false FALSE False "
 
 /* For options before the verb. */
 static const struct verb any_verb;
@@ -94,8 +113,34 @@ static const struct foreign table[] = {
 	  "disable-content-trust",
 	  NULL,
 	  NULL },
-	{ { &verb_build }, 0, "isolation", " default ", windows },
-	{ { &verb_build }, 'D', "debug", NULL, NULL },
+	/* build: what is built is in the store in any case, nothing is sent anywhere, and nothing stays behind */
+	{ BUILD, 0, "allow", " network.host ", build_rights },
+	{ BUILD, 0, "annotation", "", no_annotations },
+	{ BUILD, 0, "attest", "", no_annotations },
+	{ BUILD, 0, "builder", " default ", "there is one builder, \"default\"" },
+	{ BUILD, 0, "call", " build ", no_checks },
+	{ BUILD, 0, "cgroup-parent", "", build_limits },
+	{ BUILD, 0, "check", NULL, no_checks },
+	{ BUILD, 0, "compress", NULL, NULL },
+	{ BUILD, 0, "cpu-period", " 0 ", build_limits },
+	{ BUILD, 0, "cpu-quota", " 0 ", build_limits },
+	{ BUILD, 'c', "cpu-shares", " 0 ", build_limits },
+	{ BUILD, 0, "cpuset-cpus", "", build_limits },
+	{ BUILD, 0, "cpuset-mems", "", build_limits },
+	{ BUILD, 'D', "debug", NULL, NULL },
+	{ BUILD, 0, "force-rm", NULL, NULL },
+	{ BUILD, 0, "isolation", " default ", windows },
+	{ BUILD, 0, "load", NULL, NULL },
+	{ BUILD, 'm', "memory", " 0 ", build_limits },
+	{ BUILD, 0, "memory-swap", " 0 ", build_limits },
+	{ BUILD_COMPOSE, 0, "provenance", FALSE, no_annotations },
+	{ BUILD, 0, "rm", NULL, NULL },
+	{ BUILD_COMPOSE, 0, "sbom", FALSE, no_annotations },
+	{ BUILD, 0, "security-opt", "", build_rights },
+	{ BUILD, 0, "squash", NULL, "FROM scratch and COPY --from make one layer of many" },
+	{ BUILD, 0, "ulimit", "", build_limits },
+	{ { &verb_compose_build }, 0, "builder", "", NULL },
+	{ { &verb_compose_build }, 'm', "memory", "", NULL },
 	{ { &verb_builder_prune }, 0, "filter", "", cache_rule },
 	{ { &verb_builder_prune }, 0, "keep-storage", "", cache_rule },
 	{ { &verb_builder_prune }, 0, "reserved-space", "", cache_rule },
@@ -116,8 +161,13 @@ static const struct foreign table[] = {
 	  NULL,
 	  "registries without TLS are named in ~/.config/devbox/config.json" },
 	/* networks and volumes */
-	{ { &verb_network_create }, 0, "ipam-opt", "", "addresses are given by devbox itself" },
-	{ { &verb_network_create }, 0, "scope", " local ", "networks are of one machine" },
+	{ { &verb_network_create }, 0, "aux-address", "", own_addresses },
+	{ { &verb_network_create }, 0, "config-from", "", one_machine },
+	{ { &verb_network_create }, 0, "config-only", NULL, one_machine },
+	{ { &verb_network_create }, 0, "ingress", NULL, one_machine },
+	{ { &verb_network_create }, 0, "ipam-driver", " default ", own_addresses },
+	{ { &verb_network_create }, 0, "ipam-opt", "", own_addresses },
+	{ { &verb_network_create }, 0, "scope", " local ", one_machine },
 	{ { &verb_network_connect }, 0, "driver-opt", "", "devbox's networks have no options for one container" },
 	{ { &verb_network_connect }, 0, "gw-priority", " 0 ", "the first network is the way out" },
 	{ { &verb_network_connect }, 0, "link", "", "names and --alias reach across a network without links" },
@@ -152,10 +202,9 @@ static struct err *take_value(const char *value, void *to)
 static struct err *take_flag(const char *value, void *to)
 {
 	const struct foreign *f = &table[*(const size_t *)to];
-	static const char no[] = " 0 f F false FALSE False ";
 	_cleanup_free_ char *word = xasprintf(" %s ", value ?: "true");
 
-	return !f->why || strstr(no, word) ? NULL : refuse(f);
+	return strstr(FALSE, word) ? NULL : refuse(f);
 }
 
 static bool is_of(const struct foreign *f, const struct verb *v)
@@ -169,6 +218,7 @@ static bool is_of(const struct foreign *f, const struct verb *v)
 struct opt *foreign_opts(const struct verb *v)
 {
 	static size_t places[ARRAY_LEN(table)]; /* what the options' TO points at */
+	static bool ignored;
 	struct opt *all = xcalloc(1, sizeof(*all));
 	size_t n = 0, cap = 1;
 
@@ -179,11 +229,13 @@ struct opt *foreign_opts(const struct verb *v)
 			continue;
 		places[i] = i;
 		all = xgrow(all, n + 1, &cap, sizeof(*all));
-		all[n++] = (struct opt){ .c = f->c,
-					 .name = f->name,
-					 .kind = f->accepted ? OPT_CALL : OPT_CALL_FLAG,
-					 .to = &places[i],
-					 .set = f->accepted ? take_value : take_flag };
+		all[n] = (struct opt){ .c = f->c, .name = f->name, .kind = OPT_BOOL, .to = &ignored };
+		if (f->accepted || f->why) {
+			all[n].kind = f->accepted ? OPT_CALL : OPT_CALL_FLAG;
+			all[n].to = &places[i];
+			all[n].set = f->accepted ? take_value : take_flag;
+		}
+		n++;
 	}
 	all[n] = (struct opt){ .to = (void *)v->opts }; /* where the table goes on */
 	return all;

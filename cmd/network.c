@@ -21,26 +21,13 @@ static struct err *add_label(const char *value, void *to)
 	return label_add(value, to);
 }
 
-static struct err *refuse(const char *value, void *to)
-{
-	return err_new(0, "%s is not supported: %s", value ?: "it", (const char *)to);
-}
-
-static char one_machine[] = "networks are of one machine",
-	    own_pools[] = "addresses are given by devbox itself";
-
 static const struct opt create_opts[] = {
 	{ 0, "attachable", NULL, NULL, OPT_BOOL, &req.attachable, NULL },
-	{ 0, "aux-address", "map", NULL, OPT_CALL, own_pools, refuse },
-	{ 0, "config-from", NULL, NULL, OPT_CALL, one_machine, refuse },
-	{ 0, "config-only", NULL, NULL, OPT_CALL_FLAG, one_machine, refuse },
 	{ 'd', "driver", NULL, "Driver to manage the Network: bridge (default \"bridge\")", OPT_STR,
 	  &req.driver, NULL },
 	{ 0, "gateway", NULL, "IPv4 or IPv6 Gateway for the subnet", OPT_LIST, &req.gateways, NULL },
-	{ 0, "ingress", NULL, NULL, OPT_CALL_FLAG, one_machine, refuse },
 	{ 0, "internal", NULL, "Restrict external access to the network", OPT_BOOL, &req.internal, NULL },
 	{ 0, "ip-range", NULL, "Allocate container ip from a sub-range", OPT_LIST, &req.ip_ranges, NULL },
-	{ 0, "ipam-driver", NULL, NULL, OPT_CALL, own_pools, refuse },
 	{ 0, "ipv4", NULL, NULL, OPT_BOOL, &opt_ipv4, NULL },
 	{ 0, "ipv6", NULL, "Enable IPv6 networking", OPT_BOOL, &req.ipv6, NULL },
 	{ 0, "label", NULL, "Set metadata on a network", OPT_CALL, &req.labels, add_label },

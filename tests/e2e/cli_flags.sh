@@ -148,6 +148,10 @@ done
 refused start --checkpoint=x 'checkpoints of processes are not there'
 refused rm --link 'links go with their containers'
 refused network connect --gw-priority=5 'the first network is the way out'
+refused network create --ingress 'networks are of one machine'
+refused network create --ipam-driver=x 'addresses are given by devbox itself'
+refused build --builder=x 'there is one builder, "default"'
+refused build --provenance=max 'images are made without annotations and attestations'
 refused volume create --sharing=all 'volumes are of one machine'
 refused builder prune --keep-storage=1g 'the cache keeps to 20 GB by itself'
 refused -H unix:///run/docker.sock ps 'there is no daemon to be reached'
@@ -162,6 +166,9 @@ run devbox run --nosuch x;	expect_status 125;	expect_stderr_has 'unknown flag: -
 
 # what asks for what is done anyway goes through
 run devbox pull -q busybox;	expect_status 0
+run devbox network create --ingress=false --config-from= --ipam-driver=default plain;	expect_status 0
+run devbox network rm plain;	expect_status 0
+run devbox build --rm=banana --help;	expect_status 125;	expect_stderr_has 'neither true nor false'
 run devbox run --rm --cgroupns=private --ipc= --isolation=default --runtime=runc --memory-swappiness=-1 --kernel-memory=0 \
 	--oom-kill-disable=false --disable-content-trust --volume-driver local --cpu-rt-period 0 busybox echo works
 expect_status 0;	expect_stdout works;	expect_stderr ''

@@ -72,7 +72,7 @@ table <<'END'
 125|pull --policy sometimes|must be "missing" or "always"
 0|build --build-arg A=1 --no-cache --pull --with-dependencies --builder default -m 1g made|made  Built
 0|build -q --ssh default=/dev/null --provenance false --sbom=false made|
-125|build --sbom true made|attestations are not supported
+125|build --sbom true made|it is not supported: images are made without annotations and attestations
 1|build --check made|--check: *
 1|build --print made|--print: *
 0|build --push made|Pushed

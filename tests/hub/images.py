@@ -4,7 +4,7 @@
     CACHE/layer-NAME-KEY.tar        what packages add to them               (rootfs.py)
     CACHE/packed-...-COMPRESSION/   the same as compressed layers           (Build.pack)
     CACHE/bin-NAME-KEY              programs taken out of packages          (rootfs.py)
-    CACHE/image-NAME-KEY/           OCI layouts, one per repository         (catalog.py, web.py, odd.py)
+    CACHE/image-NAME-KEY/           OCI layouts, one per repository         (catalog.py, web.py, clients.py, odd.py)
     CACHE/hub-KEY/registry,static   the registry server's storage, filled   (fill.py)
 Every piece is touched when used; what nobody used for 14 days is removed.
 """
@@ -101,6 +101,7 @@ def tidy(cache):
 
 def main():
     import catalog
+    import clients
     import odd
     import web
     cache = sys.argv[1]
@@ -108,7 +109,8 @@ def main():
     tidy(cache)
     b = Build(cache)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        wanted = [make for make in catalog.ALL + web.ALL + odd.ALL if not sys.argv[2:] or make.__name__ in sys.argv[2:]]
+        every = catalog.ALL + clients.ALL + web.ALL + odd.ALL
+        wanted = [make for make in every if not sys.argv[2:] or make.__name__ in sys.argv[2:]]
         jobs = [pool.submit(make, b, source) for make in wanted]
         try:
             layouts = [job.result() for job in jobs]

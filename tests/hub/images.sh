@@ -1,8 +1,9 @@
 #!/bin/bash
 # tests/hub/images.sh [NAME...] -- build the test images (or only these) and the registry's storage, once
 #
-# Debian packages become images that follow the contracts of the official ones (catalog.py, web.py), and a set of odd and
-# hostile ones (odd.py); a real registry server is filled with them.  All of it is kept in
+# Debian packages become images that follow the contracts of the official ones (catalog.py, web.py), programs that speak
+# Docker's API (clients.py), and a set of odd and hostile ones (odd.py); a real registry server is filled with them.
+# All of it is kept in
 # ${DEVBOX_TEST_CACHE:-/var/tmp/devbox-test-cache}, each piece named by a hash of what it is made from and put there
 # by rename, so an interrupted build is simply started again and an unchanged one costs nothing.
 # Needs root, and the Debian archive that the machine's apt is configured with.  Prints where the storage is,
