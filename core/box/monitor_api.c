@@ -36,7 +36,7 @@
 #include "core/base/proc.h"
 #include "core/box/apisock.h"
 
-enum { API_CONNECTIONS_MAX = 256, BACKLOG = 128, CONNECTION_FD = 3 };
+enum { API_CONNECTIONS_MAX = 256, CONNECTION_FD = 3 };
 
 struct monitor_api {
 	struct source listen;
@@ -136,7 +136,7 @@ static struct err *listen_at(int dir, int *ret)
 		return err_new(errno, "removing an old API socket");
 	fd_sun(dir, APISOCK_NAME, &sun);
 	mask = umask(0177); /* in the container it is root's, and those users' who are root there */
-	bad = sock < 0 || bind(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(sock, BACKLOG) < 0;
+	bad = sock < 0 || bind(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(sock, SOMAXCONN) < 0;
 	umask(mask);
 	if (bad)
 		return err_new(errno, "opening the API's socket");

@@ -15,7 +15,6 @@ refused() {	# VOLUME MESSAGE
 }
 refused "$E2E_TMP:/var/lib/mysql" "bind source $E2E_TMP: Permission denied (hint: it is not yours: use a named volume instead, -v NAME:/var/lib/mysql)"
 refused /var/lib/nowhere:/data "creating directory /var/lib/nowhere: Permission denied (hint: it is not yours: *-v NAME:/data)"
-refused /var/run/docker.sock:/var/run/docker.sock '(hint: there is no daemon here, and no API of one: take this mount out; *)'
 refused D:/mysql/data:/var/lib/mysql 'compose.yaml:1:*D:/mysql/data: a Windows path means nothing on Linux (hint: *under WSL 2 drive D: is /mnt/d)'
 refused v:/data "invalid mount path: 'v:/data' mount path must be absolute (hint: a single letter is read as a Windows drive: *)"
 
