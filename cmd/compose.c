@@ -79,14 +79,15 @@ const struct opt compose_opts[] = {
 
 const struct opt compose_common_opts[] = { COMPOSE_OPTS_END };
 
-struct err *compose_load(struct project **ret, bool say_notes, struct stack_place *place)
+struct err *compose_load(struct project **ret, bool say_notes, struct store **st,
+			 struct stack_place *place)
 {
 	struct stack_place own = { 0 };
 	struct project *p = NULL;
 	bool follows = false;
 	struct err *e = project_load(&compose_project_opts, &p);
 
-	e = e ?: compose_enter_branch(p, place && say_notes && !compose_dry_run, &own, &follows);
+	e = e ?: compose_enter_branch(p, place && say_notes && !compose_dry_run, st, &own, &follows);
 	if (!e && follows) {
 		project_free(TAKE_PTR(p));
 		e = project_load(&compose_project_opts, &p);
@@ -134,7 +135,7 @@ struct err *session_open(struct session *s, enum session_need need)
 
 	*s = (struct session){ 0 };
 	tasks_init(&s->tasks, STDERR_FILENO, opt_ansi_never && !opt_progress ? "plain" : opt_progress);
-	e = compose_load(&s->p, need == SESSION_FILES, &s->place);
+	e = compose_load(&s->p, need == SESSION_FILES, &s->st, &s->place);
 	if (!e) {
 		s->name = s->p->name;
 	} else if (need == SESSION_NAME && bare_name() && !compose_project_opts.files.n &&
@@ -143,7 +144,8 @@ struct err *session_open(struct session *s, enum session_need need)
 		s->name = bare_name();
 		e = project_name_check(s->name);
 	}
-	e = e ?: store_open(&s->st);
+	if (!e && !s->st)
+		e = store_open(&s->st);
 	e = e ?: session_refresh(s);
 	s->c = (struct compose){ .st = s->st,
 				 .place = s->place.id ? &s->place : NULL,
@@ -155,6 +157,7 @@ struct err *session_open(struct session *s, enum session_need need)
 				 .build_lines = !s->tasks.tty && !s->tasks.quiet,
 				 .stop_timeout_s = -1,
 				 .signals = -1,
+				 .beside = -1,
 				 .event = on_event,
 				 .arg = s };
 	return e;
@@ -180,6 +183,8 @@ struct err *session_refresh(struct session *s)
 void session_done(struct session *s)
 {
 	tasks_done(&s->tasks);
+	viewer_free(s->viewer);
+	err_free(s->viewer_error);
 	if (s->c.signals >= 0 && s->c.st) /* a session that was never opened is all zeroes */
 		close(s->c.signals);
 	actuals_done(&s->a);
@@ -246,7 +251,7 @@ struct err *compose_not_dry(const char *why)
 struct err *session_each(struct session *s, const struct strv *services, const char *working,
 			 const char *done, struct err *(*fn)(struct box *b, void *arg), void *arg)
 {
-	_cleanup_jobs_ struct jobs jobs = { .limit = s->c.parallel, .wake = -1 };
+	_cleanup_jobs_ struct jobs jobs = { .limit = s->c.parallel, .wake = -1, .beside = -1 };
 	struct err *all = NULL;
 	size_t next = 0;
 

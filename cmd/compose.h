@@ -33,6 +33,8 @@ struct session {
 	struct stack_place place; /* --branch */
 	struct compose c;
 	struct tasks tasks;
+	struct viewer *viewer; /* of `up` in the foreground */
+	struct err *viewer_error; /* what went wrong with it while containers were started */
 };
 
 enum session_need {
@@ -59,16 +61,19 @@ extern bool opt_compose_branch;
 			OPT_BOOL, &opt_compose_branch, NULL                                            \
 	}
 /* Does this invocation follow the branch: by the option, or a variable of P?  Then compose_project_opts say so
- * when this returns, and P has to be loaded again.  MAKE: the branch's address is recorded. */
-struct err *compose_enter_branch(const struct project *p, bool make, struct stack_place *ret,
-				 bool *ret_follows) MUST_CHECK;
+ * when this returns, and P has to be loaded again.  MAKE: the branch's address is recorded.  *ST is NULL before, and
+ * afterwards the store if it was opened. */
+struct err *compose_enter_branch(const struct project *p, bool make, struct store **st,
+				 struct stack_place *ret, bool *ret_follows) MUST_CHECK;
 /* It was brought up: its address leads to it, and the user hears of it. */
 struct err *compose_branch_up(struct session *s) MUST_CHECK;
 struct err *compose_branch_down(struct session *s) MUST_CHECK;
 
 /* Load the project that the options and the directory mean.  SAY_NOTES: what was ignored and the like goes to
- * stderr.  PLACE (NULL: the caller makes nothing): where its branch has its own, all zeroes if it has not. */
-struct err *compose_load(struct project **ret, bool say_notes, struct stack_place *place) MUST_CHECK;
+ * stderr.  PLACE (NULL: the caller makes nothing): where its branch has its own, all zeroes if it has not.  *ST is NULL
+ * before, and afterwards the store if it was opened. */
+struct err *compose_load(struct project **ret, bool say_notes, struct store **st,
+			 struct stack_place *place) MUST_CHECK;
 
 /* Mark S, and with DEPS all it depends on, in PICKED, which has room for all services. */
 void pick_service(const struct project *p, const struct service *s, bool deps, bool *picked);
@@ -106,7 +111,7 @@ struct err *compose_remove_orphans(struct session *s) MUST_CHECK;
 struct err *compose_bring_up_built(struct session *s, const struct strv *services,
 				   const struct strv *scales, bool *picked) MUST_CHECK;
 
-/* Show what the containers of SERVICES write, until they have all ended: cmd/composelogs.c */
+/* What containers write, in the order they write it: cmd/composelogs.c */
 struct log_opts {
 	bool follow, timestamps, no_color, no_prefix;
 	uint64_t tail; /* UINT64_MAX: all */
@@ -117,9 +122,23 @@ struct log_opts {
 	bool abort_on_exit, abort_on_failure;
 	const char *code_from; /* this service's exit code is ours */
 };
-/* *RET_CODE: what `up` ends with.  *RET_INTERRUPTED: by SIGNALS. */
-struct err *compose_logs(struct session *s, const struct strv *services, const struct log_opts *o,
-			 int *ret_code, bool *ret_interrupted) MUST_CHECK;
+struct viewer;
+struct viewer *viewer_new(struct session *s, const struct log_opts *o); /* O must stay */
+void viewer_expect(struct viewer *vw, const char *name); /* a container that will be shown */
+/* It has started, or was there.  Nothing if it is not expected, or was added before. */
+struct err *viewer_add(struct viewer *vw, const char *name) MUST_CHECK;
+int viewer_fd(const struct viewer *vw); /* readable: there is something for viewer_pump() */
+struct err *viewer_pump(struct viewer *vw) MUST_CHECK;
+/* Until all have ended.  *RET_CODE: what `up` ends with.  *RET_INTERRUPTED: by SIGNALS. */
+struct err *viewer_follow(struct viewer *vw, int *ret_code, bool *ret_interrupted) MUST_CHECK;
+void viewer_free(struct viewer *vw);
+static inline void cleanup_viewer(struct viewer **vw)
+{
+	viewer_free(*vw);
+}
+#define _cleanup_viewer_ _cleanup_(cleanup_viewer)
+/* The exit code of SERVICE's container once it has ended; it is stopped for that. */
+struct err *compose_code_of(struct session *s, const char *service, int *ret) MUST_CHECK;
 
 extern const struct verb verb_compose_config, verb_compose_create, verb_compose_down,
 	verb_compose_images, verb_compose_kill, verb_compose_logs, verb_compose_ls, verb_compose_pause,

@@ -34,22 +34,21 @@ static struct err *followed_before(struct store **st, const struct project *p, b
 	return NULL;
 }
 
-struct err *compose_enter_branch(const struct project *p, bool make, struct stack_place *ret,
-				 bool *ret_follows)
+struct err *compose_enter_branch(const struct project *p, bool make, struct store **st,
+				 struct stack_place *ret, bool *ret_follows)
 {
-	_cleanup_store_ struct store *st = NULL;
 	enum wish w = wish(p);
 	bool follows = w == WISH_YES;
 	struct err *e = NULL;
 
 	*ret_follows = false;
 	if (w == WISH_AS_BEFORE)
-		e = followed_before(&st, p, &follows);
+		e = followed_before(st, p, &follows);
 	else if (follows)
-		e = store_open(&st);
+		e = store_open(st);
 	if (e || !follows)
 		return e;
-	e = stack_enter(st, p->directory, make, ret);
+	e = stack_enter(*st, p->directory, make, ret);
 	if (err_is(e, ENOENT)) {
 		err_free(e);
 		e = err_hint(err_new(0, "--branch: %s is not in a git work tree", p->directory),

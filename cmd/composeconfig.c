@@ -330,6 +330,7 @@ static struct err *print_variables(struct project *p)
 
 static struct err *config(UNUSED struct call *c, int argc, char **argv)
 {
+	_cleanup_store_ struct store *st = NULL;
 	_cleanup_project_ struct project *p = NULL;
 	_cleanup_str_ struct str out = { 0 };
 	struct err *e = NULL;
@@ -343,7 +344,7 @@ static struct err *config(UNUSED struct call *c, int argc, char **argv)
 	compose_project_opts.no_normalize = opt_no_normalize;
 	compose_project_opts.no_consistency = opt_no_consistency || opt_no_interpolate || opt_variables;
 	compose_project_opts.all_profiles = opt_profiles;
-	e = compose_load(&p, true, NULL);
+	e = compose_load(&p, true, &st, NULL);
 	e = e ?: select_services(p, argc, argv);
 	if (e || opt_quiet)
 		return e;

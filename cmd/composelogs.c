@@ -1,7 +1,15 @@
 /* cmd/composelogs.c -- devbox compose logs, and what `up` shows: the output of several containers, line by line, with
- * the container's name in front. */
+ * the container's name in front.
+ *
+ * How it works
+ *  1. viewer_expect() is told of all containers that will be shown: the names stand in a column as wide as the longest
+ *  2. viewer_add() opens one when it has started.  Its log is read, and watched with inotify; a connection to its
+ *     monitor tells of its end.  Both are behind one epoll descriptor, viewer_fd(): `up` has it among what it waits for
+ *     while it starts the others, and calls viewer_pump() then
+ *  3. viewer_follow() goes on with that alone until all have ended */
 #include <poll.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 
 #include "cmd/compose.h"
@@ -11,8 +19,7 @@
 
 /* One container that is shown. */
 struct source_log {
-	struct box *b;
-	const char *service;
+	struct box *b; /* ours */
 	struct logreader *r; /* NULL: it has written nothing yet */
 	char *label; /* "web-1" */
 	const char *color;
@@ -22,12 +29,19 @@ struct source_log {
 };
 
 struct viewer {
+	struct session *s;
 	const struct log_opts *o;
 	struct source_log *v;
-	size_t n;
+	size_t n, cap;
+	struct strv expected; /* labels */
 	size_t width;
 	bool color;
-	int notify;
+	bool said; /* "Attaching to ..." */
+	bool beside_list; /* `up` still shows what it does: what is written goes above that */
+	int notify, events; /* inotify; epoll over that and each connection */
+	size_t left; /* those that run */
+	bool stop; /* one has ended, and that is to end all */
+	int code; /* its exit code, if it is to be ours */
 };
 
 static const char *const colors[] = { "\033[36m",   "\033[33m",	  "\033[32m",	"\033[35m",
@@ -49,6 +63,8 @@ static void print_record(const struct viewer *vw, struct source_log *l, const st
 	char when[TIME_TEXT_MAX];
 	size_t at = 0;
 
+	if (vw->beside_list)
+		tasks_hide(&vw->s->tasks);
 	time_format(rec->time_ns, when);
 	while (at < rec->len) {
 		const char *nl = memchr(rec->data + at, '\n', rec->len - at);
@@ -171,18 +187,50 @@ static struct err *print_sorted(struct viewer *vw)
 
 /* --- following -------------------------------------------------------------------------------- */
 
+static struct err *listen_to(const struct viewer *vw, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	return epoll_ctl(vw->events, EPOLL_CTL_ADD, fd, &ev) < 0 ? err_new(errno, "watching logs")
+								 : NULL;
+}
+
+static struct err *hear_of_end(const struct viewer *vw, struct source_log *l)
+{
+	struct err *e = watch_end(l->b, &l->conn);
+
+	return e || l->conn < 0 ? e : listen_to(vw, l->conn);
+}
+
 static struct err *watch(struct viewer *vw, struct source_log *l)
 {
 	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d", l->b->dir);
 
-	l->watch = inotify_add_watch(vw->notify, path, IN_MODIFY | IN_MOVED_TO | IN_CREATE);
-	if (l->watch < 0)
+	if (inotify_add_watch(vw->notify, path, IN_MODIFY | IN_MOVED_TO | IN_CREATE) < 0)
 		return err_new(errno, "watching the log of %s", l->b->spec.name);
-	return watch_end(l->b, &l->conn);
+	return hear_of_end(vw, l);
 }
 
-/* L's run is over: *RET_OVER unless its policy has begun another. */
-static struct err *run_ended(struct viewer *vw, struct source_log *l, bool *ret_over)
+/* L runs no more: `up` says so, and may have to end all others. */
+static void tell_end(struct viewer *vw, struct source_log *l)
+{
+	int code = l->b->state.exit_code;
+
+	end_lines(l);
+	if (!vw->o->attached)
+		return;
+	if (vw->beside_list)
+		tasks_hide(&vw->s->tasks);
+	printf("%s exited with code %d\n", l->label, code);
+	if (!vw->o->abort_on_exit && !(vw->o->abort_on_failure && code))
+		return;
+	if (!vw->stop && !vw->o->code_from)
+		vw->code = code;
+	vw->stop = true;
+}
+
+/* L's run is over: its policy may have begun another. */
+static struct err *run_ended(struct viewer *vw, struct source_log *l)
 {
 	struct err *e = drain(vw, l);
 
@@ -192,93 +240,181 @@ static struct err *run_ended(struct viewer *vw, struct source_log *l, bool *ret_
 	e = e ?: box_refresh(l->b);
 	if (e && str_starts(e->text, "No such container")) {
 		err_free(e);
-		*ret_over = true;
+		vw->left--;
 		return NULL;
 	}
 	if (!e && state_is_up(&l->b->state))
-		e = watch_end(l->b, &l->conn);
-	*ret_over = l->conn < 0;
-	if (!e && vw->o->attached) {
-		fflush(stdout);
+		e = hear_of_end(vw, l);
+	if (e)
+		return e;
+	if (l->conn < 0) {
+		vw->left--;
+		tell_end(vw, l);
+	} else if (vw->o->attached) {
 		printf("%s exited with code %d\n", l->label, l->b->state.exit_code);
 	}
-	return e;
-}
-
-static struct err *wait_change(struct viewer *vw, struct pollfd *fds)
-{
-	char drained[4096];
-
-	for (size_t i = 0; i < vw->n; i++)
-		fds[i] = (struct pollfd){ .fd = vw->v[i].conn, .events = POLLIN };
-	fds[vw->n] = (struct pollfd){ .fd = vw->notify, .events = POLLIN };
-	fds[vw->n + 1] = (struct pollfd){ .fd = vw->o->signals, .events = POLLIN };
-	fflush(stdout);
-	if (poll(fds, vw->n + 2, -1) < 0 && errno != EINTR)
-		return err_new(errno, "waiting for logs");
-	while (read(vw->notify, drained, sizeof(drained)) > 0)
-		; /* what changed is read from the logs themselves */
 	return NULL;
 }
 
-static struct err *follow(struct viewer *vw, int *ret_code, bool *ret_interrupted)
+/* Show what there is by now, and who has ended. */
+static struct err *show_news(struct viewer *vw)
 {
-	_cleanup_free_ struct pollfd *fds = xcalloc(vw->n + 2, sizeof(*fds));
+	_cleanup_free_ struct pollfd *fds = xcalloc(vw->n + 1, sizeof(*fds));
+	char drained[4096];
 	struct err *e = NULL;
-	size_t left = 0;
-	bool stop = false;
 
-	vw->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (vw->notify < 0)
-		return err_new(errno, "watching logs");
-	for (size_t i = 0; i < vw->n && !e; i++) {
-		e = watch(vw, &vw->v[i]);
-		left += vw->v[i].conn >= 0;
-		/* one that has ended before we looked */
-		if (!e && vw->v[i].conn < 0 && vw->o->attached &&
-		    vw->v[i].b->state.status == BOX_EXITED) {
-			e = drain(vw, &vw->v[i]);
-			end_lines(&vw->v[i]);
-			printf("%s exited with code %d\n", vw->v[i].label, vw->v[i].b->state.exit_code);
-			stop = stop || vw->o->abort_on_exit ||
-			       (vw->o->abort_on_failure && vw->v[i].b->state.exit_code);
-		}
-	}
-	for (;;) {
-		for (size_t i = 0; i < vw->n && !e; i++)
-			e = drain(vw, &vw->v[i]);
-		if (e || !left || stop)
-			break;
-		e = wait_change(vw, fds);
-		if (e)
-			break;
-		if (fds[vw->n + 1].revents) {
-			*ret_interrupted = true;
-			break;
-		}
-		for (size_t i = 0; i < vw->n && !e; i++) {
-			bool over = false;
-			int code;
-
-			if (!fds[i].revents || vw->v[i].conn < 0)
-				continue;
-			e = run_ended(vw, &vw->v[i], &over);
-			code = vw->v[i].b->state.exit_code;
-			left -= over;
-			if (over && (vw->o->abort_on_exit || (vw->o->abort_on_failure && code))) {
-				stop = true;
-				if (!vw->o->code_from)
-					*ret_code = code;
-			}
-		}
-	}
+	while (read(vw->notify, drained, sizeof(drained)) > 0)
+		; /* what changed is read from the logs themselves */
+	for (size_t i = 0; i < vw->n; i++)
+		fds[i] = (struct pollfd){ .fd = vw->v[i].conn, .events = POLLIN };
+	if (poll(fds, vw->n, 0) < 0 && errno != EINTR)
+		return err_new(errno, "waiting for logs");
+	for (size_t i = 0; i < vw->n && !e; i++)
+		e = fds[i].revents && vw->v[i].conn >= 0 ? run_ended(vw, &vw->v[i])
+							 : drain(vw, &vw->v[i]);
 	fflush(stdout);
-	close(TAKE_FD(vw->notify));
 	return e;
 }
 
-/* The exit code that --exit-code-from asks for, once its container has ended or been stopped. */
-static struct err *code_of(struct session *s, const char *service, int *ret)
+struct err *viewer_pump(struct viewer *vw)
+{
+	struct err *e = show_news(vw);
+
+	for (size_t i = 0; i < vw->n && vw->s->tasks.tty; i++)
+		end_lines(&vw->v[i]); /* the list goes on below */
+	fflush(stdout);
+	tasks_show(&vw->s->tasks);
+	return e;
+}
+
+struct err *viewer_follow(struct viewer *vw, int *ret_code, bool *ret_interrupted)
+{
+	struct err *e;
+
+	vw->beside_list = false;
+	e = show_news(vw);
+	while (!e && vw->left && !vw->stop) {
+		struct pollfd fds[2] = { { .fd = vw->events, .events = POLLIN },
+					 { .fd = vw->o->signals, .events = POLLIN } };
+
+		if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
+			return err_new(errno, "waiting for logs");
+		if (fds[1].revents) {
+			*ret_interrupted = true;
+			return NULL;
+		}
+		e = show_news(vw);
+	}
+	*ret_code = vw->code ?: *ret_code;
+	return e;
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+static char *label_of(const struct viewer *vw, const char *name)
+{
+	const char *project = vw->s->name;
+
+	return xstrdup(str_starts(name, project) && name[strlen(project)] ? name + strlen(project) + 1
+									  : name);
+}
+
+struct viewer *viewer_new(struct session *s, const struct log_opts *o)
+{
+	struct viewer *vw = xcalloc(1, sizeof(*vw));
+
+	*vw = (struct viewer){ .s = s,
+			       .o = o,
+			       .color = !o->no_color && isatty(STDOUT_FILENO),
+			       .beside_list = o->attached,
+			       .notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK),
+			       .events = epoll_create1(EPOLL_CLOEXEC) };
+	return vw;
+}
+
+void viewer_expect(struct viewer *vw, const char *name)
+{
+	char *label = label_of(vw, name);
+	size_t len = strlen(label);
+
+	vw->width = len > vw->width ? len : vw->width;
+	strv_take(&vw->expected, label);
+}
+
+int viewer_fd(const struct viewer *vw)
+{
+	return vw->events;
+}
+
+static void say_attaching(struct viewer *vw)
+{
+	_cleanup_str_ struct str s = { 0 };
+
+	if (!vw->o->attached || vw->said)
+		return;
+	vw->said = true;
+	for (size_t i = 0; i < vw->expected.n; i++)
+		str_addf(&s, "%s%s", i ? ", " : "Attaching to ", vw->expected.v[i]);
+	tasks_note(&vw->s->tasks, s.s);
+}
+
+struct err *viewer_add(struct viewer *vw, const char *name)
+{
+	_cleanup_free_ char *label = label_of(vw, name);
+	struct source_log *l;
+	struct box *b = NULL;
+	struct err *e = NULL;
+
+	if (!strv_has(&vw->expected, label))
+		return NULL;
+	for (size_t i = 0; i < vw->n; i++)
+		if (!strcmp(vw->v[i].label, label))
+			return NULL;
+	e = box_find(vw->s->st, name, &b);
+	if (e)
+		return e;
+	say_attaching(vw);
+	vw->v = xgrow(vw->v, vw->n, &vw->cap, sizeof(*vw->v));
+	l = &vw->v[vw->n];
+	*l = (struct source_log){ .b = b,
+				  .label = TAKE_PTR(label),
+				  .color = colors[vw->n % ARRAY_LEN(colors)],
+				  .conn = -1 };
+	vw->n++;
+	if (!vw->o->follow)
+		return NULL;
+	if (vw->n == 1)
+		e = vw->notify < 0 || vw->events < 0 ? err_new(errno, "watching logs")
+						     : listen_to(vw, vw->notify);
+	e = e ?: watch(vw, l);
+	vw->left += l->conn >= 0;
+	e = e ?: drain(vw, l);
+	if (!e && l->conn < 0 && l->b->state.status == BOX_EXITED) /* before we looked */
+		tell_end(vw, l);
+	return e;
+}
+
+void viewer_free(struct viewer *vw)
+{
+	if (!vw)
+		return;
+	for (size_t i = 0; i < vw->n; i++) {
+		logreader_free(vw->v[i].r);
+		free(vw->v[i].label);
+		box_free(vw->v[i].b);
+		if (vw->v[i].conn >= 0)
+			close(vw->v[i].conn);
+	}
+	free(vw->v);
+	strv_done(&vw->expected);
+	if (vw->notify >= 0)
+		close(vw->notify);
+	if (vw->events >= 0)
+		close(vw->events);
+	free(vw);
+}
+
+struct err *compose_code_of(struct session *s, const char *service, int *ret)
 {
 	size_t n = 0;
 	struct actual *own = actuals_of(&s->a, service, &n);
@@ -298,49 +434,7 @@ static struct err *code_of(struct session *s, const char *service, int *ret)
 	return e;
 }
 
-/* --- both ------------------------------------------------------------------------------------- */
-
-struct err *compose_logs(struct session *s, const struct strv *services, const struct log_opts *o,
-			 int *ret_code, bool *ret_interrupted)
-{
-	struct viewer vw = { .o = o, .color = !o->no_color && isatty(STDOUT_FILENO), .notify = -1 };
-	struct err *e = NULL;
-
-	vw.v = xcalloc(s->a.n + 1, sizeof(*vw.v));
-	for (size_t i = 0; i < s->a.n; i++) {
-		const struct actual *c = &s->a.v[i];
-		struct source_log *l = &vw.v[vw.n];
-		size_t len;
-
-		if (!is_meant(c, services) || (o->attached && !services->n))
-			continue;
-		*l = (struct source_log){ .b = c->box, .service = c->service, .conn = -1 };
-		l->label = str_starts(c->name, s->name) && c->name[strlen(s->name)]
-				   ? xstrdup(c->name + strlen(s->name) + 1)
-				   : xstrdup(c->name);
-		l->color = colors[vw.n % ARRAY_LEN(colors)];
-		len = strlen(l->label);
-		vw.width = len > vw.width ? len : vw.width;
-		vw.n++;
-	}
-	if (o->attached && vw.n) {
-		fprintf(stderr, "Attaching to ");
-		for (size_t i = 0; i < vw.n; i++)
-			fprintf(stderr, "%s%s", i ? ", " : "", vw.v[i].label);
-		fprintf(stderr, "\n");
-	}
-	e = o->follow ? follow(&vw, ret_code, ret_interrupted) : print_sorted(&vw);
-	if (!e && o->code_from && !*ret_interrupted)
-		e = code_of(s, o->code_from, ret_code);
-	for (size_t i = 0; i < vw.n; i++) {
-		logreader_free(vw.v[i].r);
-		free(vw.v[i].label);
-		if (vw.v[i].conn >= 0)
-			close(vw.v[i].conn);
-	}
-	free(vw.v);
-	return e;
-}
+/* --- the verb --------------------------------------------------------------------------------- */
 
 static struct log_opts opt = { .signals = -1 };
 static const char *opt_tail = "all", *opt_since, *opt_until;
@@ -363,12 +457,33 @@ static const struct opt opts[] = {
 	COMPOSE_OPTS_END,
 };
 
+static struct err *show(struct session *s, const struct strv *services, int *ret_code)
+{
+	_cleanup_viewer_ struct viewer *vw = viewer_new(s, &opt);
+	bool interrupted = false;
+	struct err *e = NULL;
+
+	for (int shows = 0; shows < 2; shows++) /* all names are known before the first line is shown */
+		for (size_t i = 0; i < s->a.n && !e; i++) {
+			const struct actual *c = &s->a.v[i];
+
+			if (!is_meant(c, services) || (opt_index && c->number != opt_index))
+				continue;
+			if (shows)
+				e = viewer_add(vw, c->name);
+			else
+				viewer_expect(vw, c->name);
+		}
+	if (e)
+		return e;
+	return opt.follow ? viewer_follow(vw, ret_code, &interrupted) : print_sorted(vw);
+}
+
 static struct err *logs(struct call *c, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
 	int64_t now = time_now_ns();
-	bool interrupted = false;
 	struct err *e = NULL;
 
 	opt.tail = UINT64_MAX;
@@ -380,10 +495,7 @@ static struct err *logs(struct call *c, int argc, char **argv)
 	if (!e && opt_until)
 		e = err_wrap(time_parse(opt_until, now, &opt.until_ns), "invalid value for \"until\"");
 	e = e ?: session_look(&s, argc, argv, &services);
-	for (size_t i = 0; !e && opt_index && i < s.a.n; i++)
-		if (s.a.v[i].number != opt_index)
-			s.a.v[i].oneoff = true; /* not shown */
-	return e ?: compose_logs(&s, &services, &opt, &c->status, &interrupted);
+	return e ?: show(&s, &services, &c->status);
 }
 
 const struct verb verb_compose_logs = {

@@ -317,7 +317,6 @@ const struct verb verb_compose_run = {
 	.max_args = -1,
 	.grammar = OPT_FIRST,
 	.opts = run_opts,
-	.runs = true,
 	.summary = "Run a one-off command on a service",
 	.run = run,
 };

@@ -235,24 +235,29 @@ static struct err *renew_networks(struct session *s, const bool *picked)
 	return e;
 }
 
-struct err *compose_bring_up(struct session *s, const struct strv *services,
-			     const struct strv *scales, bool *picked)
-{
-	struct project *p = s->p;
-	_cleanup_free_ int *scale = xcalloc(p->n_services + 1, sizeof(*scale));
-	_cleanup_project_plan_ struct project_plan plan = { 0 };
-	struct plan_opts o = { .services = services,
-			       .no_deps = opt_no_deps,
-			       .force_recreate = opt_force,
-			       .no_recreate = opt_no_recreate,
-			       .always_recreate_deps = opt_always_deps,
-			       .remove_orphans = opt_orphans,
-			       .no_start = opt_no_start,
-			       .wait = opt_wait,
-			       .underscores = s->c.underscores,
-			       .scale = scale };
-	struct err *e = read_scale(p, scales, scale);
+/* What `up` is to do: which services, how many of each. */
+struct bring_up {
+	struct plan_opts o;
+	int *scale; /* of each service; -1: what the files say */
+	bool *picked; /* those that are acted on */
+};
 
+static struct err *decide(struct session *s, const struct strv *services, const struct strv *scales,
+			  struct bring_up *u)
+{
+	_cleanup_project_plan_ struct project_plan plan = { 0 };
+	struct err *e = read_scale(s->p, scales, u->scale);
+
+	u->o = (struct plan_opts){ .services = services,
+				   .no_deps = opt_no_deps,
+				   .force_recreate = opt_force,
+				   .no_recreate = opt_no_recreate,
+				   .always_recreate_deps = opt_always_deps,
+				   .remove_orphans = opt_orphans,
+				   .no_start = opt_no_start,
+				   .wait = opt_wait,
+				   .underscores = s->c.underscores,
+				   .scale = u->scale };
 	s->c.build = opt_build;
 	s->c.no_build = opt_no_build;
 	s->c.pull = opt_pull;
@@ -262,13 +267,29 @@ struct err *compose_bring_up(struct session *s, const struct strv *services,
 	s->c.wait_timeout_s = opt_wait_timeout;
 	s->c.stop_timeout_s = opt_timeout;
 	/* which services are meant is known first: their images are not */
-	e = e ?: project_plan_up(p, &s->a, &o, picked, &plan);
-	for (size_t i = 0; i < p->n_services && !e; i++)
-		if (picked[i])
-			e = request_check(p, &p->services[i]);
-	e = e ?: renew_networks(s, picked);
-	e = e ?: engine_up(&s->c, &o, picked);
+	e = e ?: project_plan_up(s->p, &s->a, &u->o, u->picked, &plan);
+	for (size_t i = 0; i < s->p->n_services && !e; i++)
+		if (u->picked[i])
+			e = request_check(s->p, &s->p->services[i]);
+	return e;
+}
+
+static struct err *carry_out(struct session *s, const struct bring_up *u)
+{
+	struct err *e = renew_networks(s, u->picked);
+
+	e = e ?: engine_up(&s->c, &u->o, u->picked);
 	return err_also(e, session_refresh(s));
+}
+
+struct err *compose_bring_up(struct session *s, const struct strv *services,
+			     const struct strv *scales, bool *picked)
+{
+	_cleanup_free_ int *scale = xcalloc(s->p->n_services + 1, sizeof(*scale));
+	struct bring_up u = { .scale = scale, .picked = picked };
+	struct err *e = decide(s, services, scales, &u);
+
+	return e ?: carry_out(s, &u);
 }
 
 struct err *compose_bring_up_built(struct session *s, const struct strv *services,
@@ -336,36 +357,69 @@ static bool is_attached(const struct service *s, const struct strv *services)
 	return !own || node_true(s->node, "attach");
 }
 
-/* Show what they write; Ctrl-C, or the end of one of them, stops all. */
-static struct err *watch_over(struct call *c, struct session *s, const struct strv *services,
-			      const bool *picked, int64_t since_ns)
+static void keep_error(struct session *s, struct err *e)
 {
-	_cleanup_strv_ struct strv shown = { 0 }, all = { 0 };
-	struct log_opts o = { .follow = true,
-			      .tail = UINT64_MAX,
-			      .attached = true,
-			      .timestamps = opt_timestamps,
-			      .no_color = opt_no_color,
-			      .no_prefix = opt_no_prefix,
-			      .abort_on_exit = opt_abort || opt_code_from,
-			      .abort_on_failure = opt_abort_failure,
-			      .code_from = opt_code_from,
-			      .since_ns = since_ns,
-			      .signals = s->c.signals };
-	struct err *e = NULL;
+	if (s->viewer_error)
+		err_free(e); /* the first one says enough */
+	else
+		s->viewer_error = e;
+}
 
+static void container_runs(void *arg, const char *name)
+{
+	struct session *s = arg;
+	struct err *e = viewer_add(s->viewer, name);
+
+	keep_error(s, e ?: viewer_pump(s->viewer));
+}
+
+static void attend(void *arg)
+{
+	struct session *s = arg;
+
+	keep_error(s, viewer_pump(s->viewer));
+	if (s->viewer_error)
+		s->c.beside = -1;
+}
+
+/* What the containers write is shown from now on, each from its start. */
+static void attach(struct session *s, const struct strv *services, const struct bring_up *u,
+		   const struct log_opts *o)
+{
+	s->viewer = viewer_new(s, o);
 	for (size_t i = 0; i < s->p->n_services; i++) {
 		const struct service *of = &s->p->services[i];
-		if (!picked[i])
-			continue;
-		strv_add(&all, of->name);
-		if (is_attached(of, services))
-			strv_add(&shown, of->name);
+		unsigned n = u->scale[i] >= 0 ? (unsigned)u->scale[i] : of->scale;
+
+		for (unsigned k = 1; u->picked[i] && is_attached(of, services) && k <= n; k++)
+			viewer_expect(s->viewer, container_name(s->p, of, k, s->c.underscores));
 	}
+	s->c.runs = container_runs;
+	s->c.beside = viewer_fd(s->viewer);
+	s->c.attend = attend;
+}
+
+/* Show what they write; Ctrl-C, or the end of one of them, stops all. */
+static struct err *watch_over(struct call *c, struct session *s, const bool *picked,
+			      const struct log_opts *o)
+{
+	_cleanup_strv_ struct strv all = { 0 };
+	struct err *e = TAKE_PTR(s->viewer_error);
+
+	s->c.runs = NULL;
+	s->c.beside = -1;
+	for (size_t i = 0; i < s->p->n_services; i++)
+		if (picked[i])
+			strv_add(&all, s->p->services[i].name);
+	for (size_t i = 0; i < s->a.n && !e; i++) /* what has been there, and has ended */
+		if (is_meant(&s->a.v[i], &all))
+			e = viewer_add(s->viewer, s->a.v[i].name);
 	tasks_done(&s->tasks);
-	if (!s->c.interrupted)
-		e = compose_logs(s, &shown, &o, &c->status, &s->c.interrupted);
-	if (!e && (s->c.interrupted || o.abort_on_exit || o.abort_on_failure)) {
+	if (!e && !s->c.interrupted)
+		e = viewer_follow(s->viewer, &c->status, &s->c.interrupted);
+	if (!e && o->code_from && !s->c.interrupted)
+		e = compose_code_of(s, o->code_from, &c->status);
+	if (!e && (s->c.interrupted || o->abort_on_exit || o->abort_on_failure)) {
 		c->status = s->c.interrupted ? 130 : c->status;
 		e = stop_gracefully(s, &all, s->c.interrupted);
 	}
@@ -377,8 +431,19 @@ static struct err *up(struct call *c, int argc, char **argv)
 	_cleanup_session_ struct session s = { 0 };
 	_cleanup_strv_ struct strv services = { 0 };
 	_cleanup_free_ bool *picked = NULL;
-	int64_t since_ns = time_now_ns();
+	_cleanup_free_ int *scale = NULL;
+	struct log_opts o = { .follow = true,
+			      .tail = UINT64_MAX,
+			      .attached = true,
+			      .timestamps = opt_timestamps,
+			      .no_color = opt_no_color,
+			      .no_prefix = opt_no_prefix,
+			      .abort_on_exit = opt_abort || opt_code_from,
+			      .abort_on_failure = opt_abort_failure,
+			      .code_from = opt_code_from,
+			      .since_ns = time_now_ns() };
 	bool attached = !opt_detach && !opt_wait && !opt_no_start && !compose_dry_run;
+	struct bring_up u = { 0 };
 	struct err *e = check_up();
 
 	e = e ?: session_open(&s, SESSION_FILES);
@@ -388,14 +453,17 @@ static struct err *up(struct call *c, int argc, char **argv)
 	if (e)
 		return e;
 	tell_orphans(&s);
-	picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
-	if (attached)
+	u.picked = picked = xcalloc(s.p->n_services + 1, sizeof(*picked));
+	u.scale = scale = xcalloc(s.p->n_services + 1, sizeof(*scale));
+	e = decide(&s, &services, &opt_scale, &u);
+	if (!e && attached) {
 		e = catch_signals(&s);
-	e = e ?: compose_bring_up(&s, &services, &opt_scale, picked);
+		o.signals = s.c.signals;
+		attach(&s, &services, &u, &o);
+	}
+	e = e ?: carry_out(&s, &u);
 	e = e ?: compose_branch_up(&s);
-	if (e || !attached)
-		return e;
-	return watch_over(c, &s, &services, picked, since_ns);
+	return e || !attached ? e : watch_over(c, &s, picked, &o);
 }
 
 const struct verb verb_compose_up = {

@@ -57,12 +57,15 @@ static struct err *create(UNUSED struct call *c, UNUSED int argc, char **argv)
 
 static struct net_want want;
 static const char *opt_ip, *opt_ip6;
+static struct strv opt_links;
 static bool opt_force;
 
 static const struct opt connect_opts[] = {
 	{ 0, "alias", NULL, "Add network-scoped alias for the container", OPT_LIST, &want.aliases, NULL },
 	{ 0, "ip", "string", "IPv4 address (e.g., \"172.30.100.104\")", OPT_STR, &opt_ip, NULL },
 	{ 0, "ip6", "string", "IPv6 address (e.g., \"2001:db8::33\")", OPT_STR, &opt_ip6, NULL },
+	{ 0, "link", "list", "Add link to another container, from the next start on", OPT_LIST,
+	  &opt_links, NULL },
 	{ 0 },
 };
 
@@ -76,7 +79,7 @@ static struct err *connect_it(UNUSED struct call *c, UNUSED int argc, char **arg
 	want.name = argv[0];
 	want.ip = (char *)opt_ip;
 	want.ip6 = (char *)opt_ip6;
-	return e ?: box_connect(b, &want);
+	return e ?: box_connect(b, &want, &opt_links);
 }
 
 static const struct opt disconnect_opts[] = {
@@ -166,17 +169,50 @@ static bool match_dangling(const char *value, const void *of)
 	return (!strcmp(value, "true") || !strcmp(value, "1")) == dangling;
 }
 
-static bool wanted(const struct network *n, struct box *const *boxes, size_t n_boxes)
+static bool wanted(const struct strv *filters, const struct network *n, struct box *const *boxes,
+		   size_t n_boxes)
 {
 	struct seen s = { n, is_used(n, boxes, n_boxes) };
 
-	return filters_pass(&opt_filters, "name", match_name, n) &&
-	       filters_pass(&opt_filters, "id", match_id, n) &&
-	       filters_pass(&opt_filters, "driver", match_driver, n) &&
-	       filters_pass(&opt_filters, "scope", match_scope, n) &&
-	       filters_pass(&opt_filters, "type", match_type, n) &&
-	       filters_pass(&opt_filters, "dangling", match_dangling, &s) &&
-	       filters_labels(&opt_filters, &n->labels);
+	return filters_pass(filters, "name", match_name, n) &&
+	       filters_pass(filters, "id", match_id, n) &&
+	       filters_pass(filters, "driver", match_driver, n) &&
+	       filters_pass(filters, "scope", match_scope, n) &&
+	       filters_pass(filters, "type", match_type, n) &&
+	       filters_pass(filters, "dangling", match_dangling, &s) &&
+	       filters_labels(filters, &n->labels);
+}
+
+static void boxes_free(struct box **boxes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		box_free(boxes[i]);
+	free(boxes);
+}
+
+struct err *networks_filtered(struct store *st, const struct strv *filters, struct network **ret,
+			      size_t *ret_n)
+{
+	static const char *const known[] = { "dangling", "driver", "id",   "label",
+					     "name",	 "scope",  "type", NULL };
+	struct network *all = NULL;
+	struct box **boxes = NULL;
+	size_t n = 0, n_boxes = 0, kept = 0;
+	struct err *e = filters_check(filters, known);
+
+	e = e ?: network_list(st, &all, &n);
+	if (filters->n)
+		e = e ?: box_list(st, &boxes, &n_boxes);
+	for (size_t i = 0; i < n; i++) {
+		if (!e && wanted(filters, &all[i], boxes, n_boxes))
+			all[kept++] = all[i];
+		else
+			network_done(&all[i]);
+	}
+	boxes_free(boxes, n_boxes);
+	*ret = all;
+	*ret_n = kept;
+	return e;
 }
 
 static struct err *add_row(struct list *l, const struct network *n)
@@ -199,38 +235,23 @@ static struct err *add_row(struct list *l, const struct network *n)
 	return list_end_row(l);
 }
 
-static void boxes_free(struct box **boxes, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		box_free(boxes[i]);
-	free(boxes);
-}
-
 static struct err *ls(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
 {
-	static const char *const known[] = { "dangling", "driver", "id",   "label",
-					     "name",	 "scope",  "type", NULL };
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_list_ struct list l = { 0 };
-	struct network *all = NULL;
-	struct box **boxes = NULL;
-	size_t n = 0, n_boxes = 0;
-	struct err *e = filters_check(&opt_filters, known);
+	struct network *some = NULL;
+	size_t n = 0;
+	struct err *e = store_open(&st);
 
-	e = e ?: store_open(&st);
-	e = e ?: network_list(st, &all, &n);
-	if (opt_filters.n)
-		e = e ?: box_list(st, &boxes, &n_boxes);
+	e = e ?: networks_filtered(st, &opt_filters, &some, &n);
 	e = e
 		    ?: list_open(&l, opt_quiet ? "{{.ID}}" : opt_format,
 				 "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", columns);
 	for (size_t i = 0; i < n; i++) {
-		if (!e && wanted(&all[i], boxes, n_boxes))
-			e = add_row(&l, &all[i]);
-		network_done(&all[i]);
+		e = e ?: add_row(&l, &some[i]);
+		network_done(&some[i]);
 	}
-	free(all);
-	boxes_free(boxes, n_boxes);
+	free(some);
 	if (!e)
 		list_close(&l);
 	return e;

@@ -658,11 +658,6 @@ static struct err *run(struct call *c, int argc, char **argv)
 	}
 	if (e)
 		return e;
-	if (b->spec.recipe && st->ids.single)
-		fprintf(stderr,
-			"%s: %s: %s changes owners of files, which one user id cannot do "
-			"('%s doctor' tells the mend)\n",
-			prog(), st->ids.why_single, b->spec.image, prog());
 	return opt_detach ? run_detached(b, made_up) : run_foreground(c, b, made_up);
 }
 

@@ -13,6 +13,9 @@
 #include "core/ns/shield.h"
 
 enum { STATUS_USAGE = 1, STATUS_FLAG = 125, STATUS_FAILED = 1, STATUS_RUN_FAILED = 125 };
+enum {
+	STATUS_COMPOSE_FAILED = 1
+}; /* Docker's Compose has one for all that it fails in, flags included */
 
 /* Every verb under each of its names.  GROUP: "" for `devbox ps`, "container" for `devbox container ls`. */
 static const struct entry {
@@ -436,13 +439,20 @@ static int unknown_verb(const char *group, const char *name)
 	return STATUS_USAGE;
 }
 
-static int flag_error(struct err *e, const char *path)
+/* Does EN belong to compose?  `devbox up` does, too. */
+static bool of_compose(const struct entry *en)
+{
+	return !strcmp(en->group, compose_group) || en->verb == &verb_compose_up ||
+	       en->verb == &verb_compose_down;
+}
+
+static int flag_error(struct err *e, const char *path, int status)
 {
 	_cleanup_free_ char *line = err_line(e);
 
 	fprintf(stderr, "%s\nSee '%s --help'.\n", line, path);
 	err_free(e);
-	return STATUS_FLAG;
+	return status;
 }
 
 static int arity_error(const struct verb *v, const char *path)
@@ -485,7 +495,8 @@ static struct err *run_verb(const struct entry *en, int argc, char **argv, int *
 	opts = foreign_opts(v);
 	e = opt_parse(opts, grammar, argc, argv, &words);
 	if (e) {
-		*ret_status = flag_error(e, path.s);
+		*ret_status =
+			flag_error(e, path.s, of_compose(en) ? STATUS_COMPOSE_FAILED : STATUS_FLAG);
 		return NULL;
 	}
 	*ret_status = 0;
@@ -500,6 +511,8 @@ static struct err *run_verb(const struct entry *en, int argc, char **argv, int *
 	c.path = path.s;
 	e = v->run(&c, words.argc, argv);
 	*ret_status = !e ? c.status : v->runs ? STATUS_RUN_FAILED : STATUS_FAILED;
+	if (e && of_compose(en) && v != &verb_compose_exec)
+		e->status = STATUS_COMPOSE_FAILED;
 	return e;
 }
 
@@ -556,7 +569,9 @@ static struct err *run_group(size_t g, int n, char **words, char **argv, int *re
 		struct err *e = opt_parse(groups[g].opts, OPT_FIRST, n, words, &res);
 
 		if (e) {
-			*ret_status = flag_error(e, program);
+			*ret_status = flag_error(e, program,
+						 strcmp(group, compose_group) ? STATUS_FLAG
+									      : STATUS_COMPOSE_FAILED);
 			return NULL;
 		}
 		n = res.help ? 0 : res.argc;
@@ -606,7 +621,7 @@ struct err *verbs_run(int argc, char **argv, int *ret_status)
 		struct err *e = opt_parse(opts, OPT_FIRST, argc - 1, argv + 1, &words);
 
 		if (e) {
-			*ret_status = flag_error(e, program);
+			*ret_status = flag_error(e, program, STATUS_FLAG);
 			return NULL;
 		}
 		argc = 1 + words.argc;

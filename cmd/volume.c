@@ -115,44 +115,55 @@ void volumes_tell_trash(struct store *st, size_t removed)
 
 /* --- create ----------------------------------------------------------------------------------- */
 
-static const char *opt_driver, *opt_name;
-static struct strv opt_labels, opt_driver_opts;
+static struct volume_request req;
 
 static const struct opt create_opts[] = {
 	{ 'd', "driver", "string", "Specify volume driver name (only \"local\")", OPT_STR,
-	  &opt_driver, NULL },
-	{ 0, "label", "list", "Set metadata for a volume", OPT_LIST, &opt_labels, NULL },
-	{ 0, "name", NULL, NULL, OPT_STR, &opt_name, NULL }, /* the old way to say it */
+	  &req.driver, NULL },
+	{ 0, "label", "list", "Set metadata for a volume", OPT_LIST, &req.labels, NULL },
+	{ 0, "name", NULL, NULL, OPT_STR, &req.name, NULL }, /* the old way to say it */
 	{ 'o', "opt", "map", "Set driver specific options (none are supported)", OPT_LIST,
-	  &opt_driver_opts, NULL },
+	  &req.driver_opts, NULL },
 	{ 0 },
 };
+
+struct err *volume_make(struct store *st, const struct volume_request *rq, char **ret_name)
+{
+	_cleanup_free_ char *name = rq->name ? xstrdup(rq->name) : volume_make_name();
+	bool created;
+	struct err *e = NULL;
+
+	if (rq->driver && strcmp(rq->driver, "local") != 0)
+		e = err_new(0, "create %s: volume driver \"%s\" is not there, only \"local\"", name,
+			    rq->driver);
+	else if (rq->driver_opts.n)
+		e = err_hint(err_new(0,
+				     "create %s: driver option \"%s\" is not supported: it would mount a file system, "
+				     "which takes the host's root",
+				     name, rq->driver_opts.v[0]),
+			     "--mount type=tmpfs or a bind mount of a directory (-v /DIR:/TARGET)");
+	for (size_t i = 0; i < rq->labels.n && !e; i++)
+		if (!*rq->labels.v[i] || *rq->labels.v[i] == '=')
+			e = err_new(0, "invalid label '%s': empty name", rq->labels.v[i]);
+	e = e ?: volume_check_name(name);
+	e = e ?: volume_create(st, name, !rq->name, &rq->labels, &created);
+	if (!e)
+		*ret_name = TAKE_PTR(name);
+	return e;
+}
 
 static struct err *create(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
-	const char *given = argc ? argv[0] : opt_name;
-	_cleanup_free_ char *name = given ? xstrdup(given) : volume_make_name();
-	bool created;
-	struct err *e = NULL;
+	_cleanup_free_ char *name = NULL;
+	struct err *e;
 
-	if (argc && opt_name)
+	if (argc && req.name)
 		return err_new(0, "conflicting options: either specify --name or provide positional arg, not both");
-	if (opt_driver && strcmp(opt_driver, "local") != 0)
-		e = err_new(0, "create %s: volume driver \"%s\" is not there, only \"local\"", name,
-			    opt_driver);
-	else if (opt_driver_opts.n)
-		e = err_hint(err_new(0,
-				     "create %s: driver option \"%s\" is not supported: it would mount a file system, "
-				     "which takes the host's root",
-				     name, opt_driver_opts.v[0]),
-			     "--mount type=tmpfs or a bind mount of a directory (-v /DIR:/TARGET)");
-	for (size_t i = 0; i < opt_labels.n && !e; i++)
-		if (!*opt_labels.v[i] || *opt_labels.v[i] == '=')
-			e = err_new(0, "invalid label '%s': empty name", opt_labels.v[i]);
-	e = e ?: store_open(&st);
-	e = e ?: volume_check_name(name);
-	e = e ?: volume_create(st, name, !given, &opt_labels, &created);
+	if (argc)
+		req.name = argv[0];
+	e = store_open(&st);
+	e = e ?: volume_make(st, &req, &name);
 	if (!e)
 		puts(name);
 	return e;
@@ -204,43 +215,60 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static struct err *ls(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
+struct err *volumes_filtered(struct store *st, const struct strv *filters, struct strv *ret)
 {
 	static const char *const known[] = { "dangling", "driver", "label", "label!", "name", NULL };
 	_cleanup_strv_ struct strv names = { 0 }, used = { 0 };
-	_cleanup_store_ struct store *st = NULL;
-	_cleanup_list_ struct list l = { 0 };
-	struct err *e = filters_check(&opt_filters, known);
+	struct err *e = filters_check(filters, known);
 
-	e = e ?: filters_check_bool(&opt_filters, "dangling");
-	e = e ?: store_open(&st);
+	e = e ?: filters_check_bool(filters, "dangling");
 	e = e ?: volume_list(st, &names);
 	e = e ?: used_volumes(st, &used);
-	e = e ?: list_open(&l, opt_quiet ? "{{.Name}}" : opt_format, "{{.Driver}}\t{{.Name}}", columns);
+	if (e)
+		return e;
 	if (names.n)
 		qsort(names.v, names.n, sizeof(*names.v), by_name);
-	for (size_t i = 0; !e && i < names.n; i++) {
+	for (size_t i = 0; i < names.n; i++) {
 		struct seen v = { names.v[i], strv_has(&used, names.v[i]) };
-		_cleanup_free_ char *point = xasprintf("%s/volumes/%s/data", st->path, v.name);
-		_cleanup_strv_ struct strv labels = { 0 };
-		_cleanup_str_ struct str text = { 0 };
 
-		volume_labels(st, v.name, &labels);
-		if (!filters_pass(&opt_filters, "name", match_name, &v) ||
-		    !filters_pass(&opt_filters, "dangling", match_dangling, &v) ||
-		    !filters_pass(&opt_filters, "driver", match_driver, NULL) ||
-		    !filters_labels(&opt_filters, &labels))
-			continue;
-		for (size_t k = 0; k < labels.n; k++)
-			str_addf(&text, "%s%s", k ? "," : "", labels.v[k]);
-		list_row(&l);
-		list_put(&l, "Driver", "local");
-		list_put(&l, "Name", v.name);
-		list_put(&l, "Mountpoint", point);
-		list_put(&l, "Scope", "local");
-		list_put(&l, "Labels", text.s ?: "");
-		e = list_end_row(&l);
+		if (filters_pass(filters, "name", match_name, &v) &&
+		    filters_pass(filters, "dangling", match_dangling, &v) &&
+		    filters_pass(filters, "driver", match_driver, NULL) &&
+		    has_labels(st, filters, v.name))
+			strv_add(ret, v.name);
 	}
+	return NULL;
+}
+
+static struct err *add_row(struct list *l, struct store *st, const char *name)
+{
+	_cleanup_free_ char *point = xasprintf("%s/volumes/%s/data", st->path, name);
+	_cleanup_strv_ struct strv labels = { 0 };
+	_cleanup_str_ struct str text = { 0 };
+
+	volume_labels(st, name, &labels);
+	for (size_t k = 0; k < labels.n; k++)
+		str_addf(&text, "%s%s", k ? "," : "", labels.v[k]);
+	list_row(l);
+	list_put(l, "Driver", "local");
+	list_put(l, "Name", name);
+	list_put(l, "Mountpoint", point);
+	list_put(l, "Scope", "local");
+	list_put(l, "Labels", text.s ?: "");
+	return list_end_row(l);
+}
+
+static struct err *ls(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
+{
+	_cleanup_strv_ struct strv names = { 0 };
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_list_ struct list l = { 0 };
+	struct err *e = store_open(&st);
+
+	e = e ?: volumes_filtered(st, &opt_filters, &names);
+	e = e ?: list_open(&l, opt_quiet ? "{{.Name}}" : opt_format, "{{.Driver}}\t{{.Name}}", columns);
+	for (size_t i = 0; !e && i < names.n; i++)
+		e = add_row(&l, st, names.v[i]);
 	if (!e)
 		list_close(&l);
 	return e;
@@ -255,16 +283,17 @@ static const struct opt rm_opts[] = {
 	{ 0 },
 };
 
-static struct err *rm_one(struct store *st, const struct strv *used, const char *name, const char *batch)
+struct err *volume_discard(struct store *st, const char *name, const char *batch)
 {
-	_cleanup_strv_ struct strv names = { 0 };
+	_cleanup_strv_ struct strv names = { 0 }, used = { 0 };
 	struct err *e = volume_list(st, &names);
 
+	e = e ?: used_volumes(st, &used);
 	if (e)
 		return e;
 	if (!strv_has(&names, name))
-		return opt_force ? NULL : err_new(0, "get %s: no such volume", name);
-	if (strv_has(used, name))
+		return err_new(ENOENT, "get %s: no such volume", name);
+	if (strv_has(&used, name))
 		return err_hint(err_new(0, "remove %s: volume is in use", name),
 				"%s ps -a --filter volume=%s", prog(), name);
 	return trash_volume(st, name, "volume rm", batch);
@@ -273,16 +302,20 @@ static struct err *rm_one(struct store *st, const struct strv *used, const char 
 static struct err *rm(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
-	_cleanup_strv_ struct strv used = { 0 };
 	_cleanup_free_ char *batch = trash_batch();
 	struct err *all = store_open(&st);
 
-	all = all ?: used_volumes(st, &used);
 	if (all)
 		return all;
 	for (int i = 0; i < argc; i++) {
-		struct err *e = rm_one(st, &used, argv[i], batch);
+		struct err *e = volume_discard(st, argv[i], batch);
 
+		if (err_is(e, ENOENT) && opt_force) {
+			err_free(e);
+			e = NULL;
+		} else if (err_is(e, ENOENT)) {
+			e->errnum = 0; /* "no such volume" says it */
+		}
 		if (!e)
 			puts(argv[i]);
 		all = err_also(all, e);

@@ -308,16 +308,20 @@ static uint16_t free_near(const struct place *p, uint16_t port, unsigned from)
 	return found;
 }
 
-/* "-p 3307:3306" for the hint. */
-static void flag_text(const char *ip, uint16_t host, uint16_t ctr, enum port_proto proto, struct str *out)
+/* For the hint: "-p 3307:3306", or the entry of a compose file. */
+static void flag_text(const struct place *at, const char *ip, uint16_t host, uint16_t ctr,
+		      struct str *out)
 {
-	struct port p = { .host = host, .host_last = host, .ctr = ctr, .ctr_last = ctr, .proto = proto };
+	struct port p = { .host = host, .host_last = host, .ctr = ctr, .ctr_last = ctr, .proto = at->proto };
+	const char *service = at->who ? at->who->service : NULL;
 
 	snprintf(p.ip, sizeof(p.ip), "%s", ip);
-	str_add(out, "-p ");
+	str_add(out, service ? "\"" : "-p ");
 	port_text(&p, out);
-	if (proto == PORT_TCP) /* the default is not said */
+	if (at->proto == PORT_TCP) /* the default is not said */
 		out->s[out->len -= 4] = '\0';
+	if (service)
+		str_addf(out, "\" in the ports of service %s", service);
 }
 
 /* Why opening PORT on IP failed with ERRNUM, and what to do. */
@@ -342,7 +346,7 @@ static struct err *refuse(const struct place *p, const char *ip, uint16_t port, 
 		other = free_near(p, port, 8000U + port % 1000);
 		if (!other)
 			break;
-		flag_text(given, other, ctr, p->proto, &flag);
+		flag_text(p, given, other, ctr, &flag);
 		return err_hint(e,
 				"the host keeps ports below net.ipv4.ip_unprivileged_port_start for "
 				"root: use %s, or have it allowed with sudo sysctl "
@@ -356,7 +360,7 @@ static struct err *refuse(const struct place *p, const char *ip, uint16_t port, 
 	}
 	if (!other)
 		return e;
-	flag_text(given, other, ctr, p->proto, &flag);
+	flag_text(p, given, other, ctr, &flag);
 	return err_hint(e, "use another port of the host: %s", flag.s);
 }
 

@@ -23,10 +23,12 @@ struct listeners {
 	size_t n, cap;
 };
 
-/* What the process PID is to the user, if the caller knows: "container db".  The publisher frees it. */
+/* What the caller knows of those that have a port, and of the one that wants it. */
 struct publish_who {
+	/* What the process PID is to the user, or NULL: "container db".  The publisher frees it. */
 	char *(*name)(void *arg, pid_t pid);
 	void *arg;
+	const char *service; /* of a compose file, which says the ports; NULL: they were given with -p */
 };
 
 /* Open everything WANT asks for, or nothing.  Sentences for the user are appended to NOTES ("port 3306 on 127.0.0.1 is

@@ -9,6 +9,35 @@ struct err *api_fail(struct err *e, int status)
 	return e;
 }
 
+struct err *api_judge(struct err *e)
+{
+	static const struct {
+		const char *words;
+		int status;
+	} known[] = {
+		{ "No such ", 404 },	     { "o such volume", 404 },
+		{ "not found", 404 },	     { "does not exist", 404 },
+		{ "denied", 404 }, /* of a registry: the same as "is not there" */
+		{ "already exists", 409 },   { "already in use", 409 },
+		{ " is in use", 409 },	     { "being used", 409 },
+		{ "unable to remove", 409 }, { "active endpoints", 403 },
+		{ "pre-defined", 403 },	     { "is not connected to", 404 },
+		{ "Pool overlaps", 403 },    { "invalid", 400 },
+		{ "not supported", 400 },    { "cannot be", 400 },
+		{ "includes invalid", 400 }, { "unauthorized", 401 },
+	};
+
+	if (!e || (e->status >= 400 && e->status < 600))
+		return e;
+	e->status = 500;
+	for (size_t i = ARRAY_LEN(known); i-- > 0;)
+		if (strstr(e->text, known[i].words))
+			e->status = known[i].status;
+	if (e->status == 404 && err_is(e, ENOENT))
+		e->errnum = 0; /* the words say it */
+	return e;
+}
+
 /* --- the request ------------------------------------------------------------------------------------------------ */
 
 const char *api_query(const struct api_call *c, const char *key)
@@ -45,6 +74,19 @@ struct err *api_body_json(struct api_call *c, json **ret)
 	if (!e && text.len)
 		e = api_fail(json_parse(text.s, text.len, "the request's body", ret), 400);
 	return e;
+}
+
+void api_map(json *obj, const char *key, struct strv *ret)
+{
+	json *map = json_get(obj, key);
+
+	for (size_t i = 0; json_is_object(map) && i < json_len(map); i++) {
+		json *value = NULL;
+		const char *name = json_key_at(map, i, &value), *text = json_text(value);
+
+		if (text || json_is_number(value, &text))
+			strv_addf(ret, "%s=%s", name, text);
+	}
 }
 
 struct err *api_filters(const struct api_call *c, struct strv *ret)

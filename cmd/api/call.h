@@ -35,10 +35,14 @@ struct api_route {
 	struct err *(*answer)(struct api_call *c);
 };
 /* Each ends with an entry without method.  The first route that fits is taken. */
-extern const struct api_route api_system_routes[], api_container_routes[];
+extern const struct api_route api_system_routes[], api_container_routes[], api_network_routes[],
+	api_volume_routes[];
 
 /* E with HTTP's STATUS, 400 to 599.  NULL stays NULL. */
 struct err *api_fail(struct err *e, int status) MUST_CHECK;
+/* The same by its words: "No such image: x" is 404, "... already exists" 409, and so on; 500 for what is not known.
+ * Done for every error that has no status of HTTP when it is answered. */
+struct err *api_judge(struct err *e) MUST_CHECK;
 
 /* --- the request */
 
@@ -48,6 +52,8 @@ const char *api_query(const struct api_call *c, const char *key);
 bool api_query_bool(const struct api_call *c, const char *key, bool dflt);
 /* The body as JSON; NULL in *RET if there is none. */
 struct err *api_body_json(struct api_call *c, json **ret) MUST_CHECK;
+/* The members of the object KEY of OBJ that are texts or numbers, as "name=value". */
+void api_map(json *obj, const char *key, struct strv *ret);
 /* ?filters={"label":["a=b"]} or the older {"label":{"a=b":true}} as "label=a=b", the form of cmd/filter.h. */
 struct err *api_filters(const struct api_call *c, struct strv *ret) MUST_CHECK;
 /* The container the path names.  404. */

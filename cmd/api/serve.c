@@ -28,7 +28,8 @@ enum { ANSWER_KEEP, ANSWER_CLOSE, BACKLOG_WAIT_MS = 1000 };
 
 /* --- finding the handler ---------------------------------------------------------------------------------------- */
 
-static const struct api_route *const tables[] = { api_system_routes, api_container_routes };
+static const struct api_route *const tables[] = { api_system_routes, api_container_routes,
+						  api_network_routes, api_volume_routes };
 
 /* Does PATH fit the route's?  *RET_ARG then is what the asterisk stands for. */
 static bool path_fits(const struct api_route *r, const char *path, char **ret_arg)
@@ -122,17 +123,19 @@ static struct err *dispatch(struct api_call *c)
 
 /* --- one request ------------------------------------------------------------------------------------------------ */
 
-static void answer_error(struct api_call *c, const struct err *failure)
+static void answer_error(struct api_call *c, struct err *failure)
 {
-	_cleanup_free_ char *line = err_line(failure);
+	_cleanup_free_ char *line = NULL;
 	struct json_out o;
 	struct err *e;
 
+	failure = api_judge(failure);
+	line = err_line(failure);
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
 	json_put_str(&o, "message", line);
 	json_close(&o, '}');
-	e = api_json(c, failure->status >= 400 && failure->status < 600 ? failure->status : 500, &o);
+	e = api_json(c, failure->status, &o);
 	err_free(e); /* the client has left */
 }
 

@@ -17,6 +17,17 @@ static struct err *ping(struct api_call *c)
 	return api_text_with(c, 200, "OK", more);
 }
 
+/* The members that /version has twice: for the engine and, as old clients read them, at the top. */
+static void put_version(struct json_out *o)
+{
+	_cleanup_free_ char *max = xasprintf("1.%d", API_MINOR),
+			    *min = xasprintf("1.%d", API_MINOR_MIN);
+
+	describe_version(o);
+	json_put_str(o, "ApiVersion", max);
+	json_put_str(o, "MinAPIVersion", min);
+}
+
 static struct err *version(struct api_call *c)
 {
 	struct json_out o;
@@ -31,17 +42,11 @@ static struct err *version(struct api_call *c)
 	json_put_str(&o, "Name", "Engine");
 	json_put_str(&o, "Version", DEVBOX_VERSION);
 	json_open(&o, "Details", '{');
+	put_version(&o);
 	json_close(&o, '}');
 	json_close(&o, '}');
 	json_close(&o, ']');
-	describe_version(&o);
-	{
-		_cleanup_free_ char *max = xasprintf("1.%d", API_MINOR),
-				    *min = xasprintf("1.%d", API_MINOR_MIN);
-
-		json_put_str(&o, "ApiVersion", max);
-		json_put_str(&o, "MinAPIVersion", min);
-	}
+	put_version(&o);
 	json_close(&o, '}');
 	return api_json(c, 200, &o);
 }

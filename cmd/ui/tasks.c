@@ -67,6 +67,7 @@ static void draw(struct tasks *t, bool now)
 		add_line(t, &t->v[i], width, &s);
 	t->drawn = (unsigned)(t->n - from) + 1;
 	t->drawn_ms = time_mono_ms();
+	t->hidden = false;
 	dprintf(t->fd, "%s", s.s);
 }
 
@@ -100,15 +101,28 @@ void tasks_set(struct tasks *t, const char *name, const char *words, const char 
 		dprintf(t->fd, " %s  %s\n", name, words);
 }
 
+void tasks_hide(struct tasks *t)
+{
+	if (!t->drawn)
+		return;
+	dprintf(t->fd, "\033[%uA\033[J", t->drawn);
+	t->drawn = 0;
+	t->hidden = true;
+}
+
+void tasks_show(struct tasks *t)
+{
+	if (t->hidden)
+		draw(t, true);
+}
+
 void tasks_note(struct tasks *t, const char *text)
 {
 	_cleanup_str_ struct str s = { 0 };
 
 	if (t->quiet)
 		return;
-	if (t->drawn)
-		str_addf(&s, "\033[%uA\033[J", t->drawn);
-	t->drawn = 0;
+	tasks_hide(t);
 	human_clean(text, &s);
 	dprintf(t->fd, "%s\n", s.s);
 	draw(t, true);

@@ -22,6 +22,7 @@ struct tasks {
 	size_t n, cap;
 	unsigned columns, rows;
 	unsigned drawn; /* lines of ours above the cursor */
+	bool hidden; /* tasks_hide() */
 	int64_t drawn_ms;
 };
 
@@ -32,6 +33,9 @@ void tasks_set(struct tasks *t, const char *name, const char *words, const char 
 	       enum task_state state);
 /* A sentence above the list. */
 void tasks_note(struct tasks *t, const char *text);
+/* The list goes away, for others to write where it stood, until tasks_show() or the next change. */
+void tasks_hide(struct tasks *t);
+void tasks_show(struct tasks *t);
 /* Draw what is there for the last time, and free it; what is set later begins a new list. */
 void tasks_done(struct tasks *t);
 

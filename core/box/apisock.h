@@ -7,6 +7,7 @@
 
 #define APISOCK_NAME "docker.sock" /* in the container's directory */
 
+bool apisock_is_path(const char *path); /* of Docker's socket, where Docker has it */
 /* Is M a mount of Docker's socket, on a host that has no socket of this user's there? */
 bool apisock_stands_in(const struct mount_spec *m);
 bool apisock_wanted(const struct mounts *l); /* for any of them */

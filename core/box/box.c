@@ -110,6 +110,26 @@ static struct err *make_source(const struct mount_spec *m)
 	return e ? instead_of(m, err_wrap(e, "making the bind mount's source")) : NULL;
 }
 
+/* A database gives its data's directory to a user of its own first of all, and ends if it cannot. */
+static struct err *check_data(const struct spec *s, const struct image *img)
+{
+	for (size_t i = 0; s->recipe && i < s->mounts.n; i++) {
+		const struct mount_spec *m = &s->mounts.v[i];
+		size_t len = strlen(m->target);
+
+		if (m->type != MOUNT_BIND || m->read_only)
+			continue;
+		for (size_t k = 0; k < img->volumes.n; k++) {
+			const char *data = img->volumes.v[k];
+
+			if (!strncmp(data, m->target, len) && (!data[len] || data[len] == '/') &&
+			    access(m->source, F_OK) == 0 && access(m->source, W_OK) < 0)
+				return instead_of(m, err_new(errno, "bind source %s", m->source));
+		}
+	}
+	return NULL;
+}
+
 /* A database keeps the password it was set up with: data in a named volume outlives the container whose environment
  * says it.  So the password is kept beside the data (0600), and taken when the next container is given none. */
 static struct err *volume_password(struct box *b, const char *volume, bool created)
@@ -339,6 +359,7 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 		b->spec.hostname = xstrndup(b->spec.id, ID_SHORT);
 	}
 	e = check_filter(&b->spec);
+	e = e ?: check_data(&b->spec, img);
 	e = e ?: make_mounts(b, !req->no_init_cache);
 	e = e ?: store_stage(st, "container", &stage, &b->dir);
 	e = e ?: own_subdir(st, b->dir, "upper");

@@ -92,9 +92,9 @@ struct err *box_kill(struct box *b, int sig) MUST_CHECK; /* error if not running
 struct err *box_set_restart(struct box *b, const struct restart_policy *p) MUST_CHECK;
 /* FORCE: kill first.  VOLUMES: anonymous volumes too. */
 struct err *box_rm(struct box *b, bool force, bool volumes) MUST_CHECK;
-/* Put it on another network, also while it runs.  WANT->name is the network's name or id.  Errors in Docker's words:
- * "endpoint with name X already exists in network Y". */
-struct err *box_connect(struct box *b, const struct net_want *want) MUST_CHECK;
+/* Put it on another network, also while it runs.  WANT->name is the network's name or id.  LINKS: "CONTAINER[:ALIAS]",
+ * kept for its next start.  Errors in Docker's words: "endpoint with name X already exists in network Y". */
+struct err *box_connect(struct box *b, const struct net_want *want, const struct strv *links) MUST_CHECK;
 /* Take it off.  Errors: "container X is not connected to network Y". */
 struct err *box_disconnect(struct box *b, const char *network) MUST_CHECK;
 /* Give it another name.  Errors as Docker words them. */

@@ -4,6 +4,7 @@
 
 #include "core/base/fd.h"
 #include "core/box/control.h"
+#include "core/box/links.h"
 #include "core/box/netresolve.h"
 #include "core/box/state.h"
 #include "core/store/network.h"
@@ -11,8 +12,10 @@
 enum { RECORD_MAX = 4 << 20 };
 
 /* Read the record again under the store's lock (it may have been changed since B was), change it, write it. */
-static struct err *change(struct box *b, struct err *(*fn)(struct spec *s, const struct net_want *w),
-			  const struct net_want *want)
+static struct err *change(struct box *b,
+			  struct err *(*fn)(struct spec *s, const struct net_want *w,
+					    const struct strv *links),
+			  const struct net_want *want, const struct strv *links)
 {
 	_cleanup_close_ int lock = -1;
 	_cleanup_free_ char *text = NULL, *changed = NULL;
@@ -25,7 +28,7 @@ static struct err *change(struct box *b, struct err *(*fn)(struct spec *s, const
 	e = e ?: spec_from_json(text, len, &s);
 	if (e)
 		return e;
-	e = fn(&s, want);
+	e = fn(&s, want, links);
 	if (!e) {
 		changed = spec_to_json(&s, &len);
 		e = fd_write_atomic(b->dir, "config.json", changed, len, 0600, true);
@@ -38,7 +41,7 @@ static struct err *change(struct box *b, struct err *(*fn)(struct spec *s, const
 	return e;
 }
 
-static struct err *add(struct spec *s, const struct net_want *want)
+static struct err *add(struct spec *s, const struct net_want *want, const struct strv *links)
 {
 	struct net_wants one = { .v = (struct net_want *)want, .n = 1 };
 
@@ -46,10 +49,13 @@ static struct err *add(struct spec *s, const struct net_want *want)
 		return err_new(0, "endpoint with name %s already exists in network %s", s->name,
 			       want->name);
 	net_wants_copy(&s->nets, &one);
+	for (size_t i = 0; i < links->n; i++)
+		if (!strv_has(&s->links, links->v[i]))
+			strv_add(&s->links, links->v[i]);
 	return NULL;
 }
 
-static struct err *take(struct spec *s, const struct net_want *want)
+static struct err *take(struct spec *s, const struct net_want *want, UNUSED const struct strv *links)
 {
 	if (!net_wants_find(&s->nets, want->name))
 		return err_new(0, "container %s is not connected to network %s", s->id, want->name);
@@ -87,8 +93,9 @@ static struct err *has_own(const struct box *b)
 				 b->spec.name, net_mode_names[b->spec.net]);
 }
 
-struct err *box_connect(struct box *b, const struct net_want *want)
+struct err *box_connect(struct box *b, const struct net_want *want, const struct strv *links)
 {
+	_cleanup_strv_ struct strv found = { 0 };
 	struct net_wants one = { 0 };
 	struct net_wants source = { .v = (struct net_want *)want, .n = 1 };
 	struct err *e = has_own(b), *back;
@@ -97,11 +104,12 @@ struct err *box_connect(struct box *b, const struct net_want *want)
 		return e;
 	net_wants_copy(&one, &source);
 	e = net_want_check(b->st, one.v);
-	e = e ?: change(b, add, one.v);
+	e = e ?: links_resolve(b->st, links, strcmp(one.v->name, NETWORK_DEFAULT) != 0, &found);
+	e = e ?: change(b, add, one.v, &found);
 	if (!e) {
 		e = box_tell(b, CTL_NETWORKS);
 		if (e) { /* it is not on it: nor shall the record say so */
-			back = change(b, take, one.v);
+			back = change(b, take, one.v, NULL);
 			err_free(back); /* the first error counts */
 		}
 	}
@@ -119,7 +127,7 @@ struct err *box_disconnect(struct box *b, const char *network)
 	if (e)
 		return e;
 	want.name = n.name;
-	e = change(b, take, &want);
+	e = change(b, take, &want, NULL);
 	e = e ?: box_tell(b, CTL_NETWORKS);
 	if (!e)
 		lease_drop(b->st, want.name, b->spec.id); /* of one that does not run */

@@ -588,9 +588,17 @@ static char *whose_monitor(void *arg, pid_t pid)
 	return name;
 }
 
+/* The service of a compose file whose ports SPEC has; NULL: they were given on a command line. */
+static const char *ports_of(const struct spec *spec)
+{
+	const char *oneoff = strv_env(&spec->labels, "com.docker.compose.oneoff");
+
+	return str_eq(oneoff, "False") ? strv_env(&spec->labels, "com.docker.compose.service") : NULL;
+}
+
 static struct err *begin(struct monitor *m)
 {
-	const struct publish_who who = { whose_monitor, m };
+	const struct publish_who who = { whose_monitor, m, ports_of(&m->b->spec) };
 	sigset_t mask;
 	struct err *e;
 

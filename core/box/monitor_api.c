@@ -136,7 +136,8 @@ static struct err *listen_at(int dir, int *ret)
 		return err_new(errno, "removing an old API socket");
 	fd_sun(dir, APISOCK_NAME, &sun);
 	mask = umask(0177); /* in the container it is root's, and those users' who are root there */
-	bad = sock < 0 || bind(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(sock, SOMAXCONN) < 0;
+	bad = sock < 0 || bind(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	      listen(sock, SOMAXCONN) < 0;
 	umask(mask);
 	if (bad)
 		return err_new(errno, "opening the API's socket");

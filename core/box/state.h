@@ -15,6 +15,8 @@ struct err *state_read(int box_dir, struct state *ret) MUST_CHECK;
 struct err *box_tell(struct box *b, enum ctl_type what) MUST_CHECK;
 void state_done(struct state *s);
 void state_nets_done(struct state *s); /* its networks only */
+/* Where it is on the network NAME now, or NULL. */
+const struct net_state *state_net(const struct state *s, const char *name);
 
 /* For the monitor's tester: run ARGV in the container of INIT_PIDFD without input and for at most LIMIT_MS, then it is
  * killed: *ret_status is -1 and *ret_in_time false.  Both streams go to OUT, the first OUT_MAX bytes of them. */

@@ -459,6 +459,9 @@ static void step_ended(struct run *r, const struct job_word *word)
 		step_over(r, i);
 	}
 	tell(r, s, word->error ? ENGINE_FAILED : ENGINE_DONE);
+	if (!word->error && s->kind == STEP_START && r->en->runs)
+		r->en->runs(r->en->arg,
+			    container_name(r->en->p, s->service, s->number, r->en->underscores));
 	if (word->error && s->optional) {
 		_cleanup_free_ char *line = err_line(word->error);
 
@@ -488,7 +491,9 @@ static struct err *go_on(struct run *r, bool *ret_more)
 			r->en->interrupted = true;
 			return NULL;
 		}
-		if (!word.kind)
+		if (word.kind == JOB_BESIDE)
+			r->en->attend(r->en->arg);
+		else if (!word.kind)
 			step_ended(r, &word);
 		else if (word.kind == NOTE)
 			say(r->en, word.text);
@@ -511,7 +516,7 @@ static struct err *run_plan(struct compose *en, struct project_plan *plan, struc
 			 .plan = plan,
 			 .at = xcalloc(plan->n + 1, sizeof(*r.at)),
 			 .supplies = supplies,
-			 .jobs = { .limit = en->parallel, .wake = en->signals } };
+			 .jobs = { .limit = en->parallel, .wake = en->signals, .beside = en->beside } };
 	bool more = true;
 	struct err *e = NULL;
 
@@ -567,8 +572,11 @@ static void tell_running(const struct compose *en, const struct project_plan *pl
 		for (size_t k = 0; k < plan->n && !changes; k++)
 			changes = plan->v[k].old == c ||
 				  (plan->v[k].kind == STEP_HOLD && plan->v[k].service == of);
-		if (!changes)
-			engine_tell(en, ENGINE_DONE, "Container", c->name, "Running");
+		if (changes)
+			continue;
+		engine_tell(en, ENGINE_DONE, "Container", c->name, "Running");
+		if (en->runs)
+			en->runs(en->arg, c->name);
 	}
 }
 
@@ -599,7 +607,7 @@ struct err *engine_up(struct compose *en, const struct plan_opts *opts, const bo
 	struct run r = { .en = en,
 			 .plan = &plan,
 			 .picked = picked,
-			 .jobs = { .limit = en->parallel, .wake = en->signals } };
+			 .jobs = { .limit = en->parallel, .wake = en->signals, .beside = en->beside } };
 	bool more = true;
 	struct err *e = supplies_decide(en, picked, &r.supplies);
 

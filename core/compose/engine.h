@@ -50,6 +50,10 @@ struct compose {
 	int signals; /* a signalfd that ends the work early, -1: none */
 	bool interrupted; /* it did; jobs that ran then are killed, as by a crash */
 	void (*event)(void *arg, const struct engine_event *ev); /* may be NULL */
+	/* Container NAME runs: it has been started, or was running and stays as it is.  May be NULL. */
+	void (*runs)(void *arg, const char *name);
+	int beside; /* when it is readable, attend() is called in between; -1: none */
+	void (*attend)(void *arg);
 	void *arg;
 };
 

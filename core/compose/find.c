@@ -178,7 +178,7 @@ static struct err *search(struct project *p, const char *from)
 			break;
 		slash[slash == dir] = '\0';
 	}
-	return err_hint(err_status(err_new(0, "no configuration file provided: not found"), 14),
+	return err_hint(err_new(0, "no configuration file provided: not found"),
 			"compose.yaml or docker-compose.yml is looked for here and in the directories above; "
 			"-f names another");
 }
@@ -202,7 +202,7 @@ static struct err *find_files(const struct project_opts *o, struct project *p, c
 			struct err *e = err_new(errno, "opening %s", path);
 
 			free(path);
-			return err_status(e, 14);
+			return e;
 		}
 		strv_take(&p->files, path);
 	}

@@ -129,13 +129,14 @@ static struct err *receive(struct jobs *j, size_t i, struct job_word *ret, bool 
 struct err *jobs_next(struct jobs *j, struct job_word *ret)
 {
 	for (;;) {
-		struct pollfd p[JOBS_MAX + 1];
+		struct pollfd p[JOBS_MAX + 2];
 		size_t n = j->n < JOBS_MAX ? j->n : JOBS_MAX;
 
 		for (size_t i = 0; i < n; i++)
 			p[i] = (struct pollfd){ .fd = j->v[i].sock, .events = POLLIN };
 		p[n] = (struct pollfd){ .fd = j->wake, .events = POLLIN };
-		if (poll(p, n + 1, -1) < 0) {
+		p[n + 1] = (struct pollfd){ .fd = j->beside, .events = POLLIN };
+		if (poll(p, n + 2, -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			return err_new(errno, "waiting for the work of others");
@@ -150,6 +151,10 @@ struct err *jobs_next(struct jobs *j, struct job_word *ret)
 
 			if (e || !nothing)
 				return e;
+		}
+		if (p[n + 1].revents) {
+			*ret = (struct job_word){ .kind = JOB_BESIDE };
+			return NULL;
 		}
 	}
 }

@@ -8,19 +8,20 @@
 
 #include "core/base/str.h"
 
-enum { JOBS_MAX = 64, JOB_TEXT_MAX = 4000, JOB_WOKEN = '!' };
+enum { JOBS_MAX = 64, JOB_TEXT_MAX = 4000, JOB_WOKEN = '!', JOB_BESIDE = '+' };
 
 struct jobs {
 	struct job *v;
 	size_t n, cap;
 	size_t limit; /* at most so many at once; 0: JOBS_MAX */
-	int wake; /* jobs_next() returns when it is readable, too; -1: none */
+	int wake; /* jobs_next() returns JOB_WOKEN when it is readable, before all else; -1: none */
+	int beside; /* the same with JOB_BESIDE, when no job has anything to say; -1: none */
 };
 
 /* What a job says: KIND is the caller's (lower-case letters), TEXT at most JOB_TEXT_MAX bytes of it. */
 struct job_word {
 	size_t id;
-	char kind; /* 0: the job has ended, ERROR says how; JOB_WOKEN */
+	char kind; /* 0: the job has ended, ERROR says how; JOB_WOKEN, JOB_BESIDE */
 	char text[JOB_TEXT_MAX + 1];
 	struct err *error; /* the receiver's */
 };

@@ -40,9 +40,9 @@ bounded /dev/zero;	expect_stderr '*/dev/zero:1:1: it is larger than 4 MB'
 
 # where nothing is
 run sh -c 'mkdir -p empty && cd empty && devbox compose config'
-expect_status 14;	expect_stderr 'devbox: no configuration file provided: not found (hint: *)'
+expect_status 1;	expect_stderr 'devbox: no configuration file provided: not found (hint: *)'
 run devbox compose -f nowhere.yaml config
-expect_status 14;	expect_stderr '*nowhere.yaml: No such file or directory'
+expect_status 1;	expect_stderr '*nowhere.yaml: No such file or directory'
 run devbox compose confg;	expect_status 1
 expect_stderr_has "Did you mean 'devbox compose config'?"
 

@@ -52,6 +52,35 @@ expect_status 130
 expect_stdout_has $'Gracefully Stopping... press Ctrl+C again to force\n[[]+] Running'
 expect_stdout_has 'Container l-one-1 *Stopped'
 
+# what one writes is shown while others still wait for it
+e2e_as tee early.yaml >/dev/null <<'END'
+name: e
+services:
+  db:
+    image: busybox
+    init: true
+    command: sh -c 'echo early; sleep 1000'
+    healthcheck: {test: test -f /go, interval: 100ms, retries: 1000}
+  web: {image: busybox, init: true, command: sh -c 'echo late; sleep 1000', depends_on: {db: {condition: service_healthy}}}
+END
+start up devbox compose -f early.yaml up
+shows() { grep -q "$1" "$up_out"; }
+eventually 20 shows 'db-1   | early'
+run devbox compose -f early.yaml ps --services;	expect_stdout db
+run devbox compose -f early.yaml exec -T db touch /go;	expect_status 0
+eventually 20 shows 'web-1  | late'
+kill -INT "$up_pid"
+finish up;	expect_status 130; expect_stderr_has 'Attaching to db-1, web-1'
+expect_equal "$(grep -c early <<<"$stdout")" 1
+pty devbox compose -f early.yaml up --force-recreate <<'END'
+expect Waiting
+expect early
+send \x03
+eof
+END
+expect_status 130
+run devbox compose -f early.yaml down -t 0;	expect_status 0
+
 # one that does not want to stop: Ctrl-C again
 e2e_as tee stubborn.yaml >/dev/null <<'END'
 name: s

@@ -69,10 +69,10 @@ table <<'END'
 1|config --format toml|unsupported format
 0|pull --policy missing --ignore-buildable --include-deps -q job|
 0|pull --ignore-pull-failures --policy always web|Pulled
-125|pull --policy sometimes|must be "missing" or "always"
+1|pull --policy sometimes|must be "missing" or "always"
 0|build --build-arg A=1 --no-cache --pull --with-dependencies --builder default -m 1g made|made  Built
 0|build -q --ssh default=/dev/null --provenance false --sbom=false made|
-125|build --sbom true made|it is not supported: images are made without annotations and attestations
+1|build --sbom true made|it is not supported: images are made without annotations and attestations
 1|build --check made|--check: *
 1|build --print made|--print: *
 0|build --push made|Pushed
@@ -88,7 +88,7 @@ table <<'END'
 1|up --attach web --attach-dependencies|cannot combine
 1|up --always-recreate-deps --no-recreate|incompatible
 1|up -d --exit-code-from web|cannot be used with --detach
-125|up --pull sometimes|must be
+1|up --pull sometimes|must be
 0|ps|t-web-1
 0|ps -a --no-trunc --orphans=false --format json|"Service":"web"
 0|ps --services --filter status=running --status running|web
@@ -140,7 +140,7 @@ table <<'END'
 0|rm -f -s -v job|t-job-1  Removed
 0|down --dry-run -v --rmi all|DRY-RUN MODE -  Volume t_data  Removed
 0|ps -q|??
-125|down --rmi some|
+1|down --rmi some|
 0|down -v --rmi local --remove-orphans -t 0|Volume t_data  Removed
 END
 expect_file out.yaml '*services:*'
@@ -148,6 +148,6 @@ expect_file there here
 [ -s "$(home)/out.tar" ] || fail 'the export is empty'
 
 # cobra's way of telling what is not there
-check 125 'up --forse-recreate' 'unknown flag: --forse-recreate'
+check 1 'up --forse-recreate' 'unknown flag: --forse-recreate'
 run devbox volume ls -q;	expect_stdout ''
 expect_no_leftovers

@@ -49,8 +49,8 @@ expect_status 5;	expect_stdout other
 run devbox compose ps -a --services;	expect_stdout_has web
 run devbox compose ps -a -q;	expect_equal "$(wc -l <<<"$stdout")" 4
 run devbox compose run --rm -T web false;	expect_status 1
-run devbox compose run --rm -T web nosuchprogram;	expect_status 127
-run devbox compose run nosuch true;	expect_status 125; expect_stderr '*no such service: nosuch'
+run devbox compose run --rm -T web nosuchprogram;	expect_status 1; expect_stderr_has 'exec: "nosuchprogram": executable file not found in $PATH'
+run devbox compose run nosuch true;	expect_status 1; expect_stderr '*no such service: nosuch'
 pty devbox compose run --rm web sh <<'END'
 expect #
 send echo a-$((1+1))\n
@@ -66,7 +66,9 @@ expect_status 1;	expect_stdout '3306 app
 store
 cache';	expect_stderr_has 'Read-only file system'
 run devbox compose run --rm -T --service-ports web true
-expect_status 125;	expect_stderr_has '18091'
+expect_status 1;	expect_stderr_has 'port 18091 on 127.0.0.1 is in use by container r-web-1 (hint: use another port of the host: -p 127.0.0.1:18092:80)'
+run devbox compose up -d --scale web=2;	expect_status 1
+expect_stderr_has '(hint: use another port of the host: "127.0.0.1:18092:80" in the ports of service web)'
 
 # several containers answer to one name
 e2e_as sed -i '/ports:/d' compose.yaml
