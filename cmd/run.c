@@ -687,7 +687,7 @@ const struct verb verb_run = {
 		"    devbox run mysql -p 3306 -e MYSQL_DATABASE=app\n"
 		"    devbox run mysql --character-set-server=utf8mb4\n"
 		"    devbox run -it --rm mysql mysql -h192.168.1.11 -P3306 -uroot -p\n\n"
-		"-v /var/run/docker.sock:/var/run/docker.sock gives the container Docker's API, served by devbox: what\n"
-		"runs as root in there can do all that you can.",
+		"-v /var/run/docker.sock:/var/run/docker.sock gives the container Docker's API, served by devbox:\n"
+		"what runs as root in there can do all that you can.",
 	.run = run,
 };

@@ -9,10 +9,10 @@
  *    Init binds the file onto the mount's target as it binds any other, read-only or not: connecting writes nothing
  *    to a file system, so "ro" keeps nobody from it, as with Docker.
  *  2 Somebody connects: the monitor accepts, forks, and executes its own program (/proc/self/exe is that, also if there
- *    is another one under its name by now).  The child gets the connection as descriptor 3, /dev/null as 0 to 2, and the
- *    monitor's environment, which is that of the user's shell when the container was started: HOME and XDG_*, which
- *    say where the storage is, proxies, settings.  Of the monitor's descriptors and blocked signals it gets nothing.
- *    It is outside of the container's limits and namespaces, as the daemon would be.
+ *    is another one under its name by now).  The child gets the connection as descriptor 3, /dev/null as 0 to 2, and
+ *    the monitor's environment, which is that of the user's shell when the container was started: HOME and XDG_*,
+ *    which say where the storage is, proxies, settings.  Of the monitor's descriptors and blocked signals it gets
+ *    nothing.  It is outside of the container's limits and namespaces, as the daemon would be.
  *  3 The connection ends, the child ends, its pidfd tells us.  Meanwhile not more than API_CONNECTIONS_MAX are served;
  *    the next ones wait in the socket's queue.  While nobody is connected there is no process.
  *  4 The container ends: so do its processes, and with them the connections.  What a request began is finished or cut
