@@ -11,11 +11,9 @@
 
 /* --- images ----------------------------------------------------------------------------------- */
 
-static void put_names(const struct image *img, struct image *const *all, size_t n_all,
-		      struct json_out *o)
+static void names_of(const struct image *img, struct image *const *all, size_t n_all,
+		     struct strv *tags, struct strv *digests)
 {
-	_cleanup_strv_ struct strv tags = { 0 }, digests = { 0 };
-
 	for (size_t i = 0; i < n_all; i++) {
 		struct image_ref ref;
 		struct err *e;
@@ -28,28 +26,36 @@ static void put_names(const struct image *img, struct image *const *all, size_t 
 			continue;
 		}
 		if (ref.tag && !ref.digest)
-			strv_take(&tags, image_ref_familiar(&ref));
+			strv_take(tags, image_ref_familiar(&ref));
 		if (all[i]->repo_digest) {
 			_cleanup_free_ char *repo = image_ref_familiar_repo(&ref);
 			_cleanup_free_ char *text = xasprintf("%s@%s", repo, all[i]->repo_digest);
 
-			if (!strv_has(&digests, text))
-				strv_add(&digests, text);
+			if (!strv_has(digests, text))
+				strv_add(digests, text);
 		}
 		image_ref_done(&ref);
 	}
+}
+
+static void put_names(const struct image *img, struct image *const *all, size_t n_all,
+		      struct json_out *o)
+{
+	_cleanup_strv_ struct strv tags = { 0 }, digests = { 0 };
+
+	names_of(img, all, n_all, &tags, &digests);
 	put_list(o, "RepoTags", &tags, 0);
 	put_list(o, "RepoDigests", &digests, 0);
 }
 
-static void put_image_config(const struct image *img, struct json_out *o)
+static void put_image_config(const struct image *img, const char *key, struct json_out *o)
 {
 	json *raw = json_get(img->config, "config");
 	json *rest[] = { json_get(raw, "Healthcheck"), json_get(raw, "OnBuild"),
 			 json_get(raw, "Shell") };
 	static const char *const rest_keys[] = { "Healthcheck", "OnBuild", "Shell" };
 
-	json_open(o, "Config", '{');
+	json_open(o, key, '{');
 	put_text(o, "User", img->user);
 	put_set(o, "ExposedPorts", &img->exposed);
 	put_list(o, "Env", &img->env, 0);
@@ -66,11 +72,11 @@ static void put_image_config(const struct image *img, struct json_out *o)
 	json_close(o, '}');
 }
 
-void describe_image(const struct image *img, struct image *const *all, size_t n_all, struct json_out *o)
+static void put_image(const struct image *img, struct image *const *all, size_t n_all,
+		      struct json_out *o)
 {
 	json *steps = json_get(img->config, "history");
 
-	json_open(o, NULL, '{');
 	json_put_str(o, "Id", img->id);
 	put_names(img, all, n_all, o);
 	json_put_str(o, "Parent", "");
@@ -80,7 +86,7 @@ void describe_image(const struct image *img, struct image *const *all, size_t n_
 	put_text(o, "Created", json_str(img->config, "created") ?: PUT_NEVER);
 	put_text(o, "DockerVersion", json_str(img->config, "docker_version"));
 	put_text(o, "Author", json_str(img->config, "author"));
-	put_image_config(img, o);
+	put_image_config(img, "Config", o);
 	put_text(o, "Architecture", img->arch);
 	if (json_str(img->config, "variant"))
 		put_text(o, "Variant", json_str(img->config, "variant"));
@@ -97,6 +103,47 @@ void describe_image(const struct image *img, struct image *const *all, size_t n_
 	json_open(o, "Metadata", '{');
 	json_put_str(o, "LastTagTime", PUT_NEVER);
 	json_close(o, '}');
+}
+
+void describe_image(const struct image *img, struct image *const *all, size_t n_all, struct json_out *o)
+{
+	json_open(o, NULL, '{');
+	put_image(img, all, n_all, o);
+	json_close(o, '}');
+}
+
+/* Up to API 1.44 there is the configuration of the container that an image was made from, too: docker-compose 1.29
+ * reads volumes there. */
+void describe_image_old(const struct image *img, struct image *const *all, size_t n_all,
+			struct json_out *o)
+{
+	json_open(o, NULL, '{');
+	put_image(img, all, n_all, o);
+	put_image_config(img, "ContainerConfig", o);
+	json_close(o, '}');
+}
+
+void describe_image_row(const struct image *img, struct image *const *all, size_t n_all,
+			int containers, bool none, struct json_out *o)
+{
+	_cleanup_strv_ struct strv tags = { 0 }, digests = { 0 };
+
+	names_of(img, all, n_all, &tags, &digests);
+	if (none && !tags.n && !digests.n) {
+		strv_add(&tags, "<none>:<none>");
+		strv_add(&digests, "<none>@<none>");
+	}
+	json_open(o, NULL, '{');
+	json_put_str(o, "Id", img->id);
+	json_put_str(o, "ParentId", "");
+	put_list(o, "RepoTags", &tags, 0);
+	put_list(o, "RepoDigests", &digests, 0);
+	json_put_int(o, "Created", img->created_ns / 1000000000);
+	json_put_int(o, "Size", img->size_bytes);
+	json_put_int(o, "VirtualSize", img->size_bytes);
+	json_put_int(o, "SharedSize", -1);
+	put_map(o, "Labels", &img->labels);
+	json_put_int(o, "Containers", containers);
 	json_close(o, '}');
 }
 

@@ -14,6 +14,13 @@ void describe_box_row(const struct box *b, bool sizes, struct json_out *o);
 char *describe_network_mode(const struct spec *s);
 /* ALL: every image of the store, for the further names of the same image. */
 void describe_image(const struct image *img, struct image *const *all, size_t n_all, struct json_out *o);
+/* The same as the API has it: with the member "ContainerConfig". */
+void describe_image_old(const struct image *img, struct image *const *all, size_t n_all,
+			struct json_out *o);
+/* The shorter one of GET /images/json, with the names that are among ALL.  CONTAINERS: how many use it, -1: not asked.
+ * NONE: without names it is called "<none>:<none>", as before API 1.43. */
+void describe_image_row(const struct image *img, struct image *const *all, size_t n_all,
+			int containers, bool none, struct json_out *o);
 struct err *describe_network(struct store *st, const struct network *n, struct json_out *o) MUST_CHECK;
 /* The volume NAME, which exists. */
 struct err *describe_volume(struct store *st, const char *name, struct json_out *o) MUST_CHECK;

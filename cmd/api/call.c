@@ -15,16 +15,26 @@ struct err *api_judge(struct err *e)
 		const char *words;
 		int status;
 	} known[] = {
-		{ "No such ", 404 },	     { "o such volume", 404 },
-		{ "not found", 404 },	     { "does not exist", 404 },
+		{ "No such ", 404 },
+		{ "o such volume", 404 },
+		{ "not found", 404 },
+		{ "does not exist", 404 },
 		{ "denied", 404 }, /* of a registry: the same as "is not there" */
-		{ "already exists", 409 },   { "already in use", 409 },
-		{ " is in use", 409 },	     { "being used", 409 },
-		{ "unable to remove", 409 }, { "active endpoints", 403 },
-		{ "pre-defined", 403 },	     { "is not connected to", 404 },
-		{ "Pool overlaps", 403 },    { "invalid", 400 },
-		{ "not supported", 400 },    { "cannot be", 400 },
-		{ "includes invalid", 400 }, { "unauthorized", 401 },
+		{ "already exists", 409 },
+		{ "already in use", 409 },
+		{ " is in use", 409 },
+		{ "being used", 409 },
+		{ "conflict:", 409 },
+		{ "unable to remove", 409 },
+		{ "active endpoints", 403 },
+		{ "pre-defined", 403 },
+		{ "is not connected to", 404 },
+		{ "Pool overlaps", 403 },
+		{ "invalid", 400 },
+		{ "not supported", 400 },
+		{ "cannot be", 400 },
+		{ "includes invalid", 400 },
+		{ "unauthorized", 401 },
 	};
 
 	if (!e || (e->status >= 400 && e->status < 600))
@@ -43,6 +53,15 @@ struct err *api_judge(struct err *e)
 const char *api_query(const struct api_call *c, const char *key)
 {
 	return strv_env(&c->rq->query, key) ?: "";
+}
+
+void api_query_all(const struct api_call *c, const char *key, struct strv *ret)
+{
+	size_t len = strlen(key);
+
+	for (size_t i = 0; i < c->rq->query.n; i++)
+		if (str_starts(c->rq->query.v[i], key) && c->rq->query.v[i][len] == '=')
+			strv_add(ret, c->rq->query.v[i] + len + 1);
 }
 
 bool api_query_bool(const struct api_call *c, const char *key, bool dflt)
@@ -180,6 +199,24 @@ struct err *api_piece_json(struct api_call *c, struct json_out *o)
 	str_addn(&line, text, len);
 	str_add(&line, "\r\n");
 	return api_piece(c, line.s, line.len);
+}
+
+struct err *api_piece_error(struct api_call *c, struct err *failure)
+{
+	_cleanup_free_ char *line = NULL;
+	struct json_out o;
+
+	failure = api_judge(failure);
+	line = err_line(failure);
+	err_free(failure);
+	json_out_init(&o, false);
+	json_open(&o, NULL, '{');
+	json_open(&o, "errorDetail", '{');
+	json_put_str(&o, "message", line);
+	json_close(&o, '}');
+	json_put_str(&o, "error", line);
+	json_close(&o, '}');
+	return api_piece_json(c, &o);
 }
 
 struct err *api_hijack(struct api_call *c, const char *type, int *ret_fd)

@@ -12,6 +12,7 @@
 #include "core/base/fd.h"
 #include "core/base/lock.h"
 #include "core/base/proc.h"
+#include "core/box/apisock.h"
 #include "core/box/control.h"
 #include "core/box/initcache.h"
 #include "core/box/keepid.h"
@@ -74,11 +75,6 @@ static struct err *check_device(const char *path)
 /* What to do where a bind source cannot be had. */
 static struct err *instead_of(const struct mount_spec *m, struct err *e)
 {
-	const char *name = strrchr(m->source, '/');
-
-	if (name && !strcmp(name, "/docker.sock"))
-		return err_hint(e, "there is no daemon here, and no API of one: take this mount out; "
-				   "containers find each other by their names");
 	return err_hint(e, "it is not yours: use a named volume instead, -v NAME:%s", m->target);
 }
 
@@ -100,6 +96,8 @@ static struct err *make_source(const struct mount_spec *m)
 
 	if (m->device)
 		return check_device(path);
+	if (apisock_stands_in(m))
+		return NULL;
 	if (is_closed(path))
 		return instead_of(m, err_new(EACCES, "bind source %s", path));
 	if (access(path, F_OK) == 0 || errno != ENOENT)
