@@ -28,7 +28,7 @@ bool search_filters_pass(const struct strv *filters, json *found);
 
 /* "builder prune": cached steps that were not used after UNUSED_SINCE_NS (0: all), ALL: cache mounts, too; and the
  * layers that then nobody has. */
-struct err *builds_prune(struct store *st, bool all, int64_t unused_since_ns, uint64_t *ret_freed_bytes)
-	MUST_CHECK;
+struct err *builds_prune(struct store *st, bool all, int64_t unused_since_ns,
+			 uint64_t *ret_freed_bytes) MUST_CHECK;
 
 #endif

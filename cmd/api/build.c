@@ -85,7 +85,8 @@ static struct err *network(struct api_call *c, enum build_net *ret)
 			*ret = (enum build_net)i;
 			return NULL;
 		}
-	return err_new(0, "network mode %s is not supported: a build can have default, none or host", mode);
+	return err_new(0, "network mode %s is not supported: a build can have default, none or host",
+		       mode);
 }
 
 /* What would ask for something that a RUN does not have. */
@@ -96,11 +97,16 @@ static struct err *refuse(struct api_call *c)
 	static const struct {
 		const char *key, *accepted, *why;
 	} refused[] = {
-		{ "memory", "0", limits },     { "memswap", "0", limits },
-		{ "cpushares", "0", limits },  { "cpuperiod", "0", limits },
-		{ "cpuquota", "0", limits },   { "cpusetcpus", "", limits },
-		{ "cpusetmems", "", limits },  { "cgroupparent", "", limits },
-		{ "ulimits", "null", limits }, { "securityopt", "null", rights },
+		{ "memory", "0", limits },
+		{ "memswap", "0", limits },
+		{ "cpushares", "0", limits },
+		{ "cpuperiod", "0", limits },
+		{ "cpuquota", "0", limits },
+		{ "cpusetcpus", "", limits },
+		{ "cpusetmems", "", limits },
+		{ "cgroupparent", "", limits },
+		{ "ulimits", "null", limits },
+		{ "securityopt", "null", rights },
 		{ "isolation", "default", "it is for Windows" },
 		{ "squash", "0", "layers stay as they are built" },
 		{ "version", "1", "BuildKit's protocol is not spoken: set DOCKER_BUILDKIT=0" },
@@ -198,7 +204,8 @@ static struct err *tell(struct building *b, const struct build_event *ev)
 {
 	struct err *e = NULL;
 
-	if (ev->kind == BUILD_START || ev->kind == BUILD_CACHED || (ev->kind == BUILD_LOG && b->shown != ev->step))
+	if (ev->kind == BUILD_START || ev->kind == BUILD_CACHED ||
+	    (ev->kind == BUILD_LOG && b->shown != ev->step))
 		e = ev->name ? say_step(b, ev) : NULL;
 	if (e)
 		return e;
@@ -308,6 +315,8 @@ static struct err *build(struct api_call *c)
 		close(b.rq.context_fd);
 	e = e ?: tell_result(&b, id);
 	e = transfer_end(b.t, e);
+	if (e && api_judge(e)->status == 500 && !e->errnum)
+		e->status = 400; /* what is wrong with the Dockerfile, or with the request */
 	transfer_free(b.t);
 	return e;
 }
@@ -330,7 +339,9 @@ static struct err *prune(struct api_call *c)
 			filters.v[i] = same;
 		}
 	e = e ?: filters_until(&filters, &until_ns);
-	e = e ?: builds_prune(c->st, api_query_bool(c, "all", false), until_ns == INT64_MAX ? 0 : until_ns, &freed);
+	e = e
+		    ?: builds_prune(c->st, api_query_bool(c, "all", false),
+				    until_ns == INT64_MAX ? 0 : until_ns, &freed);
 	if (e)
 		return e;
 	json_out_init(&o, false);
@@ -344,9 +355,10 @@ static struct err *prune(struct api_call *c)
 
 static struct err *no_buildkit(UNUSED struct api_call *c)
 {
-	return api_fail(err_hint(err_new(0, "BuildKit's protocol is not spoken here"),
-				 "DOCKER_BUILDKIT=0 lets the client send its context to the builder of the API"),
-			501);
+	return api_fail(
+		err_hint(err_new(0, "BuildKit's protocol is not spoken here"),
+			 "DOCKER_BUILDKIT=0 lets the client send its context to the builder of the API"),
+		501);
 }
 
 const struct api_route api_build_routes[] = {

@@ -95,6 +95,13 @@ struct err *api_body_json(struct api_call *c, json **ret)
 	return e;
 }
 
+char *api_member(json *obj, const char *key)
+{
+	const char *text = json_str(obj, key);
+
+	return text && *text ? xstrdup(text) : NULL;
+}
+
 void api_map(json *obj, const char *key, struct strv *ret)
 {
 	json *map = json_get(obj, key);

@@ -26,6 +26,11 @@ struct err *transfer_pull(struct transfer *t, const char *image, const char *pla
 struct err *transfer_push(struct transfer *t, const char *full, const char *tag,
 			  const struct auth_creds *creds) MUST_CHECK;
 
+/* POST /images/create of the image FROM, and of the query's tag. */
+struct err *api_pull(struct api_call *c, const char *from) MUST_CHECK;
+/* NAME as one reference with the tag or digest TAG, which may be "".  The caller frees it. */
+char *api_name(const char *name, const char *tag);
+
 /* What X-Registry-Auth (or, of a build, X-Registry-Config) has for the registry of REF; *RET_FOUND: there is any. */
 struct err *transfer_creds(struct api_call *c, const struct image_ref *ref, struct auth_creds *ret,
 			   bool *ret_found) MUST_CHECK;
