@@ -110,6 +110,33 @@ static struct err *ps_row(struct list *l, const struct session *s, const struct 
 	return list_end_row(l);
 }
 
+/* For people: browsers and curl take every name that ends in .localhost for this machine. */
+static void print_urls(const struct session *s, const struct actual *c)
+{
+	static const struct {
+		uint16_t port, usual; /* in the container; the one that addresses need not say */
+		const char *scheme;
+	} web[] = {
+		{ 80, 80, "http" },	{ 3000, 80, "http" }, { 5000, 80, "http" },
+		{ 8000, 80, "http" },	{ 8080, 80, "http" }, { 443, 443, "https" },
+		{ 8443, 443, "https" },
+	};
+	const struct ports *all = &c->box->state.published;
+
+	for (size_t i = 0; i < all->n && c->up; i++)
+		for (size_t k = 0; k < ARRAY_LEN(web); k++) {
+			const struct port *p = &all->v[i];
+
+			if (p->ctr != web[k].port || p->proto != PORT_TCP ||
+			    (strcmp(p->ip, "127.0.0.1") && strcmp(p->ip, "0.0.0.0")))
+				continue;
+			printf("%s://%s.localhost", web[k].scheme, s->name);
+			if (p->host != web[k].usual)
+				printf(":%u", p->host);
+			printf(" leads to %s\n", c->name);
+		}
+}
+
 static struct err *print_services(const struct session *s, const struct strv *services)
 {
 	const char *last = NULL;
@@ -154,9 +181,13 @@ static struct err *ps(UNUSED struct call *c, int argc, char **argv)
 	for (size_t i = 0; !e && i < s.a.n; i++)
 		if (is_shown(&s, &s.a.v[i], &services))
 			e = ps_row(&l, &s, &s.a.v[i], now);
-	if (!e)
-		list_close(&l);
-	return e;
+	if (e)
+		return e;
+	list_close(&l);
+	for (size_t i = 0; i < s.a.n && !opt_format && !opt_quiet && isatty(STDOUT_FILENO); i++)
+		if (is_shown(&s, &s.a.v[i], &services))
+			print_urls(&s, &s.a.v[i]);
+	return NULL;
 }
 
 const struct verb verb_compose_ps = {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cmd/access.h"
 #include "cmd/db.h"
 #include "cmd/list.h"
 #include "cmd/ui/human.h"
@@ -204,6 +205,21 @@ static const struct opt url_opts[] = {
 	{ 0 },
 };
 
+/* No database follows git here, as E says: then one of those that run is meant. */
+static struct err *other_url(const char *name, struct err *e)
+{
+	_cleanup_str_ struct str out = { 0 };
+	struct err *none = env_urls(name, &out);
+
+	if (none) {
+		err_free(none);
+		return e;
+	}
+	err_free(e);
+	fputs(out.s ?: "", stdout);
+	return NULL;
+}
+
 static struct err *url(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_db_ struct db db = { 0 };
@@ -214,6 +230,8 @@ static struct err *url(UNUSED struct call *c, int argc, char **argv)
 	const char *name = NULL;
 	struct err *e = db_need(&db, opt_db_project);
 
+	if (e && !opt_db_project)
+		return other_url(argc ? argv[0] : NULL, e);
 	e = e ?: db_one_service(&db, &s);
 	e = e ?: db_branch(&db, argc ? argv[0] : NULL, &name);
 	if (e)
@@ -230,10 +248,12 @@ static struct err *url(UNUSED struct call *c, int argc, char **argv)
 
 const struct verb verb_db_url = {
 	.name = "url",
-	.args = "[BRANCH]",
+	.args = "[BRANCH|CONTAINER|SERVICE]",
 	.max_args = 1,
 	.opts = url_opts,
 	.summary = "Print the URL of a database, to paste into a client",
+	.more = "Where no database follows git: the URLs of those that run in the compose project of the current\n"
+		"directory, or of the one that is named.",
 	.run = url,
 };
 

@@ -17,10 +17,17 @@ enum { FILE_BYTES_MAX = 1 << 20 };
 
 static const char *opt_format = "shell", *opt_write;
 
+static struct err *set_laravel(UNUSED const char *value, UNUSED void *to)
+{
+	opt_format = env_format_names[ENV_LARAVEL];
+	return NULL;
+}
+
 static const struct opt opts[] = {
 	{ 'f', "format", "string",
-	  "shell, dotenv, django, laravel, rails, node or json (default \"shell\")", OPT_STR,
+	  "shell, dotenv, django, laravel, rails, node, json or url (default \"shell\")", OPT_STR,
 	  &opt_format, NULL },
+	{ 0, "laravel", NULL, "The same as --format laravel", OPT_CALL_FLAG, NULL, set_laravel },
 	{ 'w', "write", "file", "Set them in the file, whose other lines stay (formats dotenv, laravel)",
 	  OPT_STR, &opt_write, NULL },
 	{ 0 },
@@ -37,7 +44,7 @@ static struct err *parse_format(enum env_format *ret)
 				       : NULL;
 		}
 	return err_hint(err_new(0, "unknown format '%s'", opt_format),
-			"shell, dotenv, django, laravel, rails, node or json");
+			"shell, dotenv, django, laravel, rails, node, json or url");
 }
 
 /* Is B of the compose project that CWD is in? */
@@ -103,7 +110,7 @@ static struct err *add_access(const struct box *b, enum env_format format, struc
 	return NULL;
 }
 
-/* REDIS_* and DB_* go together, two DB_HOST do not. */
+/* REDIS_* and DB_* go together, two DB_HOST do not; URLs always do. */
 static bool go_together(const struct found *f, enum env_format format)
 {
 	size_t redis = 0;
@@ -113,8 +120,9 @@ static bool go_together(const struct found *f, enum env_format format)
 
 		redis += engine == ENGINE_REDIS || engine == ENGINE_VALKEY;
 	}
-	return f->n == 1 || (f->n == 2 && redis == 1 &&
-			     (format == ENV_SHELL || format == ENV_DOTENV || format == ENV_LARAVEL));
+	return f->n == 1 || (f->n && format == ENV_URL) ||
+	       (f->n == 2 && redis == 1 &&
+		(format == ENV_SHELL || format == ENV_DOTENV || format == ENV_LARAVEL));
 }
 
 /* Those of the compose project here, if one set of settings can name them; else the only one that runs. */
@@ -182,6 +190,17 @@ static struct err *add_project(enum env_format format, struct str *out, bool *re
 		db_access_done(&a);
 	}
 	return e;
+}
+
+struct err *env_urls(const char *name, struct str *out)
+{
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_free_ char *cwd = getcwd(NULL, 0);
+	struct err *e = store_open(&st);
+
+	return e
+		       ?: name ? add_named(st, cwd ?: "", name, ENV_URL, out)
+			       : add_running(st, cwd ?: "", ENV_URL, out);
 }
 
 /* Does LINE set KEY, the LEN bytes there? */

@@ -34,7 +34,9 @@ static struct err *find_image(struct api_call *c, const char *name, struct image
 /* Whose fault it is: the name's, another member's of the request, the machine's.  Never 404: the CLI would pull. */
 static int status_of(const struct err *e)
 {
-	return str_starts(e->text, "Conflict.") ? 409 : e->errnum && e->errnum != ENOENT ? 500 : 400;
+	return str_starts(e->text, "Conflict.")	  ? 409
+	       : e->errnum && e->errnum != ENOENT ? 500
+						  : 400;
 }
 
 static struct err *answer_made(struct api_call *c, const struct box *b, struct strv *warnings)

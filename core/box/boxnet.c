@@ -12,6 +12,7 @@
 #include "core/box/links.h"
 #include "core/box/state.h"
 #include "core/ns/errand.h"
+#include "core/ns/userns.h"
 #include "core/store/events.h"
 #include "slirp/resolv.h"
 
@@ -227,6 +228,8 @@ enum inside_work { WORK_DEVICE, WORK_ROUTE, WORK_REMOVE };
 struct inside {
 	enum inside_work work;
 	const struct netns_link *link;
+	int init_pidfd;
+	bool single;
 	struct netns made;
 	int fd; /* the device's; -1: it has none */
 };
@@ -234,9 +237,11 @@ struct inside {
 static struct err *inside_run(void *arg)
 {
 	struct inside *in = arg;
-	struct err *e;
+	struct err *e = userns_enter(in->init_pidfd, CLONE_NEWUSER | CLONE_NEWNET, in->single);
 
 	prctl(PR_SET_DUMPABLE, 0);
+	if (e)
+		return e;
 	if (in->work == WORK_ROUTE)
 		return netns_route(in->link);
 	if (in->work == WORK_REMOVE)
@@ -247,13 +252,16 @@ static struct err *inside_run(void *arg)
 }
 
 /* *RET_FD is -1 unless a device was made. */
-static struct err *work_inside(int init_pidfd, enum inside_work work, const struct netns_link *link,
-			       struct netns *ret, int *ret_fd)
+static struct err *work_inside(struct box *b, int init_pidfd, enum inside_work work,
+			       const struct netns_link *link, struct netns *ret, int *ret_fd)
 {
-	struct inside in = { .work = work, .link = link, .fd = -1 };
+	struct inside in = { .work = work,
+			     .link = link,
+			     .init_pidfd = init_pidfd,
+			     .single = b->st->ids.single,
+			     .fd = -1 };
 	struct err *e = errand_run(&(struct errand){
-		.ns = init_pidfd,
-		.kinds = CLONE_NEWUSER | CLONE_NEWNET,
+		.ns = -1,
 		.what = "working on the container's network",
 		.work = inside_run,
 		.arg = &in,
@@ -272,7 +280,7 @@ static struct err *work_inside(int init_pidfd, enum inside_work work, const stru
 }
 
 /* A tap goes with its descriptor, a veth pair does not. */
-static void remove_device(const struct boxnet *bn, size_t i, int init_pidfd)
+static void remove_device(const struct boxnet *bn, size_t i, struct box *b, int init_pidfd)
 {
 	struct netns_link link;
 	struct netns none;
@@ -281,7 +289,7 @@ static void remove_device(const struct boxnet *bn, size_t i, int init_pidfd)
 	if (bn->v[i]->join.kind != PACKET_BRIDGE || !bn->up)
 		return;
 	link_of(bn, i, &link);
-	err_free(work_inside(init_pidfd, WORK_REMOVE, &link, &none, &fd)); /* the container ends just now */
+	err_free(work_inside(b, init_pidfd, WORK_REMOVE, &link, &none, &fd)); /* the container ends just now */
 }
 
 static void drop(struct boxnet *bn, size_t i, struct box *b, int init_pidfd)
@@ -291,7 +299,7 @@ static void drop(struct boxnet *bn, size_t i, struct box *b, int init_pidfd)
 	int fd = membership_leave(m, true);
 
 	if (fd >= 0) {
-		remove_device(bn, i, init_pidfd);
+		remove_device(bn, i, b, init_pidfd);
 		close(fd);
 		event(m, b, "disconnect");
 	}
@@ -331,7 +339,7 @@ static struct err *enter(struct boxnet *bn, struct box *b, const struct net_want
 	link_of(bn, bn->n - 1, &link);
 	e = open_one(bn, bn->n - 1, loop, published);
 	e = e ?: bridge_last(bn, init_pid, &link.bridged);
-	e = e ?: work_inside(init_pidfd, WORK_DEVICE, &link, &ns, &fd);
+	e = e ?: work_inside(b, init_pidfd, WORK_DEVICE, &link, &ns, &fd);
 	e = e ?: boxnet_made(bn, bn->n - 1, &ns, fd);
 	if (e)
 		drop(bn, bn->n - 1, b, init_pidfd);
@@ -360,7 +368,7 @@ struct err *boxnet_change(struct boxnet *bn, struct box *b, struct loop *loop, p
 		int fd;
 
 		link_of(bn, had, &link);
-		e = work_inside(init_pidfd, WORK_ROUTE, &link, &none, &fd);
+		e = work_inside(b, init_pidfd, WORK_ROUTE, &link, &none, &fd);
 		err_free(TAKE_PTR(e)); /* what the container did to its devices is its affair */
 	}
 	for (size_t i = 0; i < b->spec.nets.n && !e; i++) {

@@ -3,7 +3,7 @@
 #include "core/box/recipe.h"
 
 const char *const env_format_names[] = { "shell", "dotenv", "django", "laravel",
-					 "rails", "node",   "json" };
+					 "rails", "node",   "json",   "url" };
 _Static_assert(ARRAY_LEN(env_format_names) == ENV_FORMAT_MAX, "a name for every format");
 
 /* --- what the container was told --- */
@@ -401,6 +401,9 @@ char *db_access_format(const struct db_access *a, enum env_format f)
 		break;
 	case ENV_NODE:
 		add_node(&out, a);
+		break;
+	case ENV_URL:
+		str_addf(&out, "%s\n", a->url);
 		break;
 	case ENV_JSON:
 	case ENV_FORMAT_MAX:

@@ -41,6 +41,7 @@ struct exec {
 	const int *stdio; /* the caller's */
 	struct strv links; /* settings that come of the container's links */
 	int pidfd; /* of init */
+	int nested; /* see struct launch */
 	int sync; /* the child's end */
 	int child[3]; /* its streams, -1 with a terminal */
 	pid_t pid;
@@ -67,6 +68,8 @@ NORETURN static void command_main(const struct exec *x)
 		.stdio = { x->child[0], x->child[1], x->child[2] },
 		.tty = x->req->tty,
 		.caps = x->req->privileged ? CAPS_ALL : s->caps,
+		.single = x->b->st->ids.single,
+		.nested = x->nested,
 		.no_new_privs = s->no_new_privs,
 		.ulimits = &s->ulimits,
 		.group_add = &s->group_add,
@@ -106,24 +109,30 @@ NORETURN static void command_main(const struct exec *x)
 	fail(x->sync, launch_exec(&l));
 }
 
-NORETURN static void joiner_main(const struct exec *x)
+NORETURN static void joiner_main(struct exec *x)
 {
 	struct clone_args ca = { .flags = CLONE_PARENT };
 	const char what = EXEC_PID;
 	int pidfd = -1;
 	long pid;
-	struct err *e;
+	struct err *e = NULL;
 
 	prctl(PR_SET_DUMPABLE, 0);
-	e = keeper_join(x->b->state.limits_mode, x->b->state.pid);
+	if (x->b->st->ids.single)
+		e = userns_nested(x->pidfd, &x->nested);
+	e = e ?: keeper_join(x->b->state.limits_mode, x->b->state.pid);
 	if (e)
 		fail(x->sync, e);
-	if (setns(x->pidfd, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-				    CLONE_NEWUTS | CLONE_NEWCGROUP |
-				    (x->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET)) < 0)
-		fail(x->sync, errno == ESRCH ? err_new(0, "container %s is not running",
-						       x->b->spec.id) /* it ended just now */
-					     : err_new(errno, "entering the container"));
+	e = userns_enter(x->pidfd,
+			 CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+				 CLONE_NEWCGROUP | (x->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET),
+			 x->b->st->ids.single);
+	if (err_is(e, ESRCH)) { /* it ended just now */
+		err_free(e);
+		e = err_new(0, "container %s is not running", x->b->spec.id);
+	}
+	if (e)
+		fail(x->sync, e);
 	ca.flags |= CLONE_PIDFD;
 	ca.pidfd = (uint64_t)(uintptr_t)&pidfd;
 	pid = syscall(SYS_clone3, &ca, sizeof(ca));
@@ -434,6 +443,7 @@ struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int
 			  .req = &req,
 			  .stdio = no_stdio,
 			  .pidfd = init_pidfd,
+			  .nested = -1,
 			  .cmd = -1,
 			  .child = { -1, -1, -1 },
 			  .ours = { -1, -1, -1 } };
@@ -462,6 +472,7 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 			  .req = req,
 			  .stdio = stdio,
 			  .pidfd = -1,
+			  .nested = -1,
 			  .cmd = -1,
 			  .child = { -1, -1, -1 },
 			  .ours = { -1, -1, -1 } };

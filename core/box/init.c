@@ -25,7 +25,9 @@
 #include "core/box/caps.h"
 #include "core/box/launch.h"
 #include "core/box/rootfs.h"
+#include "core/box/recipe.h"
 #include "core/box/runopt.h"
+#include "core/box/userdb.h"
 #include "slirp/netns.h"
 
 NORETURN static void fail(int sync, struct err *e)
@@ -137,6 +139,24 @@ static void keep_descriptors(const struct init_args *a)
 	fd_close_except(keep, ARRAY_LEN(few) + n);
 }
 
+/* With one mapped id nobody can become the database's user later: it begins as him.  The official images know that as
+ * well, as --user; where there is no such user in the image it begins as root. */
+static const char *own_user(const struct init_args *a)
+{
+	const struct recipe *r = a->spec->recipe ? recipe_by_name(a->spec->recipe) : NULL;
+	struct user u = { 0 };
+	struct err *e;
+
+	if (!a->st->ids.single || *a->spec->user || !r)
+		return a->spec->user;
+	e = user_lookup(-1, recipe_user(r), &u);
+	user_done(&u);
+	if (!e)
+		return recipe_user(r);
+	err_free(e);
+	return a->spec->user;
+}
+
 void init_main(const struct init_args *a)
 {
 	const struct spec *s = a->spec;
@@ -146,15 +166,18 @@ void init_main(const struct init_args *a)
 				  .ran = a->ran,
 				  .host_net = s->net == NET_HOST,
 				  .ids = a->ids,
+				  .api = a->api,
 				  .trees = a->trees };
 	struct rootfs_binds binds = { 0 };
 	struct launch l = {
-		.user = s->user,
 		.workdir = s->workdir,
 		.make_workdir = true,
 		.stdio = { a->stdio[0], a->stdio[1], a->stdio[2] },
 		.tty = s->tty,
 		.caps = s->caps,
+		.single = a->st->ids.single,
+		.may_nest = true,
+		.nested = -1,
 		.no_new_privs = s->no_new_privs,
 		.ulimits = &s->ulimits,
 		.group_add = &s->group_add,
@@ -200,6 +223,7 @@ void init_main(const struct init_args *a)
 		e = split_init();
 	if (e)
 		fail(a->sync, e);
+	l.user = own_user(a);
 	strv_copy(&argv, &s->entrypoint);
 	strv_copy(&argv, &s->cmd);
 	l.argv = &argv;

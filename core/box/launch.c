@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -15,6 +16,7 @@
 #include "core/box/caps.h"
 #include "core/box/runopt.h"
 #include "core/box/userdb.h"
+#include "core/ns/userns.h"
 
 static struct err *enter_workdir(const char *path, bool make)
 {
@@ -151,6 +153,29 @@ static struct err *add_groups(struct user *u, const struct strv *list)
 	return e;
 }
 
+/* The one mapped id gets the number of U, see userns_nest(). */
+static struct err *become_single(const struct launch *l, const struct user *u)
+{
+	static const char mend[] = "'devbox doctor' tells how to get subordinate ids";
+	struct err *e = NULL;
+
+	if (!u->uid && !u->gid)
+		return seccomp_keep_owners();
+	if (!l->may_nest && l->nested < 0)
+		return err_hint(err_new(0, "user %u: with one user id this container has only root",
+					u->uid),
+				mend);
+	if (l->nested < 0)
+		return userns_nest(u->uid, u->gid);
+	if (setns(l->nested, CLONE_NEWUSER) < 0)
+		return err_new(errno, "becoming user %u", u->uid);
+	if (geteuid() != u->uid || getegid() != u->gid)
+		e = err_hint(err_new(0, "user %u: with one user id this container has only root and %u",
+				     u->uid, geteuid()),
+			     mend);
+	return e;
+}
+
 static void default_signals(void)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
@@ -164,7 +189,7 @@ static void default_signals(void)
 
 struct err *launch_exec(struct launch *l)
 {
-	const int keep[] = { l->stdio[0], l->stdio[1], l->stdio[2], l->sync, l->parent };
+	const int keep[] = { l->stdio[0], l->stdio[1], l->stdio[2], l->sync, l->parent, l->nested };
 	struct user u = { 0 };
 	_cleanup_free_ char *home = NULL;
 	struct err *e;
@@ -185,12 +210,14 @@ struct err *launch_exec(struct launch *l)
 		give_stdio(l, u.uid, u.gid);
 	e = set_stdio(l);
 	e = e ?: set_ulimits(l->ulimits);
+	if (l->single)
+		e = e ?: err_status(become_single(l, &u), 126);
 	e = e ?: caps_bound(l->caps);
 	if (l->no_new_privs && !e && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		e = err_new(errno, "setting no_new_privs");
 	if (l->seccomp)
 		e = e ?: seccomp_install(l->seccomp, l->seccomp_len);
-	e = e ?: err_status(caps_become(u.uid, u.gid, u.groups, u.n_groups, l->caps), 126);
+	e = e ?: err_status(caps_become(u.uid, u.gid, u.groups, l->single ? 0 : u.n_groups, l->caps), 126);
 	if (e)
 		return e;
 	default_signals();

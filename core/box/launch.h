@@ -15,6 +15,10 @@ struct launch {
 	int stdio[3]; /* become 0, 1, 2; all the same terminal when TTY */
 	bool tty; /* new session with stdio[0] as its controlling terminal */
 	uint64_t caps;
+	/* One id is mapped, see core/ns/userns.h.  NESTED: the namespace of the container's user, or -1; MAY_NEST: it
+	 * may be made now, which is when nothing of the image runs that could look into us. */
+	bool single, may_nest;
+	int nested;
 	bool no_new_privs;
 	const struct strv *ulimits; /* see runopt.h; NULL: none */
 	const struct strv *group_add; /* further groups of the image; NULL: none */

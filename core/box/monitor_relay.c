@@ -86,10 +86,10 @@ static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
  * process would not see that the monitor is gone. */
 static void relay_close(struct monitor *m, int control)
 {
-	const int fds[] = { m->lock,	     m->loop.epfd,     control,		 m->sync.fd,
-			    m->in.fd,	     m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
-			    m->listen.fd,    m->signals.fd,    m->mnt_ns,	 m->parent.userns,
-			    m->parent.listen };
+	const int fds[] = { m->lock,	      m->loop.epfd,	control,	  m->sync.fd,
+			    m->in.fd,	      m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
+			    m->listen.fd,     m->signals.fd,	m->mnt_ns,	  m->parent.userns,
+			    m->parent.listen, monitor_api_fd(m) };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
@@ -116,6 +116,7 @@ struct err *monitor_relay_start(struct monitor *m)
 	static const struct listeners none;
 	struct relay_proc p = {
 		.init_pidfd = m->b->spec.net == NET_HOST ? -1 : m->init.fd,
+		.single = m->b->st->ids.single,
 		.net = m->nets.n ? &m->nets.ns : NULL,
 		.addrs = m->nets.n ? &m->nets.v[0]->addrs : NULL,
 		.listeners = m->nets.n ? &m->listeners : &none,

@@ -30,6 +30,8 @@ const struct recipe *recipe_by_name(const char *name);
 const char *recipe_name(const struct recipe *r);
 enum engine recipe_engine(const struct recipe *r);
 uint16_t recipe_port(const struct recipe *r);
+/* As whom its server runs in the official images. */
+const char *recipe_user(const struct recipe *r);
 /* Does ENV lack what the image's entrypoint insists on (a password)?  Then append the variable with PASSWORD. */
 bool recipe_needs_password(const struct recipe *r, const struct strv *env);
 void recipe_add_password(const struct recipe *r, const char *password, struct strv *env);
@@ -55,6 +57,7 @@ enum env_format {
 	ENV_RAILS,
 	ENV_NODE,
 	ENV_JSON,
+	ENV_URL, /* the URL alone, for clients that take one */
 	ENV_FORMAT_MAX
 };
 extern const char *const env_format_names[];

@@ -14,6 +14,7 @@
 #include "core/base/fd.h"
 #include "core/base/loop.h"
 #include "core/base/proc.h"
+#include "core/ns/userns.h"
 #include "slirp/relay.h"
 
 enum { RETRY_MS = 50, ANSWER_MS = 5000, ANSWER_MAX = 4096 };
@@ -231,10 +232,12 @@ static struct err *control_ready(struct source *s, uint32_t events UNUSED)
 static struct err *run(struct proc *p)
 {
 	const struct relay_proc *cfg = p->cfg;
-	struct err *e;
+	struct err *e = NULL;
 
-	if (cfg->init_pidfd >= 0 && setns(cfg->init_pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0)
-		return err_new(errno, "entering the container's network");
+	if (cfg->init_pidfd >= 0)
+		e = userns_enter(cfg->init_pidfd, CLONE_NEWUSER | CLONE_NEWNET, cfg->single);
+	if (e)
+		return err_wrap(e, "reaching the container's network");
 	/* what runs in there must not be able to look into us */
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

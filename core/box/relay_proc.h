@@ -21,6 +21,7 @@ struct relay_handover {
 
 struct relay_proc {
 	int init_pidfd; /* whose user and network namespace to enter; -1: stay (host network) */
+	bool single; /* see core/ns/userns.h */
 	const struct netns *net; /* NULL with host or none network */
 	const struct net_addrs *addrs; /* with NET: the container's first address, and its gateway */
 	const struct listeners *listeners;

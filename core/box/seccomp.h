@@ -22,6 +22,10 @@ void seccomp_default(uint64_t mask, void **ret_prog, size_t *ret_len);
 /* The same from a profile in Docker's JSON form.  Errors: "Decoding seccomp profile failed: <where>: <reason>". */
 struct err *seccomp_profile(const char *text, uint64_t mask, void **ret_prog, size_t *ret_len)
 	MUST_CHECK;
+/* Beside any of them: that files change their owner is answered with success and not done.  For root where one id is
+ * mapped (core/ns/userns.h): there is no other owner, and what an image's start-up gives away stays readable to
+ * whom it is given. */
+struct err *seccomp_keep_owners(void) MUST_CHECK;
 /* Install it for this process and its children.  Needs CAP_SYS_ADMIN in the user namespace, or no_new_privs. */
 struct err *seccomp_install(const void *prog, size_t len) MUST_CHECK;
 

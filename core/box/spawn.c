@@ -32,7 +32,7 @@ struct err *spawn_userns(struct box *b, int *ret_userns)
 	if (b->spec.net != NET_CONTAINER)
 		return NULL;
 	e = other_pidfd(b, &pidfd);
-	return e ?: userns_of(pidfd, ret_userns);
+	return e ?: userns_of(pidfd, b->st->ids.single, ret_userns);
 }
 
 /* What a helper does to make init, which becomes our child all the same. */

@@ -2,9 +2,11 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <openssl/sha.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/fd.h"
+#include "core/box/apisock.h"
 #include "core/box/runopt.h"
 #include "core/compose/request_priv.h"
 
@@ -255,6 +257,44 @@ struct err *request_mounts(const struct maker *m)
 	return e;
 }
 
+/* May the user have SOURCE, as it is or made?  An errno, or 0. */
+static int cannot_have(const char *source)
+{
+	_cleanup_free_ char *path = xstrdup(source);
+	struct stat st;
+	char *slash;
+
+	if (stat(path, &st) == 0)
+		return S_ISDIR(st.st_mode) && access(path, R_OK) < 0 && access(path, X_OK) < 0 ? errno
+											       : 0;
+	while (errno == ENOENT && (slash = strrchr(path, '/')) && slash > path) {
+		*slash = '\0';
+		if (stat(path, &st) == 0)
+			return access(path, W_OK | X_OK) < 0 ? errno : 0;
+	}
+	return errno;
+}
+
+/* A bind mount that cannot be had is told before the first image is built, with what to write instead. */
+static struct err *check_bind(const struct node *n)
+{
+	const char *given = node_str(n, "source"), *target = node_str(n, "target"), *name;
+	struct err *e = check_windows(n, given);
+	_cleanup_free_ char *source = NULL;
+	int errnum;
+
+	if (e || !given || *given != '/' || !node_true(node_get(n, "bind"), "create_host_path"))
+		return e;
+	source = str_clean_path(given);
+	name = strrchr(source, '/') + 1;
+	errnum = cannot_have(source);
+	if (!errnum || apisock_is_path(source))
+		return NULL;
+	return err_hint(pos_wrap(&n->pos, err_new(errnum, "bind source %s", source)),
+			"it is not yours: use a named volume instead, %s:%s, and have %s: in the volumes of the file",
+			name, target, name);
+}
+
 struct err *request_mounts_check(const struct maker *m)
 {
 	static const char *const files[] = { "secrets", "configs" };
@@ -268,8 +308,8 @@ struct err *request_mounts_check(const struct maker *m)
 		for (size_t i = 0; i < node_len(use) && !e; i++)
 			e = file_content(m, use->m[i].value, files[k], &content);
 	}
-	for (size_t i = 0; i < node_len(list) && !e; i++)
+	for (size_t i = 0; i < node_len(list); i++) /* all of them: who mends one wants to know of the others */
 		if (str_eq(node_str(list->m[i].value, "type"), "bind"))
-			e = check_windows(list->m[i].value, node_str(list->m[i].value, "source"));
+			e = err_also(e, check_bind(list->m[i].value));
 	return e;
 }

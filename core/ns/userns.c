@@ -7,11 +7,13 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -464,10 +466,10 @@ struct err *userns_call_from(const struct userns_ids *ids, struct err *(*before)
 	return e ?: userns_end(&child, ret_result);
 }
 
-/* NS: a pidfd or a namespace, KINDS of which are entered. */
-static struct err *call_joined(int ns, int kinds, bool single, struct err *(*before)(void *),
-			       struct err *(*fn)(void *, struct str *), void *arg,
-			       struct str *ret_result)
+/* NS: a pidfd, KINDS of whose namespaces are entered, or a namespace. */
+static struct err *call_joined(int ns, bool is_pidfd, int kinds, bool single,
+			       struct err *(*before)(void *), struct err *(*fn)(void *, struct str *),
+			       void *arg, struct str *ret_result)
 {
 	_cleanup_free_ char *buf = xmalloc(RESULT_MAX + 1);
 	_cleanup_close_ int ours = -1;
@@ -484,7 +486,9 @@ static struct err *call_joined(int ns, int kinds, bool single, struct err *(*bef
 	if (pid == 0) {
 		close(ours);
 		prctl(PR_SET_DUMPABLE, 0);
-		if (setns(ns, kinds) < 0)
+		if (is_pidfd)
+			e = userns_enter(ns, kinds, single);
+		else if (setns(ns, kinds) < 0)
 			e = err_new(errno, "entering the container");
 		if (!e && before)
 			e = before(arg);
@@ -505,14 +509,14 @@ static struct err *call_joined(int ns, int kinds, bool single, struct err *(*bef
 struct err *userns_call_in(int pidfd, bool single, struct err *(*fn)(void *arg, struct str *result),
 			   void *arg, struct str *ret_result)
 {
-	return call_joined(pidfd, CLONE_NEWUSER | CLONE_NEWNS, single, NULL, fn, arg, ret_result);
+	return call_joined(pidfd, true, CLONE_NEWUSER | CLONE_NEWNS, single, NULL, fn, arg, ret_result);
 }
 
 struct err *userns_call_at(int userns, bool single, struct err *(*before)(void *arg),
 			   struct err *(*fn)(void *arg, struct str *result), void *arg,
 			   struct str *ret_result)
 {
-	return call_joined(userns, CLONE_NEWUSER, single, before, fn, arg, ret_result);
+	return call_joined(userns, false, CLONE_NEWUSER, single, before, fn, arg, ret_result);
 }
 
 struct err *userns_check_shared(const struct userns_ids *ids)
@@ -526,23 +530,99 @@ struct err *userns_check_shared(const struct userns_ids *ids)
 		"volumes cannot have keep-id");
 }
 
+struct own {
+	int userns;
+	uid_t uid; /* what the caller is called in there */
+};
+
 static struct err *open_own(void *arg)
 {
-	return fd_open(AT_FDCWD, "/proc/self/ns/user", O_RDONLY, 0, arg);
+	struct own *own = arg;
+
+	own->uid = geteuid();
+	return fd_open(AT_FDCWD, "/proc/self/ns/user", O_RDONLY, 0, &own->userns);
 }
 
-/* Only from inside: /proc/PID/ns of a process that runs an image's program is closed to us. */
-struct err *userns_of(int pidfd, int *ret_userns)
+/* The namespace that PIDFD itself is in.  Only from inside: /proc/PID/ns of a process that runs an image's program is
+ * closed to us. */
+static struct err *find_own(int pidfd, struct own *ret)
 {
 	return errand_run(&(struct errand){
 		.ns = pidfd,
 		.kinds = CLONE_NEWUSER,
 		.what = "entering the container's user namespace",
 		.work = open_own,
-		.arg = ret_userns,
-		.fds = ret_userns,
+		.arg = ret,
+		.made = &ret->uid,
+		.made_len = sizeof(ret->uid),
+		.fds = &ret->userns,
 		.n_fds = 1,
 	});
+}
+
+struct err *userns_of(int pidfd, bool single, int *ret_userns)
+{
+	struct own own = { .userns = -1 };
+	struct err *e = find_own(pidfd, &own);
+
+	if (!e && single && own.uid != 0) {
+		int outer = ioctl(own.userns, NS_GET_PARENT);
+
+		if (outer < 0)
+			e = err_new(errno, "finding the container's user namespace");
+		close(own.userns);
+		own.userns = outer;
+	}
+	if (!e)
+		*ret_userns = own.userns;
+	return e;
+}
+
+struct err *userns_nested(int pidfd, int *ret_userns)
+{
+	struct own own = { .userns = -1 };
+	struct err *e = find_own(pidfd, &own);
+
+	if (!e && own.uid == 0)
+		close(TAKE_FD(own.userns));
+	if (!e)
+		*ret_userns = own.userns;
+	return e;
+}
+
+struct err *userns_enter(int pidfd, int kinds, bool single)
+{
+	_cleanup_close_ int userns = -1;
+	struct err *e = single ? userns_of(pidfd, true, &userns) : NULL;
+
+	if (e)
+		return e;
+	if (single && setns(userns, CLONE_NEWUSER) < 0)
+		return err_new(errno, "entering the container's user namespace");
+	if (single)
+		kinds &= ~CLONE_NEWUSER;
+	return kinds && setns(pidfd, kinds) < 0 ? err_new(errno, "entering the container") : NULL;
+}
+
+/* Our own maps may be written by ourselves only while we are dumpable: else the files belong to nobody here. */
+struct err *userns_nest(uid_t uid, gid_t gid)
+{
+	const struct {
+		const char *file;
+		unsigned id;
+	} maps[] = { { "/proc/self/uid_map", uid }, { "/proc/self/gid_map", gid } };
+	struct err *e = NULL;
+
+	if (unshare(CLONE_NEWUSER) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+		return err_new(errno, "making a user namespace for the user %u", uid);
+	for (size_t i = 0; !e && i < ARRAY_LEN(maps); i++) {
+		_cleanup_free_ char *line = xasprintf("%u 0 1", maps[i].id);
+		_cleanup_close_ int fd = -1;
+
+		e = fd_open(AT_FDCWD, maps[i].file, O_WRONLY, 0, &fd);
+		e = e ?: fd_write_all(fd, maps[i].file, line, strlen(line));
+	}
+	return err_wrap(e, "becoming user %u", uid);
 }
 
 static struct err *nothing(void *arg UNUSED, struct str *result UNUSED)

@@ -13,11 +13,15 @@ refused() {	# VOLUME MESSAGE
 	expect_status 1;	expect_stderr_has "$2"
 	run sh -c 'cd bad && devbox compose down';	expect_status 0
 }
-refused "$E2E_TMP:/var/lib/mysql" "bind source $E2E_TMP: Permission denied (hint: it is not yours: use a named volume instead, -v NAME:/var/lib/mysql)"
-refused /var/lib/nowhere:/data "creating directory /var/lib/nowhere: Permission denied (hint: it is not yours: *-v NAME:/data)"
-refused /var/run/docker.sock:/var/run/docker.sock '(hint: there is no daemon here, and no API of one: take this mount out; *)'
+closed=${E2E_TMP##*/}
+refused "$E2E_TMP:/var/lib/mysql" "compose.yaml:1:*bind source $E2E_TMP: Permission denied (hint: it is not yours: use a named volume instead, $closed:/var/lib/mysql, and have $closed: in the volumes of the file)"
+refused /var/lib/nowhere/redis/:/data "compose.yaml:1:*bind source /var/lib/nowhere/redis: Permission denied (hint: it is not yours: * redis:/data, and have redis: in *)"
 refused D:/mysql/data:/var/lib/mysql 'compose.yaml:1:*D:/mysql/data: a Windows path means nothing on Linux (hint: *under WSL 2 drive D: is /mnt/d)'
 refused v:/data "invalid mount path: 'v:/data' mount path must be absolute (hint: a single letter is read as a Windows drive: *)"
+
+# a directory that the user may look at, and no more, is not for a database's data
+run devbox run --rm -v /var/lib:/var/lib/mysql mysql;	expect_status 125
+expect_stderr_has 'bind source /var/lib: Permission denied (hint: it is not yours: use a named volume instead, -v NAME:/var/lib/mysql)'
 
 c up -d lb web mysql redis;	expect_status 0
 expect_stderr_has 'lb: port 80 needs root on this host: it is published on 8080'
@@ -31,6 +35,8 @@ laradock-mysql-1 running
 laradock-redis-1 running
 laradock-web-1 running'
 c ps --format '{{.Ports}}' web;	expect_stdout '80/tcp, 9000/tcp'
+pty sh -c 'cd laradock && exec devbox compose ps lb' </dev/null
+expect_status 0;	expect_stdout_has 'http://laradock.localhost:8080 leads to laradock-lb-1'
 run devbox wait --ready laradock-mysql-1;	expect_status 0
 c run --rm -T web php artisan migrate;	expect_status 0; expect_stdout 'Migrated: create_visits_table'
 c run --rm -T workspace php artisan put foo bar;	expect_status 0
@@ -52,7 +58,10 @@ run curl -s -m 5 http://127.0.0.1:1936/;	expect_stdout_has 'web3'
 # an unchanged project is up at once; the containers stay the same
 ids() { e2e_as sh -c 'cd laradock && devbox compose ps -q lb web mysql redis'; }
 same=$(ids)
+begin=${EPOCHREALTIME/./}
 c up -d --scale web=3 lb web mysql redis;	expect_status 0
+took=$(((${EPOCHREALTIME/./} - begin) / 1000))
+[ $took -lt $((250 * PATIENCE)) ] || fail "it took $took ms"
 expect_equal "$(ids)" "$same"
 
 # settings for programs of the host; the address that published ports have
@@ -66,7 +75,10 @@ DB_PASSWORD=secret
 REDIS_HOST=127.0.0.1
 REDIS_PASSWORD=null
 REDIS_PORT=6379'
-run sh -c 'cd laradock && printf "APP_NAME=x\nDB_HOST=mysql\nexport DB_PORT=1\n# end\n" >src/.env && devbox env -f laravel -w src/.env && cat src/.env'
+run env -C "$(home)/laradock" devbox db url;	expect_stdout $'mysql://homestead:secret@127.0.0.1:3306/homestead\nredis://127.0.0.1:6379/0'
+run env -C "$(home)/laradock" devbox db url nosuch;	expect_status 1;	expect_stderr 'devbox: not in a git work tree *'
+run env -C "$(home)/laradock" devbox env -f url mysql;	expect_stdout 'mysql://homestead:secret@127.0.0.1:3306/homestead'
+run sh -c 'cd laradock && printf "APP_NAME=x\nDB_HOST=mysql\nexport DB_PORT=1\n# end\n" >src/.env && devbox env --laravel -w src/.env && cat src/.env'
 expect_stdout 'APP_NAME=x
 DB_HOST=127.0.0.1
 DB_PORT=3306

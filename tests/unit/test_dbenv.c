@@ -122,6 +122,7 @@ static void test_texts(void)
 		  "{\n    \"engine\": \"mysql\",\n    \"host\": \"127.0.0.1\",\n    \"port\": 3306,\n"
 		  "    \"user\": \"ann\",\n    \"password\": \"pw\",\n    \"database\": \"app\",\n"
 		  "    \"url\": \"mysql://ann:pw@127.0.0.1:3306/app\"\n}\n" },
+		{ "mysql", ENV_URL, "mysql://ann:pw@127.0.0.1:3306/app\n" },
 		{ "redis", ENV_DOTENV,
 		  "REDIS_HOST=127.0.0.1\nREDIS_PORT=3306\nREDIS_PASSWORD=pw\n"
 		  "REDIS_URL=redis://:pw@127.0.0.1:3306/0\n" },

@@ -1,0 +1,70 @@
+# tests/e2e/run_oneid.sh -- without subordinate ids, and so without newuidmap: databases, branches, images with a user
+# packages: mariadb-client-core postgresql-client redis-tools git
+# timeout: 180
+. "$(dirname "$0")/../lib/e2e.sh"
+AS=dbx0
+
+# the main job, as typed: MySQL begins as its own user, and its files are the caller's on the host
+run devbox run -qd --wait mysql --name my -p 3306 -e MYSQL_DATABASE=app -e MYSQL_ROOT_PASSWORD=pw
+expect_status 0
+expect_equal "$stderr" '' 'no warning'
+run mariadb --protocol=tcp -h 127.0.0.1 -P 3306 -uroot -ppw -e 'CREATE TABLE app.t (a INT); INSERT INTO app.t VALUES (7)'
+expect_status 0
+run devbox exec my id -u;			expect_stdout '0'
+run devbox exec my sh -c 'stat -c %U /var/lib/mysql/app';	expect_stdout 'root'
+run devbox exec -u mysql my sh -c 'id -un; stat -c %U /var/lib/mysql/app; grep CapEff: /proc/self/status'
+expect_stdout $'mysql\nmysql\nCapEff:\t0000000000000000'
+run devbox exec -u 5 my true
+expect_status 126
+expect_stderr 'devbox: user 5: with one user id this container has only root and 999 (hint: *devbox doctor*'
+run sh -c 'devbox inspect -f "{{(index .Mounts 0).Source}}" my | xargs stat -c %U';	expect_stdout 'dbx0'
+run devbox restart my;				expect_status 0
+run devbox exec my sh -c 'for i in $(seq 100); do mysqladmin -uroot -ppw ping 2>/dev/null && break; sleep 0.1; done
+	mysql -uroot -ppw -Ne "SELECT a FROM app.t" 2>/dev/null'
+expect_stdout_has '7'
+# what enters a running container finds root's namespace, not the server's
+run devbox network create nn;			expect_status 0
+run devbox network connect nn my;		expect_status 0
+run devbox run -q --rm --network nn busybox nslookup my;	expect_status 0
+run sh -c 'devbox cp my:/var/lib/mysql/auto.cnf - | tar t';	expect_stdout 'auto.cnf'
+run devbox run --rm --network container:my mysql mysql -h127.0.0.1 -uroot -ppw -Ne 'SELECT a FROM app.t'
+expect_stdout '7'
+run devbox rm -f -v my;				expect_status 0
+run devbox network rm nn;			expect_status 0
+
+run devbox run -qd --wait --name pg -p 5432 -e POSTGRES_PASSWORD=pw postgres
+expect_status 0
+run psql postgres://postgres:pw@127.0.0.1:5432/postgres -Atc 'SELECT 1';	expect_stdout '1'
+run devbox rm -f -v pg;				expect_status 0
+run devbox run -qd --wait --name kv -p 6379 redis;	expect_status 0
+run redis-cli -h 127.0.0.1 -p 6379 PING;	expect_stdout 'PONG'
+run devbox rm -f -v kv;				expect_status 0
+
+# a database for each branch
+run sh -c 'mkdir p && cd p && git init -q . && git config user.email a@b.c && git config user.name n &&
+	git commit -q --allow-empty -m x && devbox db up redis &&
+	redis-cli -u "$(devbox db url)" SET k one && redis-cli -u "$(devbox db url)" SAVE &&
+	git switch -q -c feature && devbox db up && redis-cli -u "$(devbox db url)" GET k'
+expect_status 0
+expect_stdout '*one'
+run sh -c 'cd p && devbox db rm --all';	expect_status 0
+
+# an image's own user; owners that are given away in a build are the user's all the same
+run sh -c 'mkdir b && cd b && cat >Dockerfile <<D
+FROM busybox
+RUN echo app:x:1000:1000::/:/bin/sh >>/etc/passwd && mkdir /data && chown -R 1000:1000 /data && touch /root-s
+USER app
+RUN touch /data/x
+CMD id -u && stat -c "%U" /data/x /root-s && ! chown 5 /data/x
+D
+devbox build -q -t own .'
+expect_status 0
+run devbox run --rm own
+expect_status 0
+expect_stdout $'1000\napp\napp'
+run devbox run --rm --init -u 33 busybox id -u;	expect_stdout '33'
+# as root, who becomes another at run time cannot: told by the program's own words
+run devbox run --rm mysql setpriv --reuid=999 --clear-groups id -u
+expect_status 127
+expect_stderr_has 'setpriv: '
+expect_no_leftovers
