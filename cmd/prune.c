@@ -70,11 +70,6 @@ static struct err *check_filters(bool dangling)
 	return e ?: filters_until(&opt_filters, &until_ns);
 }
 
-static bool is_spared(int64_t created_ns, const struct strv *labels)
-{
-	return created_ns >= until_ns || !filters_labels(&opt_filters, labels);
-}
-
 struct err *boxes_prune(struct store *st, const struct strv *filters, struct strv *removed,
 			uint64_t *freed)
 {
@@ -86,7 +81,6 @@ struct err *boxes_prune(struct store *st, const struct strv *filters, struct str
 
 	all = all ?: filters_until(filters, &until);
 	all = all ?: box_list(st, &boxes, &n);
-
 	for (size_t i = 0; i < n; i++) {
 		struct box *b = boxes[i];
 
