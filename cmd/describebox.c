@@ -117,11 +117,12 @@ static void put_healthcheck(const struct health_config *h, struct json_out *o)
 static void put_state(const struct box *b, struct json_out *o)
 {
 	const struct state *s = &b->state;
+	bool paused = box_is_paused(b);
 
 	json_open(o, "State", '{');
-	json_put_str(o, "Status", box_is_paused(b) ? "paused" : box_status_names[s->status]);
+	json_put_str(o, "Status", paused ? "paused" : box_status_names[s->status]);
 	json_put_bool(o, "Running", state_is_up(s));
-	json_put_bool(o, "Paused", box_is_paused(b));
+	json_put_bool(o, "Paused", paused);
 	json_put_bool(o, "Restarting", s->status == BOX_RESTARTING);
 	json_put_bool(o, "OOMKilled", s->oom_killed);
 	json_put_bool(o, "Dead", s->status == BOX_DEAD);

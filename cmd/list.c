@@ -1,8 +1,8 @@
 #include "cmd/list.h"
 
+#include <ctype.h>
 #include <stdio.h>
-
-#include "cmd/ui/human.h"
+#include <stdlib.h>
 
 /* In lists Docker reads \t and \n of the format itself, for shells that do not. */
 static char *unescape(const char *format)
@@ -60,7 +60,8 @@ struct err *list_open(struct list *l, const char *format, const char *table, con
 		text = unescape(format);
 	else if (*after)
 		text = unescape(after + strspn(after, " "));
-	e = template_parse(text && *text ? text : table, &l->template);
+	l->format = text && *text ? TAKE_PTR(text) : xstrdup(table);
+	e = template_parse(l->format, &l->template);
 	if (e || !l->table)
 		return e;
 	list_row(l);
@@ -75,12 +76,26 @@ void list_row(struct list *l)
 	json_open(&l->row, NULL, '{');
 }
 
+/* By the names behind the template's dots; a dot alone, or a variable, may mean everything, and .Label is .Labels'. */
+bool list_wants(const struct list *l, const char *key)
+{
+	if (l->as_json || strchr(l->format, '$'))
+		return true;
+	for (const char *dot = strchr(l->format, '.'); dot; dot = strchr(dot + 1, '.')) {
+		size_t n = 0;
+
+		while (isalnum((unsigned char)dot[1 + n]) || dot[1 + n] == '_')
+			n++;
+		if (!strncmp(key, dot + 1, n)) /* also if n is 0 */
+			return true;
+	}
+	return false;
+}
+
 void list_put(struct list *l, const char *key, const char *value)
 {
-	_cleanup_str_ struct str valid = { 0 };
-
-	human_utf8(value, &valid);
-	json_put_str(&l->row, key, valid.s ?: "");
+	if (list_wants(l, key))
+		json_put_str(&l->row, key, value);
 }
 
 struct err *list_end_row(struct list *l)
@@ -101,6 +116,7 @@ void list_close(struct list *l)
 
 void list_done(struct list *l)
 {
+	free(l->format);
 	template_free(l->template);
 	table_done(&l->lines);
 	json_out_done(&l->row);

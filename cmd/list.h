@@ -17,6 +17,7 @@ struct column {
 
 struct list {
 	bool table, as_json;
+	char *format; /* what TEMPLATE was made of */
 	struct template *template;
 	struct table lines;
 	struct json_out row;
@@ -26,6 +27,8 @@ struct list {
 struct err *list_open(struct list *l, const char *format, const char *table,
 		      const struct column *columns) MUST_CHECK;
 void list_row(struct list *l);
+/* Does the output have it?  Others need not be put. */
+bool list_wants(const struct list *l, const char *key);
 /* VALUE may hold any bytes. */
 void list_put(struct list *l, const char *key, const char *value);
 struct err *list_end_row(struct list *l) MUST_CHECK;

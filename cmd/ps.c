@@ -59,7 +59,7 @@ static void put_taken(struct list *l, const char *key, struct str *value)
 	str_done(value);
 }
 
-void ps_status(const struct box *b, int64_t now, struct str *out)
+static void add_status(const struct box *b, bool paused, int64_t now, struct str *out)
 {
 	const struct state *s = &b->state;
 
@@ -70,7 +70,7 @@ void ps_status(const struct box *b, int64_t now, struct str *out)
 	case BOX_RUNNING:
 		str_add(out, "Up ");
 		human_duration(now - s->started_ns, out);
-		if (box_is_paused(b))
+		if (paused)
 			str_add(out, " (Paused)");
 		else if (s->health.status)
 			str_addf(out, s->health.status == HEALTH_STARTING ? " (health: %s)" : " (%s)",
@@ -92,6 +92,11 @@ void ps_status(const struct box *b, int64_t now, struct str *out)
 		str_add(out, "Dead");
 		break;
 	}
+}
+
+void ps_status(const struct box *b, int64_t now, struct str *out)
+{
+	add_status(b, box_is_paused(b), now, out);
 }
 
 /* Arguments with blanks are shown in quotes, as Docker has it. */
@@ -146,6 +151,7 @@ static struct err *add_row(struct list *l, const struct box *b, int64_t now)
 {
 	const struct spec *s = &b->spec;
 	struct str id = { 0 }, text = { 0 };
+	bool paused = box_is_paused(b);
 
 	list_row(l);
 	str_addn(&id, s->id, opt_no_trunc ? strlen(s->id) : 12);
@@ -153,7 +159,8 @@ static struct err *add_row(struct list *l, const struct box *b, int64_t now)
 	list_put(l, "Image", s->image);
 	ps_command(s, opt_no_trunc, &text);
 	put_taken(l, "Command", &text);
-	human_time(s->created_ns, &text);
+	if (list_wants(l, "CreatedAt"))
+		human_time(s->created_ns, &text);
 	put_taken(l, "CreatedAt", &text);
 	human_ago(s->created_ns, now, &text);
 	put_taken(l, "RunningFor", &text);
@@ -163,8 +170,8 @@ static struct err *add_row(struct list *l, const struct box *b, int64_t now)
 		ports_ps_text(&b->state.published, &s->exposed, &text);
 	if (s->net != NET_HOST)
 		put_taken(l, "Ports", &text);
-	list_put(l, "State", box_is_paused(b) ? "paused" : box_status_names[b->state.status]);
-	ps_status(b, now, &text);
+	list_put(l, "State", paused ? "paused" : box_status_names[b->state.status]);
+	add_status(b, paused, now, &text);
 	put_taken(l, "Status", &text);
 	put_size(l, b);
 	list_put(l, "Names", s->name);

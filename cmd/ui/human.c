@@ -55,45 +55,22 @@ void human_ago(int64_t then_ns, int64_t now_ns, struct str *out)
 	str_add(out, " ago");
 }
 
-/* Length of the valid UTF-8 character at P; 0 if the byte there starts none (RFC 3629). */
-static size_t char_at(const unsigned char *p)
+/* Of the character at P, 0: the byte there starts none.  What is broken ends at the latest before the final NUL. */
+static size_t char_at(const char *p)
 {
-	size_t n = *p < 0x80   ? 1
-		   : *p < 0xc2 ? 0
-		   : *p < 0xe0 ? 2
-		   : *p < 0xf0 ? 3
-		   : *p < 0xf5 ? 4
-			       : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-		return 0; /* overlong, a surrogate, beyond Unicode */
-	return n;
+	return str_utf8_len(p, 4);
 }
 
-static size_t char_len(const unsigned char *p)
+static size_t char_len(const char *p)
 {
 	return char_at(p) ?: 1;
-}
-
-void human_utf8(const char *text, struct str *out)
-{
-	for (const unsigned char *p = (const unsigned char *)text; *p; p += char_len(p)) {
-		if (char_at(p))
-			str_addn(out, p, char_at(p));
-		else
-			str_add(out, "\xef\xbf\xbd");
-	}
 }
 
 size_t human_width(const char *text)
 {
 	size_t n = 0;
 
-	for (const char *p = text; *p; p += char_len((const unsigned char *)p))
+	for (const char *p = text; *p; p += char_len(p))
 		n++;
 	return n;
 }
@@ -107,7 +84,7 @@ void human_ellipsis(const char *text, size_t width, struct str *out)
 		return;
 	}
 	for (size_t i = 0; i + 1 < width; i++)
-		p += char_len((const unsigned char *)p);
+		p += char_len(p);
 	str_addn(out, text, (size_t)(p - text));
 	if (width)
 		str_add(out, "…");
@@ -118,15 +95,16 @@ void human_quote(const char *text, struct str *out)
 	static const char letters[] = "abtnvfr"; /* bytes 7 to 13 */
 
 	str_addc(out, '"');
-	for (const unsigned char *p = (const unsigned char *)text; *p;) {
+	for (const char *p = text; *p;) {
+		unsigned char c = (unsigned char)*p;
 		size_t n = char_len(p);
 
-		if (*p == '"' || *p == '\\')
-			str_addf(out, "\\%c", *p);
-		else if (*p >= 7 && *p <= 13)
-			str_addf(out, "\\%c", letters[*p - 7]);
-		else if (*p < ' ' || *p == 0x7f || !char_at(p))
-			str_addf(out, "\\x%02x", *p);
+		if (c == '"' || c == '\\')
+			str_addf(out, "\\%c", c);
+		else if (c >= 7 && c <= 13)
+			str_addf(out, "\\%c", letters[c - 7]);
+		else if (c < ' ' || c == 0x7f || !char_at(p))
+			str_addf(out, "\\x%02x", c);
 		else
 			str_addn(out, p, n);
 		p += n;

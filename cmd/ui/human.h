@@ -19,8 +19,6 @@ size_t human_width(const char *text);
 void human_quote(const char *text, struct str *out);
 /* Append what of TEXT can be shown on a terminal: control bytes become "?". */
 void human_clean(const char *text, struct str *out);
-/* Append TEXT with bytes that are no UTF-8 replaced by U+FFFD. */
-void human_utf8(const char *text, struct str *out);
 /* Append "2026-11-21 03:45:29 +0000 UTC", in the local time zone. */
 void human_time(int64_t ns, struct str *out);
 /* The first 12 digits of an id, without "sha256:". */

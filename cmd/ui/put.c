@@ -2,15 +2,11 @@
 
 #include <stdlib.h>
 
-#include "cmd/ui/human.h"
 #include "core/base/proc.h"
 
 void put_text(struct json_out *o, const char *key, const char *value)
 {
-	_cleanup_str_ struct str valid = { 0 };
-
-	human_utf8(value ?: "", &valid);
-	json_put_str(o, key, valid.s ?: "");
+	json_put_str(o, key, value ?: "");
 }
 
 void put_list(struct json_out *o, const char *key, const struct strv *l, size_t from)
@@ -53,10 +49,8 @@ void put_map(struct json_out *o, const char *key, const struct strv *l)
 	json_open(o, key, '{');
 	for (size_t i = 0; i < l->n; i++) {
 		_cleanup_free_ char *name = xstrndup(l->v[i], strcspn(l->v[i], "="));
-		_cleanup_str_ struct str valid = { 0 };
 
-		human_utf8(name, &valid);
-		put_text(o, valid.s ?: "", l->v[i] + strlen(name) + (l->v[i][strlen(name)] == '='));
+		put_text(o, name, l->v[i] + strlen(name) + (l->v[i][strlen(name)] == '='));
 	}
 	json_close(o, '}');
 }

@@ -7,7 +7,7 @@
 
 #define PUT_NEVER "0001-01-01T00:00:00Z" /* Go's zero time */
 
-/* VALUE may come from the command line: any bytes; NULL is "". */
+/* NULL is "". */
 void put_text(struct json_out *o, const char *key, const char *value);
 /* The same; TEXT is freed. */
 void put_taken(struct json_out *o, const char *key, char *text);

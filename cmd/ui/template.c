@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cmd/ui/human.h"
-
 /* How it works: template_parse() cuts the text at {{ }} and builds a tree of nodes (text, output, if, range, with);
  * template_run() walks it with "dot" (the current value) and a stack of variables.  All memory of a parse and of a run
  * comes from an arena of its own and ends with it. */
@@ -277,15 +275,6 @@ static void print_val(struct arena *a, const struct val *v, bool top, struct str
 	}
 }
 
-/* The generator accepts only valid UTF-8; a literal of the template can hold any byte. */
-static void put_json_string(struct json_out *o, const char *s)
-{
-	_cleanup_str_ struct str valid = { 0 };
-
-	human_utf8(s, &valid);
-	json_put_str(o, NULL, valid.s ?: "");
-}
-
 static void put_json(struct json_out *o, const struct val *v)
 {
 	switch (v->kind) {
@@ -299,7 +288,7 @@ static void put_json(struct json_out *o, const struct val *v)
 		json_put_int(o, NULL, v->i);
 		break;
 	case V_STR:
-		put_json_string(o, v->s);
+		json_put_str(o, NULL, v->s);
 		break;
 	case V_JSON:
 		json_put(o, NULL, v->j);
@@ -1193,7 +1182,7 @@ static const char *print_verb(struct run *r, const char *fmt, const struct val *
 
 		print_val(&r->arena, arg, true, &plain);
 		json_out_init(&o, false);
-		put_json_string(&o, plain.s ?: "");
+		json_put_str(&o, NULL, plain.s ?: "");
 		quoted = json_out_take(&o, NULL);
 		str_add(&text, quoted);
 	} else if (*fmt && strchr("feEgG", *fmt) && is_number(arg)) {

@@ -143,10 +143,12 @@ struct err *fd_read_all(int fd, const char *what, size_t max, char **ret_text, s
 {
 	_cleanup_str_ struct str s = { 0 };
 	struct stat st;
-	size_t room = 4096;
+	size_t room = 4096, whole = SIZE_MAX; /* a file of that length needs no look at its end */
 
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
-		room = (size_t)st.st_size + 1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
+		whole = (size_t)st.st_size;
+		room = whole + 1;
+	}
 	if (room > max && max < SIZE_MAX)
 		room = max + 1;
 	for (;;) {
@@ -163,7 +165,7 @@ struct err *fd_read_all(int fd, const char *what, size_t max, char **ret_text, s
 		s.s[s.len] = '\0';
 		if (s.len > max)
 			return err_new(EFBIG, "reading %s", what);
-		if (n == 0)
+		if (n == 0 || s.len == whole)
 			break;
 		room = s.len < 4096 ? 4096 : s.len;
 	}

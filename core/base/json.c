@@ -64,8 +64,8 @@ json *json_get(json *obj, const char *key)
 {
 	if (!YAJL_IS_OBJECT(obj))
 		return NULL;
-	for (size_t i = 0; i < obj->u.object.len; i++)
-		if (!strcmp(obj->u.object.keys[i], key))
+	for (size_t i = 0; i < obj->u.object.len; i++) /* most differ at the first byte */
+		if (*obj->u.object.keys[i] == *key && !strcmp(obj->u.object.keys[i], key))
 			return obj->u.object.values[i];
 	return NULL;
 }
@@ -244,6 +244,24 @@ void json_put_null(struct json_out *o, const char *key)
 {
 	put_key(o, key);
 	yajl_gen_null(o->gen);
+}
+
+void json_put_str_if(struct json_out *o, const char *key, const char *value)
+{
+	if (value)
+		json_put_str(o, key, value);
+}
+
+void json_put_int_if(struct json_out *o, const char *key, int64_t value)
+{
+	if (value)
+		json_put_int(o, key, value);
+}
+
+void json_put_bool_if(struct json_out *o, const char *key, bool value)
+{
+	if (value)
+		json_put_bool(o, key, value);
 }
 
 void json_put_strv(struct json_out *o, const char *key, const struct strv *l)

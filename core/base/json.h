@@ -52,6 +52,10 @@ void json_put_strn(struct json_out *o, const char *key, const char *value, size_
 void json_put_int(struct json_out *o, const char *key, int64_t value);
 void json_put_bool(struct json_out *o, const char *key, bool value);
 void json_put_null(struct json_out *o, const char *key);
+/* The same if there is something to say: left out when it is NULL, 0 or false, which is what the getters make of it. */
+void json_put_str_if(struct json_out *o, const char *key, const char *value);
+void json_put_int_if(struct json_out *o, const char *key, int64_t value);
+void json_put_bool_if(struct json_out *o, const char *key, bool value);
 void json_put_strv(struct json_out *o, const char *key, const struct strv *l); /* [] when empty */
 void json_put(struct json_out *o, const char *key, json *value); /* copies a parsed tree */
 char *json_out_take(struct json_out *o, size_t *ret_len); /* ends O; text ends with a newline if pretty */

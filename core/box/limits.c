@@ -128,9 +128,9 @@ void limits_put(const struct limits *l, struct json_out *o)
 {
 	json_open(o, "limits", '{');
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		json_put_int(o, numbers[i].key,
-			     *(const int64_t *)(const void *)((const char *)l + numbers[i].at));
-	json_put_str(o, "cpuset", l->cpuset);
+		json_put_int_if(o, numbers[i].key,
+				*(const int64_t *)(const void *)((const char *)l + numbers[i].at));
+	json_put_str_if(o, "cpuset", l->cpuset);
 	json_close(o, '}');
 }
 

@@ -371,6 +371,7 @@ NORETURN static void end(struct monitor *m)
 	while (monitor_any_unsent(m) && !m->loop.stop && !e)
 		e = loop_once(&m->loop, -1);
 	loop_del_close(&m->loop, &m->listen);
+	monitor_api_close(m);
 	while (m->clients)
 		monitor_client_drop(m->clients);
 	if (m->mnt_ns >= 0)
@@ -488,6 +489,7 @@ static struct err *spawn_init(struct monitor *m)
 	pid_t pid = -1;
 
 	e = join_parent(m);
+	e = e ?: monitor_api_open(m);
 	e = e ?: open_networks(m);
 	e = e ?: spawn_userns(m->b, &userns);
 	e = e ?: rootfs_open_thin(m->b->st, &m->b->spec.mounts, userns, m->parent.userns, &m->thin);
@@ -502,6 +504,7 @@ static struct err *spawn_init(struct monitor *m)
 	ia.seccomp = filter;
 	ia.sync = sync[1];
 	ia.trees = m->thin.trees;
+	ia.api = m->api;
 	e = spawn_clone(m->b, &ia, userns, m->parent.userns, &pidfd, &pid);
 	fork_mounts_close_trees(&m->thin);
 	if (e)

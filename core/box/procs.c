@@ -261,13 +261,14 @@ static char *record(const struct box *b)
 
 bool box_is_paused(const struct box *b)
 {
-	_cleanup_free_ char *want = record(b), *text = NULL;
+	_cleanup_free_ char *want = NULL, *text = NULL;
 	struct err *e = NULL;
 	bool same;
 
 	if (b->state.status != BOX_RUNNING)
 		return false;
 	e = fd_read_file(b->dir, "paused", RECORD_MAX, &text, NULL);
+	want = e ? NULL : record(b);
 	same = !e && str_eq(text, want);
 	err_free(e); /* absent: not paused */
 	return same;

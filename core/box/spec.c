@@ -74,8 +74,10 @@ static void put_bytes(struct json_out *o, const char *key, const char *s)
 	_cleanup_free_ char *hex = NULL;
 	size_t len = s ? strlen(s) : 0;
 
-	if (!s || str_is_utf8(s, len)) {
-		json_put_str(o, key, s);
+	if (!s)
+		return;
+	if (str_is_utf8(s, len)) {
+		json_put_strn(o, key, s, len);
 		return;
 	}
 	hex = xmalloc(2 * len + 1);
@@ -108,8 +110,11 @@ static char *get_bytes(json *v)
 	return s;
 }
 
+/* What is empty, false, 0 or NULL is not written: `ps` reads every container's record, and most of one is that. */
 static void put_list(struct json_out *o, const char *key, const struct strv *l)
 {
+	if (!l->n)
+		return;
 	json_open(o, key, '[');
 	for (size_t i = 0; i < l->n; i++)
 		put_bytes(o, NULL, l->v[i]);
@@ -134,14 +139,14 @@ static void put_mount(struct json_out *o, const struct mount_spec *m)
 	put_bytes(o, "target", m->target);
 	put_bytes(o, "subpath", m->subpath);
 	put_bytes(o, "options", m->options);
-	json_put_bool(o, "read_only", m->read_only);
-	json_put_bool(o, "anonymous", m->anonymous);
-	json_put_bool(o, "no_copy", m->no_copy);
-	json_put_bool(o, "chown", m->chown);
-	json_put_bool(o, "device", m->device);
-	json_put_bool(o, "by_mount", m->by_mount);
-	json_put_bool(o, "exec", m->exec);
-	json_put_bool(o, "suid", m->suid);
+	json_put_bool_if(o, "read_only", m->read_only);
+	json_put_bool_if(o, "anonymous", m->anonymous);
+	json_put_bool_if(o, "no_copy", m->no_copy);
+	json_put_bool_if(o, "chown", m->chown);
+	json_put_bool_if(o, "device", m->device);
+	json_put_bool_if(o, "by_mount", m->by_mount);
+	json_put_bool_if(o, "exec", m->exec);
+	json_put_bool_if(o, "suid", m->suid);
 	if (m->copied) {
 		json_put_bool(o, "copied", true);
 		json_put_int(o, "uid", m->uid);
@@ -156,9 +161,9 @@ static void put_net(struct json_out *o, const struct net_want *w)
 	json_open(o, NULL, '{');
 	json_put_str(o, "name", w->name);
 	put_list(o, "aliases", &w->aliases);
-	json_put_str(o, "ip", w->ip);
-	json_put_str(o, "ip6", w->ip6);
-	json_put_str(o, "mac", w->mac);
+	json_put_str_if(o, "ip", w->ip);
+	json_put_str_if(o, "ip6", w->ip6);
+	json_put_str_if(o, "mac", w->mac);
 	json_close(o, '}');
 }
 
@@ -214,7 +219,7 @@ char *spec_to_json(const struct spec *s, size_t *ret_len)
 		put_list(&o, lists[i].key,
 			 (const struct strv *)(const void *)((const char *)s + lists[i].at));
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-		json_put_bool(&o, flags[i].key, *(const bool *)((const char *)s + flags[i].at));
+		json_put_bool_if(&o, flags[i].key, *(const bool *)((const char *)s + flags[i].at));
 	json_put_str(&o, "net", net_mode_names[s->net]);
 	json_open(&o, "nets", '[');
 	for (size_t i = 0; i < s->nets.n; i++)
@@ -234,12 +239,12 @@ char *spec_to_json(const struct spec *s, size_t *ret_len)
 	json_close(&o, ']');
 	json_put_int(&o, "stop_signal", s->stop_signal);
 	json_put_int(&o, "stop_timeout_s", s->stop_timeout_s);
-	json_put_int(&o, "attach", s->attach);
+	json_put_int_if(&o, "attach", s->attach);
 	put_health(&o, &s->health);
 	json_put_str(&o, "restart", restart_names[s->restart.when]);
-	json_put_int(&o, "restart_max", s->restart.max);
-	json_put_int(&o, "shm_bytes", s->shm_bytes);
-	json_put_int(&o, "oom_score_adj", s->oom_score_adj);
+	json_put_int_if(&o, "restart_max", s->restart.max);
+	json_put_int_if(&o, "shm_bytes", s->shm_bytes);
+	json_put_int_if(&o, "oom_score_adj", s->oom_score_adj);
 	json_put_int(&o, "caps", (int64_t)s->caps);
 	limits_put(&s->limits, &o);
 	json_put_int(&o, "created_ns", s->created_ns);

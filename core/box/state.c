@@ -20,20 +20,6 @@ _Static_assert(ARRAY_LEN(box_status_names) == BOX_STATUS_MAX, "a name for every 
 
 enum { RECORD_MAX = 1 << 20 };
 
-/* A test's output is any bytes, shown as text. */
-static void put_output(struct json_out *o, const char *text)
-{
-	_cleanup_str_ struct str valid = { 0 };
-	size_t left = strlen(text), n;
-
-	for (; left; text += n, left -= n) {
-		n = str_utf8_len(text, left);
-		str_addn(&valid, n ? text : "\xef\xbf\xbd", n ?: 3);
-		n = n ?: 1;
-	}
-	json_put_str(o, "output", valid.s ?: "");
-}
-
 static void put_health(struct json_out *o, const struct health *h)
 {
 	json_open(o, "health", '{');
@@ -45,7 +31,7 @@ static void put_health(struct json_out *o, const struct health *h)
 		json_put_int(o, "start_ns", h->log[i].start_ns);
 		json_put_int(o, "end_ns", h->log[i].end_ns);
 		json_put_int(o, "exit_code", h->log[i].exit_code);
-		put_output(o, h->log[i].output);
+		json_put_str(o, "output", h->log[i].output);
 		json_close(o, '}');
 	}
 	json_close(o, ']');
@@ -125,6 +111,7 @@ static void get_net(json *j, struct state *s)
 	s->nets[s->n_nets++] = n;
 }
 
+/* As in a spec, what is false, 0 or NULL is not written. */
 struct err *state_write(int box_dir, const struct state *s, bool sync)
 {
 	_cleanup_free_ char *text = NULL;
@@ -134,23 +121,23 @@ struct err *state_write(int box_dir, const struct state *s, bool sync)
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
 	json_put_str(&o, "status", box_status_names[s->status]);
-	json_put_int(&o, "pid", s->pid);
-	json_put_int(&o, "pid_start", (int64_t)s->pid_start);
-	json_put_int(&o, "monitor_pid", s->monitor_pid);
+	json_put_int_if(&o, "pid", s->pid);
+	json_put_int_if(&o, "pid_start", (int64_t)s->pid_start);
+	json_put_int_if(&o, "monitor_pid", s->monitor_pid);
 	json_put_str(&o, "boot_id", s->boot_id);
-	json_put_int(&o, "exit_code", s->exit_code);
-	json_put_int(&o, "started_ns", s->started_ns);
-	json_put_int(&o, "finished_ns", s->finished_ns);
-	json_put_str(&o, "error", s->error);
-	json_put_int(&o, "restart_count", s->restart_count);
-	json_put_bool(&o, "starting", s->starting);
-	json_put_bool(&o, "user_stopped", s->user_stopped);
-	json_put_bool(&o, "ready", s->ready);
-	json_put_bool(&o, "oom_killed", s->oom_killed);
+	json_put_int_if(&o, "exit_code", s->exit_code);
+	json_put_int_if(&o, "started_ns", s->started_ns);
+	json_put_int_if(&o, "finished_ns", s->finished_ns);
+	json_put_str_if(&o, "error", s->error);
+	json_put_int_if(&o, "restart_count", s->restart_count);
+	json_put_bool_if(&o, "starting", s->starting);
+	json_put_bool_if(&o, "user_stopped", s->user_stopped);
+	json_put_bool_if(&o, "ready", s->ready);
+	json_put_bool_if(&o, "oom_killed", s->oom_killed);
 	json_put_str(&o, "limits_mode", limits_mode_names[s->limits_mode]);
 	if (s->health.status)
 		put_health(&o, &s->health);
-	json_put_str(&o, "ip", s->ip);
+	json_put_str_if(&o, "ip", s->ip);
 	json_open(&o, "nets", '[');
 	for (size_t i = 0; i < s->n_nets; i++)
 		put_net(&o, &s->nets[i]);

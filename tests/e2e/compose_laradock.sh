@@ -16,7 +16,6 @@ refused() {	# VOLUME MESSAGE
 closed=${E2E_TMP##*/}
 refused "$E2E_TMP:/var/lib/mysql" "compose.yaml:1:*bind source $E2E_TMP: Permission denied (hint: it is not yours: use a named volume instead, $closed:/var/lib/mysql, and have $closed: in the volumes of the file)"
 refused /var/lib/nowhere/redis/:/data "compose.yaml:1:*bind source /var/lib/nowhere/redis: Permission denied (hint: it is not yours: * redis:/data, and have redis: in *)"
-refused /var/run/docker.sock:/var/run/docker.sock '(hint: there is no daemon here, and no API of one: take this mount out; *)'
 refused D:/mysql/data:/var/lib/mysql 'compose.yaml:1:*D:/mysql/data: a Windows path means nothing on Linux (hint: *under WSL 2 drive D: is /mnt/d)'
 refused v:/data "invalid mount path: 'v:/data' mount path must be absolute (hint: a single letter is read as a Windows drive: *)"
 
