@@ -67,9 +67,9 @@ char *mirror_hint(const struct mirror *m)
 {
 	if (!*m->source)
 		return NULL;
-	return m->no_answer
-		       ? xasprintf("the image's package source %s cannot be reached from here", m->source)
-		       : xasprintf("the image's package source %s is not there: those of old releases move, Debian's to "
-				   "archive.debian.org",
-				   m->source);
+	if (m->no_answer)
+		return xasprintf("the image's package source %s cannot be reached from here", m->source);
+	return xasprintf("the image's package source %s is not there: those of old releases move, "
+			 "Debian's to archive.debian.org",
+			 m->source);
 }
