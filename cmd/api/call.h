@@ -14,8 +14,8 @@
 
 enum {
 	API_JSON_MAX = 4 << 20, /* a request's JSON */
-	API_MINOR = 44, /* we speak 1.24 to 1.44 */
-	API_MINOR_MIN = 24,
+	API_MINOR = 44, /* we speak 1.12 to 1.44; the oldest differ from the newest only in what they lack */
+	API_MINOR_MIN = 12,
 	API_NO_NONE = 43, /* from this version on an image without names has empty lists of them */
 };
 
