@@ -124,7 +124,7 @@ void describe_image_old(const struct image *img, struct image *const *all, size_
 }
 
 void describe_image_row(const struct image *img, struct image *const *all, size_t n_all,
-			int containers, bool none, struct json_out *o)
+			int containers, int64_t shared, bool none, struct json_out *o)
 {
 	_cleanup_strv_ struct strv tags = { 0 }, digests = { 0 };
 
@@ -141,7 +141,7 @@ void describe_image_row(const struct image *img, struct image *const *all, size_
 	json_put_int(o, "Created", img->created_ns / 1000000000);
 	json_put_int(o, "Size", img->size_bytes);
 	json_put_int(o, "VirtualSize", img->size_bytes);
-	json_put_int(o, "SharedSize", -1);
+	json_put_int(o, "SharedSize", shared);
 	put_map(o, "Labels", &img->labels);
 	json_put_int(o, "Containers", containers);
 	json_close(o, '}');
@@ -244,21 +244,23 @@ struct err *describe_network(struct store *st, const struct network *n, struct j
 
 /* --- volumes ---------------------------------------------------------------------------------- */
 
-struct err *describe_volume(struct store *st, const char *name, struct json_out *o)
+static struct err *read_volume(struct store *st, const char *name, json **ret)
 {
 	_cleanup_free_ char *record = xasprintf("%s/volume.json", name), *text = NULL;
-	_cleanup_free_ char *point = xasprintf("%s/volumes/%s/data", st->path, name);
-	_cleanup_strv_ struct strv labels = { 0 };
-	_cleanup_json_ json *j = NULL;
 	size_t len;
 	struct err *e;
 
 	e = fd_read_file(st->volumes, record, 1 << 20, &text, &len);
-	e = e ?: json_parse(text, len, "volume.json", &j);
-	if (e)
-		return err_wrap(e, "reading volume %s", name);
-	json_open(o, NULL, '{');
-	put_text(o, "CreatedAt", json_str(j, "CreatedAt"));
+	e = e ?: json_parse(text, len, "volume.json", ret);
+	return err_wrap(e, "reading volume %s", name);
+}
+
+static void put_volume(struct store *st, const char *name, json *record, struct json_out *o)
+{
+	_cleanup_free_ char *point = xasprintf("%s/volumes/%s/data", st->path, name);
+	_cleanup_strv_ struct strv labels = { 0 };
+
+	put_text(o, "CreatedAt", json_str(record, "CreatedAt"));
 	json_put_str(o, "Driver", "local");
 	volume_labels(st, name, &labels);
 	put_map(o, "Labels", &labels);
@@ -266,6 +268,35 @@ struct err *describe_volume(struct store *st, const char *name, struct json_out 
 	put_text(o, "Name", name);
 	json_put_null(o, "Options");
 	json_put_str(o, "Scope", "local");
+}
+
+struct err *describe_volume(struct store *st, const char *name, struct json_out *o)
+{
+	_cleanup_json_ json *j = NULL;
+	struct err *e = read_volume(st, name, &j);
+
+	if (e)
+		return e;
+	json_open(o, NULL, '{');
+	put_volume(st, name, j, o);
+	json_close(o, '}');
+	return NULL;
+}
+
+struct err *describe_volume_usage(struct store *st, const char *name, uint64_t bytes, size_t users,
+				  struct json_out *o)
+{
+	_cleanup_json_ json *j = NULL;
+	struct err *e = read_volume(st, name, &j);
+
+	if (e)
+		return e;
+	json_open(o, NULL, '{');
+	put_volume(st, name, j, o);
+	json_open(o, "UsageData", '{');
+	json_put_int(o, "Size", (int64_t)bytes);
+	json_put_int(o, "RefCount", (int64_t)users);
+	json_close(o, '}');
 	json_close(o, '}');
 	return NULL;
 }

@@ -26,4 +26,9 @@ struct err *images_prune(struct store *st, bool all, const struct strv *filters,
 struct err *search_filters_check(const struct strv *filters) MUST_CHECK;
 bool search_filters_pass(const struct strv *filters, json *found);
 
+/* "builder prune": cached steps that were not used after UNUSED_SINCE_NS (0: all), ALL: cache mounts, too; and the
+ * layers that then nobody has. */
+struct err *builds_prune(struct store *st, bool all, int64_t unused_since_ns,
+			 uint64_t *ret_freed_bytes) MUST_CHECK;
+
 #endif

@@ -95,6 +95,13 @@ struct err *api_body_json(struct api_call *c, json **ret)
 	return e;
 }
 
+char *api_member(json *obj, const char *key)
+{
+	const char *text = json_str(obj, key);
+
+	return text && *text ? xstrdup(text) : NULL;
+}
+
 void api_map(json *obj, const char *key, struct strv *ret)
 {
 	json *map = json_get(obj, key);
@@ -203,15 +210,18 @@ struct err *api_piece_json(struct api_call *c, struct json_out *o)
 
 struct err *api_piece_error(struct api_call *c, struct err *failure)
 {
+	int code = failure->status < 400 ? failure->status : 0;
 	_cleanup_free_ char *line = NULL;
 	struct json_out o;
 
 	failure = api_judge(failure);
 	line = err_line(failure);
-	err_free(failure);
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
 	json_open(&o, "errorDetail", '{');
+	if (code)
+		json_put_int(&o, "code", code);
+	err_free(failure);
 	json_put_str(&o, "message", line);
 	json_close(&o, '}');
 	json_put_str(&o, "error", line);

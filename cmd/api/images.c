@@ -1,4 +1,4 @@
-/* cmd/api/images.c -- /images, /auth, /distribution */
+/* cmd/api/images.c -- /images, /commit: images that are here */
 #include "cmd/images.h"
 
 #include <stdlib.h>
@@ -6,13 +6,12 @@
 #include "cmd/api/call.h"
 #include "cmd/api/flow.h"
 #include "cmd/api/transfer.h"
+#include "cmd/changes.h"
 #include "cmd/describe.h"
 #include "cmd/filter.h"
 #include "cmd/verb.h"
 #include "core/base/proc.h"
 #include "registry/load.h"
-#include "registry/login.h"
-#include "registry/query.h"
 #include "registry/save.h"
 
 enum {
@@ -62,7 +61,7 @@ static struct err *list(struct api_call *c)
 	json_open(&o, NULL, '[');
 	for (size_t i = 0; i < n_some; i++)
 		if (!is_further_name(some, i))
-			describe_image_row(some[i], some, n_some, -1, c->minor < NO_NONE, &o);
+			describe_image_row(some[i], some, n_some, -1, -1, c->minor < API_NO_NONE, &o);
 	json_close(&o, ']');
 	free(some);
 	images_free(all, n);
@@ -194,246 +193,114 @@ static struct err *prune(struct api_call *c)
 	return api_json(c, 200, &o);
 }
 
-/* --- registries --------------------------------------------------------------------------------------------------- */
+/* --- made here ---------------------------------------------------------------------------------------------------- */
 
-/* NAME as one reference with the tag or digest TAG, which may be "". */
-static char *with_tag(const char *name, const char *tag_or_digest)
+/* "&changes=CMD x&changes=ENV a=b", or several of them in one, a line each. */
+static void read_changes(struct api_call *c, struct strv *ret)
 {
-	bool digest = strchr(tag_or_digest, ':') != NULL;
+	_cleanup_strv_ struct strv all = { 0 };
 
-	return xasprintf("%s%s%s", name, !*tag_or_digest ? "" : digest ? "@" : ":", tag_or_digest);
+	api_query_all(c, "changes", &all);
+	for (size_t i = 0; i < all.n; i++)
+		for (const char *s = all.v[i]; *s; s += *s == '\n') {
+			size_t n = strcspn(s, "\n");
+
+			if (n)
+				strv_take(ret, xstrndup(s, n));
+			s += n;
+		}
 }
 
-static bool names_tag(const char *name)
+/* "repo" and "tag" of the query as one name; NULL without. */
+static char *query_name(struct api_call *c)
 {
-	return strpbrk(strrchr(name, '/') ?: name, ":@") != NULL;
+	return *api_query(c, "repo") ? api_name(api_query(c, "repo"), api_query(c, "tag")) : NULL;
 }
 
-/* The images that NAME means: itself, or without a tag all that its repository has. */
-static struct err *to_pull(const char *name, const struct image_ref *ref,
-			   const struct auth_creds *creds, struct strv *ret)
+static struct err *import(struct api_call *c, const char *from)
 {
-	_cleanup_strv_ struct strv tags = { 0 };
-	struct err *e;
+	_cleanup_strv_ struct strv changes = { 0 };
+	_cleanup_free_ char *name = query_name(c), *id = NULL;
+	const char *message = api_query(c, "message");
+	struct import_request rq = {
+		.name = name, .from = "-", .message = *message ? message : NULL, .changes = &changes
+	};
+	_cleanup_close_ int fd = -1;
+	struct json_out o;
+	struct err *e = NULL;
 
-	if (names_tag(name)) {
-		strv_add(ret, name);
-		return NULL;
-	}
-	e = err_wrap(query_tags(ref, creds, &tags), "listing the tags of %s", name);
-	for (size_t i = 0; i < tags.n && i < TAGS_AT_ONCE; i++)
-		strv_addf(ret, "%s:%s", name, tags.v[i]);
-	if (!e && !tags.n)
-		e = err_new(0, "%s has no tags: not found", name);
-	return e;
-}
-
-static struct err *pull(struct api_call *c, const char *from)
-{
-	_cleanup_free_ char *name = with_tag(from, api_query(c, "tag"));
-	const char *platform = api_query(c, "platform");
-	_cleanup_strv_ struct strv names = { 0 };
-	struct auth_creds creds = { 0 };
-	struct transfer *t;
-	struct image_ref ref;
-	bool found = false;
-	struct err *e = image_ref_parse(name, &ref);
-
+	if (strcmp(from, "-"))
+		e = api_fail(err_new(0, "import from a URL is not supported: send the archive"), 400);
+	read_changes(c, &changes);
+	e = e ?: api_body_fd(c, &fd);
+	e = e ?: import_image(c->st, fd, &rq, &id);
 	if (e)
-		return api_fail(err_wrap(e, "invalid reference format: %s", name), 400);
-	e = transfer_creds(c, &ref, &creds, &found);
-	e = e ?: to_pull(name, &ref, found ? &creds : NULL, &names);
-	image_ref_done(&ref);
-	t = transfer_new(c);
-	for (size_t i = 0; i < names.n && !e; i++)
-		e = transfer_pull(t, names.v[i], *platform ? platform : NULL, found ? &creds : NULL);
-	auth_creds_done(&creds);
-	e = transfer_end(t, e);
-	transfer_free(t);
-	return e;
+		return e;
+	close(TAKE_FD(fd));
+	e = api_stream(c, "application/json");
+	json_out_init(&o, false);
+	json_open(&o, NULL, '{');
+	json_put_str(&o, "status", id);
+	json_close(&o, '}');
+	return e ?: api_piece_json(c, &o);
 }
 
 static struct err *create(struct api_call *c)
 {
-	const char *from = api_query(c, "fromImage");
+	const char *image = api_query(c, "fromImage"), *from = api_query(c, "fromSrc");
 
+	if (*image)
+		return api_pull(c, image);
 	if (*from)
-		return pull(c, from);
-	return api_fail(err_new(0, "invalid request: fromImage is needed"), 400);
+		return import(c, from);
+	return api_fail(err_new(0, "invalid request: fromImage or fromSrc is needed"), 400);
 }
 
-/* Every tag that REPO ("docker.io/me/app") has here, or the one of the query. */
-static struct err *to_push(struct api_call *c, const char *repo, struct strv *ret)
+static void member_keys(json *j, const char *key, struct strv *ret)
 {
-	struct image **all = NULL;
-	const char *only = api_query(c, "tag");
-	size_t n = 0;
-	struct err *e = image_list(c->st, &all, &n);
+	json *map = json_get(j, key);
 
-	for (size_t i = 0; i < n; i++) {
-		const char *rest = all[i]->ref ? str_after(all[i]->ref, repo) : NULL;
-
-		if (rest && *rest == ':' && (!*only || !strcmp(rest + 1, only)))
-			strv_add(ret, rest + 1);
-	}
-	images_free(all, n);
-	if (!e && !ret->n)
-		e = api_fail(err_new(0, "An image does not exist locally with the tag: %s", c->arg),
-			     404);
-	return e;
+	for (size_t i = 0; json_is_object(map) && i < json_len(map); i++)
+		strv_add(ret, json_key_at(map, i, NULL));
 }
 
-static struct err *push(struct api_call *c)
+/* An image of a container's changes; the body may say more about its configuration. */
+static struct err *commit(struct api_call *c)
 {
-	_cleanup_free_ char *repo = NULL, *line = NULL;
-	_cleanup_strv_ struct strv tags = { 0 };
-	struct auth_creds creds = { 0 };
-	struct transfer *t;
-	struct image_ref ref;
-	bool found = false;
-	struct err *e = image_ref_parse(c->arg, &ref);
-
-	if (e)
-		return api_fail(err_wrap(e, "invalid reference format: %s", c->arg), 400);
-	repo = xasprintf("%s/%s", ref.host, ref.repo);
-	line = xasprintf("The push refers to repository [%s]", repo);
-	e = to_push(c, repo, &tags);
-	e = e ?: transfer_creds(c, &ref, &creds, &found);
-	image_ref_done(&ref);
-	t = transfer_new(c);
-	e = e ?: transfer_say(t, line, NULL);
-	for (size_t i = 0; i < tags.n && !e; i++) {
-		_cleanup_free_ char *full = xasprintf("%s:%s", repo, tags.v[i]);
-
-		e = transfer_push(t, full, tags.v[i], found ? &creds : NULL);
-	}
-	auth_creds_done(&creds);
-	e = transfer_end(t, e);
-	transfer_free(t);
-	return e;
-}
-
-static char *member(json *j, const char *key)
-{
-	const char *text = json_str(j, key);
-
-	return text && *text ? xstrdup(text) : NULL;
-}
-
-/* Are they good?  Where they are kept is the client's business. */
-static struct err *auth(struct api_call *c)
-{
-	_cleanup_free_ char *host = NULL;
+	_cleanup_(image_conf_done) struct image_conf over = { 0 };
+	_cleanup_strv_ struct strv changes = { 0 };
+	_cleanup_free_ char *name = query_name(c), *id = NULL;
+	const char *author = api_query(c, "author"), *message = api_query(c, "comment");
+	struct commit_request rq = { .name = name,
+				     .author = *author ? author : NULL,
+				     .message = *message ? message : NULL,
+				     .changes = &changes,
+				     .over = &over,
+				     .pause = api_query_bool(c, "pause", true) };
 	_cleanup_json_ json *j = NULL;
-	struct auth_creds creds = { 0 };
-	const char *server;
+	_cleanup_box_ struct box *b = NULL;
 	struct json_out o;
 	struct err *e = api_body_json(c, &j);
 
-	server = json_str(j, "serveraddress");
-	e = e ?: api_fail(login_host(server && *server ? server : NULL, &host), 400);
-	if (e)
-		return e;
-	creds.user = member(j, "username");
-	creds.password = member(j, "password");
-	creds.identity_token = member(j, "identitytoken");
-	if ((!creds.user || !creds.password) && !creds.identity_token)
-		e = api_fail(err_new(0, "invalid request: username and password are needed"), 400);
-	e = e ?: login_check(host, &creds);
-	if (!e) {
-		json_out_init(&o, false);
-		json_open(&o, NULL, '{');
-		json_put_str(&o, "Status", "Login Succeeded");
-		json_put_str(&o, "IdentityToken", creds.identity_token ?: "");
-		json_close(&o, '}');
-		e = api_json(c, 200, &o);
-	}
-	auth_creds_done(&creds);
-	return e;
-}
-
-static void put_platform(struct json_out *o, json *p)
-{
-	static const char *const keys[] = { "architecture", "os", "variant" };
-
-	json_open(o, NULL, '{');
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (json_str(p, keys[i]))
-			json_put_str(o, keys[i], json_str(p, keys[i]));
-	json_close(o, '}');
-}
-
-/* What a registry has under a name, without pulling it. */
-static struct err *distribution(struct api_call *c)
-{
-	_cleanup_free_ char *text = NULL;
-	struct auth_creds creds = { 0 };
-	_cleanup_json_ json *j = NULL;
-	struct image_ref ref;
-	struct json_out o;
-	bool found = false;
-	size_t len;
-	struct err *e = image_ref_parse(c->arg, &ref);
-
-	if (e)
-		return api_fail(err_wrap(e, "invalid reference format: %s", c->arg), 400);
-	e = transfer_creds(c, &ref, &creds, &found);
-	e = e ?: query_descriptor(&ref, found ? &creds : NULL, &text, &len);
-	auth_creds_done(&creds);
-	image_ref_done(&ref);
-	e = e ?: json_parse(text, len, "the descriptor", &j);
+	read_changes(c, &changes);
+	json_strv(j, "Cmd", &over.cmd);
+	json_strv(j, "Entrypoint", &over.entrypoint);
+	json_strv(j, "Env", &over.env);
+	api_map(j, "Labels", &over.labels);
+	member_keys(j, "ExposedPorts", &over.exposed);
+	member_keys(j, "Volumes", &over.volumes);
+	over.workdir = api_member(j, "WorkingDir");
+	over.user = api_member(j, "User");
+	over.stop_signal = api_member(j, "StopSignal");
+	e = e ?: api_fail(box_find(c->st, api_query(c, "container"), &b), 404);
+	e = e ?: commit_box(b, &rq, &id);
 	if (e)
 		return e;
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
-	json_put(&o, "Descriptor", json_get(j, "descriptor"));
-	json_open(&o, "Platforms", '[');
-	for (size_t i = 0; i < json_len(json_get(j, "platforms")); i++)
-		put_platform(&o, json_at(json_get(j, "platforms"), i));
-	json_close(&o, ']');
+	json_put_str(&o, "Id", id);
 	json_close(&o, '}');
-	return api_json(c, 200, &o);
-}
-
-enum { SEARCH_DEFAULT = 25, SEARCH_MAX = 100 };
-
-static struct err *search(struct api_call *c)
-{
-	_cleanup_strv_ struct strv filters = { 0 };
-	_cleanup_free_ char *text = NULL;
-	_cleanup_json_ json *j = NULL;
-	uint64_t limit = SEARCH_DEFAULT;
-	json *found;
-	struct json_out o;
-	size_t len;
-	struct err *e = api_filters(c, &filters);
-
-	if (!e && *api_query(c, "limit") && strcmp(api_query(c, "limit"), "0"))
-		e = api_fail(err_wrap(str_to_u64(api_query(c, "limit"), 1, SEARCH_MAX, &limit), "limit"),
-			     400);
-	e = e ?: api_fail(search_filters_check(&filters), 400);
-	e = e ?: query_search(api_query(c, "term"), (unsigned)limit, &text, &len);
-	e = e ?: json_parse(text, len, "Docker Hub's answer", &j);
-	if (e)
-		return e;
-	found = json_get(j, "results");
-	json_out_init(&o, false);
-	json_open(&o, NULL, '[');
-	for (size_t i = 0; i < json_len(found) && i < limit; i++) {
-		json *one = json_at(found, i);
-
-		if (!search_filters_pass(&filters, one))
-			continue;
-		json_open(&o, NULL, '{');
-		json_put_str(&o, "name", json_str(one, "name") ?: "");
-		json_put_str(&o, "description", json_str(one, "description") ?: "");
-		json_put_int(&o, "star_count", json_int(one, "star_count", 0));
-		json_put_bool(&o, "is_official", json_bool(one, "is_official", false));
-		json_put_bool(&o, "is_automated", json_bool(one, "is_automated", false));
-		json_close(&o, '}');
-	}
-	json_close(&o, ']');
-	return api_json(c, 200, &o);
+	return api_json(c, 201, &o);
 }
 
 /* --- archives ----------------------------------------------------------------------------------------------------- */
@@ -501,19 +368,10 @@ static struct err *load(struct api_call *c)
 }
 
 const struct api_route api_image_routes[] = {
-	{ "GET", "/images/json", list },
-	{ "POST", "/images/create", create },
-	{ "POST", "/images/load", load },
-	{ "POST", "/images/prune", prune },
-	{ "GET", "/images/search", search },
-	{ "GET", "/images/get", save_some },
-	{ "GET", "/images/*/json", inspect },
-	{ "GET", "/images/*/history", history },
-	{ "GET", "/images/*/get", save_one },
-	{ "POST", "/images/*/tag", tag },
-	{ "POST", "/images/*/push", push },
-	{ "DELETE", "/images/*", discard },
-	{ "POST", "/auth", auth },
-	{ "GET", "/distribution/*/json", distribution },
-	{ 0 },
+	{ "GET", "/images/json", list },	 { "POST", "/images/create", create },
+	{ "POST", "/images/load", load },	 { "POST", "/images/prune", prune },
+	{ "GET", "/images/get", save_some },	 { "GET", "/images/*/json", inspect },
+	{ "GET", "/images/*/history", history }, { "GET", "/images/*/get", save_one },
+	{ "POST", "/images/*/tag", tag },	 { "DELETE", "/images/*", discard },
+	{ "POST", "/commit", commit },		 { 0 },
 };

@@ -64,11 +64,10 @@ static struct err *begin(struct transfer *t)
 	return api_stream(t->c, "application/json");
 }
 
-static struct err *send_line(struct transfer *t, struct json_out *o)
+struct err *transfer_line(struct transfer *t, struct json_out *o)
 {
 	struct err *e = begin(t);
 
-	json_close(o, '}');
 	return e ?: api_piece_json(t->c, o);
 }
 
@@ -81,7 +80,8 @@ struct err *transfer_say(struct transfer *t, const char *text, const char *id)
 	json_put_str(&o, "status", text);
 	if (id)
 		json_put_str(&o, "id", id);
-	return send_line(t, &o);
+	json_close(&o, '}');
+	return transfer_line(t, &o);
 }
 
 struct err *transfer_end(struct transfer *t, struct err *e)
@@ -142,7 +142,8 @@ static struct err *tell_layer(struct transfer *t, const char *id, const char *wo
 	}
 	json_close(&o, '}');
 	json_put_str(&o, "id", id);
-	return send_line(t, &o);
+	json_close(&o, '}');
+	return transfer_line(t, &o);
 }
 
 static struct err *say_title(struct transfer *t)
@@ -249,7 +250,8 @@ static struct err *tell_pushed(struct transfer *t, const char *tag, const char *
 	json_put_str(&o, "Digest", digest);
 	json_put_int(&o, "Size", size);
 	json_close(&o, '}');
-	return e ?: send_line(t, &o);
+	json_close(&o, '}');
+	return e ?: transfer_line(t, &o);
 }
 
 struct err *transfer_push(struct transfer *t, const char *full, const char *tag,

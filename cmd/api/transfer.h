@@ -14,6 +14,8 @@ void transfer_free(struct transfer *t);
 
 /* One line: {"status": TEXT, "id": ID}; ID may be NULL. */
 struct err *transfer_say(struct transfer *t, const char *text, const char *id) MUST_CHECK;
+/* One line that is the object O, which is ended. */
+struct err *transfer_line(struct transfer *t, struct json_out *o) MUST_CHECK;
 /* How it ends: E, if no line has been sent; else the line {"error": ...}, and success. */
 struct err *transfer_end(struct transfer *t, struct err *e) MUST_CHECK;
 
@@ -23,6 +25,11 @@ struct err *transfer_pull(struct transfer *t, const char *image, const char *pla
 /* Push the image FULL, a full reference with the tag TAG. */
 struct err *transfer_push(struct transfer *t, const char *full, const char *tag,
 			  const struct auth_creds *creds) MUST_CHECK;
+
+/* POST /images/create of the image FROM, and of the query's tag. */
+struct err *api_pull(struct api_call *c, const char *from) MUST_CHECK;
+/* NAME as one reference with the tag or digest TAG, which may be "".  The caller frees it. */
+char *api_name(const char *name, const char *tag);
 
 /* What X-Registry-Auth (or, of a build, X-Registry-Config) has for the registry of REF; *RET_FOUND: there is any. */
 struct err *transfer_creds(struct api_call *c, const struct image_ref *ref, struct auth_creds *ret,
