@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cmd/images.h"
 #include "cmd/pull.h"
 #include "cmd/ui/buildview.h"
 #include "cmd/ui/human.h"
@@ -321,24 +322,33 @@ static const struct opt prune_opts[] = {
 	{ 0 },
 };
 
+struct err *builds_prune(struct store *st, bool all, int64_t unused_since_ns, uint64_t *ret_freed_bytes)
+{
+	_cleanup_strv_ struct strv in_use = { 0 };
+	uint64_t freed = 0, more = 0;
+	struct err *e = images_in_use(st, &in_use);
+
+	e = e ?: build_prune(st, all, unused_since_ns, &freed);
+	e = e ?: image_collect(st, &in_use, &more);
+	*ret_freed_bytes = freed + more;
+	return e;
+}
+
 static struct err *prune(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
-	_cleanup_strv_ struct strv in_use = { 0 };
 	_cleanup_str_ struct str text = { 0 };
-	uint64_t freed = 0, more = 0;
+	uint64_t freed = 0;
 	struct err *e;
 
 	if (!opt_force &&
 	    !confirm("WARNING! This will remove all build cache. Are you sure you want to continue?"))
 		return NULL;
 	e = store_open(&st);
-	e = e ?: images_in_use(st, &in_use);
-	e = e ?: build_prune(st, opt_all, 0, &freed);
-	e = e ?: image_collect(st, &in_use, &more);
+	e = e ?: builds_prune(st, opt_all, 0, &freed);
 	if (e)
 		return e;
-	human_size(freed + more, true, &text);
+	human_size(freed, true, &text);
 	printf("Total reclaimed space: %s\n", text.s);
 	return NULL;
 }

@@ -1,4 +1,6 @@
 /* cmd/changes.c -- devbox diff, export, import, commit: what a container changed, and images made of it */
+#include "cmd/changes.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
@@ -77,12 +79,12 @@ const struct opt commit_opts[] = {
 	{ 0 },
 };
 
-static struct err *apply_changes(struct image_conf *conf)
+static struct err *apply_changes(struct image_conf *conf, const struct strv *changes)
 {
 	struct err *e = NULL;
 
-	for (size_t i = 0; !e && i < opt_changes.n; i++)
-		e = image_conf_change(conf, opt_changes.v[i]);
+	for (size_t i = 0; !e && i < changes->n; i++)
+		e = image_conf_change(conf, changes->v[i]);
 	return e;
 }
 
@@ -127,9 +129,45 @@ static void conf_of(const struct box *b, const struct image *img, struct image_c
 	ret->stop_signal = xstrdup(img->stop_signal);
 }
 
-static struct err *save_layer(struct box *b, int tar)
+static void put_over(struct strv *to, const struct strv *over)
 {
-	bool pause = opt_pause && !opt_no_pause && b->state.status == BOX_RUNNING && !box_is_paused(b);
+	if (!over->n)
+		return;
+	strv_done(to);
+	strv_copy(to, over);
+}
+
+static void add_over(struct strv *to, const struct strv *over)
+{
+	for (size_t i = 0; i < over->n; i++)
+		strv_env_set(to, over->v[i]);
+}
+
+static void text_over(char **to, const char *over)
+{
+	if (!over)
+		return;
+	free(*to);
+	*to = xstrdup(over);
+}
+
+/* What OVER has wins; settings, labels, ports and volumes come to those that are there. */
+static void conf_over(struct image_conf *c, const struct image_conf *over)
+{
+	put_over(&c->entrypoint, &over->entrypoint);
+	put_over(&c->cmd, &over->cmd);
+	add_over(&c->env, &over->env);
+	add_over(&c->labels, &over->labels);
+	add_over(&c->exposed, &over->exposed);
+	add_over(&c->volumes, &over->volumes);
+	text_over(&c->workdir, over->workdir);
+	text_over(&c->user, over->user);
+	text_over(&c->stop_signal, over->stop_signal);
+}
+
+static struct err *save_layer(struct box *b, bool may_pause, int tar)
+{
+	bool pause = may_pause && b->state.status == BOX_RUNNING && !box_is_paused(b);
 	struct err *e = pause ? box_pause(b) : NULL;
 
 	if (e)
@@ -138,40 +176,57 @@ static struct err *save_layer(struct box *b, int tar)
 	return pause ? err_also(e, box_unpause(b)) : e;
 }
 
-static struct err *commit(UNUSED struct call *c, int argc, char **argv)
+struct err *commit_box(struct box *b, const struct commit_request *rq, char **ret_id)
 {
-	_cleanup_store_ struct store *st = NULL;
-	_cleanup_box_ struct box *b = NULL;
 	_cleanup_image_ struct image *base = NULL;
 	_cleanup_free_ char *ref = NULL, *id = NULL;
 	_cleanup_(image_conf_done) struct image_conf conf = { 0 };
 	_cleanup_close_ int tar = -1;
-	struct image_make m = { .author = opt_author, .comment = opt_message, .conf = &conf };
+	struct image_make m = { .author = rq->author, .comment = rq->message, .conf = &conf };
 	_cleanup_str_ struct str line = { 0 };
-	struct err *e = store_open(&st);
+	struct err *e = full_name(rq->name, &ref);
 
-	e = e ?: full_name(argc > 1 ? argv[1] : NULL, &ref);
-	e = e ?: box_find(st, argv[0], &b);
-	e = e ?: err_wrap(image_find(st, b->spec.image_id, &base), "the container's image");
+	e = e ?: err_wrap(image_find(b->st, b->spec.image_id, &base), "the container's image");
 	if (e)
 		return e;
 	conf_of(b, base, &conf);
-	e = apply_changes(&conf);
-	e = e ?: scratch(st, &tar);
-	e = e ?: save_layer(b, tar);
+	if (rq->over)
+		conf_over(&conf, rq->over);
+	e = apply_changes(&conf, rq->changes);
+	e = e ?: scratch(b->st, &tar);
+	e = e ?: save_layer(b, rq->pause, tar);
 	for (size_t i = 0; i < b->spec.cmd.n; i++)
 		str_addf(&line, "%s%s", i ? " " : "", b->spec.cmd.v[i]);
 	m.created_by = line.s;
 	m.base = base;
 	m.tar = tar;
 	m.ref = ref;
-	e = e ?: image_make(st, &m, &id);
+	e = e ?: image_make(b->st, &m, &id);
 	if (!e) {
 		_cleanup_free_ char *of = xasprintf("imageID=%s", id);
 
-		box_event(st, &b->spec, "commit", of);
-		puts(id);
+		box_event(b->st, &b->spec, "commit", of);
+		*ret_id = TAKE_PTR(id);
 	}
+	return e;
+}
+
+static struct err *commit(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_box_ struct box *b = NULL;
+	_cleanup_free_ char *id = NULL;
+	struct commit_request rq = { .name = argc > 1 ? argv[1] : NULL,
+				     .author = opt_author,
+				     .message = opt_message,
+				     .changes = &opt_changes,
+				     .pause = opt_pause && !opt_no_pause };
+	struct err *e = store_open(&st);
+
+	e = e ?: box_find(st, argv[0], &b);
+	e = e ?: commit_box(b, &rq, &id);
+	if (!e)
+		puts(id);
 	return e;
 }
 
@@ -214,35 +269,49 @@ static struct err *unpack_input(int from, int to)
 	return e;
 }
 
-static struct err *import(UNUSED struct call *c, int argc, char **argv)
+struct err *import_image(struct store *st, int fd, const struct import_request *rq, char **ret_id)
 {
-	_cleanup_store_ struct store *st = NULL;
 	_cleanup_free_ char *ref = NULL, *id = NULL, *comment = NULL;
 	_cleanup_(image_conf_done) struct image_conf conf = { 0 };
-	_cleanup_close_ int file = -1, tar = -1;
+	_cleanup_close_ int tar = -1;
 	struct image_make m = { .conf = &conf };
-	struct err *e;
+	struct err *e = full_name(rq->name, &ref);
 
-	if (strstr(argv[0], "://"))
-		return err_hint(err_new(0, "import from a URL is not supported"),
-				"curl -fL URL | %s import -", prog());
-	e = full_name(argc > 1 ? argv[1] : NULL, &ref);
-	e = e ?: apply_changes(&conf);
-	e = e ?: store_open(&st);
-	if (!e && strcmp(argv[0], "-"))
-		e = fd_open(AT_FDCWD, argv[0], O_RDONLY, 0, &file);
+	e = e ?: apply_changes(&conf, rq->changes);
 	e = e ?: scratch(st, &tar);
-	e = e ?: unpack_input(file >= 0 ? file : STDIN_FILENO, tar);
-	comment = opt_import_message ? xstrdup(opt_import_message)
-				     : xasprintf("Imported from %s", argv[0]);
+	e = e ?: unpack_input(fd, tar);
+	comment = rq->message ? xstrdup(rq->message) : xasprintf("Imported from %s", rq->from);
 	m.comment = comment;
 	m.tar = tar;
 	m.ref = ref;
 	e = e ?: image_make(st, &m, &id);
 	if (!e) {
 		image_event(st, "import", id, ref ?: id);
-		puts(id);
+		*ret_id = TAKE_PTR(id);
 	}
+	return e;
+}
+
+static struct err *import(UNUSED struct call *c, int argc, char **argv)
+{
+	_cleanup_store_ struct store *st = NULL;
+	_cleanup_close_ int file = -1;
+	_cleanup_free_ char *id = NULL;
+	struct import_request rq = { .name = argc > 1 ? argv[1] : NULL,
+				     .from = argv[0],
+				     .message = opt_import_message,
+				     .changes = &opt_changes };
+	struct err *e;
+
+	if (strstr(argv[0], "://"))
+		return err_hint(err_new(0, "import from a URL is not supported"),
+				"curl -fL URL | %s import -", prog());
+	e = store_open(&st);
+	if (!e && strcmp(argv[0], "-"))
+		e = fd_open(AT_FDCWD, argv[0], O_RDONLY, 0, &file);
+	e = e ?: import_image(st, file >= 0 ? file : STDIN_FILENO, &rq, &id);
+	if (!e)
+		puts(id);
 	return e;
 }
 

@@ -189,7 +189,7 @@ static struct err *pinned(const char *image, char **ret)
 	if (ref.digest) {
 		*ret = TAKE_PTR(full);
 	} else {
-		e = query_manifest(&ref, false, &text, &len);
+		e = query_manifest(&ref, NULL, false, &text, &len);
 		sum = sha256_new();
 		sha256_add(sum, text ?: "", len);
 		sha256_text(sum, digest);

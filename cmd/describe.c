@@ -11,11 +11,9 @@
 
 /* --- images ----------------------------------------------------------------------------------- */
 
-static void put_names(const struct image *img, struct image *const *all, size_t n_all,
-		      struct json_out *o)
+static void names_of(const struct image *img, struct image *const *all, size_t n_all,
+		     struct strv *tags, struct strv *digests)
 {
-	_cleanup_strv_ struct strv tags = { 0 }, digests = { 0 };
-
 	for (size_t i = 0; i < n_all; i++) {
 		struct image_ref ref;
 		struct err *e;
@@ -28,28 +26,36 @@ static void put_names(const struct image *img, struct image *const *all, size_t 
 			continue;
 		}
 		if (ref.tag && !ref.digest)
-			strv_take(&tags, image_ref_familiar(&ref));
+			strv_take(tags, image_ref_familiar(&ref));
 		if (all[i]->repo_digest) {
 			_cleanup_free_ char *repo = image_ref_familiar_repo(&ref);
 			_cleanup_free_ char *text = xasprintf("%s@%s", repo, all[i]->repo_digest);
 
-			if (!strv_has(&digests, text))
-				strv_add(&digests, text);
+			if (!strv_has(digests, text))
+				strv_add(digests, text);
 		}
 		image_ref_done(&ref);
 	}
+}
+
+static void put_names(const struct image *img, struct image *const *all, size_t n_all,
+		      struct json_out *o)
+{
+	_cleanup_strv_ struct strv tags = { 0 }, digests = { 0 };
+
+	names_of(img, all, n_all, &tags, &digests);
 	put_list(o, "RepoTags", &tags, 0);
 	put_list(o, "RepoDigests", &digests, 0);
 }
 
-static void put_image_config(const struct image *img, struct json_out *o)
+static void put_image_config(const struct image *img, const char *key, struct json_out *o)
 {
 	json *raw = json_get(img->config, "config");
 	json *rest[] = { json_get(raw, "Healthcheck"), json_get(raw, "OnBuild"),
 			 json_get(raw, "Shell") };
 	static const char *const rest_keys[] = { "Healthcheck", "OnBuild", "Shell" };
 
-	json_open(o, "Config", '{');
+	json_open(o, key, '{');
 	put_text(o, "User", img->user);
 	put_set(o, "ExposedPorts", &img->exposed);
 	put_list(o, "Env", &img->env, 0);
@@ -66,11 +72,11 @@ static void put_image_config(const struct image *img, struct json_out *o)
 	json_close(o, '}');
 }
 
-void describe_image(const struct image *img, struct image *const *all, size_t n_all, struct json_out *o)
+static void put_image(const struct image *img, struct image *const *all, size_t n_all,
+		      struct json_out *o)
 {
 	json *steps = json_get(img->config, "history");
 
-	json_open(o, NULL, '{');
 	json_put_str(o, "Id", img->id);
 	put_names(img, all, n_all, o);
 	json_put_str(o, "Parent", "");
@@ -80,7 +86,7 @@ void describe_image(const struct image *img, struct image *const *all, size_t n_
 	put_text(o, "Created", json_str(img->config, "created") ?: PUT_NEVER);
 	put_text(o, "DockerVersion", json_str(img->config, "docker_version"));
 	put_text(o, "Author", json_str(img->config, "author"));
-	put_image_config(img, o);
+	put_image_config(img, "Config", o);
 	put_text(o, "Architecture", img->arch);
 	if (json_str(img->config, "variant"))
 		put_text(o, "Variant", json_str(img->config, "variant"));
@@ -97,6 +103,47 @@ void describe_image(const struct image *img, struct image *const *all, size_t n_
 	json_open(o, "Metadata", '{');
 	json_put_str(o, "LastTagTime", PUT_NEVER);
 	json_close(o, '}');
+}
+
+void describe_image(const struct image *img, struct image *const *all, size_t n_all, struct json_out *o)
+{
+	json_open(o, NULL, '{');
+	put_image(img, all, n_all, o);
+	json_close(o, '}');
+}
+
+/* Up to API 1.44 there is the configuration of the container that an image was made from, too: docker-compose 1.29
+ * reads volumes there. */
+void describe_image_old(const struct image *img, struct image *const *all, size_t n_all,
+			struct json_out *o)
+{
+	json_open(o, NULL, '{');
+	put_image(img, all, n_all, o);
+	put_image_config(img, "ContainerConfig", o);
+	json_close(o, '}');
+}
+
+void describe_image_row(const struct image *img, struct image *const *all, size_t n_all,
+			int containers, int64_t shared, bool none, struct json_out *o)
+{
+	_cleanup_strv_ struct strv tags = { 0 }, digests = { 0 };
+
+	names_of(img, all, n_all, &tags, &digests);
+	if (none && !tags.n && !digests.n) {
+		strv_add(&tags, "<none>:<none>");
+		strv_add(&digests, "<none>@<none>");
+	}
+	json_open(o, NULL, '{');
+	json_put_str(o, "Id", img->id);
+	json_put_str(o, "ParentId", "");
+	put_list(o, "RepoTags", &tags, 0);
+	put_list(o, "RepoDigests", &digests, 0);
+	json_put_int(o, "Created", img->created_ns / 1000000000);
+	json_put_int(o, "Size", img->size_bytes);
+	json_put_int(o, "VirtualSize", img->size_bytes);
+	json_put_int(o, "SharedSize", shared);
+	put_map(o, "Labels", &img->labels);
+	json_put_int(o, "Containers", containers);
 	json_close(o, '}');
 }
 
@@ -197,21 +244,23 @@ struct err *describe_network(struct store *st, const struct network *n, struct j
 
 /* --- volumes ---------------------------------------------------------------------------------- */
 
-struct err *describe_volume(struct store *st, const char *name, struct json_out *o)
+static struct err *read_volume(struct store *st, const char *name, json **ret)
 {
 	_cleanup_free_ char *record = xasprintf("%s/volume.json", name), *text = NULL;
-	_cleanup_free_ char *point = xasprintf("%s/volumes/%s/data", st->path, name);
-	_cleanup_strv_ struct strv labels = { 0 };
-	_cleanup_json_ json *j = NULL;
 	size_t len;
 	struct err *e;
 
 	e = fd_read_file(st->volumes, record, 1 << 20, &text, &len);
-	e = e ?: json_parse(text, len, "volume.json", &j);
-	if (e)
-		return err_wrap(e, "reading volume %s", name);
-	json_open(o, NULL, '{');
-	put_text(o, "CreatedAt", json_str(j, "CreatedAt"));
+	e = e ?: json_parse(text, len, "volume.json", ret);
+	return err_wrap(e, "reading volume %s", name);
+}
+
+static void put_volume(struct store *st, const char *name, json *record, struct json_out *o)
+{
+	_cleanup_free_ char *point = xasprintf("%s/volumes/%s/data", st->path, name);
+	_cleanup_strv_ struct strv labels = { 0 };
+
+	put_text(o, "CreatedAt", json_str(record, "CreatedAt"));
 	json_put_str(o, "Driver", "local");
 	volume_labels(st, name, &labels);
 	put_map(o, "Labels", &labels);
@@ -219,6 +268,35 @@ struct err *describe_volume(struct store *st, const char *name, struct json_out 
 	put_text(o, "Name", name);
 	json_put_null(o, "Options");
 	json_put_str(o, "Scope", "local");
+}
+
+struct err *describe_volume(struct store *st, const char *name, struct json_out *o)
+{
+	_cleanup_json_ json *j = NULL;
+	struct err *e = read_volume(st, name, &j);
+
+	if (e)
+		return e;
+	json_open(o, NULL, '{');
+	put_volume(st, name, j, o);
+	json_close(o, '}');
+	return NULL;
+}
+
+struct err *describe_volume_usage(struct store *st, const char *name, uint64_t bytes, size_t users,
+				  struct json_out *o)
+{
+	_cleanup_json_ json *j = NULL;
+	struct err *e = read_volume(st, name, &j);
+
+	if (e)
+		return e;
+	json_open(o, NULL, '{');
+	put_volume(st, name, j, o);
+	json_open(o, "UsageData", '{');
+	json_put_int(o, "Size", (int64_t)bytes);
+	json_put_int(o, "RefCount", (int64_t)users);
+	json_close(o, '}');
 	json_close(o, '}');
 	return NULL;
 }

@@ -1,4 +1,6 @@
 /* cmd/df.c -- devbox system df [-v] [--format F]: what takes how much of the disk */
+#include "cmd/df.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,16 +31,7 @@ static const struct column columns[] = {
 	{ "Size", "SIZE" }, { "Reclaimable", "RECLAIMABLE" }, { NULL, NULL },
 };
 
-struct disk {
-	struct store *st;
-	struct image **images;
-	struct box **boxes;
-	struct strv volumes;
-	size_t n_images, n_boxes;
-	uint64_t *box_bytes, *volume_bytes;
-};
-
-static size_t image_users(const struct disk *d, const char *id)
+size_t disk_image_users(const struct disk *d, const char *id)
 {
 	size_t n = 0;
 
@@ -47,7 +40,7 @@ static size_t image_users(const struct disk *d, const char *id)
 	return n;
 }
 
-static size_t volume_users(const struct disk *d, const char *name)
+size_t disk_volume_users(const struct disk *d, const char *name)
 {
 	size_t n = 0;
 
@@ -84,34 +77,57 @@ static struct err *add_row(struct list *l, const char *type, size_t total, size_
 	return list_end_row(l);
 }
 
-/* Layers count once, however many images have them; those that only unused images have could go. */
-static struct err *image_row(struct list *l, const struct disk *d)
+void disk_layers(const struct disk *d, struct disk_layers *ret)
 {
 	_cleanup_strv_ struct strv seen = { 0 }, ids = { 0 };
-	uint64_t bytes = 0, kept = 0, size;
-	size_t active = 0;
+	uint64_t size;
 
+	*ret = (struct disk_layers){ 0 };
 	for (int unused = 0; unused <= 1; unused++) {
 		for (size_t i = 0; i < d->n_images; i++) {
 			const struct image *img = d->images[i];
 
-			if ((image_users(d, img->id) == 0) != (unused == 1) || strv_has(&ids, img->id))
+			if ((disk_image_users(d, img->id) == 0) != (unused == 1) ||
+			    strv_has(&ids, img->id))
 				continue;
 			strv_add(&ids, img->id);
-			active += !unused;
+			ret->active += !unused;
 			for (size_t k = 0; k < img->diff_ids.n; k++) {
 				if (strv_has(&seen, img->diff_ids.v[k]) ||
 				    !mark_check(d->st, img->diff_ids.v[k], &size))
 					continue;
 				strv_add(&seen, img->diff_ids.v[k]);
-				bytes += size;
+				ret->bytes += size;
 			}
 		}
 		if (!unused)
-			kept = bytes + mark_copies(d->st, &seen);
+			ret->kept = ret->bytes + mark_copies(d->st, &seen);
 	}
-	bytes += mark_copies(d->st, &seen);
-	return add_row(l, "Images", ids.n, active, bytes, bytes - kept);
+	ret->bytes += mark_copies(d->st, &seen);
+	ret->images = ids.n;
+}
+
+uint64_t disk_shared(const struct disk *d, const struct image *img)
+{
+	uint64_t shared = 0, size;
+
+	for (size_t k = 0; k < img->diff_ids.n; k++)
+		for (size_t i = 0; i < d->n_images; i++)
+			if (!str_eq(d->images[i]->id, img->id) &&
+			    strv_has(&d->images[i]->diff_ids, img->diff_ids.v[k])) {
+				shared += mark_check(d->st, img->diff_ids.v[k], &size) ? size : 0;
+				break;
+			}
+	return shared;
+}
+
+/* Layers that only unused images have could go. */
+static struct err *image_row(struct list *l, const struct disk *d)
+{
+	struct disk_layers all;
+
+	disk_layers(d, &all);
+	return add_row(l, "Images", all.images, all.active, all.bytes, all.bytes - all.kept);
 }
 
 /* Trees that forks share, and what was removed: rows only where there is something. */
@@ -155,7 +171,7 @@ static struct err *summary(const struct disk *d)
 	active = 0;
 	bytes = unused = 0;
 	for (size_t i = 0; i < d->volumes.n; i++) {
-		bool used = volume_users(d, d->volumes.v[i]) > 0;
+		bool used = disk_volume_users(d, d->volumes.v[i]) > 0;
 
 		active += used;
 		bytes += d->volume_bytes[i];
@@ -202,7 +218,7 @@ static void image_table(const struct disk *d, int64_t now)
 		human_ago(img->created_ns, now, &line);
 		str_addc(&line, '\t');
 		human_size((uint64_t)img->size_bytes, false, &line);
-		str_addf(&line, "\t%zu", image_users(d, img->id));
+		str_addf(&line, "\t%zu", disk_image_users(d, img->id));
 		table_line(&t, line.s);
 	}
 	print_table("Images space usage:", &t);
@@ -238,11 +254,45 @@ static void volume_table(const struct disk *d)
 	for (size_t i = 0; i < d->volumes.n; i++) {
 		_cleanup_str_ struct str line = { 0 };
 
-		str_addf(&line, "%s\t%zu\t", d->volumes.v[i], volume_users(d, d->volumes.v[i]));
+		str_addf(&line, "%s\t%zu\t", d->volumes.v[i], disk_volume_users(d, d->volumes.v[i]));
 		human_size(d->volume_bytes[i], false, &line);
 		table_line(&t, line.s);
 	}
 	print_table("Local Volumes space usage:", &t);
+}
+
+struct err *disk_open(struct store *st, struct disk *ret)
+{
+	struct disk d = { .st = st };
+	struct err *e = image_list(st, &d.images, &d.n_images);
+
+	e = e ?: box_list(st, &d.boxes, &d.n_boxes);
+	e = e ?: volume_list(st, &d.volumes);
+	d.box_bytes = xcalloc(d.n_boxes + 1, sizeof(uint64_t));
+	d.volume_bytes = xcalloc(d.volumes.n + 1, sizeof(uint64_t));
+	for (size_t i = 0; !e && i < d.n_boxes; i++)
+		d.box_bytes[i] = tree_bytes(st, d.boxes[i]->dir, "upper");
+	for (size_t i = 0; !e && i < d.volumes.n; i++)
+		d.volume_bytes[i] = tree_bytes(st, st->volumes, d.volumes.v[i]);
+	if (e)
+		disk_done(&d);
+	else
+		*ret = d;
+	return e;
+}
+
+void disk_done(struct disk *d)
+{
+	for (size_t i = 0; i < d->n_images; i++)
+		image_free(d->images[i]);
+	for (size_t i = 0; i < d->n_boxes; i++)
+		box_free(d->boxes[i]);
+	free(d->images);
+	free(d->boxes);
+	free(d->box_bytes);
+	free(d->volume_bytes);
+	strv_done(&d->volumes);
+	*d = (struct disk){ 0 };
 }
 
 static struct err *df(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
@@ -255,16 +305,7 @@ static struct err *df(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv
 	if (opt_verbose && opt_format)
 		e = err_new(0, "--format cannot be used with --verbose");
 	e = e ?: store_open(&st);
-	d.st = st;
-	e = e ?: image_list(st, &d.images, &d.n_images);
-	e = e ?: box_list(st, &d.boxes, &d.n_boxes);
-	e = e ?: volume_list(st, &d.volumes);
-	d.box_bytes = xcalloc(d.n_boxes + 1, sizeof(uint64_t));
-	d.volume_bytes = xcalloc(d.volumes.n + 1, sizeof(uint64_t));
-	for (size_t i = 0; !e && i < d.n_boxes; i++)
-		d.box_bytes[i] = tree_bytes(st, d.boxes[i]->dir, "upper");
-	for (size_t i = 0; !e && i < d.volumes.n; i++)
-		d.volume_bytes[i] = tree_bytes(st, st->volumes, d.volumes.v[i]);
+	e = e ?: disk_open(st, &d);
 	if (!e && opt_verbose) {
 		image_table(&d, now);
 		box_table(&d, now);
@@ -272,15 +313,7 @@ static struct err *df(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv
 	} else {
 		e = e ?: summary(&d);
 	}
-	for (size_t i = 0; i < d.n_images; i++)
-		image_free(d.images[i]);
-	for (size_t i = 0; i < d.n_boxes; i++)
-		box_free(d.boxes[i]);
-	free(d.images);
-	free(d.boxes);
-	free(d.box_bytes);
-	free(d.volume_bytes);
-	strv_done(&d.volumes);
+	disk_done(&d);
 	return e;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "cmd/images.h"
 #include "cmd/list.h"
 #include "cmd/verb.h"
 #include "cmd/ui/human.h"
@@ -136,26 +137,32 @@ static struct err *print(const struct image *img, const uint64_t *sizes)
 	return e;
 }
 
+uint64_t *history_sizes(struct store *st, const struct image *img)
+{
+	json *steps = json_get(img->config, "history");
+	json *ids = json_get(json_get(img->config, "rootfs"), "diff_ids");
+	uint64_t *sizes = xcalloc(json_len(steps) + 1, sizeof(*sizes));
+	size_t layer = 0;
+
+	for (size_t i = 0; i < json_len(steps); i++) /* each step with a layer has the next one */
+		if (!json_bool(json_at(steps, i), "empty_layer", false) && layer < json_len(ids))
+			mark_check(st, json_text(json_at(ids, layer++)), &sizes[i]);
+	return sizes;
+}
+
 static struct err *history(UNUSED struct call *c, UNUSED int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_image_ struct image *img = NULL;
 	_cleanup_free_ uint64_t *sizes = NULL;
-	json *steps, *ids;
 	struct err *e = store_open(&st);
-	size_t layer = 0;
 
 	e = e ?: image_find(st, argv[0], &img);
 	if (err_is(e, ENOENT))
 		e->errnum = 0;
 	if (e)
 		return e;
-	steps = json_get(img->config, "history");
-	ids = json_get(json_get(img->config, "rootfs"), "diff_ids");
-	sizes = xcalloc(json_len(steps) + 1, sizeof(*sizes));
-	for (size_t i = 0; i < json_len(steps); i++) /* each step with a layer has the next one */
-		if (!json_bool(json_at(steps, i), "empty_layer", false) && layer < json_len(ids))
-			mark_check(st, json_text(json_at(ids, layer++)), &sizes[i]);
+	sizes = history_sizes(st, img);
 	return print(img, sizes);
 }
 

@@ -1,4 +1,6 @@
 /* cmd/images.c -- devbox images, rmi, tag */
+#include "cmd/images.h"
+
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,25 +43,27 @@ static const struct column columns[] = {
 static const char *const known_filters[] = { "before",	  "dangling", "label", "label!",
 					     "reference", "since",    "until", NULL };
 
-/* before= and since= name images: what is younger or older than them is meant; until= a time. */
-static int64_t before_ns = INT64_MAX, since_ns = INT64_MIN;
-
-static struct err *find_bounds(struct store *st)
+struct err *imagefilter_open(struct imagefilter *f, struct store *st, const struct strv *filters)
 {
-	struct err *e = filters_until(&opt_filters, &before_ns);
+	struct err *e = filters_check(filters, known_filters);
 
-	for (size_t i = 0; i < opt_filters.n && !e; i++) {
-		const char *before = str_after(opt_filters.v[i], "before="),
-			   *since = str_after(opt_filters.v[i], "since=");
+	*f = (struct imagefilter){ .filters = filters, .before_ns = INT64_MAX, .since_ns = INT64_MIN };
+	e = e ?: filters_check_bool(filters, "dangling");
+	e = e ?: filters_until(filters, &f->before_ns);
+	for (size_t i = 0; i < filters->n && !e; i++) {
+		const char *before = str_after(filters->v[i], "before="),
+			   *since = str_after(filters->v[i], "since=");
 		struct image *img = NULL;
 
 		e = before || since ? image_find(st, before ?: since, &img) : NULL;
-		if (img && before && img->created_ns < before_ns)
-			before_ns = img->created_ns;
-		if (img && since && img->created_ns > since_ns)
-			since_ns = img->created_ns;
+		if (img && before && img->created_ns < f->before_ns)
+			f->before_ns = img->created_ns;
+		if (img && since && img->created_ns > f->since_ns)
+			f->since_ns = img->created_ns;
 		image_free(img);
 	}
+	if (err_is(e, ENOENT))
+		e->errnum = 0; /* "No such image" says it */
 	return e;
 }
 
@@ -106,6 +110,25 @@ static bool match_dangling(const char *value, const void *of)
 	return want == !((const struct image *)of)->ref;
 }
 
+static bool passes(const struct imagefilter *f, const struct image *img, const struct names *n)
+{
+	return filters_pass(f->filters, "reference", match_reference, n) &&
+	       filters_pass(f->filters, "dangling", match_dangling, img) &&
+	       filters_labels(f->filters, &img->labels) && img->created_ns < f->before_ns &&
+	       img->created_ns > f->since_ns;
+}
+
+bool imagefilter_passes(const struct imagefilter *f, const struct image *img)
+{
+	struct names n;
+	bool good;
+
+	names_of(img, &n);
+	good = passes(f, img, &n);
+	names_done(&n);
+	return good;
+}
+
 /* The operand of `images NAME[:TAG]` in the same form as in the columns. */
 static struct err *operand_matches(const char *operand, const struct names *n, bool *ret)
 {
@@ -150,7 +173,8 @@ static struct err *add_row(struct list *l, const struct image *img, const struct
 	return list_end_row(l);
 }
 
-static struct err *print(struct image *const *images, size_t n, const char *operand)
+static struct err *print(struct image *const *images, size_t n, const struct imagefilter *f,
+			 const char *operand)
 {
 	static const char plain[] = "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
 	static const char with_digests[] =
@@ -171,10 +195,7 @@ static struct err *print(struct image *const *images, size_t n, const char *oper
 		names_of(images[i], &names);
 		if (operand)
 			e = operand_matches(operand, &names, &show);
-		show = show && filters_pass(&opt_filters, "reference", match_reference, &names) &&
-		       filters_pass(&opt_filters, "dangling", match_dangling, images[i]) &&
-		       filters_labels(&opt_filters, &images[i]->labels) &&
-		       images[i]->created_ns < before_ns && images[i]->created_ns > since_ns;
+		show = show && passes(f, images[i], &names);
 		if (show && opt_quiet && !opt_format) { /* an image with several names once */
 			show = !strv_has(&seen, images[i]->id);
 			strv_add(&seen, images[i]->id);
@@ -192,16 +213,13 @@ static struct err *images(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
 	struct image **list = NULL;
+	struct imagefilter f;
 	size_t n = 0;
-	struct err *e = filters_check(&opt_filters, known_filters);
+	struct err *e = store_open(&st);
 
-	e = e ?: filters_check_bool(&opt_filters, "dangling");
-	e = e ?: store_open(&st);
-	e = e ?: find_bounds(st);
-	if (err_is(e, ENOENT))
-		e->errnum = 0; /* "No such image" says it */
+	e = e ?: imagefilter_open(&f, st, &opt_filters);
 	e = e ?: image_list(st, &list, &n);
-	e = e ?: print(list, n, argc ? argv[0] : NULL);
+	e = e ?: print(list, n, &f, argc ? argv[0] : NULL);
 	for (size_t i = 0; i < n; i++)
 		image_free(list[i]);
 	free(list);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cmd/filter.h"
+#include "cmd/images.h"
 #include "cmd/network.h"
 #include "cmd/verb.h"
 #include "cmd/volume.h"
@@ -115,23 +116,31 @@ static struct err *prune_volumes(struct store *st, uint64_t *freed)
 	return e;
 }
 
-static struct err *prune_images(struct store *st, uint64_t *freed)
+struct err *images_prune(struct store *st, bool all, const struct strv *filters, int64_t before_ns,
+			 struct strv *removed, uint64_t *ret_freed_bytes)
 {
-	_cleanup_strv_ struct strv removed = { 0 }, in_use = { 0 };
-	uint64_t bytes = 0;
+	_cleanup_strv_ struct strv in_use = { 0 };
 	struct image **list = NULL;
 	size_t n = 0;
 	struct err *e = images_in_use(st, &in_use);
 
-	if (!e && opt_filters.n) /* what is spared counts as used */
+	if (!e && filters->n) /* what is spared counts as used */
 		e = image_list(st, &list, &n);
 	for (size_t i = 0; i < n; i++) {
-		if (is_spared(list[i]->created_ns, &list[i]->labels))
+		if (list[i]->created_ns >= before_ns || !filters_labels(filters, &list[i]->labels))
 			strv_add(&in_use, list[i]->id);
 		image_free(list[i]);
 	}
 	free(list);
-	e = e ?: image_prune(st, opt_all, &in_use, &removed, &bytes);
+	return e ?: image_prune(st, all, &in_use, removed, ret_freed_bytes);
+}
+
+static struct err *prune_images(struct store *st, uint64_t *freed)
+{
+	_cleanup_strv_ struct strv removed = { 0 };
+	uint64_t bytes = 0;
+	struct err *e = images_prune(st, opt_all, &opt_filters, until_ns, &removed, &bytes);
+
 	*freed += bytes;
 	print_removed("Deleted Images:", &removed);
 	return e;

@@ -133,7 +133,7 @@ static struct err *pull_all(struct store *st, const char *name)
 	all = image_ref_parse(name, &ref);
 	if (all)
 		return err_wrap(all, "%s", name);
-	all = err_wrap(query_tags(&ref, &tags), "listing the tags of %s", name);
+	all = err_wrap(query_tags(&ref, NULL, &tags), "listing the tags of %s", name);
 	for (size_t i = 0; i < tags.n; i++) {
 		_cleanup_free_ char *one = xasprintf("%s/%s:%s", ref.host, ref.repo, tags.v[i]),
 				    *full = NULL;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cmd/filter.h"
+#include "cmd/images.h"
 #include "cmd/list.h"
 #include "cmd/verb.h"
 #include "cmd/ui/human.h"
@@ -50,12 +51,12 @@ static bool match_stars(const char *value, const void *of)
 	return json_int((json *)of, "star_count", 0) >= strtol(value, NULL, 10); /* checked before */
 }
 
-static struct err *check_filters(void)
+struct err *search_filters_check(const struct strv *filters)
 {
-	struct err *e = filters_check(&opt_filters, known_filters);
+	struct err *e = filters_check(filters, known_filters);
 
-	for (size_t i = 0; !e && i < opt_filters.n; i++) {
-		const char *stars = str_after(opt_filters.v[i], "stars=");
+	for (size_t i = 0; !e && i < filters->n; i++) {
+		const char *stars = str_after(filters->v[i], "stars=");
 		uint64_t n;
 
 		if (!stars)
@@ -67,6 +68,13 @@ static struct err *check_filters(void)
 		}
 	}
 	return e;
+}
+
+bool search_filters_pass(const struct strv *filters, json *found)
+{
+	return filters_pass(filters, "is-official", match_official, found) &&
+	       filters_pass(filters, "is-automated", match_automated, found) &&
+	       filters_pass(filters, "stars", match_stars, found);
 }
 
 /* One line, and nothing that a terminal would take for a command. */
@@ -108,7 +116,7 @@ static struct err *search(UNUSED struct call *c, UNUSED int argc, char **argv)
 	_cleanup_list_ struct list l = { 0 };
 	_cleanup_free_ char *text = NULL;
 	_cleanup_json_ json *j = NULL;
-	struct err *e = check_filters();
+	struct err *e = search_filters_check(&opt_filters);
 	json *results;
 	size_t len;
 
@@ -124,9 +132,7 @@ static struct err *search(UNUSED struct call *c, UNUSED int argc, char **argv)
 	for (size_t i = 0; !e && i < json_len(results) && i < opt_limit; i++) {
 		json *one = json_at(results, i);
 
-		if (filters_pass(&opt_filters, "is-official", match_official, one) &&
-		    filters_pass(&opt_filters, "is-automated", match_automated, one) &&
-		    filters_pass(&opt_filters, "stars", match_stars, one))
+		if (search_filters_pass(&opt_filters, one))
 			e = add_result(&l, one);
 	}
 	if (!e)
@@ -153,7 +159,7 @@ static struct err *manifest_inspect(UNUSED struct call *c, UNUSED int argc, char
 
 	if (e)
 		return err_wrap(e, "%s", argv[0]);
-	e = query_manifest(&ref, opt_verbose, &text, &len);
+	e = query_manifest(&ref, NULL, opt_verbose, &text, &len);
 	image_ref_done(&ref);
 	if (!e)
 		fwrite(text, 1, len, stdout);

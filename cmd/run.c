@@ -686,6 +686,8 @@ const struct verb verb_run = {
 		"options above starts the command, and everything from there on, or behind --, is the command's:\n\n"
 		"    devbox run mysql -p 3306 -e MYSQL_DATABASE=app\n"
 		"    devbox run mysql --character-set-server=utf8mb4\n"
-		"    devbox run -it --rm mysql mysql -h192.168.1.11 -P3306 -uroot -p",
+		"    devbox run -it --rm mysql mysql -h192.168.1.11 -P3306 -uroot -p\n\n"
+		"-v /var/run/docker.sock:/var/run/docker.sock gives the container Docker's API, served by devbox:\n"
+		"what runs as root in there can do all that you can.",
 	.run = run,
 };

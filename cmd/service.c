@@ -13,10 +13,12 @@
 enum { BACKLOG = 128 };
 
 static unsigned opt_idle_s;
+static int opt_connection = -1;
 
 static const struct opt opts[] = {
 	{ 't', "time", "seconds", "End after so many seconds without a connection (0: never)",
 	  OPT_UINT, &opt_idle_s, NULL },
+	{ 0, "connection", NULL, NULL, OPT_INT, &opt_connection, NULL }, /* of core/box/monitor_api.c */
 	{ 0 },
 };
 
@@ -98,8 +100,11 @@ static struct err *service(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_close_ int dir = -1, listener = -1;
 	_cleanup_free_ char *path = NULL;
-	struct err *e = address(argc ? argv[0] : NULL, &served, &path, &dir);
+	struct err *e;
 
+	if (opt_connection >= 0)
+		return api_connection(opt_connection);
+	e = address(argc ? argv[0] : NULL, &served, &path, &dir);
 	e = e ?: listen_on(&served, path, &listener);
 	if (e)
 		return e;

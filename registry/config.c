@@ -306,6 +306,16 @@ struct err *registry_config_load(const char *host, struct registry_config *ret)
 	return NULL;
 }
 
+void registry_config_use(struct registry_config *c, const struct auth_creds *creds)
+{
+	struct endpoint *own = &c->endpoints[c->n_endpoints - 1];
+
+	if (!creds)
+		return;
+	auth_creds_done(&own->creds);
+	copy_creds(creds, &own->creds);
+}
+
 void registry_config_done(struct registry_config *c)
 {
 	for (size_t i = 0; i < c->n_endpoints; i++) {

@@ -38,6 +38,8 @@ struct registry_config {
 /* Read all that concerns the registry HOST ("docker.io", "example.org:5000"). */
 struct err *registry_config_load(const char *host, struct registry_config *ret) MUST_CHECK;
 void registry_config_done(struct registry_config *c);
+/* The registry itself, none of its mirrors, is asked with CREDS in place of those that are kept; NULL: with these. */
+void registry_config_use(struct registry_config *c, const struct auth_creds *creds);
 
 /* May HOST be spoken to without TLS? */
 bool registry_config_plain_ok(const struct registry_config *c, const char *host);

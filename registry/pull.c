@@ -334,6 +334,8 @@ struct err *pull_image(struct store *st, const char *text, const struct pull_opt
 	if (!e && !have_digest(&p, ret)) {
 		store_sweep(st);
 		e = registry_config_load(p.ref.host, &p.cfg);
+		if (!e)
+			registry_config_use(&p.cfg, opts->creds);
 		e = e ?: run_child(&p, ret);
 		if (!e)
 			pulled_event(st, &p.ref);

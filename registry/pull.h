@@ -3,6 +3,7 @@
 #define REGISTRY_PULL_H
 
 #include "core/store/dirs.h"
+#include "registry/auth.h"
 #include "registry/image_ref.h"
 
 enum pull_phase {
@@ -34,6 +35,7 @@ struct pull_event {
 
 struct pull_opts {
 	const char *platform; /* "linux/arm64/v8"; NULL: this machine's */
+	const struct auth_creds *creds; /* for this registry, in place of those that are kept; may be NULL */
 	void (*progress)(void *arg, const struct pull_event *ev); /* runs in the pulling child process; may be NULL */
 	void *arg;
 };

@@ -384,6 +384,8 @@ struct err *push_image(struct store *st, const char *ref, const struct push_opts
 	e = lock_take(st->cache, "gc.lock", true, &lock);
 	e = e ?: prepare(&p, ref);
 	e = e ?: registry_config_load(p.ref.host, &p.cfg);
+	if (!e)
+		registry_config_use(&p.cfg, opts->creds);
 	e = e ?: userns_call(&st->ids, push_child, &p, &nothing);
 	e = e ?: record(&p, ref);
 	if (!e) {

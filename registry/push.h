@@ -9,6 +9,7 @@
 #include "registry/pull.h"
 
 struct push_opts {
+	const struct auth_creds *creds; /* for this registry, in place of those that are kept; may be NULL */
 	void (*progress)(void *arg, const struct pull_event *ev); /* runs in the pushing child process; may be NULL */
 	void *arg;
 };

@@ -16,6 +16,7 @@ enum { ANSWER_MAX = 64 << 20, PAGE_MAX_BYTES = 8 << 20 };
 
 struct query {
 	const struct image_ref *ref;
+	const struct auth_creds *creds;
 	struct registry_config cfg;
 	struct client *client; /* the child's */
 	struct http *h;
@@ -54,6 +55,7 @@ static struct err *run(struct query *q, const char *host, char **ret, size_t *re
 	e = registry_config_load(host, &q->cfg);
 	if (e)
 		return e;
+	registry_config_use(&q->cfg, q->creds);
 	userns_ids_load(&ids);
 	e = userns_call(&ids, query_child, q, &nothing);
 	userns_ids_done(&ids);
@@ -106,9 +108,9 @@ static struct err *ask_tags(struct query *q, struct str *out)
 	}
 }
 
-struct err *query_tags(const struct image_ref *ref, struct strv *ret)
+struct err *query_tags(const struct image_ref *ref, const struct auth_creds *creds, struct strv *ret)
 {
-	struct query q = { .ref = ref, .ask = ask_tags };
+	struct query q = { .ref = ref, .creds = creds, .ask = ask_tags };
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 	struct err *e = run(&q, ref->host, &text, &len);
@@ -222,9 +224,93 @@ static struct err *ask_manifest(struct query *q, struct str *out)
 	return e;
 }
 
-struct err *query_manifest(const struct image_ref *ref, bool all, char **ret, size_t *ret_len)
+struct err *query_manifest(const struct image_ref *ref, const struct auth_creds *creds, bool all,
+			   char **ret, size_t *ret_len)
 {
-	struct query q = { .ref = ref, .ask = ask_manifest, .all = all };
+	struct query q = { .ref = ref, .creds = creds, .ask = ask_manifest, .all = all };
+
+	return run(&q, ref->host, ret, ret_len);
+}
+
+static void put_platform(struct json_out *o, json *p)
+{
+	static const char *const keys[] = { "architecture", "os", "variant" };
+
+	json_open(o, NULL, '{');
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (json_str(p, keys[i]))
+			json_put_str(o, keys[i], json_str(p, keys[i]));
+	json_close(o, '}');
+}
+
+/* The platform of an image is in its configuration. */
+static struct err *put_own_platform(struct query *q, struct json_out *o, json *manifest)
+{
+	const char *digest = json_str(json_get(manifest, "config"), "digest");
+	_cleanup_free_ char *path = xasprintf("blobs/%s", digest ?: "");
+	struct client_req req = { .path = path, .body_max = CONFIG_BLOB_MAX_BYTES };
+	_cleanup_json_ json *config = NULL;
+	char got[DIGEST_LEN + 1];
+	struct http_resp r;
+	struct err *e;
+
+	if (!digest_is_valid(digest))
+		return err_new(0, "the manifest names no configuration");
+	e = client_ask(q->client, q->h, &req, &r);
+	if (e)
+		return e;
+	blob_digest(r.body.s ?: "", r.body.len, got);
+	if (!str_eq(got, digest))
+		e = err_new(0, "the configuration's bytes have the digest %.19s, not %.19s", got,
+			    digest);
+	e = e ?: json_parse(r.body.s ?: "", r.body.len, "the configuration", &config);
+	if (!e)
+		put_platform(o, config);
+	http_resp_done(&r);
+	return e;
+}
+
+static struct err *ask_descriptor(struct query *q, struct str *out)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json *j = NULL;
+	char digest[DIGEST_LEN + 1];
+	struct http_resp r;
+	struct json_out o;
+	struct err *e;
+	size_t len;
+
+	e = get_manifest(q, q->ref->digest ?: q->ref->tag, &r);
+	if (e)
+		return e;
+	e = json_parse(r.body.s ?: "", r.body.len, "the manifest", &j);
+	blob_digest(r.body.s ?: "", r.body.len, digest);
+	json_out_init(&o, false);
+	json_open(&o, NULL, '{');
+	json_open(&o, "descriptor", '{');
+	json_put_str(&o, "mediaType", json_str(j, "mediaType") ?: r.content_type ?: "");
+	json_put_str(&o, "digest", digest);
+	json_put_int(&o, "size", (int64_t)r.body.len);
+	json_close(&o, '}');
+	json_open(&o, "platforms", '[');
+	for (size_t i = 0;
+	     is_index(j) && i < json_len(json_get(j, "manifests")) && i < PLATFORMS_MAX; i++)
+		put_platform(&o, json_get(json_at(json_get(j, "manifests"), i), "platform"));
+	if (!e && !is_index(j))
+		e = put_own_platform(q, &o, j);
+	json_close(&o, ']');
+	json_close(&o, '}');
+	http_resp_done(&r);
+	text = json_out_take(&o, &len);
+	if (!e)
+		str_addn(out, text, len);
+	return e;
+}
+
+struct err *query_descriptor(const struct image_ref *ref, const struct auth_creds *creds,
+			     char **ret, size_t *ret_len)
+{
+	struct query q = { .ref = ref, .creds = creds, .ask = ask_descriptor };
 
 	return run(&q, ref->host, ret, ret_len);
 }

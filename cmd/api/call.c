@@ -15,16 +15,26 @@ struct err *api_judge(struct err *e)
 		const char *words;
 		int status;
 	} known[] = {
-		{ "No such ", 404 },	     { "o such volume", 404 },
-		{ "not found", 404 },	     { "does not exist", 404 },
+		{ "No such ", 404 },
+		{ "o such volume", 404 },
+		{ "not found", 404 },
+		{ "does not exist", 404 },
 		{ "denied", 404 }, /* of a registry: the same as "is not there" */
-		{ "already exists", 409 },   { "already in use", 409 },
-		{ " is in use", 409 },	     { "being used", 409 },
-		{ "unable to remove", 409 }, { "active endpoints", 403 },
-		{ "pre-defined", 403 },	     { "is not connected to", 404 },
-		{ "Pool overlaps", 403 },    { "invalid", 400 },
-		{ "not supported", 400 },    { "cannot be", 400 },
-		{ "includes invalid", 400 }, { "unauthorized", 401 },
+		{ "already exists", 409 },
+		{ "already in use", 409 },
+		{ " is in use", 409 },
+		{ "being used", 409 },
+		{ "conflict:", 409 },
+		{ "unable to remove", 409 },
+		{ "active endpoints", 403 },
+		{ "pre-defined", 403 },
+		{ "is not connected to", 404 },
+		{ "Pool overlaps", 403 },
+		{ "invalid", 400 },
+		{ "not supported", 400 },
+		{ "cannot be", 400 },
+		{ "includes invalid", 400 },
+		{ "unauthorized", 401 },
 	};
 
 	if (!e || (e->status >= 400 && e->status < 600))
@@ -43,6 +53,15 @@ struct err *api_judge(struct err *e)
 const char *api_query(const struct api_call *c, const char *key)
 {
 	return strv_env(&c->rq->query, key) ?: "";
+}
+
+void api_query_all(const struct api_call *c, const char *key, struct strv *ret)
+{
+	size_t len = strlen(key);
+
+	for (size_t i = 0; i < c->rq->query.n; i++)
+		if (str_starts(c->rq->query.v[i], key) && c->rq->query.v[i][len] == '=')
+			strv_add(ret, c->rq->query.v[i] + len + 1);
 }
 
 bool api_query_bool(const struct api_call *c, const char *key, bool dflt)
@@ -74,6 +93,13 @@ struct err *api_body_json(struct api_call *c, json **ret)
 	if (!e && text.len)
 		e = api_fail(json_parse(text.s, text.len, "the request's body", ret), 400);
 	return e;
+}
+
+char *api_member(json *obj, const char *key)
+{
+	const char *text = json_str(obj, key);
+
+	return text && *text ? xstrdup(text) : NULL;
 }
 
 void api_map(json *obj, const char *key, struct strv *ret)
@@ -180,6 +206,27 @@ struct err *api_piece_json(struct api_call *c, struct json_out *o)
 	str_addn(&line, text, len);
 	str_add(&line, "\r\n");
 	return api_piece(c, line.s, line.len);
+}
+
+struct err *api_piece_error(struct api_call *c, struct err *failure)
+{
+	int code = failure->status < 400 ? failure->status : 0;
+	_cleanup_free_ char *line = NULL;
+	struct json_out o;
+
+	failure = api_judge(failure);
+	line = err_line(failure);
+	json_out_init(&o, false);
+	json_open(&o, NULL, '{');
+	json_open(&o, "errorDetail", '{');
+	if (code)
+		json_put_int(&o, "code", code);
+	err_free(failure);
+	json_put_str(&o, "message", line);
+	json_close(&o, '}');
+	json_put_str(&o, "error", line);
+	json_close(&o, '}');
+	return api_piece_json(c, &o);
 }
 
 struct err *api_hijack(struct api_call *c, const char *type, int *ret_fd)

@@ -14,8 +14,9 @@
 
 enum {
 	API_JSON_MAX = 4 << 20, /* a request's JSON */
-	API_MINOR = 44, /* we speak 1.24 to 1.44 */
-	API_MINOR_MIN = 24,
+	API_MINOR = 44, /* we speak 1.12 to 1.44; the oldest differ from the newest only in what they lack */
+	API_MINOR_MIN = 12,
+	API_NO_NONE = 43, /* from this version on an image without names has empty lists of them */
 };
 
 struct api_call {
@@ -27,6 +28,7 @@ struct api_call {
 	bool begun; /* an answer has begun */
 	bool chunked; /* ... in chunks, which the framework ends */
 	bool taken; /* the connection is a bare stream now, or has to be closed */
+	pid_t copier; /* who reads the body, see flow.h; 0: the handler itself */
 };
 
 struct api_route {
@@ -36,7 +38,7 @@ struct api_route {
 };
 /* Each ends with an entry without method.  The first route that fits is taken. */
 extern const struct api_route api_system_routes[], api_container_routes[], api_network_routes[],
-	api_volume_routes[];
+	api_volume_routes[], api_image_routes[], api_registry_routes[], api_build_routes[];
 
 /* E with HTTP's STATUS, 400 to 599.  NULL stays NULL. */
 struct err *api_fail(struct err *e, int status) MUST_CHECK;
@@ -48,10 +50,14 @@ struct err *api_judge(struct err *e) MUST_CHECK;
 
 /* "" if it was not given. */
 const char *api_query(const struct api_call *c, const char *key);
+/* All values of KEY. */
+void api_query_all(const struct api_call *c, const char *key, struct strv *ret);
 /* "1", "true", "True", "on" are true; absent is DFLT. */
 bool api_query_bool(const struct api_call *c, const char *key, bool dflt);
 /* The body as JSON; NULL in *RET if there is none. */
 struct err *api_body_json(struct api_call *c, json **ret) MUST_CHECK;
+/* A copy of the text KEY of OBJ; NULL if it is absent or "". */
+char *api_member(json *obj, const char *key);
 /* The members of the object KEY of OBJ that are texts or numbers, as "name=value". */
 void api_map(json *obj, const char *key, struct strv *ret);
 /* ?filters={"label":["a=b"]} or the older {"label":{"a=b":true}} as "label=a=b", the form of cmd/filter.h. */
@@ -71,6 +77,8 @@ struct err *api_empty(struct api_call *c, int status) MUST_CHECK; /* 204, 304 */
 struct err *api_stream(struct api_call *c, const char *type) MUST_CHECK;
 struct err *api_piece(struct api_call *c, const void *data, size_t len) MUST_CHECK;
 struct err *api_piece_json(struct api_call *c, struct json_out *o) MUST_CHECK; /* a line; ends O */
+/* The last line of a stream of lines: what went wrong, with E's exit status if it has one.  Ends E. */
+struct err *api_piece_error(struct api_call *c, struct err *e) MUST_CHECK;
 /* The connection itself, both ways, after "101 UPGRADED" (or 200 for those who did not ask to upgrade).  What the
  * client sent behind its request is still in c->body.conn.  The descriptor stays the call's. */
 struct err *api_hijack(struct api_call *c, const char *type, int *ret_fd) MUST_CHECK;

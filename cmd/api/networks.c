@@ -139,13 +139,6 @@ static struct err *both(struct api_call *c, json **ret, struct network *ret_n, s
 	return e ?: api_fail(box_find(c->st, name, ret_box), 404);
 }
 
-static char *text_or_null(json *obj, const char *key)
-{
-	const char *text = json_str(obj, key);
-
-	return text && *text ? xstrdup(text) : NULL;
-}
-
 static struct err *connect_it(struct api_call *c)
 {
 	_cleanup_network_ struct network n = { 0 };
@@ -162,9 +155,9 @@ static struct err *connect_it(struct api_call *c)
 	endpoint = json_get(j, "EndpointConfig");
 	fixed = json_get(endpoint, "IPAMConfig");
 	want = net_wants_add(&wants, n.name);
-	want->ip = text_or_null(fixed, "IPv4Address");
-	want->ip6 = text_or_null(fixed, "IPv6Address");
-	want->mac = text_or_null(endpoint, "MacAddress");
+	want->ip = api_member(fixed, "IPv4Address");
+	want->ip6 = api_member(fixed, "IPv6Address");
+	want->mac = api_member(endpoint, "MacAddress");
 	json_strv(endpoint, "Aliases", &want->aliases);
 	json_strv(endpoint, "Links", &links);
 	e = box_connect(b, want, &links);

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "cmd/api/call.h"
+#include "cmd/api/flow.h"
 #include "cmd/verb.h"
 #include "core/base/proc.h"
 
@@ -28,8 +29,10 @@ enum { ANSWER_KEEP, ANSWER_CLOSE, BACKLOG_WAIT_MS = 1000 };
 
 /* --- finding the handler ---------------------------------------------------------------------------------------- */
 
-static const struct api_route *const tables[] = { api_system_routes, api_container_routes,
-						  api_network_routes, api_volume_routes };
+static const struct api_route *const tables[] = { api_system_routes,   api_container_routes,
+						  api_network_routes,  api_volume_routes,
+						  api_registry_routes, api_image_routes,
+						  api_build_routes };
 
 /* Does PATH fit the route's?  *RET_ARG then is what the asterisk stands for. */
 static bool path_fits(const struct api_route *r, const char *path, char **ret_arg)
@@ -139,12 +142,6 @@ static void answer_error(struct api_call *c, struct err *failure)
 	err_free(e); /* the client has left */
 }
 
-/* Was the body read to its end, and did nothing follow it? */
-static bool all_read(struct api_call *c)
-{
-	return c->body.ended && c->body.conn->at == c->body.conn->len;
-}
-
 /* In the request's process: answer it.  Returns what the process ends with. */
 static int answer_request(struct http_conn *conn, const struct http_request *rq)
 {
@@ -160,7 +157,7 @@ static int answer_request(struct http_conn *conn, const struct http_request *rq)
 	} else if (!e && c.chunked) {
 		e = http_write_chunk(conn->fd, NULL, 0);
 	}
-	if (e || c.taken || rq->close || !all_read(&c)) {
+	if (e || c.taken || !api_body_end(&c) || rq->close) {
 		err_free(e); /* in the middle of an answer: that it is cut tells the client */
 		return ANSWER_CLOSE;
 	}

@@ -1,9 +1,11 @@
-/* cmd/api/system.c -- /_ping, /version, /info, /events */
+/* cmd/api/system.c -- /_ping, /version, /info, /events, /system/df */
 #include <stdio.h>
 
 #include "cmd/api/call.h"
 #include "cmd/describe.h"
+#include "cmd/df.h"
 #include "cmd/verb.h"
+#include "core/build/build.h"
 
 /* "1.44" as the headers of /_ping; Builder-Version 1 is the builder that is sent a tar archive. */
 static struct err *ping(struct api_call *c)
@@ -89,10 +91,61 @@ static struct err *events(struct api_call *c)
 				      until && *until ? until : NULL, send_event, c);
 }
 
+static void put_disk(struct api_call *c, const struct disk *d, struct json_out *o)
+{
+	_cleanup_strv_ struct strv seen = { 0 };
+	struct disk_layers layers;
+
+	disk_layers(d, &layers);
+	json_put_int(o, "LayersSize", (int64_t)layers.bytes);
+	json_open(o, "Images", '[');
+	for (size_t i = 0; i < d->n_images; i++) {
+		const struct image *img = d->images[i];
+
+		if (strv_has(&seen, img->id))
+			continue;
+		strv_add(&seen, img->id);
+		describe_image_row(img, d->images, d->n_images, (int)disk_image_users(d, img->id),
+				   (int64_t)disk_shared(d, img), c->minor < API_NO_NONE, o);
+	}
+	json_close(o, ']');
+	json_open(o, "Containers", '[');
+	for (size_t i = 0; i < d->n_boxes; i++)
+		describe_box_row(d->boxes[i], true, o);
+	json_close(o, ']');
+	json_open(o, "Volumes", '[');
+	for (size_t i = 0; i < d->volumes.n; i++)
+		err_free(describe_volume_usage(c->st, d->volumes.v[i], d->volume_bytes[i],
+					       disk_volume_users(d, d->volumes.v[i]), o)); /* removed meanwhile */
+	json_close(o, ']');
+}
+
+static struct err *df(struct api_call *c)
+{
+	size_t records = 0;
+	uint64_t cache = 0;
+	struct json_out o;
+	struct disk d;
+	struct err *e = disk_open(c->st, &d);
+
+	if (e)
+		return e;
+	e = build_cache_size(c->st, &records, &cache);
+	json_out_init(&o, false);
+	json_open(&o, NULL, '{');
+	put_disk(c, &d, &o);
+	json_open(&o, "BuildCache", '[');
+	json_close(&o, ']');
+	json_put_int(&o, "BuilderSize", (int64_t)cache);
+	json_close(&o, '}');
+	disk_done(&d);
+	if (!e)
+		return api_json(c, 200, &o);
+	json_out_done(&o);
+	return e;
+}
+
 const struct api_route api_system_routes[] = {
-	{ "GET", "/_ping", ping },
-	{ "GET", "/version", version },
-	{ "GET", "/info", info },
-	{ "GET", "/events", events },
-	{ 0 },
+	{ "GET", "/_ping", ping },    { "GET", "/version", version }, { "GET", "/info", info },
+	{ "GET", "/events", events }, { "GET", "/system/df", df },    { 0 },
 };

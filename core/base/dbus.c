@@ -223,29 +223,14 @@ struct err *dbus_parse(const char *data, size_t len, struct dbus_msg *ret, size_
 	return NULL;
 }
 
-static bool arg(const struct dbus_msg *m, size_t n, const char *types, const char **ret_text,
-		uint32_t *ret_number)
-{
-	struct cursor c = { m->body, m->body_len, 0 };
-
-	for (size_t i = 0; i < n; i++)
-		if (!m->signature[i] || !take_value(&c, m->signature[i], ret_text, ret_number))
-			return false;
-	return m->signature[n] && strchr(types, m->signature[n]) &&
-	       take_value(&c, m->signature[n], ret_text, ret_number);
-}
-
 const char *dbus_arg_str(const struct dbus_msg *m, size_t n)
 {
+	struct cursor c = { m->body, m->body_len, 0 };
 	const char *text = NULL;
 	uint32_t number;
 
-	return arg(m, n, "sog", &text, &number) ? text : NULL;
-}
-
-bool dbus_arg_u32(const struct dbus_msg *m, size_t n, uint32_t *ret)
-{
-	const char *text;
-
-	return arg(m, n, "ub", &text, ret);
+	for (size_t i = 0; i <= n; i++)
+		if (!m->signature[i] || !take_value(&c, m->signature[i], &text, &number))
+			return NULL;
+	return strchr("sog", m->signature[n]) ? text : NULL;
 }

@@ -39,9 +39,7 @@ struct dbus_msg {
 /* The message at the beginning of DATA; *RET_SIZE is its size, 0 if LEN bytes are not the whole of it yet.
  * Errors: "not a D-Bus message: <why>". */
 struct err *dbus_parse(const char *data, size_t len, struct dbus_msg *ret, size_t *ret_size) MUST_CHECK;
-/* Argument N (from 0) of M's body, all before it being of the types u, b, s, o and g: a text or a number.
- * NULL or false: it has none of this type there. */
+/* Argument N (from 0) of M's body, all before it being of the types u, b, s, o and g.  NULL: it is no text. */
 const char *dbus_arg_str(const struct dbus_msg *m, size_t n);
-bool dbus_arg_u32(const struct dbus_msg *m, size_t n, uint32_t *ret);
 
 #endif

@@ -12,6 +12,7 @@
 #include "core/base/fd.h"
 #include "core/base/lock.h"
 #include "core/base/proc.h"
+#include "core/box/apisock.h"
 #include "core/box/control.h"
 #include "core/box/initcache.h"
 #include "core/box/keepid.h"
@@ -19,6 +20,7 @@
 #include "core/box/netresolve.h"
 #include "core/box/procs.h"
 #include "core/box/recipe.h"
+#include "core/box/record.h"
 #include "core/box/security.h"
 #include "core/box/state.h"
 #include "core/store/names.h"
@@ -26,7 +28,6 @@
 #include "slirp/relay.h"
 
 enum {
-	RECORD_MAX = 4 << 20,
 	LOCK_WAIT_MS = 30000, /* a monitor of an earlier run may still be unmounting */
 	LOCK_STEP_MS = 2,
 	NAME_TRIES = 20,
@@ -74,11 +75,6 @@ static struct err *check_device(const char *path)
 /* What to do where a bind source cannot be had. */
 static struct err *instead_of(const struct mount_spec *m, struct err *e)
 {
-	const char *name = strrchr(m->source, '/');
-
-	if (name && !strcmp(name, "/docker.sock"))
-		return err_hint(e, "there is no daemon here, and no API of one: take this mount out; "
-				   "containers find each other by their names");
 	return err_hint(e, "it is not yours: use a named volume instead, -v NAME:%s", m->target);
 }
 
@@ -100,6 +96,8 @@ static struct err *make_source(const struct mount_spec *m)
 
 	if (m->device)
 		return check_device(path);
+	if (apisock_stands_in(m))
+		return NULL;
 	if (is_closed(path))
 		return instead_of(m, err_new(EACCES, "bind source %s", path));
 	if (access(path, F_OK) == 0 || errno != ENOENT)
@@ -324,12 +322,11 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 		       struct box **ret)
 {
 	struct box *b = xcalloc(1, sizeof(*b));
-	_cleanup_free_ char *stage = NULL, *text = NULL;
+	_cleanup_free_ char *stage = NULL;
 	struct state created = { .status = BOX_CREATED, .starting = req->starts };
 	struct run_request full = *req;
 	_cleanup_close_ int lock = -1; /* only to make the file */
 	struct err *e = NULL;
-	size_t len;
 
 	*b = (struct box){ .st = st, .dir = -1 };
 	full.volumes_from = (struct strv){ 0 };
@@ -368,18 +365,14 @@ struct err *box_create(struct store *st, const struct run_request *req, const st
 	e = e ?: own_subdir(st, b->dir, "work");
 	e = e ?: own_subdir(st, b->dir, "root");
 	e = e ?: lock_try(b->dir, "lock", false, &lock);
-	text = spec_to_json(&b->spec, &len);
-	e = e ?: fd_write_atomic(b->dir, "config.json", text, len, 0600, false);
+	e = e ?: record_write(b->dir, &b->spec, false);
 	e = e ?: state_write(b->dir, &created, false);
 	if (!e) {
 		_cleanup_free_ char *name = xstrdup(b->spec.name);
 
 		e = put_in_place(st, &b->spec, stage, req->name != NULL);
-		if (!e && strcmp(name, b->spec.name)) { /* the made-up name was taken: the record must say the other */
-			free(text);
-			text = spec_to_json(&b->spec, &len);
-			e = fd_write_atomic(b->dir, "config.json", text, len, 0600, false);
-		}
+		if (!e && strcmp(name, b->spec.name)) /* the made-up name was taken: the record must say the other */
+			e = record_write(b->dir, &b->spec, false);
 	}
 	if (e) {
 		if (stage)
@@ -458,16 +451,13 @@ static struct err *correct_state(struct box *b)
 static struct err *load(struct store *st, const char *id, struct box **ret)
 {
 	struct box *b = xcalloc(1, sizeof(*b));
-	_cleanup_free_ char *text = NULL;
 	struct err *e;
-	size_t len;
 
 	b->st = st;
 	e = fd_open(st->containers, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &b->dir);
 	if (e)
 		b->dir = -1;
-	e = e ?: fd_read_file(b->dir, "config.json", RECORD_MAX, &text, &len);
-	e = e ?: spec_from_json(text, len, &b->spec);
+	e = e ?: record_read(b->dir, &b->spec);
 	e = e ?: state_read(b->dir, &b->state);
 	e = e ?: correct_state(b);
 	if (!e)
@@ -531,13 +521,12 @@ struct err *box_list(struct store *st, struct box ***ret, size_t *ret_n)
 /* Records only: who asks may be a monitor, which has no business with other containers' states. */
 static bool record_uses_volume(struct store *st, const char *id, const char *name)
 {
-	_cleanup_free_ char *path = xasprintf("%s/config.json", id), *text = NULL;
+	_cleanup_close_ int dir = -1;
 	struct spec s = { 0 };
 	bool used = false;
-	size_t len;
-	struct err *e = fd_read_file(st->containers, path, RECORD_MAX, &text, &len);
+	struct err *e = fd_open(st->containers, id, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, &dir);
 
-	e = e ?: spec_from_json(text, len, &s);
+	e = e ?: record_read(dir, &s);
 	for (size_t i = 0; !e && !used && i < s.mounts.n; i++)
 		used = s.mounts.v[i].type == MOUNT_VOLUME && str_eq(s.mounts.v[i].source, name);
 	err_free(e); /* removed meanwhile, or a crash's garbage */
@@ -723,28 +712,21 @@ struct err *box_kill(struct box *b, int sig)
 		       : err_wrap(not_running(b), "Cannot kill container: %s", b->spec.name);
 }
 
+static struct err *put_restart(UNUSED struct box *b, struct spec *s, void *policy)
+{
+	s->restart = *(const struct restart_policy *)policy;
+	return NULL;
+}
+
 struct err *box_set_restart(struct box *b, const struct restart_policy *p)
 {
-	_cleanup_close_ int sock = -1, lock = -1;
-	_cleanup_free_ char *text = NULL;
+	_cleanup_close_ int sock = -1;
 	struct ctl_msg msg;
-	struct spec now = { 0 };
 	struct err *e;
-	size_t len;
 
 	if (b->spec.auto_remove && p->when != RESTART_NO)
 		return err_new(0, "Restart policy cannot be updated because AutoRemove is enabled for the container");
-	e = store_lock(b->st, &lock); /* others may change the record as well */
-	e = e ?: fd_read_file(b->dir, "config.json", RECORD_MAX, &text, &len);
-	e = e ?: spec_from_json(text, len, &now);
-	if (e)
-		return e;
-	spec_done(&b->spec);
-	b->spec = now;
-	b->spec.restart = *p;
-	free(text);
-	text = spec_to_json(&b->spec, &len);
-	e = fd_write_atomic(b->dir, "config.json", text, len, 0600, true);
+	e = record_change(b, put_restart, (void *)p);
 	e = e ?: ask(b, CTL_RESTARTS, restart_pack(p), &sock);
 	if (!e && sock >= 0)
 		e = answer(sock, CTL_OK, &msg, NULL);
@@ -881,35 +863,44 @@ struct err *box_init_pidfd(struct box *b, int *ret_pidfd)
 	return e ?: *ret_pidfd < 0 ? not_running(b) : NULL;
 }
 
-struct err *box_rename(struct box *b, const char *name)
-{
-	_cleanup_close_ int lock = -1;
-	_cleanup_free_ char *text = NULL, *old = NULL;
-	struct err *e;
-	size_t len;
+struct renaming {
+	const char *to;
+	char *from; /* the name in the record */
+};
 
-	name += *name == '/';
-	if (!*name)
-		return err_new(0, "new name cannot be empty");
-	e = name_check(name);
-	if (!e && str_eq(name, b->spec.name))
-		e = err_new(0, "Renaming a container with the same name as its current name");
-	e = e ?: store_lock(b->st, &lock);
-	e = e ?: name_claim(b->st, name, b->spec.id);
+static struct err *put_name(struct box *b, struct spec *s, void *arg)
+{
+	struct renaming *r = arg;
+	struct err *e = name_claim(b->st, r->to, s->id);
+
 	if (e)
 		return e;
-	old = b->spec.name;
-	b->spec.name = xstrdup(name);
-	text = spec_to_json(&b->spec, &len);
-	e = fd_write_atomic(b->dir, "config.json", text, len, 0600, false);
-	name_release(b->st, e ? name : old, b->spec.id);
-	if (!e) {
-		_cleanup_free_ char *from = xasprintf("oldName=/%s", old);
+	r->from = s->name;
+	s->name = xstrdup(r->to);
+	return NULL;
+}
 
-		box_event(b->st, &b->spec, "rename", from);
-		close(TAKE_FD(lock)); /* its monitor may want it */
-		/* a monitor of an older devbox: the new name counts from its next start */
-		err_free(box_tell(b, CTL_NETWORKS));
-	}
-	return e;
+struct err *box_rename(struct box *b, const char *name)
+{
+	struct renaming r = { .to = name + (*name == '/') };
+	_cleanup_free_ char *more = NULL;
+	struct err *e;
+
+	if (!*r.to)
+		return err_new(0, "new name cannot be empty");
+	e = name_check(r.to);
+	if (!e && str_eq(r.to, b->spec.name))
+		e = err_new(0, "Renaming a container with the same name as its current name");
+	e = e ?: record_change(b, put_name, &r);
+	if (!r.from)
+		return e;
+	name_release(b->st, e ? r.to : r.from, b->spec.id);
+	more = xasprintf("oldName=/%s", r.from);
+	free(r.from);
+	if (e)
+		return e;
+	box_event(b->st, &b->spec, "rename", more);
+	/* a monitor of an older devbox: the new name counts from its next start */
+	err_free(box_tell(b, CTL_NETWORKS));
+	return NULL;
 }

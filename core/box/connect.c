@@ -6,43 +6,20 @@
 #include "core/box/control.h"
 #include "core/box/links.h"
 #include "core/box/netresolve.h"
+#include "core/box/record.h"
 #include "core/box/state.h"
 #include "core/store/network.h"
 
-enum { RECORD_MAX = 4 << 20 };
+struct change {
+	const struct net_want *want;
+	const struct strv *links;
+};
 
-/* Read the record again under the store's lock (it may have been changed since B was), change it, write it. */
-static struct err *change(struct box *b,
-			  struct err *(*fn)(struct spec *s, const struct net_want *w,
-					    const struct strv *links),
-			  const struct net_want *want, const struct strv *links)
+static struct err *add(UNUSED struct box *b, struct spec *s, void *arg)
 {
-	_cleanup_close_ int lock = -1;
-	_cleanup_free_ char *text = NULL, *changed = NULL;
-	struct spec s = { 0 };
-	struct err *e;
-	size_t len;
-
-	e = store_lock(b->st, &lock);
-	e = e ?: fd_read_file(b->dir, "config.json", RECORD_MAX, &text, &len);
-	e = e ?: spec_from_json(text, len, &s);
-	if (e)
-		return e;
-	e = fn(&s, want, links);
-	if (!e) {
-		changed = spec_to_json(&s, &len);
-		e = fd_write_atomic(b->dir, "config.json", changed, len, 0600, true);
-	}
-	if (!e) {
-		net_wants_done(&b->spec.nets);
-		net_wants_copy(&b->spec.nets, &s.nets);
-	}
-	spec_done(&s);
-	return e;
-}
-
-static struct err *add(struct spec *s, const struct net_want *want, const struct strv *links)
-{
+	const struct change *c = arg;
+	const struct net_want *want = c->want;
+	const struct strv *links = c->links;
 	struct net_wants one = { .v = (struct net_want *)want, .n = 1 };
 
 	if (net_wants_find(&s->nets, want->name))
@@ -55,8 +32,10 @@ static struct err *add(struct spec *s, const struct net_want *want, const struct
 	return NULL;
 }
 
-static struct err *take(struct spec *s, const struct net_want *want, UNUSED const struct strv *links)
+static struct err *take(UNUSED struct box *b, struct spec *s, void *arg)
 {
+	const struct net_want *want = arg;
+
 	if (!net_wants_find(&s->nets, want->name))
 		return err_new(0, "container %s is not connected to network %s", s->id, want->name);
 	net_wants_remove(&s->nets, want->name);
@@ -105,11 +84,11 @@ struct err *box_connect(struct box *b, const struct net_want *want, const struct
 	net_wants_copy(&one, &source);
 	e = net_want_check(b->st, one.v);
 	e = e ?: links_resolve(b->st, links, strcmp(one.v->name, NETWORK_DEFAULT) != 0, &found);
-	e = e ?: change(b, add, one.v, &found);
+	e = e ?: record_change(b, add, &(struct change){ one.v, &found });
 	if (!e) {
 		e = box_tell(b, CTL_NETWORKS);
 		if (e) { /* it is not on it: nor shall the record say so */
-			back = change(b, take, one.v, NULL);
+			back = record_change(b, take, one.v);
 			err_free(back); /* the first error counts */
 		}
 	}
@@ -127,7 +106,7 @@ struct err *box_disconnect(struct box *b, const char *network)
 	if (e)
 		return e;
 	want.name = n.name;
-	e = change(b, take, &want, NULL);
+	e = record_change(b, take, &want);
 	e = e ?: box_tell(b, CTL_NETWORKS);
 	if (!e)
 		lease_drop(b->st, want.name, b->spec.id); /* of one that does not run */

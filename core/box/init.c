@@ -146,6 +146,7 @@ void init_main(const struct init_args *a)
 				  .ran = a->ran,
 				  .host_net = s->net == NET_HOST,
 				  .ids = a->ids,
+				  .api = a->api,
 				  .trees = a->trees };
 	struct rootfs_binds binds = { 0 };
 	struct launch l = {

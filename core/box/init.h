@@ -33,7 +33,7 @@ struct init_args {
 	const char *dir; /* see struct rootfs_cfg */
 	const struct userns_ids *ids; /* the mapping that the spec wants */
 	const int *trees; /* see struct rootfs_cfg */
-	bool ran; /* see struct rootfs_cfg */
+	bool ran, api; /* see struct rootfs_cfg */
 	int netns; /* a network namespace to join instead of making one, or -1 */
 	const struct netns_link *links; /* the networks' devices to be made */
 	size_t n_links;

@@ -14,7 +14,8 @@ void links_done(struct links *l)
 	*l = (struct links){ 0 };
 }
 
-struct err *link_parse(const char *text, char **ret_name, char **ret_alias)
+/* "NAME", "NAME:ALIAS".  Both are the caller's. */
+static struct err *parse(const char *text, char **ret_name, char **ret_alias)
 {
 	const char *colon = strchr(text, ':'), *name = *text == '/' ? text + 1 : text;
 
@@ -33,7 +34,7 @@ struct err *links_resolve(struct store *st, const struct strv *links, bool by_na
 		_cleanup_free_ char *name = NULL, *alias = NULL;
 		struct box *other = NULL;
 
-		e = link_parse(links->v[i], &name, &alias);
+		e = parse(links->v[i], &name, &alias);
 		e = e
 			    ?: err_wrap(box_find(st, name, &other),
 					"could not get container for %s", name ?: "");

@@ -17,8 +17,6 @@ struct links {
 };
 void links_done(struct links *l);
 
-/* "NAME", "NAME:ALIAS".  Both are the caller's. */
-struct err *link_parse(const char *text, char **ret_name, char **ret_alias) MUST_CHECK;
 /* The links of a request for struct spec: "<id>:ALIAS" or, BY_NAME, "<name>:ALIAS", which on a network of the user's
  * own also finds a container that took the place of the first.  Errors: no such container. */
 struct err *links_resolve(struct store *st, const struct strv *links, bool by_name, struct strv *ret)

@@ -227,10 +227,13 @@ static void limits_ended(struct monitor *m)
 		box_event(m->b->st, &m->b->spec, "oom", NULL);
 }
 
+/* Whoever hears of the end and looks finds it recorded. */
 static void die_event(const struct monitor *m)
 {
 	char code[32];
 
+	if (!m->run_start_ms)
+		return; /* nothing had begun */
 	snprintf(code, sizeof(code), "exitCode=%d", m->b->state.exit_code);
 	box_event(m->b->st, &m->b->spec, "die", code);
 	boxnet_event(&m->nets, m->b, "disconnect");
@@ -250,7 +253,6 @@ static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 	if (e)
 		return e;
 	limits_ended(m);
-	die_event(m);
 	m->phase = EXITED;
 	m->init_pid = 0;
 	loop_del_close(&m->loop, s);
@@ -303,6 +305,7 @@ static bool wait_for_restart(struct monitor *m)
 	free(TAKE_PTR(m->b->spec.init_key)); /* set up in part, perhaps: nothing to remember */
 	ports_done(&s->published);
 	err_free(state_write(m->b->dir, s, false)); /* best effort: the next one tells more */
+	die_event(m);
 	for (struct client *c = m->clients; c; c = c->next) {
 		if (c->wants_exit && !c->wants_ready) /* who waits for readiness waits for the next run's */
 			monitor_send(c, CTL_EXITED, (uint32_t)s->exit_code, NULL, 0, -1);
@@ -357,11 +360,11 @@ NORETURN static void end(struct monitor *m)
 	s->ready = false;
 	ports_done(&s->published);
 	listeners_done(&m->listeners);
+	/* best effort: without a record the next reader sees no lock and says "exited" all the same */
+	err_free(state_write(b->dir, s, false));
+	die_event(m);
 	if (m->remove)
-		e = box_hide(b->st, &b->spec, &gone);
-	else
-		e = state_write(b->dir, s, false);
-	err_free(TAKE_PTR(e)); /* without a record the next reader sees no lock and says "exited" all the same */
+		err_free(box_hide(b->st, &b->spec, &gone)); /* it stays, ended */
 	monitor_relay_stop(m); /* its ports are free when anybody hears of the end */
 	release_volumes(m);
 	for (struct client *c = m->clients; c; c = c->next)
@@ -372,6 +375,7 @@ NORETURN static void end(struct monitor *m)
 	while (monitor_any_unsent(m) && !m->loop.stop && !e)
 		e = loop_once(&m->loop, -1);
 	loop_del_close(&m->loop, &m->listen);
+	monitor_api_close(m);
 	while (m->clients)
 		monitor_client_drop(m->clients);
 	if (m->mnt_ns >= 0)
@@ -490,6 +494,7 @@ static struct err *spawn_init(struct monitor *m)
 	pid_t pid = -1;
 
 	e = join_parent(m);
+	e = e ?: monitor_api_open(m);
 	e = e ?: open_networks(m);
 	e = e ?: spawn_userns(m->b, &userns);
 	e = e ?: rootfs_open_thin(m->b->st, &m->b->spec.mounts, userns, m->parent.userns, &m->thin);
@@ -506,6 +511,7 @@ static struct err *spawn_init(struct monitor *m)
 	ia.seccomp = filter;
 	ia.sync = sync[1];
 	ia.trees = m->thin.trees;
+	ia.api = m->api;
 	e = spawn_clone(m->b, &ia, userns, m->parent.userns, &pidfd, &pid);
 	fork_mounts_close_trees(&m->thin);
 	if (e)

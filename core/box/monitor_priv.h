@@ -6,6 +6,7 @@
  *	monitor_stream.c   the container's output to log and clients, its input from them
  *	monitor_relay.c    the relay of published ports, and readiness, which it finds out
  *	monitor_health.c   health tests
+ *	monitor_api.c      Docker's API for the container itself
  *
  * All of it is one process with one loop; what is static in a file is its own affair. */
 #ifndef CORE_BOX_MONITOR_PRIV_H
@@ -86,6 +87,7 @@ struct monitor {
 	struct parent parent; /* PARENT_NONE before the first run */
 	struct source asked; /* its socket */
 	const struct recipe *recipe;
+	struct monitor_api *api; /* NULL: the container has no mount that stands for Docker's socket */
 	char hostname[65];
 	bool remove, remove_volumes; /* at the end: --rm, or rm -f */
 	bool blocked; /* the pump waits for a slow client */
@@ -141,5 +143,11 @@ void monitor_want_relay(void *arg, struct membership *ms);
 void monitor_health_again(struct monitor *m);
 struct err *monitor_health_due(struct timer *t);
 void monitor_tester_stop(struct monitor *m);
+
+/* monitor_api.c */
+/* Before each run; nothing for those that do not ask. */
+struct err *monitor_api_open(struct monitor *m) MUST_CHECK;
+void monitor_api_close(struct monitor *m); /* nobody new is served */
+int monitor_api_fd(const struct monitor *m); /* the listener, or -1 */
 
 #endif

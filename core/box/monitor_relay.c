@@ -86,10 +86,10 @@ static struct err *relay_ready(struct source *s, uint32_t events UNUSED)
  * process would not see that the monitor is gone. */
 static void relay_close(struct monitor *m, int control)
 {
-	const int fds[] = { m->lock,	     m->loop.epfd,     control,		 m->sync.fd,
-			    m->in.fd,	     m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
-			    m->listen.fd,    m->signals.fd,    m->mnt_ns,	 m->parent.userns,
-			    m->parent.listen };
+	const int fds[] = { m->lock,	      m->loop.epfd,	control,	  m->sync.fd,
+			    m->in.fd,	      m->out[0].src.fd, m->out[1].src.fd, m->tty_slave,
+			    m->listen.fd,     m->signals.fd,	m->mnt_ns,	  m->parent.userns,
+			    m->parent.listen, monitor_api_fd(m) };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)

@@ -6,9 +6,10 @@
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "core/box/record.h"
 #include "core/box/term.h"
 
-enum { STOP_UNHEARD_MS = 1000, CONFIG_MAX = 4 << 20 };
+enum { STOP_UNHEARD_MS = 1000 };
 
 static void signal_init(struct monitor *m, int sig)
 {
@@ -95,12 +96,10 @@ static void close_output(struct client *c, uint32_t stream)
 static void update(struct client *c)
 {
 	struct monitor *m = c->m;
-	_cleanup_free_ char *text = NULL, *note = NULL;
+	_cleanup_free_ char *note = NULL;
 	struct spec s = { 0 };
-	size_t len;
-	struct err *e = fd_read_file(m->b->dir, "config.json", CONFIG_MAX, &text, &len);
+	struct err *e = record_read(m->b->dir, &s);
 
-	e = e ?: spec_from_json(text, len, &s);
 	if (!e) {
 		limits_done(&m->b->spec.limits);
 		limits_copy(&m->b->spec.limits, &s.limits);
@@ -121,13 +120,10 @@ static void update(struct client *c)
 static struct err *change_networks(struct monitor *m)
 {
 	_cleanup_ports_ struct ports published = { 0 };
-	_cleanup_free_ char *text = NULL;
 	struct spec s = { 0 }, *own = &m->b->spec;
 	struct membership *first = m->nets.n ? m->nets.v[0] : NULL;
-	size_t len;
-	struct err *e = fd_read_file(m->b->dir, "config.json", CONFIG_MAX, &text, &len);
+	struct err *e = record_read(m->b->dir, &s);
 
-	e = e ?: spec_from_json(text, len, &s);
 	if (e)
 		return e;
 	net_wants_done(&own->nets);

@@ -23,6 +23,7 @@
 
 #include "core/base/copy.h"
 #include "core/base/fd.h"
+#include "core/box/apisock.h"
 #include "core/box/keepid.h"
 #include "core/box/runopt.h"
 #include "core/box/userdb.h"
@@ -61,6 +62,30 @@ struct err *rootfs_open_thin(struct store *st, const struct mounts *m, int usern
 	return fork_mounts_open(st, volumes, m->n, userns, parent, ret);
 }
 
+/* Where the layer lies, from the layers' directory: layers that are being built have no digest yet, but a path. */
+static const char *layer_path(const char *layer)
+{
+	return str_after(layer, "sha256:") ?: layer;
+}
+
+/* The container's directory, from the store's. */
+static char *own_dir(const struct rootfs_cfg *cfg, const char *name)
+{
+	return cfg->dir ? xasprintf("%s/%s", cfg->dir, name)
+			: xasprintf("containers/%s/%s", cfg->spec->id, name);
+}
+
+/* The socket that the monitor serves.  Without a monitor there is nothing to mount. */
+static struct err *open_apisock(const struct rootfs_cfg *cfg, int store, int *ret)
+{
+	_cleanup_free_ char *path = own_dir(cfg, APISOCK_NAME);
+
+	if (!cfg->api)
+		return NULL;
+	*ret = sys_open_tree(store, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return *ret < 0 ? err_new(errno, "opening %s", path) : NULL;
+}
+
 struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds *ret)
 {
 	const struct mounts *m = &cfg->spec->mounts;
@@ -75,25 +100,16 @@ struct err *rootfs_open_binds(const struct rootfs_cfg *cfg, struct rootfs_binds 
 			ret->fds[i] = cfg->trees[i];
 		if (m->v[i].type != MOUNT_BIND)
 			continue;
+		if (apisock_stands_in(&m->v[i])) {
+			e = open_apisock(cfg, ret->store, &ret->fds[i]);
+			continue;
+		}
 		ret->fds[i] = sys_open_tree(AT_FDCWD, m->v[i].source,
 					    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 		if (ret->fds[i] < 0)
 			e = err_new(errno, "mounting %s", m->v[i].source);
 	}
 	return e;
-}
-
-/* Where the layer lies, from the layers' directory: layers that are being built have no digest yet, but a path. */
-static const char *layer_path(const char *layer)
-{
-	return str_after(layer, "sha256:") ?: layer;
-}
-
-/* The container's directory, from the store's. */
-static char *own_dir(const struct rootfs_cfg *cfg, const char *name)
-{
-	return cfg->dir ? xasprintf("%s/%s", cfg->dir, name)
-			: xasprintf("containers/%s/%s", cfg->spec->id, name);
 }
 
 /* The overlay through the new mount API: any number of layers (lowerdir+, Linux 6.5). */
@@ -420,6 +436,8 @@ static struct err *user_mount(const struct rootfs_cfg *cfg, size_t entry, int ro
 			e = fill_volume(root, m->target, tree);
 		bind = tree;
 	}
+	if (!e && bind < 0) /* Docker's socket, which nobody serves now */
+		return NULL;
 	if (m->copied) {
 		e = err_wrap(copy_file(m, bind, &tree), "mounting %s", m->target);
 		bind = tree;

@@ -16,6 +16,7 @@ struct rootfs_cfg {
 	bool ran; /* it did before: a volume that is empty now is left as it is */
 	bool host_net; /* the network namespace is not ours: /sys is bound, not mounted */
 	const struct userns_ids *ids; /* the mapping; needed where spec->userns is */
+	bool api; /* the monitor serves Docker's socket, see apisock.h */
 	const int *trees; /* of thin volumes, one per spec->mounts entry or -1 (rootfs_open_thin()); NULL: none is */
 };
 

@@ -11,7 +11,8 @@ void dbservice_access(const struct dbservice *s, const char *address, struct db_
 	recipe_access(recipe_by_name(s->recipe), &s->env, &s->args, address, s->port, ret);
 }
 
-char *envfile_text(const struct dbproject *p, const struct work_tree *t, const char *branch)
+/* The whole file: every service at T's stable address, and DEVBOX_BRANCH, the branch it leads to. */
+static char *whole_text(const struct dbproject *p, const struct work_tree *t, const char *branch)
 {
 	struct str out = { 0 };
 	const struct branch *b = dbproject_branch(p, branch);
@@ -60,7 +61,7 @@ static struct err *exclude(const char *common)
 
 struct err *envfile_write(const struct dbproject *p, const struct work_tree *t, const char *branch)
 {
-	_cleanup_free_ char *text = envfile_text(p, t, branch), *old = NULL;
+	_cleanup_free_ char *text = whole_text(p, t, branch), *old = NULL;
 	_cleanup_close_ int dir = -1;
 	struct err *e;
 

@@ -10,8 +10,6 @@
 
 /* How a client reaches SERVICE at ADDRESS. */
 void dbservice_access(const struct dbservice *s, const char *address, struct db_access *ret);
-/* The whole file: every service at T's stable address, and DEVBOX_BRANCH, the branch it leads to. */
-char *envfile_text(const struct dbproject *p, const struct work_tree *t, const char *branch);
 /* Write it into T's folder, if its content changes; keep it out of git. */
 struct err *envfile_write(const struct dbproject *p, const struct work_tree *t, const char *branch)
 	MUST_CHECK;

@@ -18,6 +18,7 @@
 #include "core/base/lock.h"
 #include "core/box/caps.h"
 #include "core/box/security.h"
+#include "core/build/mirror.h"
 #include "core/build/worker.h"
 #include "registry/blob.h"
 #include "slirp/resolv.h"
@@ -34,6 +35,7 @@ struct run {
 	int *locks; /* of cache mounts */
 	size_t n_locks;
 	bool has_secrets;
+	struct mirror mirror;
 };
 
 static struct mount_spec *add_bind(struct run *r, const char *source, const char *target, bool read_only)
@@ -433,17 +435,26 @@ static char *command_text(const struct step *t)
 	return str_take(&s);
 }
 
+/* Output of the command goes to the builder, and is listened to. */
+static void hear(void *arg, bool is_stderr, const char *data, size_t len)
+{
+	struct run *r = arg;
+	struct worker_log to = { r->w, r->t };
+
+	mirror_hear(&r->mirror, data, len);
+	worker_log(&to, is_stderr, data, len);
+}
+
 static struct err *execute(struct run *r, int *ret_status)
 {
 	_cleanup_free_ char *dir = xasprintf("tmp/%s/%s", r->w->dir_name, r->name);
 	_cleanup_free_ char *base = xasprintf("tmp/%s", r->w->dir_name);
-	struct worker_log arg = { r->w, r->t };
 	struct step_run run = { .st = &r->w->st,
 				.spec = &r->spec,
 				.dir = dir,
 				.resolv = r->w->p->resolv,
-				.output = worker_log,
-				.arg = &arg };
+				.output = hear,
+				.arg = r };
 	struct err *e = NULL;
 
 	if (r->spec.net == NET_DEFAULT) {
@@ -453,6 +464,15 @@ static struct err *execute(struct run *r, int *ret_status)
 		run.net = r->w->net;
 	}
 	return e ?: step_run(&run, ret_status);
+}
+
+static struct err *failed(const struct run *r, const char *command, int status)
+{
+	struct err *e = err_new(0, "process \"%s\" did not complete successfully: exit code: %d",
+				command, status);
+	_cleanup_free_ char *hint = mirror_hint(&r->mirror);
+
+	return hint ? err_hint(e, "%s", hint) : e;
 }
 
 struct err *run_exec(struct worker *w, struct step *t, const char *name)
@@ -482,8 +502,7 @@ struct err *run_exec(struct worker *w, struct step *t, const char *name)
 			e->status = 0; /* the build's own status is another */
 		}
 		if (status && !e)
-			e = err_new(0, "process \"%s\" did not complete successfully: exit code: %d",
-				    text, status);
+			e = failed(&r, text, status);
 		else
 			e = err_wrap(e, "process \"%s\"", text);
 	} else {

@@ -89,7 +89,8 @@ void worker_log(void *arg, bool is_stderr, const char *data, size_t len)
 		_exit(1); /* the builder is gone */
 }
 
-struct err *worker_want(struct worker *w, struct stage *s)
+/* The layers of a source that is a stage or image; waits until it is built. */
+static struct err *want(struct worker *w, struct stage *s)
 {
 	struct wire *in;
 	size_t len = 0;
@@ -343,11 +344,11 @@ static struct err *execute(struct worker *w, struct step *t, const char *before)
 
 static struct err *want_sources(struct worker *w, struct step *t)
 {
-	struct err *e = t->from.stage ? worker_want(w, t->from.stage) : NULL;
+	struct err *e = t->from.stage ? want(w, t->from.stage) : NULL;
 
 	for (size_t i = 0; i < t->n_mounts && !e; i++)
 		if (t->mounts[i].from.stage)
-			e = worker_want(w, t->mounts[i].from.stage);
+			e = want(w, t->mounts[i].from.stage);
 	return e;
 }
 

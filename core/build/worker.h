@@ -69,8 +69,6 @@ struct err *worker_make_dirs(struct worker *w, const char *name) MUST_CHECK;
 struct err *worker_mount(struct worker *w, const char *name, const struct strv *layers, int *ret_root)
 	MUST_CHECK;
 void worker_unmount(struct worker *w, const char *name);
-/* The layers of a source that is a stage or image; waits until it is built. */
-struct err *worker_want(struct worker *w, struct stage *s) MUST_CHECK;
 /* Receive the files of a tree in a context, in order; for place_tree().  ARG is a struct receiver. */
 struct receiver {
 	struct worker *w;

@@ -9,7 +9,8 @@
 
 extern char **environ;
 
-void note_once(struct strv *notes, const char *fmt, ...)
+/* Append NOTE unless it is there. */
+static void PRINTF(2, 3) note_once(struct strv *notes, const char *fmt, ...)
 {
 	va_list ap;
 	char *note;

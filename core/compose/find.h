@@ -27,7 +27,5 @@ struct env_lookup {
 };
 const char *env_lookup_get(void *arg, const char *name);
 void env_lookup_unset(void *arg, const char *name);
-/* Append NOTE unless it is there. */
-void note_once(struct strv *notes, const char *fmt, ...) PRINTF(2, 3);
 
 #endif

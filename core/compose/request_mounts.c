@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/base/fd.h"
+#include "core/box/apisock.h"
 #include "core/box/runopt.h"
 #include "core/compose/request_priv.h"
 
@@ -287,7 +288,7 @@ static struct err *check_bind(const struct node *n)
 	source = str_clean_path(given);
 	name = strrchr(source, '/') + 1;
 	errnum = cannot_have(source);
-	if (!errnum || !strcmp(name, "docker.sock"))
+	if (!errnum || apisock_is_path(source))
 		return NULL;
 	return err_hint(pos_wrap(&n->pos, err_new(errnum, "bind source %s", source)),
 			"it is not yours: use a named volume instead, %s:%s, and have %s: in the volumes of the file",

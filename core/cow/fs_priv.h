@@ -49,7 +49,6 @@ struct cow_fs {
 
 void fs_enter(struct cow_fs *fs); /* gate and names */
 void fs_leave(struct cow_fs *fs);
-int fs_errno(struct err *e); /* takes E; negative */
 
 /* All with both locks held. */
 struct fs_node *fsnode_get(struct cow_fs *fs, uint64_t id);

@@ -17,7 +17,8 @@ void fs_leave(struct cow_fs *fs)
 	pthread_rwlock_unlock(&fs->gate);
 }
 
-int fs_errno(struct err *e)
+/* Takes E; negative. */
+static int take_errno(struct err *e)
 {
 	int rc = e ? -(e->errnum ?: EIO) : 0;
 
@@ -221,7 +222,7 @@ static int fsnode_fill(struct cow_fs *fs, struct fs_node *n, const struct stat *
 		       ? cow_link_read(n->fd, NULL, st, &l, &n->has_link)
 		       : cow_link_read(n->parent->fd, n->name, st, &l, &n->has_link);
 	if (e)
-		return fs_errno(e);
+		return take_errno(e);
 	n->number = cow_number(&fs->chain.v[0], n->inode, n->has_link ? &l : NULL);
 	n->hard = l.flags & LINK_HARD;
 	n->below = l.flags & LINK_BELOW;
@@ -264,7 +265,7 @@ int fsnode_read_dir(struct cow_fs *fs, struct fs_node *n)
 {
 	if (!(n->link.flags & LINK_UNREAD))
 		return 0;
-	return fs_errno(cow_expand(&fs->chain, n->fd, &n->link));
+	return take_errno(cow_expand(&fs->chain, n->fd, &n->link));
 }
 
 struct fs_node *fsnode_dir(struct cow_fs *fs, uint64_t id, int *ret_rc)
@@ -334,7 +335,7 @@ int fsnode_open_file(struct cow_fs *fs, struct fs_node *n)
 	e = cow_file_open(&fs->chain, fd, &n->file);
 	if (e)
 		n->opens--;
-	return fs_errno(e);
+	return take_errno(e);
 }
 
 void fsnode_close_file(struct cow_fs *fs, struct fs_node *n)

@@ -54,7 +54,8 @@ void cow_chain_done(struct cow_chain *c)
 	c->n = 0;
 }
 
-const struct cow_tree *cow_chain_at(const struct cow_chain *c, unsigned depth)
+/* The tree of depth DEPTH, or NULL. */
+static const struct cow_tree *tree_at(const struct cow_chain *c, unsigned depth)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (c->v[i].depth == depth)
@@ -64,7 +65,7 @@ const struct cow_tree *cow_chain_at(const struct cow_chain *c, unsigned depth)
 
 struct err *cow_open_below(const struct cow_chain *c, const struct cow_link *l, int flags, int *ret_fd)
 {
-	const struct cow_tree *t = cow_chain_at(c, l->depth);
+	const struct cow_tree *t = tree_at(c, l->depth);
 	const struct open_how how = {
 		.flags = (unsigned)flags | O_CLOEXEC | O_NOFOLLOW,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
@@ -399,7 +400,7 @@ static struct err *empty_dir(int dir)
 
 struct err *cow_expand(const struct cow_chain *c, int dir, struct cow_link *l)
 {
-	struct entry en = { .c = c, .to = dir, .dir_path = l->path, .tree = cow_chain_at(c, l->depth) };
+	struct entry en = { .c = c, .to = dir, .dir_path = l->path, .tree = tree_at(c, l->depth) };
 	_cleanup_close_ int from = -1;
 	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *de;

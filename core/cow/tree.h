@@ -36,8 +36,6 @@ struct err *cow_tree_open(struct cow_tree *t, int dir, unsigned depth, bool thin
 	MUST_CHECK;
 void cow_tree_done(struct cow_tree *t);
 void cow_chain_done(struct cow_chain *c);
-/* The tree of depth DEPTH, or NULL. */
-const struct cow_tree *cow_chain_at(const struct cow_chain *c, unsigned depth);
 /* Open what L leads to, never through a symbolic link. */
 struct err *cow_open_below(const struct cow_chain *c, const struct cow_link *l, int flags,
 			   int *ret_fd) MUST_CHECK;

@@ -108,8 +108,6 @@ uint64_t fork_sealed_bytes(struct store *st);
 
 /* --- for who mounts --- */
 
-/* Is VOLUME to be mounted through core/cow?  No: its data/ is bound. */
-struct err *fork_is_thin(struct store *st, const char *volume, bool *ret) MUST_CHECK;
 /* Hold VOLUME as in use while *ret_fd is open: a plain one must not be sealed then. */
 struct err *fork_hold_volume(struct store *st, const char *volume, int *ret_fd) MUST_CHECK;
 /* The thin ones among a container's volumes, each as a detached mount; several containers may have the same one. */

@@ -55,7 +55,8 @@ struct err *fork_dirs(struct store *st, int dir, struct cow_dirs *ret)
 	return e;
 }
 
-struct err *fork_is_thin(struct store *st, const char *volume, bool *ret)
+/* Is VOLUME to be mounted through core/cow?  No: its data/ is bound. */
+static struct err *is_thin(struct store *st, const char *volume, bool *ret)
 {
 	_cleanup_forkrec_ struct forkrec r = { 0 };
 	struct err *e = forkrec_read(st->volumes, volume, &r);
@@ -241,7 +242,7 @@ struct err *fork_mounts_open(struct store *st, const char *const *volumes, size_
 		bool is = false;
 
 		if (volumes[i])
-			e = fork_is_thin(st, volumes[i], &is);
+			e = is_thin(st, volumes[i], &is);
 		thin[i] = is ? volumes[i] : NULL;
 		any |= is;
 	}

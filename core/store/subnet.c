@@ -24,6 +24,16 @@ static struct err *split(const char *text, char ip[INET6_ADDRSTRLEN], unsigned m
 	return NULL;
 }
 
+static uint32_t mask_bits(uint8_t prefix)
+{
+	return prefix ? ~0U << (32 - prefix) : 0;
+}
+
+static struct in_addr mask_of(const struct subnet *s)
+{
+	return (struct in_addr){ htonl(mask_bits(s->prefix)) };
+}
+
 struct err *subnet_parse(const char *text, struct subnet *ret)
 {
 	char ip[INET6_ADDRSTRLEN];
@@ -34,7 +44,7 @@ struct err *subnet_parse(const char *text, struct subnet *ret)
 		e = err_new(0, "invalid CIDR address: %s", text);
 	if (e)
 		return e;
-	s.ip.s_addr &= subnet_mask(&s).s_addr;
+	s.ip.s_addr &= mask_of(&s).s_addr;
 	*ret = s;
 	return NULL;
 }
@@ -74,19 +84,9 @@ void subnet_text6(const struct subnet6 *s, char ret[SUBNET_TEXT_MAX])
 	snprintf(ret, SUBNET_TEXT_MAX, "%s/%u", inet_ntop(AF_INET6, &s->ip, ip, sizeof(ip)), s->prefix);
 }
 
-static uint32_t mask_bits(uint8_t prefix)
-{
-	return prefix ? ~0U << (32 - prefix) : 0;
-}
-
-struct in_addr subnet_mask(const struct subnet *s)
-{
-	return (struct in_addr){ htonl(mask_bits(s->prefix)) };
-}
-
 bool subnet_has(const struct subnet *s, struct in_addr ip)
 {
-	return (ip.s_addr & subnet_mask(s).s_addr) == s->ip.s_addr;
+	return (ip.s_addr & mask_of(s).s_addr) == s->ip.s_addr;
 }
 
 bool subnet_has6(const struct subnet6 *s, const struct in6_addr *ip)
@@ -148,7 +148,7 @@ void subnets_add_routes(struct subnets *l, const char *text)
 		if (sscanf(line + 1, "%*31s %8x %*x %*x %*u %*u %*u %8x", &destination, &mask) != 2)
 			continue;
 		s.prefix = (uint8_t)__builtin_popcount(mask);
-		s.ip.s_addr = destination & subnet_mask(&s).s_addr;
+		s.ip.s_addr = destination & mask_of(&s).s_addr;
 		if (s.prefix)
 			subnets_add(l, &s);
 	}

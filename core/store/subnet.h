@@ -26,7 +26,6 @@ struct err *subnet_parse6(const char *text, struct subnet6 *ret) MUST_CHECK;
 void subnet_text(const struct subnet *s, char ret[SUBNET_TEXT_MAX]);
 void subnet_text6(const struct subnet6 *s, char ret[SUBNET_TEXT_MAX]);
 
-struct in_addr subnet_mask(const struct subnet *s);
 bool subnet_has(const struct subnet *s, struct in_addr ip);
 bool subnet_has6(const struct subnet6 *s, const struct in6_addr *ip);
 bool subnet_overlap(const struct subnet *a, const struct subnet *b);

@@ -119,7 +119,8 @@ static struct err *move_there(struct store *st, const char *origin, const char *
 	return NULL;
 }
 
-static struct err *put(struct store *st, const char *kind, const char *name, const char *origin,
+/* BATCH NULL: one of its own.  Absent is success. */
+static struct err *put(struct store *st, const char *name, const char *origin,
 		       const char *replacement, const char *reason, const char *batch)
 {
 	_cleanup_free_ char *id = trash_batch(), *stage = NULL, *what = xasprintf("%s/what", id);
@@ -131,7 +132,7 @@ static struct err *put(struct store *st, const char *kind, const char *name, con
 		return e;
 	{
 		const struct trash_item it = {
-			.kind = (char *)(uintptr_t)kind,
+			.kind = (char[]){ "volume" },
 			.name = (char *)(uintptr_t)name,
 			.origin = (char *)(uintptr_t)origin,
 			.reason = (char *)(uintptr_t)reason,
@@ -163,12 +164,6 @@ static struct err *put(struct store *st, const char *kind, const char *name, con
 	return e;
 }
 
-struct err *trash_put(struct store *st, const char *kind, const char *name, const char *origin,
-		      const char *reason, const char *batch)
-{
-	return put(st, kind, name, origin, NULL, reason, batch);
-}
-
 struct err *trash_swap(struct store *st, const char *name, const char *replacement,
 		       const char *reason, const char *batch)
 {
@@ -184,7 +179,7 @@ struct err *trash_swap(struct store *st, const char *name, const char *replaceme
 		return e;
 	}
 	if (p.days && p.budget_bytes) {
-		e = put(st, "volume", name, origin, replacement, reason, batch);
+		e = put(st, name, origin, replacement, reason, batch);
 		return e ?: trash_expire(st, false, NULL);
 	}
 	if (renameat2(st->root, replacement, st->volumes, name, RENAME_EXCHANGE) < 0 ||
@@ -206,7 +201,7 @@ struct err *trash_volume(struct store *st, const char *name, const char *reason,
 		return volume_remove(st, name) ?: fork_tidy(st);
 	if (faccessat(st->volumes, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return NULL;
-	e = trash_put(st, "volume", name, origin, reason, batch);
+	e = put(st, name, origin, NULL, reason, batch);
 	if (!e)
 		event_add(st, "volume", "destroy", name, NULL);
 	return e ?: trash_expire(st, false, NULL);

@@ -37,9 +37,6 @@ void trash_list_done(struct trash_list *l);
 
 /* 16 random hex digits, the caller's. */
 char *trash_batch(void);
-/* Move the directory ORIGIN ("volumes/app") there in one step.  BATCH NULL: one of its own.  Absent is success. */
-struct err *trash_put(struct store *st, const char *kind, const char *name, const char *origin,
-		      const char *reason, const char *batch) MUST_CHECK;
 /* The volume NAME is put there, and what lies at REPLACEMENT (relative to the store: a volume, or an item's what/) is
  * the volume from then on, in one step: whoever dies in between leaves the old one or the new one. */
 struct err *trash_swap(struct store *st, const char *name, const char *replacement,

@@ -16,15 +16,17 @@ ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update
 
 FROM apt AS web
+RUN DEBIAN_FRONTEND=noninteractive
 RUN apt-get install -y --no-install-recommends nginx-light php-fpm supervisor \
 	&& rm -rf /var/lib/apt/lists/* \
 	&& ln -s "$(echo /usr/sbin/php-fpm*)" /usr/local/sbin/php-fpm \
 	&& sed -i 's|^listen = .*|listen = 127.0.0.1:9000|' /etc/php/*/fpm/pool.d/www.conf
 COPY default /etc/nginx/sites-available/default
-COPY supervisord.conf /etc/supervisor/conf.d/web.conf
+COPY supervisord.conf /etc/
+RUN sed -i 's/^user .*/user root;/' /etc/nginx/nginx.conf && usermod -u 1000 www-data
 COPY --chown=www-data:www-data index.php /var/www/html/
 EXPOSE 80
-CMD ["supervisord", "-n", "-c", "/etc/supervisor/supervisord.conf"]
+CMD ["/usr/bin/supervisord", "-n", "-c", "/etc/supervisord.conf"]
 
 FROM apt AS django
 RUN apt-get install -y --no-install-recommends python3-django
@@ -70,12 +72,25 @@ JS
 file default <<'CONF'
 server {
 	listen 80 default_server;
+	listen [::]:80 default_server ipv6only=on;
 	root /var/www/html;
 	index index.php;
 	location ~ \.php$ { include snippets/fastcgi-php.conf; fastcgi_pass 127.0.0.1:9000; }
 }
 CONF
 file supervisord.conf <<'CONF'
+[unix_http_server]
+file=/var/run/supervisor.sock
+chmod=0770
+chown=root:www-data
+[inet_http_server]
+port=1936
+[supervisord]
+user=root
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix:///var/run/supervisor.sock
 [program:nginx]
 command=nginx -g "daemon off;"
 [program:php]
@@ -94,6 +109,15 @@ run devbox run -d --name web -p 80 web;		expect_status 0
 run devbox run -d --name django -p 8000 django;	expect_status 0
 run devbox run -d --name server -p 3000 server;	expect_status 0
 port web 80;		eventually 30 http_has '' 'php says 42 as www-data'
+run devbox exec web sh -c 'stat -c "%a %U:%G" /var/run/supervisor.sock; id -u www-data; ps -o user= -C nginx | sort -u; supervisorctl -c /etc/supervisord.conf status; supervisorctl -s http://127.0.0.1:1936 pid'
+expect_stdout '770 root:www-data
+1000
+root
+nginx *ING*
+php *ING*
+1'
+run devbox exec web python3 -c 'from urllib.request import *; print(urlopen("http://[::1]/").read().decode())'
+expect_stdout 'php says 42 as www-data'
 port django 8000;	eventually 30 http_has '' 'install worked successfully'
 port server 3000;	eventually 30 http_has '' 'node says 42 as nobody'
 run devbox run --rm server ls /src;		expect_status 2
@@ -109,6 +133,18 @@ DF
 run devbox build -q -t lb ctx/lb;		expect_status 0
 run devbox run -d --name lb -p 8080 lb;		expect_status 0
 port lb 8080;		eventually 20 http_has '' balanced
+
+# --- old files have RUNs that mean nothing, and releases whose packages are elsewhere now: that is said
+file old/Dockerfile <<'DF'
+FROM debian
+MAINTAINER Ann <ann@example.org>
+RUN DEBIAN_FRONTEND=noninteractive
+RUN test -z "$DEBIAN_FRONTEND"
+RUN rm -f /etc/apt/sources.list.d/* && echo deb http://deb.debian.org/debian jessie main >/etc/apt/sources.list
+RUN apt-get update && apt-get install -y vim
+DF
+run devbox build ctx/old;			expect_status 1
+expect_stderr_has "Dockerfile:6: process *exit code: 100 (hint: the image's package source http://deb.debian.org/debian jessie is not there: *"
 
 # --- databases with settings of their own
 file redis/redis.conf <<<$'maxmemory 7mb\nbind 0.0.0.0\nprotected-mode no'

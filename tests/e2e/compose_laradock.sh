@@ -16,7 +16,6 @@ refused() {	# VOLUME MESSAGE
 closed=${E2E_TMP##*/}
 refused "$E2E_TMP:/var/lib/mysql" "compose.yaml:1:*bind source $E2E_TMP: Permission denied (hint: it is not yours: use a named volume instead, $closed:/var/lib/mysql, and have $closed: in the volumes of the file)"
 refused /var/lib/nowhere/redis/:/data "compose.yaml:1:*bind source /var/lib/nowhere/redis: Permission denied (hint: it is not yours: * redis:/data, and have redis: in *)"
-refused /var/run/docker.sock:/var/run/docker.sock '(hint: there is no daemon here, and no API of one: take this mount out; *)'
 refused D:/mysql/data:/var/lib/mysql 'compose.yaml:1:*D:/mysql/data: a Windows path means nothing on Linux (hint: *under WSL 2 drive D: is /mnt/d)'
 refused v:/data "invalid mount path: 'v:/data' mount path must be absolute (hint: a single letter is read as a Windows drive: *)"
 
@@ -54,7 +53,7 @@ after=$(visit | grep -o '"yours":[0-9]*' | cut -d: -f2)
 expect_equal "$after" $((before + 1))
 c exec -T mysql mysql -uhomestead -psecret homestead -Ne 'SELECT COUNT(DISTINCT host) FROM visits'
 expect_stdout 3
-run curl -s -m 5 http://127.0.0.1:1936/;	expect_stdout_has 'web3'
+run curl -s -m 5 -u stats:stats http://127.0.0.1:1936/;	expect_stdout_has 'laradock-web-3_80'
 
 # an unchanged project is up at once; the containers stay the same
 ids() { e2e_as sh -c 'cd laradock && devbox compose ps -q lb web mysql redis'; }
@@ -64,6 +63,14 @@ c up -d --scale web=3 lb web mysql redis;	expect_status 0
 took=$(((${EPOCHREALTIME/./} - begin) / 1000))
 [ $took -lt $((250 * PATIENCE)) ] || fail "it took $took ms"
 expect_equal "$(ids)" "$same"
+
+# fewer of them: the balancer has heard of that, too
+c scale web=2;	expect_status 0
+two() { [ "$(hosts | wc -l)" = 2 ]; }
+eventually 20 two
+run curl -s -m 5 -u stats:stats http://127.0.0.1:1936/
+[[ $stdout != *laradock-web-3* ]] || fail 'the balancer still knows the third'
+run devbox logs laradock-lb-1;	expect_stdout_has 'balancing between laradock-web-1:80, laradock-web-2:80'
 
 # settings for programs of the host; the address that published ports have
 run env -C "$(home)/laradock" devbox env -f laravel

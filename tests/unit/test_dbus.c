@@ -53,19 +53,18 @@ static void test_calls(void)
 static void test_answers(void)
 {
 	struct dbus_msg m = { 0 };
-	uint32_t id = 0;
 	size_t size;
 
 	is_err(dbus_parse(returned, sizeof(returned) - 1, &m, &size), NULL, "a return");
 	ok(m.type == DBUS_RETURN && m.reply_serial == 1, "to our first call");
 	is_str(dbus_arg_str(&m, 0), "/org/freedesktop/systemd1/job/7", "with a path");
-	ok(!dbus_arg_str(&m, 1) && !dbus_arg_u32(&m, 0, &id), "and nothing else");
+	ok(!dbus_arg_str(&m, 1), "and nothing else");
 	is_err(dbus_parse(refused, sizeof(refused) - 1, &m, &size), NULL, "an error");
 	is_str(m.error, "org.freedesktop.DBus.Error.AccessDenied", "its name");
 	is_str(dbus_arg_str(&m, 0), "no", "its words");
 	is_err(dbus_parse(removed, sizeof(removed) - 1, &m, &size), NULL, "a signal");
 	is_str(m.member, "JobRemoved", "its name");
-	ok(dbus_arg_u32(&m, 0, &id) && id == 7, "a number");
+	ok(!dbus_arg_str(&m, 0), "a number is no text");
 	is_str(dbus_arg_str(&m, 3), "done", "the last text");
 	is_int(size, sizeof(removed) - 1, "its size");
 }

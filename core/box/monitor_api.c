@@ -1,0 +1,174 @@
+/* Docker's API for the container itself.  How it works
+ *
+ *	monitor -- holds the listening socket, containers/<id>/docker.sock
+ *	   +-- devbox system service --connection 3, one a connection, by exec
+ *	         +-- a process a request (cmd/api/serve.c), and what that starts: the monitors of other containers
+ *
+ *  1 A run begins, and a mount stands for Docker's socket (apisock.h): the socket is made, once in the life of a
+ *    monitor; what an earlier one has left is in nobody's way.  Further runs, by the restart policy, use it again.
+ *    Init binds the file onto the mount's target as it binds any other, read-only or not: connecting writes nothing
+ *    to a file system, so "ro" keeps nobody from it, as with Docker.
+ *  2 Somebody connects: the monitor accepts, forks, and executes its own program (/proc/self/exe is that, also if there
+ *    is another one under its name by now).  The child gets the connection as descriptor 3, /dev/null as 0 to 2, and
+ *    the monitor's environment, which is that of the user's shell when the container was started: HOME and XDG_*,
+ *    which say where the storage is, proxies, settings.  Of the monitor's descriptors and blocked signals it gets
+ *    nothing.  It is outside of the container's limits and namespaces, as the daemon would be.
+ *  3 The connection ends, the child ends, its pidfd tells us.  Meanwhile not more than API_CONNECTIONS_MAX are served;
+ *    the next ones wait in the socket's queue.  While nobody is connected there is no process.
+ *  4 The container ends: so do its processes, and with them the connections.  What a request began is finished or cut
+ *    as when any client hangs up.  The listener is closed with the monitor's other ones (end()); the file goes with the
+ *    container's directory.
+ *  kill -9 of the monitor: the listener is gone, who connects is refused; init dies, and with it the clients.  The
+ *    children are nobody's, but end by themselves as in 4.
+ *
+ * A container that does not ask costs a pointer. */
+#include "core/box/monitor_priv.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+#include "core/box/apisock.h"
+
+enum { API_CONNECTIONS_MAX = 256, CONNECTION_FD = 3 };
+
+struct monitor_api {
+	struct source listen;
+	struct monitor *m;
+	unsigned connections;
+};
+
+struct connection {
+	struct source src; /* its process */
+	struct monitor_api *api;
+};
+
+static void connection_release(struct source *s)
+{
+	free(container_of(s, struct connection, src));
+}
+
+static struct err *connection_ended(struct source *s, uint32_t events UNUSED)
+{
+	struct monitor_api *api = container_of(s, struct connection, src)->api;
+	int status;
+
+	err_free(proc_wait(s->fd, &status)); /* how it ended is its client's affair */
+	loop_del_close(&api->m->loop, s);
+	api->connections--;
+	return api->listen.fd >= 0 ? loop_mod(&api->m->loop, &api->listen, EPOLLIN) : NULL;
+}
+
+NORETURN static void serve(int fd)
+{
+	static char *argv[] = { "devbox", "system", "service", "--connection", "3", NULL };
+	sigset_t none;
+
+	if (dup2(fd, CONNECTION_FD) < 0 || fcntl(CONNECTION_FD, F_SETFD, 0) < 0)
+		_exit(1);
+	syscall(SYS_close_range, CONNECTION_FD + 1, ~0U, 0);
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv("/proc/self/exe", argv);
+	_exit(1); /* the client sees its connection closed */
+}
+
+static struct err *connection_add(struct monitor_api *api, int fd)
+{
+	struct connection *c;
+	struct err *e;
+	pid_t pid = fork();
+	int pidfd;
+
+	if (pid == 0)
+		serve(fd);
+	if (pid < 0)
+		return err_new(errno, "forking");
+	pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0) {
+		proc_kill_and_reap(pid); /* nobody would hear of its end */
+		return err_new(errno, "watching a process");
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->api = api;
+	c->src = (struct source){ .fd = pidfd, .ready = connection_ended, .release = connection_release };
+	e = loop_add(&api->m->loop, &c->src, EPOLLIN);
+	if (e) {
+		proc_kill_and_reap(pid);
+		close(pidfd);
+		free(c);
+		return e;
+	}
+	api->connections++;
+	return NULL;
+}
+
+static struct err *api_ready(struct source *s, uint32_t events UNUSED)
+{
+	struct monitor_api *api = container_of(s, struct monitor_api, listen);
+	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
+	bool scarce = fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
+
+	if (fd >= 0) {
+		err_free(connection_add(api, fd)); /* that client sees its connection closed */
+		close(fd);
+	}
+	if (api->connections == API_CONNECTIONS_MAX || (scarce && api->connections))
+		return loop_mod(&api->m->loop, s, 0); /* until one has ended */
+	return NULL;
+}
+
+static struct err *listen_at(int dir, int *ret)
+{
+	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un sun;
+	mode_t mask;
+	int bad;
+
+	if (unlinkat(dir, APISOCK_NAME, 0) < 0 && errno != ENOENT)
+		return err_new(errno, "removing an old API socket");
+	fd_sun(dir, APISOCK_NAME, &sun);
+	mask = umask(0177); /* in the container it is root's, and those users' who are root there */
+	bad = sock < 0 || bind(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	      listen(sock, SOMAXCONN) < 0;
+	umask(mask);
+	if (bad)
+		return err_new(errno, "opening the API's socket");
+	*ret = TAKE_FD(sock);
+	return NULL;
+}
+
+struct err *monitor_api_open(struct monitor *m)
+{
+	struct monitor_api *api;
+	struct err *e;
+	int fd = -1;
+
+	if (m->api || !apisock_wanted(&m->b->spec.mounts))
+		return NULL;
+	e = listen_at(m->b->dir, &fd);
+	if (e)
+		return e;
+	m->api = api = xcalloc(1, sizeof(*api));
+	api->m = m;
+	api->listen = (struct source){ .fd = fd, .ready = api_ready };
+	return loop_add(&m->loop, &api->listen, EPOLLIN);
+}
+
+void monitor_api_close(struct monitor *m)
+{
+	if (m->api)
+		loop_del_close(&m->loop, &m->api->listen);
+}
+
+int monitor_api_fd(const struct monitor *m)
+{
+	return m->api ? m->api->listen.fd : -1;
+}

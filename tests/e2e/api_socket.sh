@@ -1,0 +1,99 @@
+# tests/e2e/api_socket.sh -- Docker's socket in containers that mount it, served by their monitors
+. "$(dirname "$0")/../lib/e2e.sh"
+
+ping() { run devbox exec "$1" curl -s --unix-socket "${2:-/var/run/docker.sock}" http://x/_ping; }
+# Processes that serve connections.
+# shellcheck disable=SC2317	# eventually runs it
+served() { [ "$(e2e_as pgrep -c -f '^devbox system service --connection')" = "$1" ]; }
+
+run devbox pull -q dockercli;	expect_status 0
+run devbox run -d --name cli --network none -v /var/run/docker.sock:/var/run/docker.sock -v /run/docker.sock:/tmp/other.sock:ro \
+	--mount type=bind,source=/var/run/docker.sock,target=/srv/a/b.sock dockercli sleep 1000
+expect_status 0
+eventually 5 served 0
+run devbox exec cli docker ps --format '{{.Names}} {{.Image}}';	expect_stdout 'cli dockercli'
+ping cli /tmp/other.sock;	expect_stdout OK
+ping cli /srv/a/b.sock;		expect_stdout OK
+eventually 5 served 0
+run devbox inspect -f '{{range .Mounts}}{{.Source}}:{{.Destination}} {{end}}' cli
+expect_stdout_has '/var/run/docker.sock:/var/run/docker.sock '
+# it is root's alone in there
+run devbox exec cli stat -c '%U %a' /var/run/docker.sock;	expect_stdout 'root 600'
+run devbox exec -u nobody cli curl -s --unix-socket /var/run/docker.sock http://x/_ping;	expect_status 7
+# a connection's process: the connection, no other descriptor, and the settings of whoever started the container
+start events devbox exec cli docker events
+eventually 5 served 2	# the connection's and the request's
+pid=$(e2e_as pgrep -o -f '^devbox system service --connection')
+run sh -c "cd /proc/$pid/fd && for f in *; do echo \$f \$(readlink \$f); done"
+expect_stdout '0 /dev/null
+1 /dev/null
+2 /dev/null
+3 socket:\[+([0-9])\]
+4 anon_inode:\[pidfd\]'	# the last by which it waits for the request's process
+[[ $(e2e_as sh -c "tr '\0' '\n' </proc/$pid/environ") == *HOME=* ]] || fail 'no HOME'
+run devbox kill -s CONT cli;	expect_status 0
+eventually 5 grep -q 'container kill' "$events_out"
+kill "$events_pid"; finish events
+eventually 5 served 0
+
+# more at once than are served: the others wait their turn
+cat >"$E2E_TMP/many.py" <<'PY'
+import socket, sys
+def ask(s):
+    s.sendall(b'GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n')
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(60)
+    s.connect('/var/run/docker.sock')
+    ask(s)
+    return s
+held = [connect() for _ in range(256)]
+for s in held:
+    assert s.recv(4096).startswith(b'HTTP/1.1 200'), 'held'
+more = [connect() for _ in range(20)]
+more[0].settimeout(0.05)
+try:
+    more[0].recv(1)
+    sys.exit('the 257th was served')
+except TimeoutError:
+    pass
+for s in held:
+    s.close()
+for s in more:
+    s.settimeout(60)
+    assert s.recv(4096).startswith(b'HTTP/1.1 200'), 'more'
+print('all')
+PY
+run sh -c 'devbox exec -i cli python3 -c "$0"' "$(<"$E2E_TMP/many.py")";	expect_stdout all
+eventually 10 served 0
+
+# a restart by hand, one by its policy, and the end: who stops it from inside, too
+run devbox restart -t 0 cli;	expect_status 0
+ping cli;	expect_stdout OK
+run devbox update --restart always cli;	expect_status 0
+run sh -c 'kill -9 $(devbox inspect -f "{{.State.Pid}}" cli)';	expect_status 0
+again() { [ "$(e2e_as devbox exec cli curl -s --unix-socket /var/run/docker.sock http://x/_ping)" = OK ]; }
+eventually 10 again
+run devbox inspect -f '{{.RestartCount}}' cli;	expect_stdout 1
+run devbox stop -t 0 cli;	expect_status 0
+run devbox cp cli:/etc/hostname -;	expect_status 0	# mounts what there is without a monitor
+run devbox start cli;	expect_status 0
+ping cli;	expect_stdout OK
+
+# kill -9 of the monitor: nothing of it stays
+start events devbox exec cli docker events
+eventually 5 served 2
+run sh -c 'kill -9 $(ps -o ppid= -p $(devbox inspect -f "{{.State.Pid}}" cli))';	expect_status 0
+eventually 5 served 0
+finish events
+run devbox start cli;	expect_status 0
+ping cli;	expect_stdout OK
+run devbox rm -f cli;	expect_status 0
+
+# compose, as such files have it; a container that does not ask has no socket
+run sh -c 'mkdir -p sock && printf "services:\n  lb: {image: dockercli, command: sleep 1000, network_mode: none, volumes: [\"/var/run/docker.sock:/var/run/docker.sock:ro\"]}\n  web: {image: dockercli, command: sleep 1000, network_mode: none}\n" >sock/compose.yaml && cd sock && devbox compose up -d'
+expect_status 0
+run sh -c 'cd sock && devbox compose exec -T lb docker ps -q --filter label=com.docker.compose.service=web | wc -l';	expect_stdout 1
+run sh -c 'ls ~/.local/share/devbox/containers/*/docker.sock | wc -l';	expect_stdout 1
+run sh -c 'cd sock && devbox compose down -t 0';	expect_status 0
+expect_no_leftovers
