@@ -48,6 +48,7 @@
 #include "core/box/security.h"
 #include "core/box/spawn.h"
 #include "core/box/term.h"
+#include "core/box/waiter.h"
 
 enum { DRAIN_MS = 2000, UNUSED_MS = 3000 };
 
@@ -538,6 +539,19 @@ static struct err *spawn_init(struct monitor *m)
 	return e ?: fd_send(sync[0], &go, sizeof(go), NULL, 0);
 }
 
+static void add_waiter(void *arg, enum waiter_kind kind, int conn)
+{
+	struct client *c = NULL;
+	struct err *e = monitor_client_add(arg, conn, &c);
+
+	if (e) {
+		err_free(e); /* it sees its connection closed */
+		return;
+	}
+	c->wants_exit = true;
+	c->attached = kind == WAITER_ATTACH;
+}
+
 static struct err *restart_now(struct timer *t)
 {
 	struct monitor *m = container_of(t, struct monitor, restart_timer);
@@ -547,6 +561,7 @@ static struct err *restart_now(struct timer *t)
 		return NULL; /* ended meanwhile, within the same batch of events */
 	m->phase = STARTING;
 	listeners_forget(&m->listeners);
+	waiters_call(m->b->dir, add_waiter, m);
 	e = spawn_init(m);
 	if (e)
 		start_failed(m, e);
@@ -639,6 +654,8 @@ static struct err *begin(struct monitor *m)
 	m->listen.ready = monitor_listen_ready;
 	e = e ?: loop_add(&m->loop, &m->listen, EPOLLIN);
 	e = e ?: hold_volumes(m);
+	if (!e) /* after ctl is there: who waits from now on finds that */
+		waiters_call(m->b->dir, add_waiter, m);
 	return e ?: spawn_init(m);
 }
 
