@@ -40,6 +40,7 @@
 #include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "core/box/health.h"
+#include "core/box/identity.h"
 #include "core/box/init.h"
 #include "core/box/links.h"
 #include "core/box/logconf.h"
@@ -483,6 +484,7 @@ static struct err *spawn_init(struct monitor *m)
 				.n_links = boxnet_links(&m->nets, links),
 				.env = &env,
 				.ran = m->ran,
+				.identity = -1,
 				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
 	struct init_go go = { .what = INIT_MAPPED };
@@ -500,7 +502,9 @@ static struct err *spawn_init(struct monitor *m)
 	if (!e && userns < 0 && m->thin.userns >= 0)
 		userns = TAKE_FD(m->thin.userns);
 	e = e ?: links_env(m->b, &env);
-	e = e ?: security_filter(&m->b->spec, &filter, &ia.seccomp_len);
+	e = e ?: security_filter(&m->b->spec, m->b->st->ids.single, &filter, &ia.seccomp_len);
+	if (m->b->st->ids.single)
+		e = e ?: identity_start(m->b->spec.name, &ia.identity);
 	e = e ?: make_streams(m, ia.stdio);
 	e = e ?: fd_socketpair(SOCK_SEQPACKET, sync);
 	if (e)
@@ -515,6 +519,8 @@ static struct err *spawn_init(struct monitor *m)
 		return e;
 	m->init_pid = pid;
 	close(sync[1]); /* or its end of file would never come */
+	if (ia.identity >= 0)
+		close(ia.identity);
 	for (int i = 0; i < 3; i++)
 		if (ia.stdio[i] >= 0)
 			close(ia.stdio[i]);
