@@ -107,7 +107,7 @@ static void test_refused(void)
 		{ "", "the manifest: malformed JSON: *" },
 		{ "{\"schemaVersion\":2,", "the manifest: malformed JSON: *" },
 		{ "[]", "malformed manifest: not an object" },
-		{ "{\"schemaVersion\":1,\"fsLayers\":[]}", "this image has an old manifest (schema 1)*" },
+		{ "{\"schemaVersion\":1,\"fsLayers\":[]}", "a manifest of schema 1 in the place of a later one" },
 		{ "{\"schemaVersion\":\"2\"}", "malformed manifest: no schemaVersion 2" },
 		{ "{\"schemaVersion\":2}", "malformed manifest: no configuration" },
 		{ "{\"schemaVersion\":2,\"manifests\":[],\"layers\":[]}",
