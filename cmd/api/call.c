@@ -16,7 +16,7 @@ struct err *api_judge(struct err *e)
 		int status;
 	} known[] = {
 		{ "No such ", 404 },
-		{ "o such volume", 404 },
+		{ "no such volume", 404 },
 		{ "not found", 404 },
 		{ "does not exist", 404 },
 		{ "denied", 404 }, /* of a registry: the same as "is not there" */
@@ -33,7 +33,6 @@ struct err *api_judge(struct err *e)
 		{ "invalid", 400 },
 		{ "not supported", 400 },
 		{ "cannot be", 400 },
-		{ "includes invalid", 400 },
 		{ "unauthorized", 401 },
 	};
 

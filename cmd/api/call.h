@@ -38,7 +38,8 @@ struct api_route {
 	struct err *(*answer)(struct api_call *c);
 };
 /* Each ends with an entry without method.  The first route that fits is taken. */
-extern const struct api_route api_system_routes[], api_container_routes[], api_network_routes[],
+extern const struct api_route api_system_routes[], api_container_routes[], api_create_routes[],
+	api_life_routes[], api_stream_routes[], api_usage_routes[], api_network_routes[],
 	api_volume_routes[], api_image_routes[], api_registry_routes[], api_build_routes[],
 	api_exec_routes[], api_archive_routes[];
 

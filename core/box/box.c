@@ -280,7 +280,7 @@ static struct err *check_filter(const struct spec *s)
 	_cleanup_free_ void *filter = NULL;
 	size_t len;
 
-	return s->seccomp ? security_filter(s, &filter, &len) : NULL;
+	return s->seccomp ? security_filter(s, false, &filter, &len) : NULL;
 }
 
 /* Who shares another container's network is in its user namespace, too. */

@@ -24,6 +24,7 @@
 #include "core/base/proc.h"
 #include "core/box/box.h"
 #include "core/box/caps.h"
+#include "core/box/identity.h"
 #include "core/box/launch.h"
 #include "core/box/links.h"
 #include "core/box/procs.h"
@@ -42,7 +43,7 @@ struct exec {
 	const int *stdio; /* the caller's */
 	struct strv links; /* settings that come of the container's links */
 	int pidfd; /* of init */
-	int nested; /* see struct launch */
+	int nested, identity; /* see struct launch */
 	int sync; /* the child's end */
 	int child[3]; /* its streams, -1 with a terminal */
 	pid_t pid;
@@ -71,6 +72,7 @@ NORETURN static void command_main(const struct exec *x)
 		.caps = x->req->privileged ? CAPS_ALL : s->caps,
 		.single = x->b->st->ids.single,
 		.nested = x->nested,
+		.identity = x->identity,
 		.no_new_privs = s->no_new_privs,
 		.ulimits = &s->ulimits,
 		.group_add = &s->group_add,
@@ -94,7 +96,7 @@ NORETURN static void command_main(const struct exec *x)
 	}
 	if (e)
 		fail(x->sync, e);
-	e = security_filter(s, &filter, &l.seccomp_len);
+	e = security_filter(s, x->b->st->ids.single, &filter, &l.seccomp_len);
 	if (e)
 		fail(x->sync, e);
 	l.seccomp = filter;
@@ -211,6 +213,8 @@ static struct err *start(struct exec *x)
 	struct err *e = make_streams(x);
 	pid_t joiner;
 
+	if (x->b->st->ids.single)
+		e = e ?: identity_start(x->b->spec.name, &x->identity);
 	e = e ?: fd_socketpair(SOCK_SEQPACKET, sync);
 	if (e)
 		return e;
@@ -219,6 +223,8 @@ static struct err *start(struct exec *x)
 	if (joiner == 0)
 		joiner_main(x);
 	close(sync[1]);
+	if (x->identity >= 0)
+		close(TAKE_FD(x->identity));
 	for (int i = 0; i < 3; i++)
 		if (x->child[i] >= 0)
 			close(TAKE_FD(x->child[i]));
@@ -468,6 +474,7 @@ struct err *box_test(struct box *b, int init_pidfd, const struct strv *argv, int
 			  .stdio = no_stdio,
 			  .pidfd = init_pidfd,
 			  .nested = -1,
+			  .identity = -1,
 			  .cmd = -1,
 			  .child = { -1, -1, -1 },
 			  .ours = { -1, -1, -1 } };
@@ -497,6 +504,7 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 			  .stdio = stdio,
 			  .pidfd = -1,
 			  .nested = -1,
+			  .identity = -1,
 			  .cmd = -1,
 			  .child = { -1, -1, -1 },
 			  .ours = { -1, -1, -1 } };
