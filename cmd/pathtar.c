@@ -38,16 +38,15 @@ static void source_split(const char *path, struct source *ret)
 }
 
 /* The directory that it is in, and what it is. */
-static struct err *look(const struct pathtar *p, const struct source *s, int *ret_dir, struct stat *ret,
-			bool *ret_follow)
+static struct err *look(const struct pathtar *p, const struct source *s, int *ret_dir,
+			struct stat *ret, bool *ret_follow)
 {
 	bool follow = p->follow || s->must_dir || !*s->base;
 	struct err *e;
 
 	e = p->root < 0 ? fd_open(AT_FDCWD, s->parent, O_PATH | O_DIRECTORY, 0, ret_dir)
 			: fd_open_in_root(p->root, s->parent, O_PATH | O_DIRECTORY, 0, ret_dir);
-	if (!e &&
-	    fstatat(*ret_dir, *s->base ? s->base : ".", ret, follow ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
+	if (!e && fstatat(*ret_dir, *s->base ? s->base : ".", ret, follow ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
 		e = err_new(errno, "lstat %s", p->path);
 	if ((err_is(e, ENOENT) || err_is(e, ENOTDIR)) && p->root >= 0) {
 		err_free(e);

@@ -22,9 +22,9 @@ static int64_t go_mode(mode_t mode)
 	static const struct {
 		mode_t type;
 		unsigned bits;
-	} types[] = { { S_IFDIR, 1U << 31 },  { S_IFLNK, 1U << 27 },
-		      { S_IFBLK, 1U << 26 },  { S_IFCHR, 1U << 26 | 1U << 21 },
-		      { S_IFIFO, 1U << 25 },  { S_IFSOCK, 1U << 24 } };
+	} types[] = { { S_IFDIR, 1U << 31 }, { S_IFLNK, 1U << 27 },
+		      { S_IFBLK, 1U << 26 }, { S_IFCHR, 1U << 26 | 1U << 21 },
+		      { S_IFIFO, 1U << 25 }, { S_IFSOCK, 1U << 24 } };
 	int64_t go = mode & 0777;
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
@@ -150,11 +150,9 @@ static struct err *unpack_inside(int root, void *arg, UNUSED struct str *result)
 {
 	const struct input *in = arg;
 	const struct spec *s = &in->l.b->spec;
-	struct tarin t = { .fd = in->fd,
-			   .root = root,
-			   .dest = in->l.path,
-			   .owner = TARIN_KEEP,
-			   .ids = &in->l.b->ids };
+	struct tarin t = {
+		.fd = in->fd, .root = root, .dest = in->l.path, .owner = TARIN_KEEP, .ids = &in->l.b->ids
+	};
 	struct user u = { 0 };
 	struct err *e = NULL;
 
@@ -234,8 +232,6 @@ static struct err *export(struct api_call *c)
 
 const struct api_route api_archive_routes[] = {
 	{ "GET", "/containers/*/archive", get }, /* HEAD, too */
-	{ "PUT", "/containers/*/archive", put },
-	{ "GET", "/containers/*/changes", changes },
-	{ "GET", "/containers/*/export", export },
-	{ 0 },
+	{ "PUT", "/containers/*/archive", put },   { "GET", "/containers/*/changes", changes },
+	{ "GET", "/containers/*/export", export }, { 0 },
 };

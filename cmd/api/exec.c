@@ -172,8 +172,9 @@ NORETURN static void keeper_main(struct keeper *k)
 					  .output = send_output,
 					  .size = wanted_size,
 					  .early = in->buf + in->at,
-					  .n_early = in->len - in->at < EXEC_EARLY_MAX ? in->len - in->at
-										       : EXEC_EARLY_MAX,
+					  .n_early = in->len - in->at < EXEC_EARLY_MAX
+							     ? in->len - in->at
+							     : EXEC_EARLY_MAX,
 					  .arg = k };
 	int stdio[3] = { k->conn, -1, -1 }, status = 0;
 	struct err *e;
@@ -266,6 +267,8 @@ static struct err *start(struct api_call *c)
 	if (!detach)
 		e = api_hijack(c, stream_type(c, r.req.tty), &k.conn);
 	e = e ?: fork_keeper(&k, &pid);
+	if (e && detach && (e->status == 126 || e->status == 127))
+		e->status = 400; /* what was asked for cannot be executed */
 	if (detach)
 		return e ?: api_empty(c, 200);
 	if (e && pid < 0)
@@ -285,8 +288,14 @@ static struct err *resize(struct api_call *c)
 	uint64_t rows = 0, columns = 0;
 	struct err *e = find(c, &b, &r);
 
-	e = e ?: api_fail(err_wrap(str_to_u64(api_query(c, "h"), 0, UINT16_MAX, &rows), "invalid height"), 400);
-	e = e ?: api_fail(err_wrap(str_to_u64(api_query(c, "w"), 0, UINT16_MAX, &columns), "invalid width"), 400);
+	e = e
+		    ?: api_fail(err_wrap(str_to_u64(api_query(c, "h"), 0, UINT16_MAX, &rows),
+					 "invalid height"),
+				400);
+	e = e
+		    ?: api_fail(err_wrap(str_to_u64(api_query(c, "w"), 0, UINT16_MAX, &columns),
+					 "invalid width"),
+				400);
 	if (!e && r.status == EXECREC_ENDED)
 		e = api_fail(err_new(0, "Exec command %s has already run", r.id), 409);
 	e = e ?: execrec_resize(b, &r, (uint32_t)(rows << 16 | columns));

@@ -80,7 +80,8 @@ static struct err *read_record(int dir, const char *id, struct execrec *ret)
 	r.keeper_start = (uint64_t)json_int(j, "keeper_start", 0);
 	snprintf(r.boot_id, sizeof(r.boot_id), "%s", json_str(j, "boot_id") ?: "");
 	status = json_int(j, "status", EXECREC_ENDED);
-	r.status = status >= 0 && status < EXECREC_STATUS_MAX ? (enum execrec_status)status : EXECREC_ENDED;
+	r.status = status >= 0 && status < EXECREC_STATUS_MAX ? (enum execrec_status)status
+							      : EXECREC_ENDED;
 	if (r.status == EXECREC_RUNNING && !proc_is(r.keeper, r.keeper_start, r.boot_id)) {
 		r.status = EXECREC_ENDED;
 		r.exit_code = 128 + SIGKILL;
@@ -136,7 +137,8 @@ static struct err *make_room(int dir)
 		struct stat st;
 
 		err_free(read_record(dir, names.v[i], &r)); /* what cannot be read is of no use */
-		if (r.status != EXECREC_RUNNING && fstatat(dir, names.v[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (r.status != EXECREC_RUNNING &&
+		    fstatat(dir, names.v[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    (!*oldest || st.st_mtim.tv_sec < at.tv_sec ||
 		     (st.st_mtim.tv_sec == at.tv_sec && st.st_mtim.tv_nsec < at.tv_nsec))) {
 			memcpy(oldest, names.v[i], sizeof(oldest));
