@@ -143,9 +143,9 @@ static struct err *both(struct api_call *c, json **ret, struct network *ret_n, s
 static struct err *refuse_endpoint(json *endpoint)
 {
 	if (json_len(json_get(json_get(endpoint, "IPAMConfig"), "LinkLocalIPs")))
-		return err_new(0, "LinkLocalIPs are not supported: there are no link-local addresses beside IPv6's own");
+		return err_new(0, "LinkLocalIPs are not supported: there are none beside IPv6's own");
 	if (json_len(json_get(endpoint, "DriverOpts")))
-		return err_new(0, "DriverOpts are not supported: devbox's networks have no options for one container");
+		return err_new(0, "DriverOpts are not supported: networks have none for one container");
 	return NULL;
 }
 
