@@ -51,7 +51,7 @@ static void print_removed(const char *title, const struct strv *l)
 	putchar('\n');
 }
 
-/* What --filter spares: what has the wrong labels, or was made at UNTIL_NS or later. */
+/* --filter until=...: what was made then or later is spared. */
 static int64_t until_ns;
 
 static struct err *check_filters(bool dangling)

@@ -622,7 +622,7 @@ static struct err *check_fixed(json *host)
 	return e;
 }
 
-static struct err *take_security(json *host, struct run_request *rq)
+static struct err *take_security(json *host, struct run_request *rq, struct strv *warnings)
 {
 	json *masked = json_get(host, "MaskedPaths"), *read_only = json_get(host, "ReadonlyPaths");
 	struct err *e = get_list(host, "SecurityOpt", &rq->security_opt);
@@ -635,6 +635,9 @@ static struct err *take_security(json *host, struct run_request *rq)
 	e = e ?: get_list(host, "CapDrop", &rq->cap_drop);
 	e = e ?: get_flag(host, "Privileged", &rq->privileged);
 	e = e ?: get_text(host, "UsernsMode", &rq->userns);
+	if (str_eq(rq->userns, "host"))
+		strv_add(warnings,
+			 "the container has a user namespace all the same; its root is you on the host");
 	return e ?: get_flag(host, "ReadonlyRootfs", &rq->read_only);
 }
 
@@ -652,7 +655,7 @@ static struct err *take_host(json *host, struct run_request *rq, struct strv *wa
 	e = e ?: runreq_restart(host, &rq->restart, &given);
 	e = e ?: take_ulimits(host, rq);
 	e = e ?: take_log(host, rq);
-	e = e ?: take_security(host, rq);
+	e = e ?: take_security(host, rq, warnings);
 	e = e ?: get_flag(host, "AutoRemove", &rq->auto_remove);
 	e = e ?: get_flag(host, "Init", &rq->use_init);
 	e = e ?: get_number(host, "ShmSize", 0, INT64_MAX, &rq->shm_bytes);
