@@ -1,4 +1,4 @@
-/* cmd/pathtar.h -- what lies at a path of a container, or of the host, as a tar stream: for cp, and for Docker's API. */
+/* cmd/pathtar.h -- what lies at a path of a container, or of the host, as a tar stream: for cp and Docker's API. */
 #ifndef CMD_PATHTAR_H
 #define CMD_PATHTAR_H
 

@@ -5,10 +5,10 @@
  *
  *	connection --> request --> keeper --> command in the container (core/box/exec.c)
  *
- * The keeper holds the command's pipes or terminal and the client's connection, which it writes frames to, and notes the
- * end in the record.  The request's process only waits for it, and is killed when the client hangs up; the keeper is
- * not: as with Docker the command goes on, its input ends, its output goes nowhere.  A detached command has a keeper,
- * too, without a connection; the request is answered when the command was executed. */
+ * The keeper holds the command's pipes or terminal and the client's connection, which it writes frames to, and notes
+ * the end in the record.  The request's process only waits for it, and is killed when the client hangs up; the keeper
+ * is not: as with Docker the command goes on, its input ends, its output goes nowhere.  A detached command has a
+ * keeper, too, without a connection; the request is answered when the command was executed. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
-/* core/box/execrec.h -- commands that Docker's API makes first and starts later: what is known of them, from one request
- * to the next and after their end.
+/* core/box/execrec.h -- commands that Docker's API makes first and starts later: what is known of them, from one
+ * request to the next and after their end.
  *
- * A record is containers/<id>/execs/<id of the command>, JSON; beside it ".size", what its terminal is to measure.  It is
- * written by whoever makes it, and then by its keeper, the process that runs the command: a keeper that is gone without
- * a word about the end was killed.  At most EXECRECS_MAX are kept in a container, the oldest that does not run goes;
- * all go with the container. */
+ * A record is containers/<id>/execs/<id of the command>, JSON; beside it ".size", what its terminal is to measure.
+ * It is written by whoever makes it, and then by its keeper, the process that runs the command: a keeper that is gone
+ * without a word about the end was killed.  At most EXECRECS_MAX are kept in a container, the oldest that does not run
+ * goes; all go with the container. */
 #ifndef CORE_BOX_EXECREC_H
 #define CORE_BOX_EXECREC_H
 
