@@ -403,7 +403,10 @@ static void put_endpoint(const struct box *b, const struct net_want *w, struct j
 	} else {
 		json_put_null(o, "IPAMConfig");
 	}
-	json_put_null(o, "Links");
+	if (w == b->spec.nets.v && strcmp(w->name, NETWORK_DEFAULT))
+		put_list_or_null(o, "Links", &b->spec.links); /* on the default one they are HostConfig's */
+	else
+		json_put_null(o, "Links");
 	put_list_or_null(o, "Aliases", &w->aliases);
 	json_put_str(o, "NetworkID", n ? n->id : "");
 	put_addresses(n, o);

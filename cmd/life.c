@@ -3,13 +3,14 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "cmd/life.h"
 #include "cmd/verb.h"
 #include "core/box/state.h"
 #include "core/base/proc.h"
 
 /* --- stop, restart, kill ---------------------------------------------------------------------- */
 
-static int opt_timeout = -1;
+static int opt_timeout = -1; /* the container's own */
 static const char *opt_signal;
 
 static const struct opt stop_opts[] = {
@@ -21,10 +22,10 @@ static const struct opt stop_opts[] = {
 };
 
 /* A signal of the caller's choice instead of the container's own; SIGKILL after the time-out as ever. */
-static struct err *stop_by(struct box *b, int sig)
+static struct err *stop_by(struct box *b, int sig, int timeout_s)
 {
 	_cleanup_close_ int conn = -1;
-	unsigned wait_s = opt_timeout >= 0 ? (unsigned)opt_timeout : b->spec.stop_timeout_s;
+	unsigned wait_s = timeout_s >= 0 ? (unsigned)timeout_s : b->spec.stop_timeout_s;
 	struct err *e = watch_end(b, &conn);
 	struct pollfd p = { .fd = conn, .events = POLLIN };
 
@@ -36,15 +37,20 @@ static struct err *stop_by(struct box *b, int sig)
 	return e ?: box_stop(b, 0);
 }
 
-static struct err *stop_one(struct box *b, UNUSED void *arg)
+struct err *life_stop(struct box *b, const char *by, int timeout_s)
 {
 	struct err *e;
 	int sig;
 
-	if (!opt_signal)
-		return box_stop(b, opt_timeout);
-	e = sig_parse(opt_signal, &sig);
-	return e ?: stop_by(b, sig);
+	if (!by)
+		return box_stop(b, timeout_s);
+	e = sig_parse(by, &sig);
+	return e ?: stop_by(b, sig, timeout_s);
+}
+
+static struct err *stop_one(struct box *b, UNUSED void *arg)
+{
+	return life_stop(b, opt_signal, opt_timeout);
 }
 
 static struct err *stop(UNUSED struct call *c, int argc, char **argv)
@@ -52,19 +58,32 @@ static struct err *stop(UNUSED struct call *c, int argc, char **argv)
 	return each_box_at_once(argc, argv, stop_one, NULL);
 }
 
-static struct err *restart_one(struct box *b, void *arg)
+struct err *life_restart(struct box *b, const char *by, int timeout_s)
 {
 	struct err *e = NULL;
 
 	if (b->spec.auto_remove && state_is_up(&b->state))
 		e = box_keep(b);
-	e = e ?: stop_one(b, arg);
+	e = e ?: life_stop(b, by, timeout_s);
 	e = e ?: box_refresh(b);
 	e = e ?: box_start(b, NULL);
 	if (!e)
 		box_event(b->st, &b->spec, "restart", NULL);
-	for (size_t i = 0; !e && i < b->notes.n; i++)
+	return e;
+}
+
+void life_notes(const struct box *b)
+{
+	for (size_t i = 0; i < b->notes.n; i++)
 		fprintf(stderr, "%s: %s\n", prog(), b->notes.v[i]);
+}
+
+static struct err *restart_one(struct box *b, UNUSED void *arg)
+{
+	struct err *e = life_restart(b, opt_signal, opt_timeout);
+
+	if (!e)
+		life_notes(b);
 	return e;
 }
 
@@ -242,8 +261,8 @@ static struct err *start_one(struct box *b, UNUSED void *arg)
 {
 	struct err *e = box_start(b, NULL);
 
-	for (size_t i = 0; !e && i < b->notes.n; i++)
-		fprintf(stderr, "%s: %s\n", prog(), b->notes.v[i]);
+	if (!e)
+		life_notes(b);
 	return e;
 }
 

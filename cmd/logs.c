@@ -4,29 +4,31 @@
 #include <stdlib.h>
 #include <sys/inotify.h>
 
+#include "cmd/logs.h"
 #include "cmd/verb.h"
 #include "core/base/proc.h"
 #include "core/box/logconf.h"
-#include "core/box/logfile.h"
 
-static bool opt_follow, opt_timestamps, opt_details;
-static const char *opt_tail = "all", *opt_since, *opt_until;
+static struct logs_opts opt = { .tail = "all" };
 
 static const struct opt opts[] = {
-	{ 0, "details", NULL, "Show extra details provided to logs", OPT_BOOL, &opt_details, NULL },
-	{ 'f', "follow", NULL, "Follow log output", OPT_BOOL, &opt_follow, NULL },
+	{ 0, "details", NULL, "Show extra details provided to logs", OPT_BOOL, &opt.details, NULL },
+	{ 'f', "follow", NULL, "Follow log output", OPT_BOOL, &opt.follow, NULL },
 	{ 0, "since", NULL,
 	  "Show logs since timestamp (e.g. \"2026-01-02T13:23:37Z\") or relative (e.g. \"42m\")",
-	  OPT_STR, &opt_since, NULL },
+	  OPT_STR, &opt.since, NULL },
 	{ 'n', "tail", NULL, "Number of lines to show from the end of the logs (default \"all\")",
-	  OPT_STR, &opt_tail, NULL },
-	{ 't', "timestamps", NULL, "Show timestamps", OPT_BOOL, &opt_timestamps, NULL },
-	{ 0, "until", NULL, "Show logs before timestamp or relative", OPT_STR, &opt_until, NULL },
+	  OPT_STR, &opt.tail, NULL },
+	{ 't', "timestamps", NULL, "Show timestamps", OPT_BOOL, &opt.timestamps, NULL },
+	{ 0, "until", NULL, "Show logs before timestamp or relative", OPT_STR, &opt.until, NULL },
 	{ 0 },
 };
 
 struct printer {
 	struct logreader *r;
+	const struct logs_opts *o;
+	struct err *(*write)(void *arg, enum log_stream stream, const char *data, size_t len);
+	void *arg;
 	bool tty; /* a terminal's records all go to stdout */
 	char *details; /* what stands before each line, or NULL */
 	int64_t until_ns; /* 0: no end */
@@ -35,74 +37,68 @@ struct printer {
 
 static struct err *open_reader(struct box *b, struct printer *p)
 {
+	const struct logs_opts *o = p->o;
 	int64_t now = time_now_ns(), since = 0;
 	uint64_t tail = UINT64_MAX;
 	struct logconf conf = { 0 };
 	struct err *e = NULL;
 
-	if (strcmp(opt_tail, "all") && strcmp(opt_tail, "-1"))
-		e = str_to_u64(opt_tail, 0, UINT64_MAX - 1, &tail);
+	if (strcmp(o->tail, "all") && strcmp(o->tail, "-1"))
+		e = str_to_u64(o->tail, 0, UINT64_MAX - 1, &tail);
 	e = err_wrap(e, "invalid value for \"tail\"");
-	if (!e && opt_since)
-		e = err_wrap(time_parse(opt_since, now, &since), "invalid value for \"since\"");
-	if (!e && opt_until)
-		e = err_wrap(time_parse(opt_until, now, &p->until_ns), "invalid value for \"until\"");
+	if (!e && o->since)
+		e = err_wrap(time_parse(o->since, now, &since), "invalid value for \"since\"");
+	if (!e && o->until)
+		e = err_wrap(time_parse(o->until, now, &p->until_ns), "invalid value for \"until\"");
 	e = e ?: logconf_parse(b->spec.log_driver, &b->spec.log_opts, &conf);
 	if (!e && conf.none)
 		e = err_new(0, "configured logging driver does not support reading");
-	if (!e && opt_details)
+	if (!e && o->details)
 		p->details = logconf_details(&conf, &b->spec.labels, &b->spec.env);
 	logconf_done(&conf);
 	return e ?: logreader_open(b->dir, "log", tail, since, p->until_ns, &p->r);
 }
 
-static bool print_record(struct printer *p, const struct log_record *rec, FILE *to)
+static struct err *show_record(struct printer *p, const struct log_record *rec)
 {
+	enum log_stream stream = p->tty ? LOG_STDOUT : rec->stream;
+	_cleanup_str_ struct str out = { 0 };
 	char when[TIME_TEXT_MAX];
 	size_t at = 0;
 
-	if (!opt_timestamps && !p->details)
-		return fwrite(rec->data, 1, rec->len, to) == rec->len;
+	if (!p->o->timestamps && !p->details)
+		return p->write(p->arg, stream, rec->data, rec->len);
 	time_format(rec->time_ns, when);
 	while (at < rec->len) {
 		const char *nl = memchr(rec->data + at, '\n', rec->len - at);
 		size_t n = nl ? (size_t)(nl - rec->data) + 1 - at : rec->len - at;
 
-		if (opt_timestamps && !p->in_line[rec->stream])
-			fprintf(to, "%s ", when);
+		if (p->o->timestamps && !p->in_line[rec->stream])
+			str_addf(&out, "%s ", when);
 		if (p->details && !p->in_line[rec->stream])
-			fprintf(to, "%s ", p->details);
-		if (fwrite(rec->data + at, 1, n, to) != n)
-			return false;
+			str_addf(&out, "%s ", p->details);
+		str_addn(&out, rec->data + at, n);
 		p->in_line[rec->stream] = !nl;
 		at += n;
 	}
-	return true;
+	return p->write(p->arg, stream, out.s, out.len);
 }
 
 /* What there is now. */
-static struct err *print_all(struct printer *p)
+static struct err *show_all(struct printer *p)
 {
-	FILE *last = NULL;
+	struct err *e = NULL;
 
-	for (;;) {
+	while (!e) {
 		struct log_record rec = { 0 };
 		bool more = false;
-		struct err *e = logreader_next(p->r, &rec, &more);
-		FILE *to = rec.stream == LOG_STDERR && !p->tty ? stderr : stdout;
 
-		if (e)
-			return e;
-		if (!more)
-			return fflush(stdout) == EOF ? err_new(errno, "writing the output") : NULL;
-		if (last && last != to)
-			fflush(last); /* both may be the same terminal: keep the order */
-		last = to;
-		if (!print_record(p, &rec, to))
-			return err_new(errno, "writing the output");
-		if (to == stderr)
-			fflush(stderr);
+		e = logreader_next(p->r, &rec, &more);
+		if (!e && !more)
+			return p->write(p->arg, LOG_STDOUT, NULL, 0);
+		e = e ?: show_record(p, &rec);
 	}
+	return e;
 }
 
 /* Milliseconds until --until, -1: for ever. */
@@ -132,7 +128,7 @@ static struct err *follow(struct box *b, struct printer *p)
 					 { .fd = conn, .events = POLLIN } };
 		int n;
 
-		e = print_all(p); /* first: something may have come before we watched */
+		e = show_all(p); /* first: something may have come before we watched */
 		if (e)
 			break;
 		n = poll(fds, 2, time_left(p));
@@ -142,30 +138,69 @@ static struct err *follow(struct box *b, struct printer *p)
 		while (read(notify, drain, sizeof(drain)) > 0)
 			; /* what changed is read from the log itself */
 	}
-	return e ?: print_all(p);
+	return e ?: show_all(p);
+}
+
+struct err *logs_check(struct box *b, const struct logs_opts *o)
+{
+	struct printer p = { .o = o };
+	struct err *e = open_reader(b, &p);
+
+	if (err_is(e, ENOENT)) {
+		err_free(e);
+		e = NULL;
+	}
+	logreader_free(p.r);
+	free(p.details);
+	return e;
+}
+
+struct err *logs_show(struct box *b, const struct logs_opts *o,
+		      struct err *(*write)(void *arg, enum log_stream stream, const char *data,
+					   size_t len),
+		      void *arg)
+{
+	struct printer p = { .o = o, .write = write, .arg = arg, .tty = b->spec.tty };
+	struct err *e = open_reader(b, &p);
+
+	if (err_is(e, ENOENT)) { /* never started */
+		err_free(e);
+		e = NULL;
+	} else if (!e) {
+		e = show_all(&p);
+		if (!e && o->follow)
+			e = follow(b, &p);
+		logreader_free(p.r);
+	}
+	free(p.details);
+	return e;
+}
+
+static struct err *print(UNUSED void *arg, enum log_stream stream, const char *data, size_t len)
+{
+	static FILE *last;
+	FILE *to = stream == LOG_STDERR ? stderr : stdout;
+	bool good;
+
+	if (!data)
+		return fflush(stdout) == EOF ? err_new(errno, "writing the output") : NULL;
+	if (last && last != to)
+		fflush(last); /* both may be the same terminal: keep the order */
+	last = to;
+	good = fwrite(data, 1, len, to) == len;
+	if (to == stderr)
+		fflush(stderr);
+	return good ? NULL : err_new(errno, "writing the output");
 }
 
 static struct err *logs(UNUSED struct call *c, UNUSED int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_box_ struct box *b = NULL;
-	struct printer p = { 0 };
 	struct err *e = store_open(&st);
 
 	e = e ?: box_find(st, argv[0], &b);
-	e = e ?: open_reader(b, &p);
-	if (err_is(e, ENOENT)) { /* never started */
-		err_free(e);
-		e = NULL;
-	} else if (!e) {
-		p.tty = b->spec.tty;
-		e = print_all(&p);
-		if (!e && opt_follow)
-			e = follow(b, &p);
-		logreader_free(p.r);
-	}
-	free(p.details);
-	return e;
+	return e ?: logs_show(b, &opt, print, NULL);
 }
 
 const struct verb verb_logs = {

@@ -5,6 +5,7 @@
 #include "cmd/filter.h"
 #include "cmd/images.h"
 #include "cmd/network.h"
+#include "cmd/prune.h"
 #include "cmd/verb.h"
 #include "cmd/volume.h"
 #include "core/build/build.h"
@@ -50,7 +51,7 @@ static void print_removed(const char *title, const struct strv *l)
 	putchar('\n');
 }
 
-/* What --filter spares: what has the wrong labels, or was made at UNTIL_NS or later. */
+/* --filter until=...: what was made then or later is spared. */
 static int64_t until_ns;
 
 static struct err *check_filters(bool dangling)
@@ -69,30 +70,28 @@ static struct err *check_filters(bool dangling)
 	return e ?: filters_until(&opt_filters, &until_ns);
 }
 
-static bool is_spared(int64_t created_ns, const struct strv *labels)
+struct err *boxes_prune(struct store *st, const struct strv *filters, struct strv *removed,
+			uint64_t *freed)
 {
-	return created_ns >= until_ns || !filters_labels(&opt_filters, labels);
-}
-
-/* A container that does not run any more, or never did; but not a branch's database, which is only asleep. */
-static struct err *prune_boxes(struct store *st, uint64_t *freed)
-{
-	_cleanup_strv_ struct strv removed = { 0 };
+	static const char *const known[] = { "label", "label!", "until", NULL };
 	struct box **boxes = NULL;
+	int64_t until = INT64_MAX;
 	size_t n = 0;
-	struct err *all = box_list(st, &boxes, &n);
+	struct err *all = filters_check(filters, known);
 
+	all = all ?: filters_until(filters, &until);
+	all = all ?: box_list(st, &boxes, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct box *b = boxes[i];
 
 		if (!state_is_up(&b->state) && !strv_env(&b->spec.labels, "devbox.branch") &&
-		    !is_spared(b->spec.created_ns, &b->spec.labels)) {
+		    b->spec.created_ns < until && filters_labels(filters, &b->spec.labels)) {
 			_cleanup_free_ char *id = xstrdup(b->spec.id);
 			uint64_t bytes = tree_bytes(st, b->dir, "upper");
 			struct err *e = box_rm(b, false, false);
 
 			if (!e) {
-				strv_add(&removed, id);
+				strv_add(removed, id);
 				*freed += bytes;
 			}
 			all = err_also(all, e);
@@ -100,8 +99,16 @@ static struct err *prune_boxes(struct store *st, uint64_t *freed)
 		box_free(b);
 	}
 	free(boxes);
-	print_removed("Deleted Containers:", &removed);
 	return all;
+}
+
+static struct err *prune_boxes(struct store *st, uint64_t *freed)
+{
+	_cleanup_strv_ struct strv removed = { 0 };
+	struct err *e = boxes_prune(st, &opt_filters, &removed, freed);
+
+	print_removed("Deleted Containers:", &removed);
+	return e;
 }
 
 static struct err *prune_volumes(struct store *st, uint64_t *freed)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "cmd/top.h"
 #include "cmd/verb.h"
 #include "cmd/ui/human.h"
 #include "cmd/ui/table.h"
@@ -100,15 +101,15 @@ static void add_top_line(pid_t pid, struct str *out)
 	add_command(pid, comm, out);
 }
 
-static void add_own_lines(const struct procs *p, struct table *t)
+static void add_own_lines(const struct procs *p, struct strv *to)
 {
-	table_line(t, "UID\tPID\tPPID\tC\tSTIME\tTTY\tTIME\tCMD");
+	strv_add(to, "UID\tPID\tPPID\tC\tSTIME\tTTY\tTIME\tCMD");
 	for (size_t i = 0; i < p->n; i++) {
 		_cleanup_str_ struct str line = { 0 };
 
 		add_top_line(p->v[i], &line);
 		if (line.len)
-			table_line(t, line.s);
+			strv_take(to, str_take(&line));
 	}
 }
 
@@ -168,7 +169,7 @@ static void split(const char *line, size_t max, struct strv *words)
 	}
 }
 
-static void add_words(const struct strv *words, struct table *t)
+static void add_words(const struct strv *words, struct strv *to)
 {
 	_cleanup_str_ struct str line = { 0 };
 
@@ -176,7 +177,7 @@ static void add_words(const struct strv *words, struct table *t)
 		str_add(&line, i ? "\t" : "");
 		human_clean(words->v[i], &line);
 	}
-	table_line(t, line.s ?: "");
+	strv_take(to, str_take(&line));
 }
 
 static bool is_in(const struct procs *p, const char *pid)
@@ -187,7 +188,7 @@ static bool is_in(const struct procs *p, const char *pid)
 	return false;
 }
 
-static struct err *add_ps_lines(const struct procs *p, int argc, char **argv, struct table *t)
+static struct err *add_ps_lines(const struct procs *p, int argc, char **argv, struct strv *to)
 {
 	_cleanup_strv_ struct strv titles = { 0 };
 	_cleanup_str_ struct str out = { 0 };
@@ -203,36 +204,47 @@ static struct err *add_ps_lines(const struct procs *p, int argc, char **argv, st
 	if (at == titles.n)
 		return err_hint(err_new(0, "Couldn't find PID field in ps output"),
 				"-o pid,... shows it");
-	add_words(&titles, t);
+	add_words(&titles, to);
 	while (rest && (line = strsep(&rest, "\n")) != NULL) {
 		_cleanup_strv_ struct strv words = { 0 };
 
 		split(line, titles.n, &words);
 		if (words.n > at && is_in(p, words.v[at]))
-			add_words(&words, t);
+			add_words(&words, to);
 	}
 	return NULL;
+}
+
+struct err *top_lines(struct box *b, int argc, char **argv, struct strv *ret)
+{
+	_cleanup_procs_ struct procs p = { 0 };
+	struct err *e = NULL;
+
+	if (b->state.status != BOX_RUNNING)
+		e = err_new(0, "container %s is not running", b->spec.id);
+	e = e ?: box_procs(b, &p);
+	if (!e && argc)
+		e = add_ps_lines(&p, argc, argv, ret);
+	else if (!e)
+		add_own_lines(&p, ret);
+	return e;
 }
 
 static struct err *top(UNUSED struct call *c, int argc, char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
 	_cleanup_box_ struct box *b = NULL;
-	_cleanup_procs_ struct procs p = { 0 };
 	_cleanup_table_ struct table t = { 0 };
+	_cleanup_strv_ struct strv lines = { 0 };
 	_cleanup_str_ struct str text = { 0 };
 	struct err *e = store_open(&st);
 
 	e = e ?: box_find(st, argv[0], &b);
-	if (!e && b->state.status != BOX_RUNNING)
-		e = err_new(0, "container %s is not running", b->spec.id);
-	e = e ?: box_procs(b, &p);
-	if (!e && argc > 1)
-		e = add_ps_lines(&p, argc - 1, argv + 1, &t);
-	else if (!e)
-		add_own_lines(&p, &t);
+	e = e ?: top_lines(b, argc - 1, argv + 1, &lines);
 	if (e)
 		return e;
+	for (size_t i = 0; i < lines.n; i++)
+		table_line(&t, lines.v[i]);
 	table_text(&t, &text);
 	fputs(text.s, stdout);
 	return NULL;

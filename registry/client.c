@@ -165,6 +165,9 @@ static struct err *denied(const struct client *c, const struct server *s, const 
 	e = err_new(0, "%s access denied for %s: repository does not exist or may require %s%s%s",
 		    c->push ? "push" : "pull", c->name, c->push ? "authorization" : "credentials",
 		    said ? ": " : "", said ?: "");
+	if (c->cfg->creds_given && !s->ep->mirror)
+		return err_hint(e, "the credentials for %s that came with the request do not allow it",
+				name);
 	return anonymous
 		       ? err_hint(e, "no credentials for %s in ~/.docker/config.json: devbox login%s%s",
 				  name, hub ? "" : " ", hub ? "" : name)

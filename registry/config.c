@@ -314,6 +314,7 @@ void registry_config_use(struct registry_config *c, const struct auth_creds *cre
 		return;
 	auth_creds_done(&own->creds);
 	copy_creds(creds, &own->creds);
+	c->creds_given = true;
 }
 
 void registry_config_done(struct registry_config *c)

@@ -29,6 +29,7 @@ struct endpoint {
 struct registry_config {
 	struct endpoint *endpoints; /* mirrors, then the registry itself */
 	size_t n_endpoints, endpoints_cap;
+	bool creds_given; /* registry_config_use(): they came from elsewhere */
 	struct strv insecure; /* hosts */
 	char *ca_pem; /* content of SSL_CERT_FILE, or NULL */
 	char *ca_dir; /* SSL_CERT_DIR, or NULL */

@@ -16,7 +16,7 @@ struct err *api_judge(struct err *e)
 		int status;
 	} known[] = {
 		{ "No such ", 404 },
-		{ "o such volume", 404 },
+		{ "no such volume", 404 },
 		{ "not found", 404 },
 		{ "does not exist", 404 },
 		{ "denied", 404 }, /* of a registry: the same as "is not there" */
@@ -33,7 +33,6 @@ struct err *api_judge(struct err *e)
 		{ "invalid", 400 },
 		{ "not supported", 400 },
 		{ "cannot be", 400 },
-		{ "includes invalid", 400 },
 		{ "unauthorized", 401 },
 	};
 
@@ -187,9 +186,11 @@ struct err *api_empty(struct api_call *c, int status)
 
 struct err *api_stream(struct api_call *c, const char *type)
 {
+	_cleanup_free_ char *more =
+		xasprintf("%s%s", c->headers ?: "", c->rq->close ? "Connection: close\r\n" : "");
+
 	c->begun = c->chunked = true;
-	return http_write_head(c->body.conn->fd, 200, type, HTTP_CHUNKED,
-			       c->rq->close ? "Connection: close\r\n" : "");
+	return http_write_head(c->body.conn->fd, 200, type, HTTP_CHUNKED, more);
 }
 
 struct err *api_piece(struct api_call *c, const void *data, size_t len)

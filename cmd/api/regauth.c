@@ -15,10 +15,8 @@ static struct err *decode(const char *text, json **ret)
 
 	if (strlen(text) > HEADER_MAX)
 		return err_new(0, "invalid credentials: the header is too long");
-	for (; *text && *text != '='; text++)
+	for (; *text; text++)
 		str_addc(&plain, *text == '-' ? '+' : *text == '_' ? '/' : *text);
-	while (plain.len % 4)
-		str_addc(&plain, '=');
 	document = auth_base64_decode(plain.s ?: "");
 	if (!document)
 		return err_new(0, "invalid credentials: the header is not base64");

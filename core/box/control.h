@@ -16,7 +16,8 @@
 
 enum ctl_type {
 	/* requests */
-	CTL_ATTACH = 1, /* arg: 1 with stdin; answered by OUT/ERR..., READY, EXITED */
+	/* arg: 1 if the container's input ends with the connection; answered by OUT/ERR..., READY, EXITED */
+	CTL_ATTACH = 1,
 	CTL_KILL, /* arg: signal; answered by OK or FAIL */
 	CTL_STOP, /* arg: seconds until SIGKILL, or CTL_STOP_DEFAULT; answered by EXITED */
 	CTL_REMOVE, /* kill it and remove it when it has ended; arg: 1 with its anonymous volumes; answered by EXITED */

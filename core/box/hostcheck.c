@@ -212,7 +212,7 @@ static void check_ids(struct checks *c)
 		    xasprintf("%llu ids for %s", (unsigned long long)count, user), NULL);
 	else
 		add(c, "subordinate ids", CHECK_WARN,
-		    xasprintf("%s: databases run, programs that change their user do not", ids.why_single),
+		    xasprintf("%s: users of images are all you, and files have one owner", ids.why_single),
 		    xasprintf("sudo apt-get install uidmap\n"
 			      "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s",
 			      user));

@@ -25,9 +25,7 @@
 #include "core/box/caps.h"
 #include "core/box/launch.h"
 #include "core/box/rootfs.h"
-#include "core/box/recipe.h"
 #include "core/box/runopt.h"
-#include "core/box/userdb.h"
 #include "slirp/netns.h"
 
 NORETURN static void fail(int sync, struct err *e)
@@ -129,7 +127,7 @@ static struct err *make_network(const struct init_args *a, const struct init_go 
 /* Closed are the monitor's end of the sync socket above all: with a copy of our own we would never see its death. */
 static void keep_descriptors(const struct init_args *a)
 {
-	const int few[] = { a->sync, a->stdio[0], a->stdio[1], a->stdio[2], a->netns };
+	const int few[] = { a->sync, a->identity, a->stdio[0], a->stdio[1], a->stdio[2], a->netns };
 	size_t n = a->trees ? a->spec->mounts.n : 0;
 	_cleanup_free_ int *keep = xmalloc((ARRAY_LEN(few) + n) * sizeof(*keep));
 
@@ -137,24 +135,6 @@ static void keep_descriptors(const struct init_args *a)
 	for (size_t i = 0; i < n; i++)
 		keep[ARRAY_LEN(few) + i] = a->trees[i];
 	fd_close_except(keep, ARRAY_LEN(few) + n);
-}
-
-/* With one mapped id nobody can become the database's user later: it begins as him.  The official images know that as
- * well, as --user; where there is no such user in the image it begins as root. */
-static const char *own_user(const struct init_args *a)
-{
-	const struct recipe *r = a->spec->recipe ? recipe_by_name(a->spec->recipe) : NULL;
-	struct user u = { 0 };
-	struct err *e;
-
-	if (!a->st->ids.single || *a->spec->user || !r)
-		return a->spec->user;
-	e = user_lookup(-1, recipe_user(r), &u);
-	user_done(&u);
-	if (!e)
-		return recipe_user(r);
-	err_free(e);
-	return a->spec->user;
 }
 
 void init_main(const struct init_args *a)
@@ -170,6 +150,7 @@ void init_main(const struct init_args *a)
 				  .trees = a->trees };
 	struct rootfs_binds binds = { 0 };
 	struct launch l = {
+		.user = s->user,
 		.workdir = s->workdir,
 		.make_workdir = true,
 		.stdio = { a->stdio[0], a->stdio[1], a->stdio[2] },
@@ -178,6 +159,7 @@ void init_main(const struct init_args *a)
 		.single = a->st->ids.single,
 		.may_nest = true,
 		.nested = -1,
+		.identity = a->identity,
 		.no_new_privs = s->no_new_privs,
 		.ulimits = &s->ulimits,
 		.group_add = &s->group_add,
@@ -223,7 +205,6 @@ void init_main(const struct init_args *a)
 		e = split_init();
 	if (e)
 		fail(a->sync, e);
-	l.user = own_user(a);
 	strv_copy(&argv, &s->entrypoint);
 	strv_copy(&argv, &s->cmd);
 	l.argv = &argv;

@@ -39,6 +39,7 @@ struct init_args {
 	size_t n_links;
 	const struct strv *env; /* beside the spec's: what its links say; that one's wins */
 	int sync; /* our end of the socket pair, SOCK_SEQPACKET */
+	int identity; /* of identity_start(), where one id is mapped; else -1 */
 	int stdio[3]; /* -1 with a terminal */
 	const void *seccomp;
 	size_t seccomp_len;

@@ -14,6 +14,7 @@
 
 #include "core/base/fd.h"
 #include "core/box/caps.h"
+#include "core/box/identity.h"
 #include "core/box/runopt.h"
 #include "core/box/userdb.h"
 #include "core/ns/userns.h"
@@ -157,23 +158,28 @@ static struct err *add_groups(struct user *u, const struct strv *list)
 static struct err *become_single(const struct launch *l, const struct user *u)
 {
 	static const char mend[] = "'devbox doctor' tells how to get subordinate ids";
+	_cleanup_free_ void *prog = NULL;
 	struct err *e = NULL;
+	size_t len;
 
 	if (!u->uid && !u->gid)
-		return seccomp_keep_owners();
-	if (!l->may_nest && l->nested < 0)
+		return identity_join(l->identity, l->caps, !l->seccomp);
+	if (l->nested < 0 && !l->may_nest)
 		return err_hint(err_new(0, "user %u: with one user id this container has only root",
 					u->uid),
 				mend);
 	if (l->nested < 0)
-		return userns_nest(u->uid, u->gid);
-	if (setns(l->nested, CLONE_NEWUSER) < 0)
-		return err_new(errno, "becoming user %u", u->uid);
-	if (geteuid() != u->uid || getegid() != u->gid)
+		e = userns_nest(u->uid, u->gid);
+	else if (setns(l->nested, CLONE_NEWUSER) < 0)
+		e = err_new(errno, "becoming user %u", u->uid);
+	else if (geteuid() != u->uid || getegid() != u->gid)
 		e = err_hint(err_new(0, "user %u: with one user id this container has only root and %u",
 				     u->uid, geteuid()),
 			     mend);
-	return e;
+	if (e || !l->seccomp)
+		return e;
+	seccomp_one_id(false, l->caps, &prog, &len);
+	return seccomp_install(prog, len);
 }
 
 static void default_signals(void)
@@ -189,7 +195,8 @@ static void default_signals(void)
 
 struct err *launch_exec(struct launch *l)
 {
-	const int keep[] = { l->stdio[0], l->stdio[1], l->stdio[2], l->sync, l->parent, l->nested };
+	const int keep[] = { l->stdio[0], l->stdio[1], l->stdio[2], l->sync,
+			     l->parent,	  l->nested,   l->identity };
 	struct user u = { 0 };
 	_cleanup_free_ char *home = NULL;
 	struct err *e;

@@ -19,6 +19,7 @@ struct launch {
 	 * may be made now, which is when nothing of the image runs that could look into us. */
 	bool single, may_nest;
 	int nested;
+	int identity; /* of identity_start() */
 	bool no_new_privs;
 	const struct strv *ulimits; /* see runopt.h; NULL: none */
 	const struct strv *group_add; /* further groups of the image; NULL: none */

@@ -40,6 +40,7 @@
 #include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "core/box/health.h"
+#include "core/box/identity.h"
 #include "core/box/init.h"
 #include "core/box/links.h"
 #include "core/box/logconf.h"
@@ -47,6 +48,7 @@
 #include "core/box/security.h"
 #include "core/box/spawn.h"
 #include "core/box/term.h"
+#include "core/box/waiter.h"
 
 enum { DRAIN_MS = 2000, UNUSED_MS = 3000 };
 
@@ -226,10 +228,13 @@ static void limits_ended(struct monitor *m)
 		box_event(m->b->st, &m->b->spec, "oom", NULL);
 }
 
+/* Whoever hears of the end and looks finds it recorded. */
 static void die_event(const struct monitor *m)
 {
 	char code[32];
 
+	if (!m->run_start_ms)
+		return; /* nothing had begun */
 	snprintf(code, sizeof(code), "exitCode=%d", m->b->state.exit_code);
 	box_event(m->b->st, &m->b->spec, "die", code);
 	boxnet_event(&m->nets, m->b, "disconnect");
@@ -249,7 +254,6 @@ static struct err *init_ready(struct source *s, uint32_t events UNUSED)
 	if (e)
 		return e;
 	limits_ended(m);
-	die_event(m);
 	m->phase = EXITED;
 	m->init_pid = 0;
 	loop_del_close(&m->loop, s);
@@ -302,6 +306,7 @@ static bool wait_for_restart(struct monitor *m)
 	free(TAKE_PTR(m->b->spec.init_key)); /* set up in part, perhaps: nothing to remember */
 	ports_done(&s->published);
 	err_free(state_write(m->b->dir, s, false)); /* best effort: the next one tells more */
+	die_event(m);
 	for (struct client *c = m->clients; c; c = c->next) {
 		if (c->wants_exit && !c->wants_ready) /* who waits for readiness waits for the next run's */
 			monitor_send(c, CTL_EXITED, (uint32_t)s->exit_code, NULL, 0, -1);
@@ -356,11 +361,11 @@ NORETURN static void end(struct monitor *m)
 	s->ready = false;
 	ports_done(&s->published);
 	listeners_done(&m->listeners);
+	/* best effort: without a record the next reader sees no lock and says "exited" all the same */
+	err_free(state_write(b->dir, s, false));
+	die_event(m);
 	if (m->remove)
-		e = box_hide(b->st, &b->spec, &gone);
-	else
-		e = state_write(b->dir, s, false);
-	err_free(TAKE_PTR(e)); /* without a record the next reader sees no lock and says "exited" all the same */
+		err_free(box_hide(b->st, &b->spec, &gone)); /* it stays, ended */
 	monitor_relay_stop(m); /* its ports are free when anybody hears of the end */
 	release_volumes(m);
 	for (struct client *c = m->clients; c; c = c->next)
@@ -479,6 +484,7 @@ static struct err *spawn_init(struct monitor *m)
 				.n_links = boxnet_links(&m->nets, links),
 				.env = &env,
 				.ran = m->ran,
+				.identity = -1,
 				.netns = -1 };
 	_cleanup_free_ void *filter = NULL;
 	struct init_go go = { .what = INIT_MAPPED };
@@ -496,7 +502,9 @@ static struct err *spawn_init(struct monitor *m)
 	if (!e && userns < 0 && m->thin.userns >= 0)
 		userns = TAKE_FD(m->thin.userns);
 	e = e ?: links_env(m->b, &env);
-	e = e ?: security_filter(&m->b->spec, &filter, &ia.seccomp_len);
+	e = e ?: security_filter(&m->b->spec, m->b->st->ids.single, &filter, &ia.seccomp_len);
+	if (m->b->st->ids.single)
+		e = e ?: identity_start(m->b->spec.name, &ia.identity);
 	e = e ?: make_streams(m, ia.stdio);
 	e = e ?: fd_socketpair(SOCK_SEQPACKET, sync);
 	if (e)
@@ -511,6 +519,8 @@ static struct err *spawn_init(struct monitor *m)
 		return e;
 	m->init_pid = pid;
 	close(sync[1]); /* or its end of file would never come */
+	if (ia.identity >= 0)
+		close(ia.identity);
 	for (int i = 0; i < 3; i++)
 		if (ia.stdio[i] >= 0)
 			close(ia.stdio[i]);
@@ -529,6 +539,19 @@ static struct err *spawn_init(struct monitor *m)
 	return e ?: fd_send(sync[0], &go, sizeof(go), NULL, 0);
 }
 
+static void add_waiter(void *arg, enum waiter_kind kind, int conn)
+{
+	struct client *c = NULL;
+	struct err *e = monitor_client_add(arg, conn, &c);
+
+	if (e) {
+		err_free(e); /* it sees its connection closed */
+		return;
+	}
+	c->wants_exit = true;
+	c->attached = kind == WAITER_ATTACH;
+}
+
 static struct err *restart_now(struct timer *t)
 {
 	struct monitor *m = container_of(t, struct monitor, restart_timer);
@@ -538,6 +561,7 @@ static struct err *restart_now(struct timer *t)
 		return NULL; /* ended meanwhile, within the same batch of events */
 	m->phase = STARTING;
 	listeners_forget(&m->listeners);
+	waiters_call(m->b->dir, add_waiter, m);
 	e = spawn_init(m);
 	if (e)
 		start_failed(m, e);
@@ -630,6 +654,8 @@ static struct err *begin(struct monitor *m)
 	m->listen.ready = monitor_listen_ready;
 	e = e ?: loop_add(&m->loop, &m->listen, EPOLLIN);
 	e = e ?: hold_volumes(m);
+	if (!e) /* after ctl is there: who waits from now on finds that */
+		waiters_call(m->b->dir, add_waiter, m);
 	return e ?: spawn_init(m);
 }
 

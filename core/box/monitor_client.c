@@ -118,6 +118,8 @@ static struct err *client_ready(struct source *s, uint32_t events)
 	if (e || !msg.type) { /* gone */
 		err_free(e);
 		str_done(&c->queue);
+		if (c->attached && c->input_ends)
+			monitor_input_eof(m);
 		monitor_client_drop(c);
 		monitor_pump_resume(m);
 		monitor_maybe_finish(m);

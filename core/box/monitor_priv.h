@@ -34,6 +34,7 @@ struct client {
 	struct monitor *m;
 	struct client *next;
 	bool attached, wants_exit, wants_ready, starter;
+	bool input_ends; /* the container's input does, with the connection */
 	bool reading; /* its requests are read; off while its input waits for the container */
 	struct str queue; /* frames not sent yet: size_t length, then the message */
 };

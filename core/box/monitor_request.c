@@ -157,6 +157,7 @@ void monitor_request(struct client *c, const struct ctl_msg *msg, size_t len)
 			break;
 		}
 		c->attached = c->wants_exit = true;
+		c->input_ends = msg->arg & 1;
 		if (m->b->state.ready)
 			monitor_send(c, CTL_READY, 0, NULL, 0, -1);
 		break;

@@ -5,7 +5,6 @@
 /* Lists are separated by blanks. */
 struct recipe {
 	const char *name;
-	const char *user;
 	uint16_t port;
 	const char *version_vars; /* any of them in the image's environment */
 	const char *images; /* last part of the image's name */
@@ -20,7 +19,6 @@ struct recipe {
 static const struct recipe recipes[ENGINE_MAX] = {
 	[ENGINE_MYSQL] = {
 		.name = "mysql",
-		.user = "mysql",
 		.port = 3306,
 		.version_vars = "MYSQL_VERSION MYSQL_MAJOR PS_VERSION",
 		.images = "mysql mysql-server community-server percona percona-server",
@@ -32,7 +30,6 @@ static const struct recipe recipes[ENGINE_MAX] = {
 	},
 	[ENGINE_MARIADB] = {
 		.name = "mariadb",
-		.user = "mysql",
 		.port = 3306,
 		.version_vars = "MARIADB_VERSION MARIADB_MAJOR",
 		.images = "mariadb mariadb-server",
@@ -46,7 +43,6 @@ static const struct recipe recipes[ENGINE_MAX] = {
 	},
 	[ENGINE_POSTGRES] = {
 		.name = "postgres",
-		.user = "postgres",
 		.port = 5432,
 		.version_vars = "PG_VERSION PG_MAJOR",
 		.images = "postgres postgresql postgis pgvector timescaledb",
@@ -59,7 +55,6 @@ static const struct recipe recipes[ENGINE_MAX] = {
 	},
 	[ENGINE_REDIS] = {
 		.name = "redis",
-		.user = "redis",
 		.port = 6379,
 		.version_vars = "REDIS_VERSION REDIS_DOWNLOAD_URL",
 		.images = "redis redis-stack redis-stack-server",
@@ -68,7 +63,6 @@ static const struct recipe recipes[ENGINE_MAX] = {
 	},
 	[ENGINE_VALKEY] = {
 		.name = "valkey",
-		.user = "valkey",
 		.port = 6379,
 		.version_vars = "VALKEY_VERSION VALKEY_DOWNLOAD_URL",
 		.images = "valkey",
@@ -77,7 +71,6 @@ static const struct recipe recipes[ENGINE_MAX] = {
 	},
 	[ENGINE_MONGO] = {
 		.name = "mongo",
-		.user = "mongodb",
 		.port = 27017,
 		.version_vars = "MONGO_VERSION MONGO_MAJOR",
 		.images = "mongo mongodb mongodb-community-server percona-server-mongodb",
@@ -207,11 +200,6 @@ const char *recipe_name(const struct recipe *r)
 enum engine recipe_engine(const struct recipe *r)
 {
 	return (enum engine)(r - recipes);
-}
-
-const char *recipe_user(const struct recipe *r)
-{
-	return r->user;
 }
 
 uint16_t recipe_port(const struct recipe *r)

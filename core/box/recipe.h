@@ -30,8 +30,6 @@ const struct recipe *recipe_by_name(const char *name);
 const char *recipe_name(const struct recipe *r);
 enum engine recipe_engine(const struct recipe *r);
 uint16_t recipe_port(const struct recipe *r);
-/* As whom its server runs in the official images. */
-const char *recipe_user(const struct recipe *r);
 /* Does ENV lack what the image's entrypoint insists on (a password)?  Then append the variable with PASSWORD. */
 bool recipe_needs_password(const struct recipe *r, const struct strv *env);
 void recipe_add_password(const struct recipe *r, const char *password, struct strv *env);

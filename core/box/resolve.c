@@ -79,6 +79,7 @@ static struct err *resolve_command(const struct run_request *req, const struct i
 		strv_copy(&s->entrypoint, &img->entrypoint);
 	else if (req->entrypoint && *req->entrypoint)
 		strv_add(&s->entrypoint, req->entrypoint);
+	strv_copy(&s->entrypoint, &req->entrypoint_rest);
 	if (req->args.n)
 		strv_copy(&s->cmd, &req->args);
 	else if (!req->entrypoint_set)
@@ -237,6 +238,24 @@ static const struct mount_spec *mount_at(const struct mounts *m, const char *tar
 	return NULL;
 }
 
+/* Anonymous volumes where nothing else is. */
+static void add_volumes(const struct strv *targets, struct spec *s)
+{
+	for (size_t i = 0; i < targets->n; i++) {
+		_cleanup_free_ char *rooted = xasprintf("/%s", targets->v[i]);
+		_cleanup_free_ char *target = str_clean_path(rooted);
+		struct mount_spec *m;
+
+		if (!strcmp(target, "/") || mount_at(&s->mounts, target))
+			continue;
+		m = mounts_add(&s->mounts);
+		m->type = MOUNT_VOLUME;
+		m->source = xstrdup("");
+		m->target = TAKE_PTR(target);
+		m->anonymous = true;
+	}
+}
+
 static struct err *resolve_mounts(const struct run_request *req, const struct image *img, struct spec *s)
 {
 	for (size_t i = 0; i < req->mounts.n; i++)
@@ -251,19 +270,8 @@ static struct err *resolve_mounts(const struct run_request *req, const struct im
 		if (!mount_at(&s->mounts, req->inherited.v[i].target))
 			mounts_copy(&s->mounts, &one);
 	}
-	for (size_t i = 0; i < img->volumes.n; i++) {
-		_cleanup_free_ char *rooted = xasprintf("/%s", img->volumes.v[i]);
-		_cleanup_free_ char *target = str_clean_path(rooted);
-		struct mount_spec *m;
-
-		if (!strcmp(target, "/") || mount_at(&s->mounts, target))
-			continue;
-		m = mounts_add(&s->mounts);
-		m->type = MOUNT_VOLUME;
-		m->source = xstrdup("");
-		m->target = TAKE_PTR(target);
-		m->anonymous = true;
-	}
+	add_volumes(&req->volumes, s);
+	add_volumes(&img->volumes, s);
 	return NULL;
 }
 

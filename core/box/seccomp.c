@@ -13,10 +13,22 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-enum act { DENY, ALLOW, UNKNOWN, CHECK_CLONE, CHECK_PERSONALITY, CHECK_SOCKET, CHECK_IOCTL };
+enum act {
+	DENY,
+	ALLOW,
+	UNKNOWN,
+	CHECK_CLONE,
+	CHECK_PERSONALITY,
+	CHECK_SOCKET,
+	CHECK_IOCTL,
+	PRETEND,
+	ASK,
+	ASK_KEEPCAPS
+};
 
 enum { ALWAYS = -1, WITHOUT_ADMIN = -2 };
 
@@ -248,19 +260,52 @@ static void set_names(const struct abi *a, struct window *w, const char *names, 
 	}
 }
 
-static void fill_windows(const struct abi *a, uint64_t mask, struct window *w)
+/* What a program is made from. */
+struct wish {
+	enum { PROFILE, ONE_ID } kind;
+	uint64_t mask; /* of capabilities */
+	bool one_id; /* PROFILE: a ONE_ID filter beside it decides about unshare */
+	bool root; /* ONE_ID */
+};
+
+/* Our keeper knows the native calls alone. */
+static void fill_one_id(const struct abi *a, const struct wish *wish, struct window *w)
 {
+	const enum act ask = wish->root && a->tokens[0] == seccomp_arch_native() ? ASK : ALLOW;
+
+	for (size_t i = 0; i < a->n_bases; i++)
+		memset(w[i].act, ALLOW, WINDOW_SIZE);
+	if (wish->root)
+		set_names(a, w, "chown chown32 lchown lchown32 fchown fchown32 fchownat", PRETEND);
+	set_names(a, w,
+		  "setuid setreuid setresuid setgid setregid setresgid setgroups getgroups execve execveat",
+		  ask);
+	set_names(a, w, "unshare", wish->mask >> CAP_SYS_ADMIN & 1 ? ALLOW : DENY);
+	if (ask == ASK) {
+		set_names(a, w, "unshare", ASK);
+		set_names(a, w, "prctl", ASK_KEEPCAPS);
+	}
+}
+
+static void fill_windows(const struct abi *a, const struct wish *wish, struct window *w)
+{
+	if (wish->kind == ONE_ID) {
+		fill_one_id(a, wish, w);
+		return;
+	}
 	for (size_t i = 0; i < a->n_bases; i++) {
 		memset(w[i].act, DENY, LAST_OLD + 1);
 		memset(w[i].act + LAST_OLD + 1, UNKNOWN, WINDOW_SIZE - LAST_OLD - 1);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-		if (rule_holds(rules[i].cap, mask))
+		if (rule_holds(rules[i].cap, wish->mask))
 			set_names(a, w, rules[i].names, rules[i].act);
+	if (wish->one_id)
+		set_names(a, w, "unshare", ALLOW);
 }
 
-/* Between and after the windows everything is unknown. */
-static size_t find_ranges(const struct abi *a, const struct window *w, struct range *to)
+/* Between and after the windows everything is REST. */
+static size_t find_ranges(const struct abi *a, const struct window *w, enum act rest, struct range *to)
 {
 	size_t n = 0;
 
@@ -268,8 +313,8 @@ static size_t find_ranges(const struct abi *a, const struct window *w, struct ra
 		for (uint32_t k = 0; k < WINDOW_SIZE; k++)
 			if (!n || to[n - 1].act != w[i].act[k])
 				to[n++] = (struct range){ a->bases[i] + k, w[i].act[k] };
-		if (to[n - 1].act != UNKNOWN)
-			to[n++] = (struct range){ a->bases[i] + WINDOW_SIZE, UNKNOWN };
+		if (to[n - 1].act != rest)
+			to[n++] = (struct range){ a->bases[i] + WINDOW_SIZE, rest };
 	}
 	return n;
 }
@@ -318,6 +363,7 @@ static void add_answer(struct prog *p, enum act act)
 	/* PER_LINUX, PER_LINUX32, each with UNAME26, and the question what it is */
 	static const uint32_t personalities[] = { 0, 0x8, 0x20000, 0x20008, 0xffffffff };
 	static const uint32_t families[] = { AF_VSOCK };
+	static const uint32_t keepcaps[] = { PR_SET_KEEPCAPS };
 	static const uint32_t ioctls[] = { TIOCSTI, TIOCLINUX };
 	const uint32_t allow = SECCOMP_RET_ALLOW, deny = SECCOMP_RET_ERRNO | EPERM;
 
@@ -330,6 +376,15 @@ static void add_answer(struct prog *p, enum act act)
 		break;
 	case UNKNOWN:
 		add_ret(p, SECCOMP_RET_ERRNO | ENOSYS);
+		break;
+	case PRETEND: /* success, and nothing is done */
+		add_ret(p, SECCOMP_RET_ERRNO | 0);
+		break;
+	case ASK:
+		add_ret(p, SECCOMP_RET_USER_NOTIF);
+		break;
+	case ASK_KEEPCAPS:
+		add_if_one_of(p, 0, keepcaps, ARRAY_LEN(keepcaps), SECCOMP_RET_USER_NOTIF, allow);
 		break;
 	case CHECK_CLONE: /* s390 has the stack first */
 		add_load_arg(p, seccomp_arch_native() == SCMP_ARCH_S390X ? 1 : 0);
@@ -374,24 +429,24 @@ static void add_search(struct prog *p, const struct range *r, size_t n)
 	add_search(p, r + mid, n - mid);
 }
 
-static void add_abi(struct prog *p, const struct abi *a, uint64_t mask)
+static void add_abi(struct prog *p, const struct abi *a, const struct wish *wish)
 {
 	struct window w[WINDOWS_MAX];
 	struct range r[WINDOWS_MAX * (WINDOW_SIZE + 1)];
 	size_t here = p->n;
 
-	fill_windows(a, mask, w);
+	fill_windows(a, wish, w);
 	add(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, a->audit_arch);
 	add(p, BPF_JMP | BPF_JA, 0, 0, 0); /* to the next one */
 	add_load(p, offsetof(struct seccomp_data, nr));
 	/* x32 has x86_64's numbers, and from 512 on some that x86_64 leaves free: one table serves both */
 	if (a->audit_arch == AUDIT_ARCH_X86_64)
 		add(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, ~(uint32_t)X32_BIT);
-	add_search(p, r, find_ranges(a, w, r));
+	add_search(p, r, find_ranges(a, w, wish->kind == ONE_ID ? ALLOW : UNKNOWN, r));
 	p->v[here + 1].k = (uint32_t)(p->n - (here + 2));
 }
 
-void seccomp_default(uint64_t mask, void **ret_prog, size_t *ret_len)
+static struct prog make(const struct wish *wish)
 {
 	static const struct abi x86_64 = {
 		AUDIT_ARCH_X86_64, { SCMP_ARCH_X86_64, SCMP_ARCH_X32 }, { 0 }, 2, 1
@@ -404,49 +459,58 @@ void seccomp_default(uint64_t mask, void **ret_prog, size_t *ret_len)
 	struct prog p = { 0 };
 
 	add_load(&p, offsetof(struct seccomp_data, arch));
-	add_abi(&p, native == SCMP_ARCH_X86_64 ? &x86_64 : &other, mask);
+	add_abi(&p, native == SCMP_ARCH_X86_64 ? &x86_64 : &other, wish);
 	if (native == SCMP_ARCH_X86_64)
-		add_abi(&p, &x86, mask);
+		add_abi(&p, &x86, wish);
 	else if (native == SCMP_ARCH_AARCH64)
-		add_abi(&p, &arm, mask);
+		add_abi(&p, &arm, wish);
 	add_ret(&p, SECCOMP_RET_KILL_PROCESS); /* no architecture of this machine */
+	return p;
+}
+
+void seccomp_default(uint64_t mask, bool one_id, void **ret_prog, size_t *ret_len)
+{
+	struct prog p = make(&(struct wish){ .kind = PROFILE, .mask = mask, .one_id = one_id });
+
 	*ret_len = p.n * sizeof(*p.v);
 	*ret_prog = p.v;
 }
 
+/* SPEC_ALLOW: kernels before 5.16 would slow the whole container down against speculation attacks otherwise. */
+static int install(const struct sock_filter *v, size_t n, unsigned flags)
+{
+	struct sock_fprog p = { .len = (unsigned short)n, .filter = (struct sock_filter *)(uintptr_t)v };
+
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			    flags | SECCOMP_FILTER_FLAG_SPEC_ALLOW, &p);
+}
+
 struct err *seccomp_install(const void *prog, size_t len)
 {
-	struct sock_fprog p = {
-		.len = (unsigned short)(len / sizeof(struct sock_filter)),
-		.filter = (struct sock_filter *)(uintptr_t)prog,
-	};
-
-	/* SPEC_ALLOW: kernels before 5.16 would slow the whole container down against speculation attacks otherwise */
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &p) < 0)
+	if (install(prog, len / sizeof(struct sock_filter), 0) < 0)
 		return err_new(errno, "installing the system call filter");
 	return NULL;
 }
 
-struct err *seccomp_keep_owners(void)
+void seccomp_one_id(bool root, uint64_t mask, void **ret_prog, size_t *ret_len)
 {
-	static const char *const names[] = { "chown", "lchown", "fchown", "fchownat" };
-	struct prog p = { 0 };
-	struct err *e;
+	struct prog p = make(&(struct wish){ .kind = ONE_ID, .mask = mask, .root = root });
 
-	add_load(&p, offsetof(struct seccomp_data, arch));
-	add(&p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, seccomp_arch_native()); /* the kernel's word, too */
-	add_ret(&p, SECCOMP_RET_ALLOW);
-	add_load(&p, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		int nr = seccomp_syscall_resolve_name_arch(SCMP_ARCH_NATIVE, names[i]);
+	*ret_len = p.n * sizeof(*p.v);
+	*ret_prog = p.v;
+}
 
-		if (nr < 0)
-			continue; /* aarch64 has only the later two */
-		add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (uint32_t)nr);
-		add_ret(&p, SECCOMP_RET_ERRNO | 0);
-	}
-	add_ret(&p, SECCOMP_RET_ALLOW);
-	e = seccomp_install(p.v, p.n * sizeof(*p.v));
-	free(p.v);
-	return e;
+/* WAIT_KILLABLE_RECV (Linux 5.19): a call whose answer is being made is not started again because of a signal. */
+struct err *seccomp_listen(const void *prog, size_t len, int *ret_listener)
+{
+	const size_t n = len / sizeof(struct sock_filter);
+	int fd = install(prog, n,
+			 SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = install(prog, n, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	if (fd < 0)
+		return err_new(errno, "installing the system call filter");
+	*ret_listener = fd;
+	return NULL;
 }

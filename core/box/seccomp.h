@@ -16,17 +16,18 @@
 
 #include "core/base/str.h"
 
-/* The filter (an array of struct sock_filter, LEN bytes) for a container with the capabilities MASK.
- * The caller frees *ret_prog. */
-void seccomp_default(uint64_t mask, void **ret_prog, size_t *ret_len);
+/* The filter (an array of struct sock_filter, LEN bytes) for a container with the capabilities MASK.  ONE_ID: it leaves
+ * unshare to the one of seccomp_one_id(), which has to be installed, too.  The caller frees *ret_prog. */
+void seccomp_default(uint64_t mask, bool one_id, void **ret_prog, size_t *ret_len);
 /* The same from a profile in Docker's JSON form.  Errors: "Decoding seccomp profile failed: <where>: <reason>". */
 struct err *seccomp_profile(const char *text, uint64_t mask, void **ret_prog, size_t *ret_len)
 	MUST_CHECK;
-/* Beside any of them: that files change their owner is answered with success and not done.  For root where one id is
- * mapped (core/ns/userns.h): there is no other owner, and what an image's start-up gives away stays readable to
- * whom it is given. */
-struct err *seccomp_keep_owners(void) MUST_CHECK;
 /* Install it for this process and its children.  Needs CAP_SYS_ADMIN in the user namespace, or no_new_privs. */
 struct err *seccomp_install(const void *prog, size_t len) MUST_CHECK;
+/* What is installed before it where one id is mapped (core/box/identity.h).  Without ROOT it only decides about
+ * unshare, by MASK.  With it, that files change their owner is answered with success and not done: there is no other
+ * owner; and what asks for another user is answered by who has the listener of seccomp_listen(). */
+void seccomp_one_id(bool root, uint64_t mask, void **ret_prog, size_t *ret_len);
+struct err *seccomp_listen(const void *prog, size_t len, int *ret_listener) MUST_CHECK;
 
 #endif

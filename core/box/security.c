@@ -103,7 +103,7 @@ struct err *security_resolve(const struct run_request *req, struct spec *s)
 	return e;
 }
 
-struct err *security_filter(const struct spec *s, void **ret_prog, size_t *ret_len)
+struct err *security_filter(const struct spec *s, bool one_id, void **ret_prog, size_t *ret_len)
 {
 	*ret_prog = NULL;
 	*ret_len = 0;
@@ -111,6 +111,6 @@ struct err *security_filter(const struct spec *s, void **ret_prog, size_t *ret_l
 		return NULL;
 	if (s->seccomp)
 		return seccomp_profile(s->seccomp, s->caps, ret_prog, ret_len);
-	seccomp_default(s->caps, ret_prog, ret_len);
+	seccomp_default(s->caps, one_id, ret_prog, ret_len);
 	return NULL;
 }

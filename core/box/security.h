@@ -13,6 +13,7 @@
  *   container here).  What would have to confine and does not, is refused. */
 struct err *security_resolve(const struct run_request *req, struct spec *s) MUST_CHECK;
 /* The filter to install; *ret_prog is NULL for none, else the caller frees it. */
-struct err *security_filter(const struct spec *s, void **ret_prog, size_t *ret_len) MUST_CHECK;
+struct err *security_filter(const struct spec *s, bool one_id, void **ret_prog, size_t *ret_len)
+	MUST_CHECK;
 
 #endif

@@ -146,6 +146,7 @@ struct run_request {
 	struct strv args; /* COMMAND [ARG...] */
 	const char *entrypoint; /* --entrypoint; "" resets */
 	bool entrypoint_set;
+	struct strv entrypoint_rest; /* its further words */
 	struct strv env; /* --env-file, then -e, in order: "K=V"; a bare "K" takes K away from the image's */
 	const char *workdir, *user, *hostname, *name;
 	bool tty, open_stdin, auto_remove, use_init, read_only, publish_all;
@@ -158,6 +159,7 @@ struct run_request {
 	struct ports ports;
 	struct strv exposed; /* "3306", "3306/tcp", "8000-8010/udp" */
 	struct mounts mounts; /* -v, --mount and --tmpfs in order */
+	struct strv volumes; /* targets of anonymous ones, as an image has them: what else is mounted there wins */
 	struct strv volumes_from; /* CONTAINER[:MODE] */
 	struct mounts inherited; /* what VOLUMES_FROM brings, by box_create(); own targets and earlier entries win */
 	struct strv labels, add_hosts;

@@ -15,6 +15,7 @@
 #include "core/base/fd.h"
 #include "core/base/loop.h"
 #include "core/base/proc.h"
+#include "core/box/identity.h"
 #include "core/box/init.h"
 #include "core/box/security.h"
 #include "slirp/netns.h"
@@ -310,6 +311,7 @@ static struct err *spawn(struct step *s)
 				.dir = r->dir,
 				.netns = r->net ? r->net->netns : -1,
 				.env = &none,
+				.identity = -1,
 				.stdio = { -1, -1, -1 } };
 	_cleanup_free_ void *filter = NULL;
 	const char mapped = INIT_MAPPED;
@@ -317,11 +319,13 @@ static struct err *spawn(struct step *s)
 	struct err *e;
 	long pid = 0;
 
-	e = security_filter(r->spec, &filter, &ia.seccomp_len);
+	e = security_filter(r->spec, r->st->ids.single, &filter, &ia.seccomp_len);
 	e = e ?: fd_open(AT_FDCWD, "/dev/null", O_RDONLY, 0, &ia.stdio[0]);
 	for (int i = 0; i < 2 && !e; i++)
 		e = add_pipe(s, i, &ia.stdio[i + 1]);
 	e = e ?: fd_socketpair(SOCK_SEQPACKET, sync);
+	if (r->st->ids.single)
+		e = e ?: identity_start("a build", &ia.identity);
 	ia.seccomp = filter;
 	ia.sync = sync[1];
 	ca.pidfd = (uint64_t)(uintptr_t)&pidfd;
@@ -335,6 +339,8 @@ static struct err *spawn(struct step *s)
 	for (int i = 0; i < 3; i++)
 		if (ia.stdio[i] >= 0)
 			close(ia.stdio[i]);
+	if (ia.identity >= 0)
+		close(ia.identity);
 	if (sync[1] >= 0)
 		close(sync[1]); /* or its end of file would never come */
 	if (sync[0] >= 0) {

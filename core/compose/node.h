@@ -5,17 +5,9 @@
 #ifndef CORE_COMPOSE_NODE_H
 #define CORE_COMPOSE_NODE_H
 
+#include "core/base/arena.h"
 #include "core/base/pos.h"
 #include "core/base/str.h"
-
-struct arena {
-	struct arena_block *blocks;
-};
-void *arena_alloc(struct arena *a, size_t size); /* zeroed */
-char *arena_str(struct arena *a, const char *s);
-char *arena_strn(struct arena *a, const char *s, size_t n);
-char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
-void arena_done(struct arena *a);
 
 enum node_kind {
 	NODE_NULL,

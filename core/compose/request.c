@@ -606,7 +606,8 @@ void request_done(struct run_request *req)
 				 &req->ulimits,	     &req->sysctls,    &req->group_add,
 				 &req->dns,	     &req->dns_search, &req->dns_options,
 				 &req->cap_add,	     &req->cap_drop,   &req->security_opt,
-				 &req->log_opts,     &req->links };
+				 &req->log_opts,     &req->links,      &req->entrypoint_rest,
+				 &req->volumes };
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		strv_done(lists[i]);

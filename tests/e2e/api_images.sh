@@ -54,6 +54,8 @@ in_cli docker push dbxuser/app:api;	expect_status 0
 expect_stdout $'The push refers to repository [[]docker.io/dbxuser/app]\n*: Pushed\napi: digest: sha256:* size: *'
 expect_no_file .docker/config.json
 run devbox push dbxuser/app:api;	expect_status 1;	expect_stderr_has 'no credentials for docker.io in'
+in_cli docker tag busybox foreign/app;	in_cli docker push foreign/app;	expect_status 1
+expect_stderr '*push access denied for foreign/app:latest*the credentials for docker.io that came with the request do not allow it)'
 in_cli docker push dbxuser/none;	expect_status 1;	expect_stderr_has 'An image does not exist locally with the tag: dbxuser/none'
 run devbox rmi dbxuser/app:api;	expect_status 0
 in_cli docker pull -q dbxuser/app:api;	expect_stdout docker.io/dbxuser/app:api
@@ -62,6 +64,16 @@ other=$(printf '{"username":"dbxuser","password":"dbxpass","serveraddress":"regi
 api -H "X-Registry-Auth: $other" -X POST 'http://d/images/dbxuser/app/push?tag=api';	expect_stdout_has '"error":"pushing dbxuser/app:api: push access denied'
 api -H 'X-Registry-Auth: !' -X POST 'http://d/images/dbxuser/app/push?tag=api' -w ' %{http_code}';	expect_stdout '*not base64*400'
 api http://d/distribution/busybox/json;	expect_stdout '{"Descriptor":{"mediaType":"*","digest":"sha256:*","size":*},"Platforms":\[*"architecture":"arm64"*'
+
+# who leaves is not pulled for
+alone() { [ "$(pgrep -c -u "$(id -u dbx1)" -f 'devbox system service')" = 1 ]; }
+hub_fault '*/library/busybox/blobs/*' hold count=-1
+start leaver curl -sN --unix-socket "$sock" -X POST 'http://d/images/create?fromImage=busybox&tag=zstd'
+hub_wait '*/library/busybox/blobs/*'
+[ "$(pgrep -c -u "$(id -u dbx1)" -f 'devbox system service')" -gt 1 ] || fail 'nobody pulls'
+kill "$leaver_pid"
+eventually 5 alone
+hub_clear
 
 run devbox exec -i cli python3 - <<'PY'
 import docker

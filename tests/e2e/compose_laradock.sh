@@ -53,7 +53,7 @@ after=$(visit | grep -o '"yours":[0-9]*' | cut -d: -f2)
 expect_equal "$after" $((before + 1))
 c exec -T mysql mysql -uhomestead -psecret homestead -Ne 'SELECT COUNT(DISTINCT host) FROM visits'
 expect_stdout 3
-run curl -s -m 5 http://127.0.0.1:1936/;	expect_stdout_has 'web3'
+run curl -s -m 5 -u stats:stats http://127.0.0.1:1936/;	expect_stdout_has 'laradock-web-3_80'
 
 # what six containers and a network cost beside their own programs
 expect_equal "$(e2e_as devbox ps -q | wc -l)" 6
@@ -69,6 +69,14 @@ c up -d --scale web=3 lb web mysql redis;	expect_status 0
 took=$(((${EPOCHREALTIME/./} - begin) / 1000))
 [ $took -lt $((250 * PATIENCE)) ] || fail "it took $took ms"
 expect_equal "$(ids)" "$same"
+
+# fewer of them: the balancer has heard of that, too
+c scale web=2;	expect_status 0
+two() { [ "$(hosts | wc -l)" = 2 ]; }
+eventually 20 two
+run curl -s -m 5 -u stats:stats http://127.0.0.1:1936/
+[[ $stdout != *laradock-web-3* ]] || fail 'the balancer still knows the third'
+run devbox logs laradock-lb-1;	expect_stdout_has 'balancing between laradock-web-1:80, laradock-web-2:80'
 
 # settings for programs of the host; the address that published ports have
 run env -C "$(home)/laradock" devbox env -f laravel

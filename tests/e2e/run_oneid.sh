@@ -63,8 +63,30 @@ run devbox run --rm own
 expect_status 0
 expect_stdout $'1000\napp\napp'
 run devbox run --rm --init -u 33 busybox id -u;	expect_stdout '33'
-# as root, who becomes another at run time cannot: told by the program's own words
-run devbox run --rm mysql setpriv --reuid=999 --clear-groups id -u
-expect_status 127
-expect_stderr_has 'setpriv: '
+# who is root and becomes another: at once, or, with several threads, as the next program; for good
+run devbox run --rm mysql setpriv --reuid=mysql --regid=mysql --clear-groups sh -c 'id; touch /tmp/f; stat -c %U /tmp/f'
+expect_stdout $'uid=999(mysql) gid=999(mysql) groups=999(mysql)\nmysql'
+run devbox run --rm mysql perl -MPOSIX -e 'POSIX::setgid(33); POSIX::setuid(33); print "$< $> $(\n"; POSIX::setuid(0) and print "root again"; exec "id"'
+expect_stdout $'33 33 33 33\nuid=33(www-data) gid=33(www-data) groups=33(www-data)'
+# many at a time, and one after the other, each with a status of its own
+run devbox run --rm mysql sh -c 'for i in $(seq 20); do gosu mysql sh -c "id -u; exit 3" >/tmp/o.$i || echo $? >/tmp/s.$i & done
+	wait; cat /tmp/o.* /tmp/s.* | sort | uniq -c | tr -s " "'
+expect_stdout $' 20 3\n 20 999'
+run devbox run --rm mysql sh -c 'gosu mysql gosu root true || gosu mysql no-such-program || gosu mysql sh -c "kill -TERM \$\$"'
+expect_status 143
+# not more than the filter allows those who have all ids
+run devbox run --rm mysql unshare -U true
+expect_status 1;	expect_stderr 'unshare: unshare failed: Operation not permitted'
+run devbox run --rm mysql gosu mysql unshare -U true
+expect_status 1;	expect_stderr 'unshare: unshare failed: Operation not permitted'
+run devbox run -d --name web -p 8080:80 nginx;	expect_status 0
+web_answers() { run curl -sf http://127.0.0.1:8080/; [ "$status" = 0 ]; }
+eventually 10 web_answers
+run devbox logs web;	[[ $stderr != *failed* ]] || fail 'a worker could not become its user'
+# a monitor that is killed takes all of it along
+run devbox run -d --name kv redis;		expect_status 0
+run sh -c 'pkill -9 -f "[d]evbox: monitor of kv"';	expect_status 0
+ids_gone() { run pgrep -f '[d]evbox: ids of kv'; [ "$status" = 1 ]; }
+eventually 10 ids_gone
+run devbox rm -f -v kv web;			expect_status 0
 expect_no_leftovers

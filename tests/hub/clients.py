@@ -1,5 +1,7 @@
 """Programs of others that speak Docker's API, to be run against devbox's."""
-from catalog import PATH, Files, server_image
+import os
+
+from catalog import PATH, Files, publish, server_image
 
 
 def dockercli(b, source):
@@ -17,4 +19,23 @@ rm -rf /etc/docker /etc/containerd /etc/init.d/docker /usr/lib/systemd /lib/syst
 ''', finish)
 
 
-ALL = [dockercli]
+def dockercloud_haproxy(b, source):
+    """dockercloud/haproxy, a balancer that finds what it balances through Docker's API."""
+    install = ['haproxy', 'python3-docker']
+    base = b.base('bookworm')
+    tar = b.packages('dockercloud-haproxy', 'bookworm', install, 'mkdir -p /etc/haproxy; rm -f /etc/haproxy/haproxy.cfg')
+    inputs = [os.path.basename(base), os.path.basename(tar), source('oci.py', 'clients.py', 'images/dockercloud-haproxy')]
+
+    def make(layout):
+        layers = [b.pack(layout, base, 'gzip', 'debian bookworm'),
+                  b.pack(layout, tar, 'gzip', 'apt-get install ' + ' '.join(install))]
+        files = Files(b, layout)
+        files.copy('dockercloud-haproxy/dockercloud-haproxy', 'usr/local/bin/dockercloud-haproxy', 0o755)
+        config = {'Env': [PATH, 'BALANCE=roundrobin', 'STATS_PORT=1936', 'STATS_AUTH=stats:stats',
+                          'HEALTH_CHECK=check inter 2000 rise 2 fall 3'],
+                  'Cmd': ['dockercloud-haproxy'], 'ExposedPorts': {p: {} for p in ('80/tcp', '443/tcp', '1936/tcp')}}
+        publish(layout, layers + [files.layer('dockercloud-haproxy')], config, ['dockercloud/haproxy:latest'])
+    return b.image('dockercloud-haproxy', inputs, make)
+
+
+ALL = [dockercli, dockercloud_haproxy]

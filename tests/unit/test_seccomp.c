@@ -32,7 +32,7 @@ static struct filter filter_for(uint64_t mask)
 	struct filter f;
 	void *prog;
 
-	seccomp_default(mask, &prog, &f.len);
+	seccomp_default(mask, false, &prog, &f.len);
 	f.v = prog;
 	return f;
 }
@@ -330,10 +330,51 @@ static void test_kernel(void)
 #endif
 }
 
+/* One mapped id: a filter beside the usual one, of which the stricter answer counts. */
+static void test_one_id(void)
+{
+	enum { ASKED = SECCOMP_RET_USER_NOTIF, PRETENDED = SECCOMP_RET_ERRNO | 0 };
+	const uint32_t arch = NATIVE;
+	struct filter usual, root, user, admin;
+	void *prog;
+
+	seccomp_default(caps_default(), true, &prog, &usual.len);
+	usual.v = prog;
+	seccomp_one_id(true, caps_default(), &prog, &root.len);
+	root.v = prog;
+	seccomp_one_id(false, caps_default(), &prog, &user.len);
+	user.v = prog;
+	seccomp_one_id(false, CAPS_ALL, &prog, &admin.len);
+	admin.v = prog;
+	is_int(run(&usual, arch, SYS_unshare, CLONE_NEWUSER, 0), OK,
+	       "the usual one leaves unshare to the other");
+	is_int(run(&root, arch, SYS_unshare, CLONE_NEWUSER, 0), ASKED, "root's unshare is asked about");
+	is_int(run(&user, arch, SYS_unshare, CLONE_NEWUSER, 0), NO, "a user's is refused");
+	is_int(run(&admin, arch, SYS_unshare, CLONE_NEWUSER, 0), OK, "unless it may administer");
+	is_int(run(&root, arch, SYS_setuid, 5, 0), ASKED, "setuid");
+	is_int(run(&root, arch, SYS_execve, 0, 0), ASKED, "execve");
+	is_int(run(&root, arch, SYS_prctl, PR_SET_KEEPCAPS, 1), ASKED, "PR_SET_KEEPCAPS");
+	is_int(run(&root, arch, SYS_prctl, PR_SET_NAME, 0), OK, "another prctl");
+	is_int(run(&root, arch, SYS_fchownat, 0, 0), PRETENDED, "root's fchownat does nothing");
+	is_int(run(&user, arch, SYS_fchownat, 0, 0), OK, "a user's is the kernel's");
+	is_int(run(&user, arch, SYS_setuid, 5, 0), OK, "and his setuid");
+	is_int(run(&root, arch, 5000, 0, 0), OK, "what is not known is the other's");
+#ifdef __x86_64__
+	is_int(run(&root, arch, 0x40000000 | SYS_unshare, CLONE_NEWUSER, 0), ASKED, "x32 is native");
+	is_int(run(&root, AUDIT_ARCH_I386, 310, CLONE_NEWUSER, 0), NO, "unshare of i386 is refused");
+	is_int(run(&user, AUDIT_ARCH_I386, 310, CLONE_NEWUSER, 0), NO, "a user's, too");
+#endif
+	free(usual.v);
+	free(root.v);
+	free(user.v);
+	free(admin.v);
+}
+
 int main(void)
 {
 	test_answers();
 	test_caps();
 	test_kernel();
+	test_one_id();
 	return done_testing();
 }

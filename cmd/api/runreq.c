@@ -1,0 +1,693 @@
+#include "cmd/api/runreq.h"
+
+#include <stdlib.h>
+
+#include "cmd/netopt.h"
+#include "core/box/runopt.h"
+#include "core/compose/request.h"
+#include "core/store/network.h"
+
+enum {
+	WORDS_MAX = 65536, /* of a command; ports */
+	LIST_MAX = 4096, /* of anything else: what comes of it is looked through in pairs */
+};
+
+/* --- members and their types ------------------------------------------------------------------------------------ */
+
+static struct err *bad(const char *key, const char *what)
+{
+	return err_new(0, "%s: it must be %s", key, what);
+}
+
+/* *TO stays as it is without the member; an empty text is none. */
+static struct err *get_text(json *o, const char *key, const char **to)
+{
+	json *v = json_get(o, key);
+
+	if (json_is_null(v))
+		return NULL;
+	if (!json_text(v))
+		return bad(key, "a text");
+	*to = *json_text(v) ? json_text(v) : NULL;
+	return NULL;
+}
+
+static struct err *get_flag(json *o, const char *key, bool *to)
+{
+	json *v = json_get(o, key);
+
+	return json_is_null(v) || json_is_bool(v, to) ? NULL : bad(key, "true or false");
+}
+
+static struct err *get_number(json *o, const char *key, int64_t min, int64_t max, int64_t *to)
+{
+	json *v = json_get(o, key);
+	const char *digits;
+	int64_t n;
+
+	if (json_is_null(v))
+		return NULL;
+	if (!json_is_number(v, &digits) || digits[strspn(digits, "-0123456789")])
+		return bad(key, "a whole number");
+	errno = 0;
+	n = strtoll(digits, NULL, 10);
+	if (errno || n < min || n > max)
+		return err_new(0, "%s: %s is out of range", key, digits);
+	*to = n;
+	return NULL;
+}
+
+/* Neither an object nor a list where one is wanted, or one with too much in it. */
+static struct err *check_many(const char *key, json *v, bool object, size_t max)
+{
+	if (json_is_null(v))
+		return NULL;
+	if (!(object ? json_is_object(v) : json_is_array(v)))
+		return bad(key, object ? "an object" : "a list");
+	return json_len(v) > max ? err_new(0, "%s: more than %zu", key, max) : NULL;
+}
+
+static struct err *get_list_of(json *o, const char *key, size_t max, struct strv *to)
+{
+	json *v = json_get(o, key);
+	struct err *e = check_many(key, v, false, max);
+
+	for (size_t i = 0; !e && i < json_len(v); i++) {
+		if (json_text(json_at(v, i)))
+			strv_add(to, json_text(json_at(v, i)));
+		else
+			e = bad(key, "a list of texts");
+	}
+	return e;
+}
+
+static struct err *get_list(json *o, const char *key, struct strv *to)
+{
+	return get_list_of(o, key, LIST_MAX, to);
+}
+
+/* {"a": "b"} as "a=b". */
+static struct err *get_map(json *o, const char *key, struct strv *to)
+{
+	json *v = json_get(o, key), *value = NULL;
+	struct err *e = check_many(key, v, true, LIST_MAX);
+
+	for (size_t i = 0; !e && i < json_len(v); i++) {
+		const char *name = json_key_at(v, i, &value);
+
+		if (!json_text(value) && !json_is_null(value))
+			e = bad(key, "an object of texts");
+		else
+			strv_addf(to, "%s=%s", name, json_text(value) ?: "");
+	}
+	return e;
+}
+
+/* {"a": {}} as "a". */
+static struct err *get_keys(json *o, const char *key, size_t max, struct strv *to)
+{
+	json *v = json_get(o, key), *value = NULL;
+	struct err *e = check_many(key, v, true, max);
+
+	for (size_t i = 0; !e && i < json_len(v); i++)
+		strv_add(to, json_key_at(v, i, &value));
+	return e;
+}
+
+/* A command: a list of words, or one word. */
+static struct err *get_words(json *o, const char *key, struct strv *to)
+{
+	const char *one = json_text(json_get(o, key));
+
+	if (!one)
+		return get_list_of(o, key, WORDS_MAX, to);
+	strv_add(to, one);
+	return NULL;
+}
+
+/* --- Config ----------------------------------------------------------------------------------------------------- */
+
+static struct err *take_command(json *config, struct run_request *rq)
+{
+	_cleanup_strv_ struct strv entry = { 0 };
+	json *v = json_get(config, "Entrypoint");
+	struct err *e = get_words(config, "Entrypoint", &entry);
+
+	e = e ?: get_words(config, "Cmd", &rq->args);
+	if (e || json_is_null(v))
+		return e;
+	rq->entrypoint_set = true;
+	if (entry.n)
+		rq->entrypoint = json_text(v) ?: json_text(json_at(v, 0));
+	for (size_t i = 1; i < entry.n; i++)
+		strv_add(&rq->entrypoint_rest, entry.v[i]);
+	return NULL;
+}
+
+static struct err *take_health(json *config, struct run_request *rq)
+{
+	struct health_config *h = &rq->health;
+	json *v = json_get(config, "Healthcheck");
+	struct err *e = check_many("Healthcheck", v, true, LIST_MAX);
+	int64_t retries = 0;
+
+	e = e ?: get_list(v, "Test", &h->test);
+	e = e ?: get_number(v, "Interval", 0, INT64_MAX, &h->interval_ns);
+	e = e ?: get_number(v, "Timeout", 0, INT64_MAX, &h->timeout_ns);
+	e = e ?: get_number(v, "StartPeriod", 0, INT64_MAX, &h->start_period_ns);
+	e = e ?: get_number(v, "StartInterval", 0, INT64_MAX, &h->start_interval_ns);
+	e = e ?: get_number(v, "Retries", 0, INT32_MAX, &retries);
+	h->retries = (unsigned)retries;
+	if (!e && h->test.n && strcmp(h->test.v[0], "CMD") && strcmp(h->test.v[0], "CMD-SHELL") &&
+	    strcmp(h->test.v[0], "NONE"))
+		e = err_new(0, "Healthcheck: Test: unknown type %s", h->test.v[0]);
+	return e;
+}
+
+/* "true" stands in the request for each stream that whoever made it wants to be connected to. */
+static struct err *take_attach(json *config, struct run_request *rq)
+{
+	static const char *const keys[] = { "AttachStdin", "AttachStdout", "AttachStderr" };
+	struct err *e = NULL;
+
+	for (unsigned i = 0; !e && i < ARRAY_LEN(keys); i++) {
+		bool on = false;
+
+		e = get_flag(config, keys[i], &on);
+		rq->attach |= on ? 1u << i : 0;
+	}
+	return e;
+}
+
+static struct err *take_volumes(json *config, struct run_request *rq)
+{
+	struct err *e = get_keys(config, "Volumes", LIST_MAX, &rq->volumes);
+
+	for (size_t i = 0; !e && i < rq->volumes.n; i++) {
+		const char *target = rq->volumes.v[i];
+
+		if (*target != '/' || !target[strspn(target, "/")] || strchr(target, ':'))
+			e = err_new(0, "invalid volume specification: '%s'", target);
+	}
+	return e;
+}
+
+static struct err *take_stop(json *config, struct run_request *rq)
+{
+	int64_t timeout = -2; /* not said */
+	struct err *e = get_number(config, "StopTimeout", -1, INT32_MAX, &timeout);
+
+	rq->stop_timeout_s = timeout == -2 ? -1 : timeout == -1 ? INT32_MAX : (int)timeout;
+	return e ?: get_text(config, "StopSignal", &rq->stop_signal);
+}
+
+static struct err *take_config(json *config, struct run_request *rq)
+{
+	bool no_network = false;
+	struct err *e = get_text(config, "Image", &rq->image);
+
+	if (!e && !rq->image)
+		e = err_new(0, "Image: which image the container is made from is not said");
+	e = e ?: take_command(config, rq);
+	e = e ?: take_health(config, rq);
+	e = e ?: take_attach(config, rq);
+	e = e ?: take_volumes(config, rq);
+	e = e ?: take_stop(config, rq);
+	e = e ?: get_list(config, "Env", &rq->env);
+	e = e ?: get_map(config, "Labels", &rq->labels);
+	e = e ?: get_keys(config, "ExposedPorts", WORDS_MAX, &rq->exposed);
+	e = e ?: get_text(config, "Hostname", &rq->hostname);
+	e = e ?: get_text(config, "Domainname", &rq->domainname);
+	e = e ?: get_text(config, "User", &rq->user);
+	e = e ?: get_text(config, "WorkingDir", &rq->workdir);
+	e = e ?: get_text(config, "MacAddress", &rq->mac);
+	e = e ?: get_flag(config, "Tty", &rq->tty);
+	e = e ?: get_flag(config, "OpenStdin", &rq->open_stdin);
+	e = e ?: get_flag(config, "NetworkDisabled", &no_network);
+	if (no_network)
+		rq->net = NET_NONE;
+	return e;
+}
+
+/* --- HostConfig: mounts ----------------------------------------------------------------------------------------- */
+
+static struct err *take_binds(json *host, struct run_request *rq)
+{
+	_cleanup_strv_ struct strv binds = { 0 };
+	struct err *e = get_list(host, "Binds", &binds);
+
+	for (size_t i = 0; !e && i < binds.n; i++) {
+		if (*binds.v[i] == '.' || *binds.v[i] == '~')
+			e = err_new(0, "invalid volume specification: '%s': the path must be absolute",
+				    binds.v[i]);
+		e = e ?: mount_parse_volume(binds.v[i], "/", &rq->mounts);
+	}
+	return e;
+}
+
+/* A field of --mount, its value quoted as in CSV. */
+static void add_field(struct str *out, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	str_addf(out, "%s\"%s=", out->len ? "," : "", key);
+	for (; *value; value++) {
+		if (*value == '"')
+			str_addc(out, '"');
+		str_addc(out, *value);
+	}
+	str_addc(out, '"');
+}
+
+static struct err *bind_options(json *o, struct str *out, bool *ret_make)
+{
+	static const char *const flags[][2] = { { "NonRecursive", "bind-nonrecursive" },
+						{ "ReadOnlyNonRecursive", "bind-recursive" },
+						{ "ReadOnlyForceRecursive", "bind-recursive" } };
+	const char *propagation = NULL;
+	struct err *e = check_many("BindOptions", o, true, LIST_MAX);
+
+	e = e ?: get_text(o, "Propagation", &propagation);
+	e = e ?: get_flag(o, "CreateMountpoint", ret_make);
+	for (size_t i = 0; !e && i < ARRAY_LEN(flags); i++) {
+		bool on = false;
+
+		e = get_flag(o, flags[i][0], &on);
+		add_field(out, flags[i][1], on ? "true" : NULL); /* --mount's own words refuse it */
+	}
+	add_field(out, "bind-propagation", propagation);
+	return e;
+}
+
+static struct err *volume_options(json *o, struct str *out)
+{
+	_cleanup_strv_ struct strv labels = { 0 }, opts = { 0 };
+	json *driver = json_get(o, "DriverConfig");
+	const char *subpath = NULL, *name = NULL;
+	bool no_copy = false;
+	struct err *e = check_many("VolumeOptions", o, true, LIST_MAX);
+
+	e = e ?: check_many("DriverConfig", driver, true, LIST_MAX);
+	e = e ?: get_flag(o, "NoCopy", &no_copy);
+	e = e ?: get_text(o, "Subpath", &subpath);
+	e = e ?: get_map(o, "Labels", &labels);
+	e = e ?: get_text(driver, "Name", &name);
+	e = e ?: get_map(driver, "Options", &opts);
+	add_field(out, "volume-nocopy", no_copy ? "true" : NULL);
+	add_field(out, "volume-subpath", subpath);
+	add_field(out, "volume-driver", name);
+	add_field(out, "volume-label", labels.n ? labels.v[0] : NULL);
+	add_field(out, "volume-opt", opts.n ? opts.v[0] : NULL);
+	return e;
+}
+
+static struct err *tmpfs_options(json *o, struct str *out)
+{
+	int64_t size = 0, mode = 0;
+	struct err *e = check_many("TmpfsOptions", o, true, LIST_MAX);
+
+	e = e ?: get_number(o, "SizeBytes", 0, INT64_MAX, &size);
+	e = e ?: get_number(o, "Mode", 0, 07777, &mode);
+	if (size)
+		str_addf(out, ",tmpfs-size=%lld", (long long)size);
+	if (mode)
+		str_addf(out, ",tmpfs-mode=%llo", (unsigned long long)mode);
+	return e;
+}
+
+static struct err *take_mount(json *m, struct run_request *rq)
+{
+	const char *type = NULL, *source = NULL, *target = NULL, *consistency = NULL;
+	_cleanup_str_ struct str text = { 0 };
+	bool read_only = false, make = false;
+	struct err *e = json_is_object(m) ? NULL : bad("Mounts", "a list of objects");
+
+	e = e ?: get_text(m, "Type", &type);
+	e = e ?: get_text(m, "Source", &source);
+	e = e ?: get_text(m, "Target", &target);
+	e = e ?: get_text(m, "Consistency", &consistency);
+	e = e ?: get_flag(m, "ReadOnly", &read_only);
+	if (!e && str_eq(type, "bind") && source && *source != '/')
+		e = err_new(0,
+			    "invalid mount config for type \"bind\": invalid mount path: '%s' "
+			    "mount path must be absolute",
+			    source);
+	if (e)
+		return e;
+	add_field(&text, "type", type ?: "volume");
+	add_field(&text, "source", source);
+	add_field(&text, "target", target);
+	add_field(&text, "readonly", read_only ? "true" : NULL);
+	add_field(&text, "consistency", consistency);
+	e = bind_options(json_get(m, "BindOptions"), &text, &make);
+	e = e ?: volume_options(json_get(m, "VolumeOptions"), &text);
+	e = e ?: tmpfs_options(json_get(m, "TmpfsOptions"), &text);
+	e = e ?: mount_parse_mount(text.s, "/", &rq->mounts);
+	if (!e && make)
+		rq->mounts.v[rq->mounts.n - 1].by_mount = false; /* as -v makes it */
+	return e;
+}
+
+static struct err *take_tmpfs(json *host, struct run_request *rq)
+{
+	json *v = json_get(host, "Tmpfs"), *opts = NULL;
+	struct err *e = check_many("Tmpfs", v, true, LIST_MAX);
+
+	for (size_t i = 0; !e && i < json_len(v); i++) {
+		const char *target = json_key_at(v, i, &opts), *o = json_text(opts) ?: "";
+		_cleanup_free_ char *text = xasprintf("%s%s%s", target, *o ? ":" : "", o);
+
+		e = strchr(target, ':') ? err_new(0, "invalid tmpfs target: %s", target)
+					: mount_parse_tmpfs(text, &rq->mounts);
+	}
+	return e;
+}
+
+static struct err *take_devices(json *host, struct run_request *rq)
+{
+	json *v = json_get(host, "Devices");
+	struct err *e = check_many("Devices", v, false, LIST_MAX);
+
+	for (size_t i = 0; !e && i < json_len(v); i++) {
+		json *d = json_at(v, i);
+		const char *outside = NULL, *inside = NULL, *how = NULL;
+		_cleanup_free_ char *text = NULL;
+
+		e = get_text(d, "PathOnHost", &outside);
+		e = e ?: get_text(d, "PathInContainer", &inside);
+		e = e ?: get_text(d, "CgroupPermissions", &how);
+		if (!e && !outside)
+			e = bad("Devices", "a list of objects with PathOnHost");
+		if (e)
+			return e;
+		text = xasprintf("%s:%s:%s", outside, inside ?: outside, how ?: "rwm");
+		e = device_parse(text, &rq->mounts);
+	}
+	return e;
+}
+
+static struct err *take_mounts(json *host, struct run_request *rq)
+{
+	json *v = json_get(host, "Mounts");
+	struct err *e = take_binds(host, rq);
+
+	e = e ?: check_many("Mounts", v, false, LIST_MAX);
+	for (size_t i = 0; !e && i < json_len(v); i++)
+		e = take_mount(json_at(v, i), rq);
+	e = e ?: take_tmpfs(host, rq);
+	e = e ?: take_devices(host, rq);
+	return e ?: get_list(host, "VolumesFrom", &rq->volumes_from);
+}
+
+/* --- HostConfig: ports, networks -------------------------------------------------------------------------------- */
+
+static struct err *take_binding(const char *ctr, json *b, struct run_request *rq)
+{
+	const char *ip = NULL, *port = NULL;
+	_cleanup_str_ struct str text = { 0 };
+	struct err *e = json_is_object(b) ? NULL : bad("PortBindings", "an object of lists of objects");
+
+	e = e ?: get_text(b, "HostIp", &ip);
+	e = e ?: get_text(b, "HostPort", &port);
+	if (e)
+		return e;
+	if (port && !strcmp(port, "0"))
+		port = NULL; /* any */
+	if (ip)
+		str_addf(&text, strchr(ip, ':') && *ip != '[' ? "[%s]:" : "%s:", ip);
+	if (port || ip)
+		str_addf(&text, "%s:", port ?: "");
+	str_add(&text, ctr);
+	return port_parse(text.s, &rq->ports);
+}
+
+static struct err *take_ports(json *host, struct run_request *rq)
+{
+	json *v = json_get(host, "PortBindings"), *list = NULL;
+	struct err *e = check_many("PortBindings", v, true, WORDS_MAX);
+
+	for (size_t i = 0; !e && i < json_len(v); i++) {
+		const char *ctr = json_key_at(v, i, &list);
+
+		if (strchr(ctr, ':'))
+			e = err_new(0, "PortBindings: invalid port: %s", ctr);
+		e = e ?: check_many("PortBindings", list, false, WORDS_MAX);
+		for (size_t k = 0; !e && k < json_len(list); k++)
+			e = take_binding(ctr, json_at(list, k), rq);
+		if (!e && !json_len(list))
+			strv_add(&rq->exposed, ctr); /* published nowhere */
+		if (!e && rq->ports.n > WORDS_MAX)
+			e = err_new(0, "PortBindings: more than %d", WORDS_MAX);
+	}
+	return e ?: get_flag(host, "PublishAllPorts", &rq->publish_all);
+}
+
+static struct err *take_endpoint(const char *name, json *o, struct run_request *rq, struct strv *warnings)
+{
+	json *ipam = json_get(o, "IPAMConfig");
+	const char *ip = NULL, *ip6 = NULL, *mac = NULL;
+	_cleanup_strv_ struct strv aliases = { 0 };
+	struct net_want *w;
+	struct err *e = check_many("EndpointsConfig", o, true, LIST_MAX);
+
+	e = e ?: check_many("IPAMConfig", ipam, true, LIST_MAX);
+	e = e ?: get_text(ipam, "IPv4Address", &ip);
+	e = e ?: get_text(ipam, "IPv6Address", &ip6);
+	e = e ?: get_text(o, "MacAddress", &mac);
+	e = e ?: get_list(o, "Aliases", &aliases);
+	e = e ?: get_list(o, "Links", &rq->links);
+	if (e)
+		return e;
+	w = net_wants_add(&rq->nets, strcmp(name, "default") ? name : NETWORK_DEFAULT);
+	if (w->ip || w->ip6 || w->mac || w->aliases.n)
+		return err_new(0, "network %s is specified multiple times", name);
+	strv_copy(&w->aliases, &aliases);
+	w->ip = xstrdup(ip);
+	w->ip6 = xstrdup(ip6);
+	w->mac = xstrdup(mac);
+	if (json_len(json_get(ipam, "LinkLocalIPs")) || json_len(json_get(o, "DriverOpts")))
+		strv_addf(warnings,
+			  "network %s: options of drivers and link-local addresses have no effect",
+			  name);
+	return NULL;
+}
+
+static struct err *take_networks(json *body, json *host, struct run_request *rq, struct strv *warnings)
+{
+	json *nets = json_get(json_get(body, "NetworkingConfig"), "EndpointsConfig"), *o = NULL;
+	const char *mode = NULL;
+	struct err *e = get_text(host, "NetworkMode", &mode);
+
+	e = e ?: check_many("EndpointsConfig", nets, true, LIST_MAX);
+	if (!e && mode && strchr(mode, '='))
+		e = err_new(0, "network %s not found", mode);
+	if (e || rq->net == NET_NONE)
+		return e;
+	if (mode && strcmp(mode, "default") && (strcmp(mode, NETWORK_DEFAULT) || !json_len(nets)))
+		e = netopt_network(mode, rq);
+	for (size_t i = 0; !e && i < json_len(nets); i++) {
+		const char *name = json_key_at(nets, i, &o);
+
+		if (rq->net == NET_DEFAULT || !str_eq(name, mode))
+			e = take_endpoint(name, o, rq, warnings);
+	}
+	if (!e && (rq->net == NET_NONE || rq->net == NET_HOST) && (rq->ports.n || rq->publish_all))
+		strv_addf(warnings, "Published ports are discarded when using %s network mode",
+			  net_mode_names[rq->net]);
+	return e;
+}
+
+/* --- HostConfig: limits, the rest ------------------------------------------------------------------------------- */
+
+struct err *runreq_limits(json *body, struct limits *ret, struct strv *warnings)
+{
+	static const char *const without[] = { "BlkioWeightDevice",    "BlkioDeviceReadBps",
+					       "BlkioDeviceWriteBps",  "BlkioDeviceReadIOps",
+					       "BlkioDeviceWriteIOps", "DeviceCgroupRules" };
+	static const char *const numbers[] = { "KernelMemory", "KernelMemoryTCP",
+					       "CpuRealtimePeriod", "CpuRealtimeRuntime" };
+	const char *cpuset = NULL, *mems = NULL;
+	bool no_oom_kill = false;
+	struct limits l = { 0 };
+	struct cpus set;
+	struct err *e = get_number(body, "Memory", 0, INT64_MAX, &l.memory);
+
+	e = e ?: get_number(body, "MemorySwap", -1, INT64_MAX, &l.memory_swap);
+	e = e ?: get_number(body, "MemoryReservation", 0, INT64_MAX, &l.memory_reservation);
+	e = e ?: get_number(body, "NanoCpus", 0, INT64_MAX, &l.nano_cpus);
+	e = e ?: get_number(body, "CpuPeriod", 0, INT32_MAX, &l.cpu_period);
+	e = e ?: get_number(body, "CpuQuota", -1, INT64_MAX, &l.cpu_quota);
+	e = e ?: get_number(body, "CpuShares", 0, INT32_MAX, &l.cpu_shares);
+	e = e ?: get_number(body, "PidsLimit", -1, INT32_MAX, &l.pids);
+	e = e ?: get_number(body, "BlkioWeight", 0, INT32_MAX, &l.blkio_weight);
+	e = e ?: get_text(body, "CpusetCpus", &cpuset);
+	e = e ?: get_text(body, "CpusetMems", &mems);
+	e = e ?: get_flag(body, "OomKillDisable", &no_oom_kill);
+	if (!e && cpuset)
+		e = err_wrap(cpuset_parse(cpuset, &set), "CpusetCpus");
+	if (e)
+		return e;
+	for (size_t i = 0; i < ARRAY_LEN(without); i++)
+		if (json_len(json_get(body, without[i])))
+			strv_addf(warnings, "%s cannot be had without root: discarded", without[i]);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (json_int(body, numbers[i], 0))
+			strv_addf(warnings, "%s cannot be had without root: discarded", numbers[i]);
+	if (mems || no_oom_kill)
+		strv_addf(warnings, "%s cannot be had without root: discarded",
+			  mems ? "CpusetMems" : "OomKillDisable");
+	l.cpuset = xstrdup(cpuset);
+	*ret = l;
+	return NULL;
+}
+
+struct err *runreq_restart(json *body, struct restart_policy *ret, bool *ret_given)
+{
+	json *p = json_get(body, "RestartPolicy");
+	_cleanup_free_ char *text = NULL;
+	const char *name = NULL;
+	int64_t max = 0;
+	struct err *e = check_many("RestartPolicy", p, true, LIST_MAX);
+
+	e = e ?: get_text(p, "Name", &name);
+	e = e ?: get_number(p, "MaximumRetryCount", 0, INT32_MAX, &max);
+	*ret_given = name != NULL;
+	if (e || !name)
+		return e;
+	if (strchr(name, ':'))
+		return err_new(0, "invalid restart policy '%s'", name);
+	text = max ? xasprintf("%s:%lld", name, (long long)max) : xstrdup(name);
+	return restart_parse(text, ret);
+}
+
+static struct err *take_ulimits(json *host, struct run_request *rq)
+{
+	json *v = json_get(host, "Ulimits");
+	struct err *e = check_many("Ulimits", v, false, LIST_MAX);
+
+	for (size_t i = 0; !e && i < json_len(v); i++) {
+		json *u = json_at(v, i);
+		const char *name = NULL;
+		int64_t soft = 0, hard = 0;
+
+		e = get_text(u, "Name", &name);
+		e = e ?: get_number(u, "Soft", -1, INT64_MAX, &soft);
+		e = e ?: get_number(u, "Hard", -1, INT64_MAX, &hard);
+		if (!e && !name)
+			e = bad("Ulimits", "a list of objects with Name, Soft and Hard");
+		if (!e)
+			strv_addf(&rq->ulimits, "%s=%lld:%lld", name, (long long)soft, (long long)hard);
+	}
+	return e;
+}
+
+static struct err *take_log(json *host, struct run_request *rq)
+{
+	json *v = json_get(host, "LogConfig");
+	struct err *e = check_many("LogConfig", v, true, LIST_MAX);
+
+	e = e ?: get_text(v, "Type", &rq->log_driver);
+	return e ?: get_map(v, "Config", &rq->log_opts);
+}
+
+/* What is the same for all containers here: asked for in another way it is refused. */
+static struct err *check_fixed(json *host)
+{
+	static const struct {
+		const char *key, *values[4], *why;
+	} fixed[] = {
+		{ "IpcMode", { "private", "shareable", "none" }, "each container has its own IPC namespace" },
+		{ "PidMode", { "private" }, "each container has its own processes" },
+		{ "UTSMode", { "private" }, "each container has its own host name" },
+		{ "CgroupnsMode", { "private", "host" }, "each container has its own cgroup namespace" },
+		{ "Runtime", { "runc" }, "devbox runs containers itself" },
+		{ "Isolation", { "default" }, "this is Linux" },
+		{ "VolumeDriver", { "local" }, "volumes are directories of yours" },
+	};
+	struct err *e = NULL;
+
+	for (size_t i = 0; !e && i < ARRAY_LEN(fixed); i++) {
+		const char *value = NULL;
+		bool known;
+
+		e = get_text(host, fixed[i].key, &value);
+		known = !value;
+		for (size_t k = 0; !known && k < ARRAY_LEN(fixed[i].values) && fixed[i].values[k]; k++)
+			known = !strcmp(value, fixed[i].values[k]);
+		if (!e && !known)
+			e = err_new(0, "%s: %s is not supported: %s", fixed[i].key, value, fixed[i].why);
+	}
+	if (!e && json_len(json_get(host, "DeviceRequests")))
+		e = err_new(0, "could not select device driver: there are no GPUs to be had here");
+	return e;
+}
+
+static struct err *take_security(json *host, struct run_request *rq, struct strv *warnings)
+{
+	json *masked = json_get(host, "MaskedPaths"), *read_only = json_get(host, "ReadonlyPaths");
+	struct err *e = get_list(host, "SecurityOpt", &rq->security_opt);
+
+	/* how the CLI says --security-opt systempaths=unconfined; other lists of paths are nobody's */
+	if (json_is_array(masked) && json_is_array(read_only) && !json_len(masked) &&
+	    !json_len(read_only))
+		strv_add(&rq->security_opt, "systempaths=unconfined");
+	e = e ?: get_list(host, "CapAdd", &rq->cap_add);
+	e = e ?: get_list(host, "CapDrop", &rq->cap_drop);
+	e = e ?: get_flag(host, "Privileged", &rq->privileged);
+	e = e ?: get_text(host, "UsernsMode", &rq->userns);
+	if (str_eq(rq->userns, "host"))
+		strv_add(warnings,
+			 "the container has a user namespace all the same; its root is you on the host");
+	return e ?: get_flag(host, "ReadonlyRootfs", &rq->read_only);
+}
+
+static struct err *take_host(json *host, struct run_request *rq, struct strv *warnings)
+{
+	int64_t score = 0;
+	const char *parent = NULL;
+	bool given;
+	struct err *e = check_many("HostConfig", host, true, LIST_MAX);
+
+	e = e ?: check_fixed(host);
+	e = e ?: take_mounts(host, rq);
+	e = e ?: take_ports(host, rq);
+	e = e ?: runreq_limits(host, &rq->limits, warnings);
+	e = e ?: runreq_restart(host, &rq->restart, &given);
+	e = e ?: take_ulimits(host, rq);
+	e = e ?: take_log(host, rq);
+	e = e ?: take_security(host, rq, warnings);
+	e = e ?: get_flag(host, "AutoRemove", &rq->auto_remove);
+	e = e ?: get_flag(host, "Init", &rq->use_init);
+	e = e ?: get_number(host, "ShmSize", 0, INT64_MAX, &rq->shm_bytes);
+	e = e ?: get_number(host, "OomScoreAdj", -OOM_SCORE_MAX, OOM_SCORE_MAX, &score);
+	rq->oom_score_adj = (int)score;
+	e = e ?: get_list(host, "ExtraHosts", &rq->add_hosts);
+	e = e ?: get_list(host, "Links", &rq->links);
+	e = e ?: get_list(host, "GroupAdd", &rq->group_add);
+	e = e ?: get_list(host, "Dns", &rq->dns);
+	e = e ?: get_list(host, "DnsSearch", &rq->dns_search);
+	e = e ?: get_list(host, "DnsOptions", &rq->dns_options);
+	e = e ?: get_map(host, "Sysctls", &rq->sysctls);
+	e = e ?: get_text(host, "CgroupParent", &parent);
+	if (!e && (parent || json_len(json_get(host, "StorageOpt"))))
+		strv_addf(warnings, "%s cannot be had without root: discarded",
+			  parent ? "CgroupParent" : "StorageOpt");
+	return e;
+}
+
+struct err *runreq_parse(json *body, struct run_request *ret, struct strv *warnings)
+{
+	struct run_request rq = { .stop_timeout_s = -1 };
+	json *host = json_get(body, "HostConfig");
+	struct err *e = json_is_object(body) ? NULL : bad("the request's body", "an object");
+
+	e = e ?: take_config(body, &rq);
+	e = e ?: take_host(host, &rq, warnings);
+	e = e ?: take_networks(body, host, &rq, warnings);
+	if (e) {
+		request_done(&rq);
+		return e;
+	}
+	*ret = rq;
+	return NULL;
+}
