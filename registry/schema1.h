@@ -1,4 +1,4 @@
-/* registry/schema1.h -- manifests of the time before 2016, which registries still hold; read into today's.  Pure, no I/O.
+/* registry/schema1.h -- manifests of the time before 2016, which registries still hold, read into today's.  Pure.
  * Source: distribution, docs/spec/manifest-v2-1.md (and its deprecated signed form), Docker image specification 1.0.
  *
  * Such a manifest lists its layers newest first, says neither their size nor what they unpack to, and has the

@@ -13,10 +13,13 @@
 	"],\"history\":[" history "]\n}"
 #define BLOB(digest) "{\"blobSum\":\"" digest "\"}"
 
-static const char good[] = DOC(
-	"amd64", BLOB(A) "," BLOB(A) "," BLOB(B),
-	PAST("{\\\"throwaway\\\":true,\\\"config\\\":{\\\"Cmd\\\":[\\\"x\\\"]},"
-	     "\\\"created\\\":\\\"2015\\\",\\\"container_config\\\":{\\\"Cmd\\\":[\\\"a\\\",\\\"b c\\\"]}}") "," PAST("{\\\"author\\\":\\\"Ann\\\"}") "," PAST("{}"));
+/* clang-format off */
+static const char good[] =
+	DOC("amd64", BLOB(A) "," BLOB(A) "," BLOB(B),
+	    PAST("{\\\"throwaway\\\":true,\\\"config\\\":{\\\"Cmd\\\":[\\\"x\\\"]},\\\"created\\\":\\\"2015\\\","
+		 "\\\"container_config\\\":{\\\"Cmd\\\":[\\\"a\\\",\\\"b c\\\"]}}") ","
+	    PAST("{\\\"author\\\":\\\"Ann\\\"}") "," PAST("{}"));
+/* clang-format on */
 
 static struct err *parse(const char *text, struct manifest *m)
 {
