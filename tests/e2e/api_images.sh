@@ -136,7 +136,7 @@ in_cli docker builder prune -f;	expect_status 0;	expect_stdout_has 'Total reclai
 run devbox exec -i cli sh <<'SH'
 cd /work/app; printf '%s\n' 'version: "3.7"' 'services:' '  web:' '    build: {context: ., args: {X: 9}}' '    image: web:c' \
 	'  old:' '    image: busybox:1.35' >docker-compose.yml
-docker-compose build; docker-compose pull old; COMPOSE_DOCKER_CLI_BUILD=1 docker-compose build
+docker-compose build; docker-compose pull old
 SH
 expect_status 0;	expect_stdout_has $'X=9\n*Successfully built *Successfully tagged web:c';	expect_stderr_has 'Pulling old ... done'
 run devbox image inspect web:c busybox:1.35;	expect_status 0
