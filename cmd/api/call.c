@@ -186,9 +186,11 @@ struct err *api_empty(struct api_call *c, int status)
 
 struct err *api_stream(struct api_call *c, const char *type)
 {
+	_cleanup_free_ char *more =
+		xasprintf("%s%s", c->headers ?: "", c->rq->close ? "Connection: close\r\n" : "");
+
 	c->begun = c->chunked = true;
-	return http_write_head(c->body.conn->fd, 200, type, HTTP_CHUNKED,
-			       c->rq->close ? "Connection: close\r\n" : "");
+	return http_write_head(c->body.conn->fd, 200, type, HTTP_CHUNKED, more);
 }
 
 struct err *api_piece(struct api_call *c, const void *data, size_t len)
@@ -230,7 +232,9 @@ struct err *api_piece_error(struct api_call *c, struct err *failure)
 
 struct err *api_hijack(struct api_call *c, const char *type, int *ret_fd)
 {
-	static const char as_asked[] = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
+	bool h2c = str_eq(strv_env(&c->rq->headers, "upgrade"), "h2c");
+	const char *as_asked = h2c ? "Connection: Upgrade\r\nUpgrade: h2c\r\n"
+				   : "Connection: Upgrade\r\nUpgrade: tcp\r\n";
 
 	c->begun = c->taken = true;
 	*ret_fd = c->body.conn->fd;

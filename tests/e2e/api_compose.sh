@@ -48,7 +48,7 @@ run devbox exec work_web_1 ping -c1 database;	expect_status 0
 compose logs --no-color db;	expect_stdout_has 'db_1   | db ready'
 compose ps;	expect_stdout $'*work_db_1 *Up*work_web_1 *Up*'
 compose top db;	expect_stdout_has 'sleep 1000'
-compose run --rm -T db sh -c 'echo one-off; exit 4';	expect_status 4;	expect_stdout 'one-off*'
+compose run --rm -T web sh -c 'echo one-off; exit 4';	expect_status 4;	expect_stdout 'one-off*'
 compose restart db;	expect_status 0
 # nothing has changed; then it has
 compose up -d --scale web=2;	expect_status 0;	expect_stderr_has 'work_db_1 is up-to-date';	expect_stderr_has 'Creating work_web_2 ... *done'
