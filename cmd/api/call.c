@@ -243,7 +243,9 @@ struct err *api_piece_error(struct api_call *c, struct err *failure)
 
 struct err *api_hijack(struct api_call *c, const char *type, int *ret_fd)
 {
-	static const char as_asked[] = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
+	bool h2c = str_eq(strv_env(&c->rq->headers, "upgrade"), "h2c");
+	const char *as_asked = h2c ? "Connection: Upgrade\r\nUpgrade: h2c\r\n"
+				   : "Connection: Upgrade\r\nUpgrade: tcp\r\n";
 
 	c->begun = c->taken = true;
 	*ret_fd = c->body.conn->fd;

@@ -41,7 +41,7 @@ struct api_route {
 extern const struct api_route api_system_routes[], api_container_routes[], api_create_routes[],
 	api_life_routes[], api_stream_routes[], api_usage_routes[], api_network_routes[],
 	api_volume_routes[], api_image_routes[], api_registry_routes[], api_build_routes[],
-	api_exec_routes[], api_archive_routes[];
+	api_buildkit_routes[], api_exec_routes[], api_archive_routes[];
 
 /* E with HTTP's STATUS, 400 to 599.  NULL stays NULL. */
 struct err *api_fail(struct err *e, int status) MUST_CHECK;
