@@ -493,3 +493,21 @@ void fd_sun(int dir, const char *name, struct sockaddr_un *ret)
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", dir, name);
 }
+
+struct err *fd_listen(int dir, const char *name, int *ret_fd)
+{
+	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sun;
+	mode_t mask;
+	int bad;
+
+	fd_sun(dir, name, &sun);
+	mask = umask(0177);
+	bad = sock < 0 || bind(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	      listen(sock, SOMAXCONN) < 0;
+	umask(mask);
+	if (bad)
+		return err_new(errno, "listening on %s", name);
+	*ret_fd = TAKE_FD(sock);
+	return NULL;
+}
