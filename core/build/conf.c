@@ -84,11 +84,6 @@ void conf_read(struct conf *to, json *doc)
 
 /* -- writing ----------------------------------------------------------------------------------------------------- */
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void put_keys(struct json_out *o, const char *key, const struct strv *l)
 {
 	_cleanup_strv_ struct strv sorted = { 0 };
@@ -96,7 +91,7 @@ static void put_keys(struct json_out *o, const char *key, const struct strv *l)
 	if (!l->n)
 		return;
 	strv_copy(&sorted, l);
-	qsort(sorted.v, sorted.n, sizeof(*sorted.v), by_text);
+	strv_sort(&sorted);
 	json_open(o, key, '{');
 	for (size_t i = 0; i < sorted.n; i++) {
 		if (i && str_eq(sorted.v[i], sorted.v[i - 1]))
@@ -119,23 +114,17 @@ static void put_text(struct json_out *o, const char *key, const char *text)
 		json_put_str(o, key, text);
 }
 
-static void put_time(struct json_out *o, const char *key, int64_t ns)
-{
-	if (ns)
-		json_put_int(o, key, ns);
-}
-
 static void put_health(struct json_out *o, const struct health_config *h)
 {
 	if (!h->test.n && !h->interval_ns && !h->timeout_ns && !h->start_period_ns && !h->retries)
 		return;
 	json_open(o, "Healthcheck", '{');
 	put_list(o, "Test", &h->test);
-	put_time(o, "Interval", h->interval_ns);
-	put_time(o, "Timeout", h->timeout_ns);
-	put_time(o, "StartPeriod", h->start_period_ns);
-	put_time(o, "StartInterval", h->start_interval_ns);
-	put_time(o, "Retries", h->retries);
+	json_put_int_if(o, "Interval", h->interval_ns);
+	json_put_int_if(o, "Timeout", h->timeout_ns);
+	json_put_int_if(o, "StartPeriod", h->start_period_ns);
+	json_put_int_if(o, "StartInterval", h->start_interval_ns);
+	json_put_int_if(o, "Retries", h->retries);
 	json_close(o, '}');
 }
 
@@ -146,7 +135,7 @@ static void put_labels(struct json_out *o, const struct strv *labels)
 	if (!labels->n)
 		return;
 	strv_copy(&sorted, labels);
-	qsort(sorted.v, sorted.n, sizeof(*sorted.v), by_text);
+	strv_sort(&sorted);
 	json_open(o, "Labels", '{');
 	for (size_t i = 0; i < sorted.n; i++) {
 		size_t key = strcspn(sorted.v[i], "=");
