@@ -7,15 +7,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
+#include "cmd/pathtar.h"
 #include "cmd/ui/human.h"
 #include "cmd/verb.h"
 #include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "core/box/inside.h"
 #include "core/box/tarin.h"
-#include "core/box/tarout.h"
 
 static bool opt_archive, opt_follow, opt_quiet;
 
@@ -38,60 +37,15 @@ struct copy {
 
 /* --- one side packs ----------------------------------------------------------------------------- */
 
-struct source {
-	char *parent, *base; /* base "" is the parent itself */
-	bool contents, must_dir;
-};
-
-static void source_done(struct source *s)
-{
-	free(s->parent);
-	free(s->base);
-}
-
-static void source_split(const char *path, struct source *ret)
-{
-	_cleanup_free_ char *clean = str_clean_path(path);
-	char *slash = strrchr(clean, '/');
-
-	ret->contents = str_ends(path, "/.") || str_eq(path, ".");
-	ret->must_dir = ret->contents || str_ends(path, "/");
-	if (str_eq(clean, "/") || str_eq(clean, ".") || str_eq(clean, "..") || str_ends(clean, "/..")) {
-		ret->parent = xstrdup(clean);
-		ret->base = xstrdup("");
-		ret->contents = true;
-		return;
-	}
-	ret->base = xstrdup(slash ? slash + 1 : clean);
-	ret->parent = !slash	       ? xstrdup(".")
-		      : slash == clean ? xstrdup("/")
-				       : xstrndup(clean, (size_t)(slash - clean));
-}
-
 /* ROOT: the container's, or -1 for the host.  IDS: see struct tarout. */
 static struct err *pack(struct copy *c, int root, const struct userns_ids *ids)
 {
+	const struct pathtar p = {
+		.root = root, .path = c->src, .follow = opt_follow, .container = c->b->spec.name
+	};
 	struct tarout t = { .fd = c->out, .ids = ids };
-	_cleanup_(source_done) struct source s = { 0 };
-	_cleanup_close_ int dir = -1;
-	bool follow;
-	struct stat st;
-	struct err *e;
+	struct err *e = pathtar_write(&p, &t);
 
-	source_split(c->src, &s);
-	follow = opt_follow || s.must_dir || !*s.base;
-	e = root < 0 ? fd_open(AT_FDCWD, s.parent, O_PATH | O_DIRECTORY, 0, &dir)
-		     : fd_open_in_root(root, s.parent, O_PATH | O_DIRECTORY, 0, &dir);
-	if (!e && fstatat(dir, *s.base ? s.base : ".", &st, follow ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
-		e = err_new(errno, "lstat %s", c->src);
-	if ((err_is(e, ENOENT) || err_is(e, ENOTDIR)) && root >= 0) {
-		err_free(e);
-		return err_new(0, "Could not find the file %s in container %s", c->src, c->b->spec.name);
-	}
-	if (!e && s.must_dir && !S_ISDIR(st.st_mode))
-		e = err_new(0, "not a directory: %s", c->src);
-	e = e ?: tarout_tree(&t, dir, *s.base ? s.base : ".", s.contents ? "" : s.base, follow);
-	e = e ?: tarout_end(&t);
 	*c->bytes = t.bytes;
 	tarout_done(&t);
 	return e;

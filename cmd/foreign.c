@@ -170,7 +170,6 @@ static const struct foreign table[] = {
 	{ { &verb_network_create }, 0, "scope", " local ", one_machine },
 	{ { &verb_network_connect }, 0, "driver-opt", "", "devbox's networks have no options for one container" },
 	{ { &verb_network_connect }, 0, "gw-priority", " 0 ", "the first network is the way out" },
-	{ { &verb_network_connect }, 0, "link", "", "names and --alias reach across a network without links" },
 	{ { &verb_network_connect }, 0, "link-local-ip", "", no_link_local },
 	{ { &verb_network_inspect }, 'v', "verbose", NULL, NULL },
 	{ { &verb_volume_create }, 0, "availability", "", no_cluster },

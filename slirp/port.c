@@ -104,7 +104,9 @@ static struct err *parse_spec(const char *text, struct port *p)
 	}
 	for (host = ctr - 1; host > text && host[-1] != ':' && host[-1] != ']';)
 		host--;
-	if (host < ctr - 1)
+	if (ctr - 1 - host == 1 && *host == '0')
+		p->same_if_free = false; /* "0:C": any */
+	else if (host < ctr - 1)
 		e = parse_range(host, (size_t)(ctr - 1 - host), "hostPort", &p->host, &p->host_last);
 	else
 		p->same_if_free = true; /* "IP::C" */
@@ -184,7 +186,9 @@ void port_text(const struct port *p, struct str *out)
 		str_addf(out, strchr(p->ip, ':') ? "[%s]:" : "%s:", p->ip);
 	if (p->host)
 		range_text(p->host, p->host_last, out);
-	if (p->host || p->ip[0])
+	else if (!p->same_if_free)
+		str_addc(out, '0');
+	if (p->host || !p->same_if_free || p->ip[0])
 		str_addc(out, ':');
 	range_text(p->ctr, p->ctr_last, out);
 	str_addf(out, "/%s", port_proto_names[p->proto]);

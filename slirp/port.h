@@ -24,7 +24,7 @@ struct port {
 	uint16_t host, host_last; /* host ports; 0: to be chosen */
 	uint16_t ctr, ctr_last; /* container ports, ctr <= ctr_last */
 	enum port_proto proto;
-	bool same_if_free; /* host is 0: take the container's number where free (any free one otherwise) */
+	bool same_if_free; /* host is 0: take the container's number where free, any free one otherwise */
 };
 /* Either host ports and container ports are as many (they go in pairs), or there is one container port and any
  * free one of the host ports will do, or host is 0.

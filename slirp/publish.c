@@ -426,9 +426,9 @@ static struct err *open_port(const struct port *want, const struct publish_who *
 		uint16_t ctr = (uint16_t)(want->ctr + i), host = (uint16_t)(want->host + i);
 		const char *ip;
 
-		if (!want->host)
+		if (!want->host && want->same_if_free)
 			e = open_preferred(&p, ctr, l, notes);
-		else if (!open_all(&p, host, ctr, l, &ip))
+		else if (!open_all(&p, want->host ? host : 0, ctr, l, &ip))
 			e = refuse(&p, ip, host, ctr, errno);
 	}
 	return e;

@@ -186,9 +186,11 @@ struct err *api_empty(struct api_call *c, int status)
 
 struct err *api_stream(struct api_call *c, const char *type)
 {
+	_cleanup_free_ char *more =
+		xasprintf("%s%s", c->headers ?: "", c->rq->close ? "Connection: close\r\n" : "");
+
 	c->begun = c->chunked = true;
-	return http_write_head(c->body.conn->fd, 200, type, HTTP_CHUNKED,
-			       c->rq->close ? "Connection: close\r\n" : "");
+	return http_write_head(c->body.conn->fd, 200, type, HTTP_CHUNKED, more);
 }
 
 struct err *api_piece(struct api_call *c, const void *data, size_t len)

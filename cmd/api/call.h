@@ -25,6 +25,7 @@ struct api_call {
 	struct store *st;
 	char *arg; /* what the route's asterisk stands for; "" without one */
 	unsigned minor; /* of the version in the path; API_MINOR without one */
+	const char *headers; /* further ones of api_stream()'s answer, each ended by CRLF; NULL: none */
 	bool begun; /* an answer has begun */
 	bool chunked; /* ... in chunks, which the framework ends */
 	bool taken; /* the connection is a bare stream now, or has to be closed */
@@ -39,7 +40,8 @@ struct api_route {
 /* Each ends with an entry without method.  The first route that fits is taken. */
 extern const struct api_route api_system_routes[], api_container_routes[], api_create_routes[],
 	api_life_routes[], api_stream_routes[], api_usage_routes[], api_network_routes[],
-	api_volume_routes[], api_image_routes[], api_registry_routes[], api_build_routes[];
+	api_volume_routes[], api_image_routes[], api_registry_routes[], api_build_routes[],
+	api_exec_routes[], api_archive_routes[];
 
 /* E with HTTP's STATUS, 400 to 599.  NULL stays NULL. */
 struct err *api_fail(struct err *e, int status) MUST_CHECK;

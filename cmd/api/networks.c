@@ -139,6 +139,16 @@ static struct err *both(struct api_call *c, json **ret, struct network *ret_n, s
 	return e ?: api_fail(box_find(c->st, name, ret_box), 404);
 }
 
+/* What a network has no place for. */
+static struct err *refuse_endpoint(json *endpoint)
+{
+	if (json_len(json_get(json_get(endpoint, "IPAMConfig"), "LinkLocalIPs")))
+		return err_new(0, "LinkLocalIPs are not supported: there are none beside IPv6's own");
+	if (json_len(json_get(endpoint, "DriverOpts")))
+		return err_new(0, "DriverOpts are not supported: networks have none for one container");
+	return NULL;
+}
+
 static struct err *connect_it(struct api_call *c)
 {
 	_cleanup_network_ struct network n = { 0 };
@@ -153,6 +163,9 @@ static struct err *connect_it(struct api_call *c)
 	if (e)
 		return e;
 	endpoint = json_get(j, "EndpointConfig");
+	e = refuse_endpoint(endpoint);
+	if (e)
+		return api_fail(e, 400);
 	fixed = json_get(endpoint, "IPAMConfig");
 	want = net_wants_add(&wants, n.name);
 	want->ip = api_member(fixed, "IPv4Address");

@@ -411,8 +411,6 @@ static struct err *take_binding(const char *ctr, json *b, struct run_request *rq
 	e = e ?: get_text(b, "HostPort", &port);
 	if (e)
 		return e;
-	if (port && !strcmp(port, "0"))
-		port = NULL; /* any */
 	if (ip)
 		str_addf(&text, strchr(ip, ':') && *ip != '[' ? "[%s]:" : "%s:", ip);
 	if (port || ip)

@@ -145,7 +145,23 @@ static struct err *df(struct api_call *c)
 	return e;
 }
 
+/* There are none: what would be a plugin is a part of devbox. */
+static struct err *plugins(struct api_call *c)
+{
+	struct json_out o;
+
+	json_out_init(&o, false);
+	json_open(&o, NULL, '[');
+	json_close(&o, ']');
+	return api_json(c, 200, &o);
+}
+
 const struct api_route api_system_routes[] = {
-	{ "GET", "/_ping", ping },    { "GET", "/version", version }, { "GET", "/info", info },
-	{ "GET", "/events", events }, { "GET", "/system/df", df },    { 0 },
+	{ "GET", "/_ping", ping },
+	{ "GET", "/version", version },
+	{ "GET", "/info", info },
+	{ "GET", "/events", events },
+	{ "GET", "/system/df", df },
+	{ "GET", "/plugins", plugins },
+	{ 0 },
 };

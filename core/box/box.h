@@ -111,12 +111,28 @@ bool box_uses_volume(struct store *st, const char *name);
 /* Read state.json again. */
 struct err *box_refresh(struct box *b) MUST_CHECK;
 
+/* For who runs a command and is neither a terminal nor two files. */
+struct exec_hooks {
+	const char *id; /* of its events; its making was told */
+	bool to_end; /* detached, and its end is waited for all the same */
+	void (*started)(void *arg); /* it was executed */
+	/* Output of stream 1 or 2, in place of stdio. */
+	struct err *(*output)(void *arg, int stream, const void *data, size_t len);
+	uint32_t (*size)(void *arg); /* see term_size(): asked at the start, and at SIGWINCH */
+	/* Input that was read already, before what comes from stdio[0]; at most EXEC_EARLY_MAX bytes. */
+	const char *early;
+	size_t n_early;
+	void *arg;
+};
+enum { EXEC_EARLY_MAX = 65536 - 8 };
+
 struct exec_request {
 	struct strv argv;
 	struct strv env; /* added to the container's */
 	const char *user, *workdir; /* NULL: the container's */
 	bool tty, open_stdin, detach;
 	bool privileged; /* all capabilities inside the namespace; the filter stays the container's */
+	const struct exec_hooks *hooks; /* NULL: stdio is all */
 };
 /* Run a command in a running container; *ret_status is its exit status (0 when detached).  Errors: not running
  * ("container X is not running"), 126, 127.  IN/OUT/ERR are the caller's descriptors for the streams. */

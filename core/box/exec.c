@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -173,6 +174,11 @@ static struct err *make_streams(struct exec *x)
 	return e;
 }
 
+static uint32_t wanted_size(const struct exec *x)
+{
+	return x->req->hooks ? x->req->hooks->size(x->req->hooks->arg) : term_size(x->stdio[0]);
+}
+
 /* The messages of joiner and command until the command was executed (end of file) or failed. */
 static struct err *expect_started(struct exec *x, int sync)
 {
@@ -192,7 +198,7 @@ static struct err *expect_started(struct exec *x, int sync)
 			x->cmd = fd;
 		if (*buf == EXEC_TTY) {
 			x->ours[1] = fd;
-			term_resize(fd, term_size(x->stdio[0])); /* the command may ask at once */
+			term_resize(fd, wanted_size(x)); /* the command may ask at once */
 			x->ours[0] = x->req->open_stdin ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
 			e = fd_nonblock(fd, true);
 			if (e)
@@ -259,8 +265,20 @@ static struct err *pull(struct relay *r, int i, bool *ret_any)
 		return NULL;
 	}
 	*ret_any = true;
+	if (r->x->req->hooks)
+		return r->x->req->hooks->output(r->x->req->hooks->arg, i, buf, (size_t)n);
 	return fd_write_all(r->x->stdio[i], i == 1 ? "standard output" : "standard error", buf,
 			    (size_t)n);
+}
+
+static void take_input(struct relay *r, const char *raw, size_t n)
+{
+	r->in_at = 0;
+	r->in_len = n;
+	if (r->x->req->tty)
+		r->in_len = detach_keys_filter(&r->keys, raw, n, r->in, &r->detached);
+	else
+		memcpy(r->in, raw, n);
 }
 
 static void fill_input(struct relay *r)
@@ -270,15 +288,10 @@ static void fill_input(struct relay *r)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	r->in_at = r->in_len = 0;
-	if (n <= 0) {
+	if (n > 0)
+		take_input(r, raw, (size_t)n);
+	else
 		r->in_eof = true;
-	} else if (r->x->req->tty) {
-		r->in_len = detach_keys_filter(&r->keys, raw, (size_t)n, r->in, &r->detached);
-	} else {
-		memcpy(r->in, raw, (size_t)n);
-		r->in_len = (size_t)n;
-	}
 }
 
 static void push_input(struct relay *r)
@@ -300,7 +313,7 @@ static void on_signal(struct relay *r)
 	if (si.ssi_signo != SIGWINCH)
 		pidfd_signal(r->x->cmd, (int)si.ssi_signo);
 	else if (r->x->ours[1] >= 0)
-		term_resize(r->x->ours[1], term_size(r->x->stdio[0]));
+		term_resize(r->x->ours[1], wanted_size(r->x));
 }
 
 static struct err *step(struct relay *r, bool *ret_ended)
@@ -352,12 +365,20 @@ static struct err *relay_streams(struct exec *x, const char *detach_keys, bool *
 	e = detach_keys_parse(detach_keys ?: "ctrl-p,ctrl-q", &r.keys);
 	if (e)
 		return e;
+	if (x->ours[0] >= 0 && x->req->hooks && x->req->hooks->n_early)
+		take_input(&r, x->req->hooks->early, x->req->hooks->n_early);
 	/* SIGPIPE: a command that does not read its input is no failure of ours */
 	e = term_signals(NULL, &old, &r.signals);
 	if (x->req->tty && x->req->open_stdin)
 		term_raw(&term, x->stdio[0]);
-	while (!e && !ended && !r.detached)
+	while (!e && !ended && !r.detached) {
 		e = step(&r, &ended);
+		if (r.detached && x->req->hooks) { /* who is connected goes, we do not */
+			shutdown(x->stdio[0], SHUT_RDWR);
+			r.detached = false;
+			r.in_eof = true;
+		}
+	}
 	term_restore(&term);
 	if (r.signals >= 0)
 		close(r.signals);
@@ -415,6 +436,8 @@ static void exec_event(struct exec *x, const char *what, bool with_argv, const c
 	_cleanup_strv_ struct strv attrs = { 0 };
 	_cleanup_str_ struct str action = { 0 };
 
+	if (!*x->id && x->req->hooks)
+		snprintf(x->id, sizeof(x->id), "%s", x->req->hooks->id);
 	if (!*x->id)
 		id_make(x->id);
 	str_add(&action, what);
@@ -428,7 +451,8 @@ static void exec_event(struct exec *x, const char *what, bool with_argv, const c
 
 static void exec_begins(struct exec *x)
 {
-	exec_event(x, "exec_create", true, NULL);
+	if (!x->req->hooks)
+		exec_event(x, "exec_create", true, NULL);
 	exec_event(x, "exec_start", true, NULL);
 }
 
@@ -484,7 +508,7 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 			  .cmd = -1,
 			  .child = { -1, -1, -1 },
 			  .ours = { -1, -1, -1 } };
-	bool detached = false;
+	bool detached = false, stays = !req->detach || (req->hooks && req->hooks->to_end);
 	struct err *e;
 
 	if (box_is_paused(b))
@@ -495,6 +519,8 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 	e = e ?: start(&x);
 	if (!e)
 		exec_begins(&x);
+	if (!e && req->hooks)
+		req->hooks->started(req->hooks->arg);
 	if (x.pidfd >= 0)
 		close(x.pidfd);
 	if (!e && !req->detach)
@@ -504,9 +530,9 @@ struct err *box_exec(struct box *b, const struct exec_request *req, const int st
 			close(x.ours[i]);
 	*ret_status = 0;
 	/* detached, it becomes the child of the container's first process when we end */
-	if (!e && !req->detach && !detached)
+	if (!e && stays && !detached)
 		e = proc_wait(x.cmd, ret_status);
-	if (!e && !req->detach && !detached)
+	if (!e && stays && !detached)
 		exec_ends(&x, *ret_status);
 	if (x.cmd >= 0)
 		close(x.cmd);

@@ -29,6 +29,7 @@ run devbox create --name db --network n2 dockercli true;	expect_status 0
 in_cli docker network connect --alias nick --ip 10.77.1.7 --link db:base n1 web;	expect_status 0
 run devbox inspect web -f '{{.NetworkSettings.Networks.n1.Aliases}} {{.NetworkSettings.Networks.n1.IPAMConfig.IPv4Address}} {{.HostConfig.Links}}'
 expect_stdout '?nick? 10.77.1.7 ?/db:/web/base?'
+in_cli docker network connect --link-local-ip 169.254.1.1 n2 db;	expect_status 1;	expect_stderr_has 'LinkLocalIPs are not supported'
 in_cli docker network connect n1 web;	expect_status 1;	expect_stderr_has 'endpoint with name web already exists in network n1'
 in_cli docker network disconnect n1 web;	expect_status 0
 in_cli docker network disconnect n1 web;	expect_status 1;	expect_stderr_has 'is not connected to network n1'

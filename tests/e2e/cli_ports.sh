@@ -19,6 +19,13 @@ expect_stderr_lines 1
 expect_stderr 'devbox: *18090*python3*'
 run devbox port p2 18090
 [[ ${stdout%%$'\n'*} =~ ^127.0.0.1:[0-9]+$ && $stdout != *:18090* ]] || fail "$stdout"
+# 0 is any, as with Docker
+run devbox run -d --name p0 -p 0:18191 busybox sleep 1000
+expect_status 0
+expect_stderr ''
+run devbox port p0 18191
+[[ ${stdout%%$'\n'*} =~ ^127.0.0.1:[0-9]+$ && $stdout != *:18191* ]] || fail "$stdout"
+run devbox rm -f p0;		expect_status 0
 # a free one is taken as it is, without a word
 run devbox run -d --name p3 -p 18190 busybox sleep 1000
 expect_status 0

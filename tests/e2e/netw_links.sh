@@ -32,7 +32,12 @@ run devbox exec of ping -c 1 -W 2 peer;	expect_stdout_has '(172.18.0.9)'
 run devbox restart -t 0 of;	expect_status 0
 run devbox exec of ping -c 1 -W 2 peer;	expect_stdout_has '(172.18.0.9)'
 run devbox logs --tail 20 of;	expect_stdout_has 'PEER_PORT_2_TCP_ADDR=172.18.0.9'
-run devbox rm -f first of;	expect_status 0
+run devbox create --name joined busybox sleep 1000;	expect_status 0
+run devbox network connect --link first:mate own joined;	expect_status 0
+run devbox network connect --link nope own user;	expect_status 1;	expect_stderr_has 'could not get container for nope'
+run devbox start joined;	expect_status 0
+run devbox exec joined ping -c 1 -W 2 mate;	expect_stdout_has '(172.18.0.9)'
+run devbox rm -f first of joined;	expect_status 0
 run devbox network rm own;	expect_status 0
 
 # one network, two containers
