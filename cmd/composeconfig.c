@@ -83,15 +83,9 @@ static void add_once(struct strv *l, const char *s)
 		strv_add(l, s);
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void add_sorted(struct strv *l, struct str *out)
 {
-	if (l->n)
-		qsort(l->v, l->n, sizeof(*l->v), by_text);
+	strv_sort(l);
 	for (size_t i = 0; i < l->n; i++)
 		str_addf(out, "%s\n", l->v[i]);
 }

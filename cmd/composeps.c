@@ -241,11 +241,6 @@ static void status_of(const struct actuals *a, const char *name, struct str *out
 	}
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static struct err *ls(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
 {
 	_cleanup_store_ struct store *st = NULL;
@@ -262,8 +257,7 @@ static struct err *ls(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv
 	for (size_t i = 0; i < a.n; i++)
 		if (!strv_has(&names, box_label(a.v[i].box, LABEL_PROJECT)))
 			strv_add(&names, box_label(a.v[i].box, LABEL_PROJECT));
-	if (names.n)
-		qsort(names.v, names.n, sizeof(*names.v), by_text);
+	strv_sort(&names);
 	for (size_t i = 0; !e && i < names.n; i++) {
 		_cleanup_str_ struct str status = { 0 };
 		const char *files = NULL;

@@ -76,11 +76,6 @@ static struct err *run_fork(UNUSED struct call *c, int argc, char **argv)
 
 static const char *opt_project;
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Append the volumes whose label says that they are opt_project's. */
 static struct err *project_volumes(struct store *st, struct strv *ret)
 {
@@ -94,8 +89,7 @@ static struct err *project_volumes(struct store *st, struct strv *ret)
 		if (str_eq(strv_env(&labels, STACK_LABEL "project"), opt_project))
 			strv_add(ret, all.v[i]);
 	}
-	if (ret->n)
-		qsort(ret->v, ret->n, sizeof(*ret->v), by_name);
+	strv_sort(ret);
 	if (!e && !ret->n)
 		e = err_hint(err_status(err_new(0, "compose project %s has no volumes", opt_project), 1),
 			     "devbox compose ls -a");

@@ -93,6 +93,6 @@ extern const struct verb verb_attach, verb_commit, verb_container_inspect, verb_
 	verb_prune, verb_ps, verb_pull, verb_push, verb_restart, verb_resume, verb_rm, verb_rmi,
 	verb_run, verb_save, verb_search, verb_manifest_inspect, verb_start, verb_stop, verb_tag,
 	verb_update, verb_version, verb_volume_create, verb_volume_inspect, verb_volume_ls,
-	verb_volume_prune, verb_volume_rm, verb_wait;
+	verb_volume_prune, verb_volume_rm, verb_wait, verb_with;
 
 #endif

@@ -47,6 +47,7 @@ static const struct entry {
 	{ "", "rename", &verb_rename },
 	{ "", "events", &verb_events },
 	{ "", "wait", &verb_wait },
+	{ "", "with", &verb_with },
 	{ "", "port", &verb_port },
 	{ "", "inspect", &verb_inspect },
 	{ "", "env", &verb_env },

@@ -210,11 +210,6 @@ static bool match_driver(const char *value, UNUSED const void *of)
 	return !strcmp(value, "local");
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 struct err *volumes_filtered(struct store *st, const struct strv *filters, struct strv *ret)
 {
 	static const char *const known[] = { "dangling", "driver", "label", "label!", "name", NULL };
@@ -226,8 +221,7 @@ struct err *volumes_filtered(struct store *st, const struct strv *filters, struc
 	e = e ?: used_volumes(st, &used);
 	if (e)
 		return e;
-	if (names.n)
-		qsort(names.v, names.n, sizeof(*names.v), by_name);
+	strv_sort(&names);
 	for (size_t i = 0; i < names.n; i++) {
 		struct seen v = { names.v[i], strv_has(&used, names.v[i]) };
 

@@ -118,9 +118,15 @@ struct err *blob_write(struct store *st, const char *digest, const void *data, s
 	return fd_write_atomic(st->blobs, blob_name(digest), data, len, 0644, false);
 }
 
+/* What D may have at most. */
+static uint64_t size_max(const struct descriptor *d)
+{
+	return d->size == SIZE_UNKNOWN ? (uint64_t)LAYER_MAX_BYTES : (uint64_t)d->size;
+}
+
 static struct err *check_size(const struct descriptor *d, uint64_t size)
 {
-	if (size == (uint64_t)d->size)
+	if (d->size == SIZE_UNKNOWN || size == (uint64_t)d->size)
 		return NULL;
 	return err_new(0, "it has %llu bytes, but the manifest says %lld", (unsigned long long)size,
 		       (long long)d->size);
@@ -272,9 +278,9 @@ static struct err *on_data(struct stream *s, const char *data, size_t len)
 {
 	struct err *e = NULL;
 
-	if (len > (uint64_t)s->d->size - s->done - s->held)
-		return err_new(0, "the registry sends more than the %lld bytes announced",
-			       (long long)s->d->size);
+	if (len > size_max(s->d) - s->done - s->held)
+		return err_new(0, "the registry sends more than the %llu bytes announced",
+			       (unsigned long long)size_max(s->d));
 	while (!e && len) {
 		size_t n = READ_SIZE - s->held < len ? READ_SIZE - s->held : len;
 
@@ -363,7 +369,7 @@ static struct err *download(struct stream *s, struct client *c, struct http *h, 
 	}
 	if (e)
 		return e;
-	if (s->done < (uint64_t)s->d->size)
+	if (s->d->size != SIZE_UNKNOWN && s->done < (uint64_t)s->d->size)
 		return err_new(0, "the registry sent %llu of %lld bytes",
 			       (unsigned long long)s->done, (long long)s->d->size);
 	return NULL;
@@ -405,13 +411,13 @@ static struct err *from_registry(struct store *st, struct client *c, struct http
 
 	if (fstat(s->part, &sb) < 0)
 		return err_new(errno, "looking at a download");
-	if (sb.st_size > s->d->size && ftruncate(s->part, 0) < 0)
+	if ((uint64_t)sb.st_size > size_max(s->d) && ftruncate(s->part, 0) < 0)
 		return err_new(errno, "starting a download anew");
 	e = follow_file(s, s->part);
 	resumed = s->done;
 	if (!e && lseek(s->part, (off_t)s->done, SEEK_SET) < 0)
 		e = err_new(errno, "continuing a download");
-	if (!e && (s->done < (uint64_t)s->d->size || !s->done)) {
+	if (!e && (s->done < size_max(s->d) || !s->done)) {
 		e = download(s, c, h, &bad_range);
 		if (e && !bad_range && !s->local_failure)
 			return e; /* the line broke: what is there stays for the next time */

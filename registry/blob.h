@@ -42,9 +42,9 @@ struct blob_outcome {
 	bool again; /* what the store held of it was damaged and is gone: a second call starts from nothing */
 };
 
-/* Stream the blob D through F: from the store, or what is there of it and then from the registry (C NULL: none).
- * Success: its digest is right and it is in the store.  What arrived before the connection broke is kept; bytes found
- * bad are not. */
+/* Stream the blob D (its size may be SIZE_UNKNOWN) through F: from the store, or what is there of it and then from the
+ * registry (C NULL: none).  Success: its digest is right and it is in the store.  What arrived before the connection
+ * broke is kept; bytes found bad are not. */
 struct err *blob_stream(struct store *st, struct client *c, struct http *h, const struct descriptor *d,
 			const struct blob_follower *f, struct blob_outcome *ret) MUST_CHECK;
 

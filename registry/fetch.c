@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
@@ -27,7 +28,8 @@ struct fetch {
 	const struct registry_config *cfg;
 	struct client *client;
 	const struct manifest *manifest;
-	const struct strv *diff_ids;
+	const struct strv *diff_ids; /* NULL: they are to be found out */
+	char (*learned)[DIGEST_LEN + 1]; /* by fetch_learn() */
 	int *order; /* of the layers: the largest first, or it would be alone at the end */
 	atomic_size_t next; /* place in ORDER of the layer to begin */
 	atomic_bool failed; /* begin no further one */
@@ -86,7 +88,7 @@ void fetch_tell(struct fetch *f, enum pull_phase phase, int layer, uint64_t done
 		.n_layers = f->manifest ? (int)f->manifest->n_layers : 0,
 		.digest = d ? d->digest : NULL,
 		.done_bytes = done,
-		.total_bytes = d ? (uint64_t)d->size : 0,
+		.total_bytes = d && d->size != SIZE_UNKNOWN ? (uint64_t)d->size : 0,
 		.text = text,
 	};
 
@@ -396,6 +398,60 @@ static struct err *do_layer(struct job *j, struct http *h)
 	return NULL;
 }
 
+/* --- what a layer unpacks to, for those who do not know
+ * ---------------------------------------------------------------------------------------------------- */
+
+struct hash_sink {
+	struct sha256 *sha;
+	char buf[64 << 10];
+};
+
+static struct err *hash_room(void *arg, void **ret_buf, size_t *ret_size)
+{
+	struct hash_sink *s = arg;
+
+	*ret_buf = s->buf;
+	*ret_size = sizeof(s->buf);
+	return NULL;
+}
+
+static struct err *hash_done(void *arg, size_t len)
+{
+	struct hash_sink *s = arg;
+
+	sha256_add(s->sha, s->buf, len);
+	return NULL;
+}
+
+static struct err *on_hash(void *arg, const void *data, size_t len)
+{
+	struct job *j = arg;
+
+	return inflate_feed(j->inflate, data, len);
+}
+
+static struct err *learn_layer(struct job *j, struct http *h)
+{
+	_cleanup_free_ struct hash_sink *hs = xmalloc(sizeof(*hs));
+	struct inflate_sink sink = { hash_room, hash_done, hs };
+	struct blob_follower follower = { on_hash, on_progress, on_waiting, j };
+	struct blob_outcome outcome = { .again = true };
+	struct err *e = NULL;
+
+	fetch_tell(j->f, PULL_DOWNLOADING, j->number, 0, NULL);
+	for (int tries = 0; outcome.again && tries < 2; tries++) {
+		err_free(e);
+		hs->sha = sha256_new();
+		j->inflate = inflate_new(&sink);
+		e = blob_stream(j->f->st, j->f->client, h, j->d, &follower, &outcome);
+		e = e ?: inflate_end(j->inflate);
+		sha256_text(hs->sha, j->f->learned[j->number]);
+		inflate_free(TAKE_PTR(j->inflate));
+		sha256_free(hs->sha);
+	}
+	return err_wrap(e, "layer %.19s", j->d->digest);
+}
+
 /* --- all layers
  * ---------------------------------------------------------------------------------------------------- */
 
@@ -424,8 +480,8 @@ static void *slot_thread(void *arg)
 			break;
 		j.number = f->order[i];
 		j.d = &f->manifest->layers[j.number];
-		j.diff_id = f->diff_ids->v[j.number];
-		e = do_layer(&j, h);
+		j.diff_id = f->diff_ids ? f->diff_ids->v[j.number] : NULL;
+		e = j.diff_id ? do_layer(&j, h) : learn_layer(&j, h);
 		if (e)
 			keep_first_error(f, e);
 	}
@@ -443,11 +499,11 @@ static int largest_first(const void *a, const void *b, void *arg)
 	return *(const int *)a - *(const int *)b;
 }
 
-struct err *fetch_layers(struct fetch *f, const struct registry_config *cfg, struct client *c,
-			 const struct manifest *m, const struct strv *diff_ids, uint64_t *ret_bytes)
+/* The work of slot_thread() by several of them. */
+static struct err *run_slots(struct fetch *f, const struct registry_config *cfg, struct client *c,
+			     const struct manifest *m, const struct strv *diff_ids)
 {
 	pthread_t threads[SLOTS];
-	struct err *e;
 	size_t n;
 
 	f->cfg = cfg;
@@ -472,8 +528,35 @@ struct err *fetch_layers(struct fetch *f, const struct registry_config *cfg, str
 	}
 	while (n)
 		pthread_join(threads[--n], NULL);
-	e = finish_late_layers(f, TAKE_PTR(f->error));
 	free(TAKE_PTR(f->order));
+	return TAKE_PTR(f->error);
+}
+
+struct err *fetch_layers(struct fetch *f, const struct registry_config *cfg, struct client *c,
+			 const struct manifest *m, const struct strv *diff_ids, uint64_t *ret_bytes)
+{
+	struct err *e = run_slots(f, cfg, c, m, diff_ids);
+
+	e = finish_late_layers(f, e);
 	*ret_bytes = f->bytes;
+	return e;
+}
+
+struct err *fetch_learn(struct fetch *f, const struct registry_config *cfg, struct client *c,
+			struct manifest *m, struct strv *ret)
+{
+	struct err *e;
+
+	f->learned = xcalloc(m->n_layers + 1, sizeof(*f->learned));
+	e = run_slots(f, cfg, c, m, NULL);
+	for (size_t i = 0; i < m->n_layers && !e; i++) {
+		struct stat st;
+
+		if (fstatat(f->st->blobs, blob_name(m->layers[i].digest), &st, 0) < 0)
+			e = err_new(errno, "layer %.19s", m->layers[i].digest);
+		m->layers[i].size = e ? SIZE_UNKNOWN : (int64_t)st.st_size;
+		strv_add(ret, f->learned[i]);
+	}
+	free(TAKE_PTR(f->learned));
 	return e;
 }

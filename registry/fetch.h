@@ -24,4 +24,9 @@ struct err *fetch_layers(struct fetch *f, const struct registry_config *cfg, str
 			 const struct manifest *m, const struct strv *diff_ids, uint64_t *ret_bytes)
 	MUST_CHECK;
 
+/* For a manifest that does not say what its layers unpack to, or their sizes: bring their blobs into the store and find
+ * out.  Diff ids are appended to RET, sizes written into M. */
+struct err *fetch_learn(struct fetch *f, const struct registry_config *cfg, struct client *c,
+			struct manifest *m, struct strv *ret) MUST_CHECK;
+
 #endif

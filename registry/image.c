@@ -355,21 +355,11 @@ struct err *image_list(struct store *st, struct image ***ret, size_t *ret_n)
 /* --- what nothing refers to
  * ---------------------------------------------------------------------------------------- */
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Digests still needed, sorted before they are looked up. */
 struct keep {
 	struct store *st;
 	struct strv blobs, layers;
 };
-
-static bool is_kept(const struct strv *sorted, const char *hex)
-{
-	return sorted->n && bsearch(&hex, sorted->v, sorted->n, sizeof(*sorted->v), by_text);
-}
 
 static void keep_blob(struct keep *k, const char *digest, unsigned depth);
 
@@ -448,10 +438,8 @@ static void collect(struct store *st, const struct index *ix, const struct strv 
 	for (size_t i = 0; in_use && i < in_use->n; i++)
 		if (digest_is_valid(in_use->v[i]))
 			keep_blob(k, in_use->v[i], 0);
-	if (k->blobs.n)
-		qsort(k->blobs.v, k->blobs.n, sizeof(*k->blobs.v), by_text);
-	if (k->layers.n)
-		qsort(k->layers.v, k->layers.n, sizeof(*k->layers.v), by_text);
+	strv_sort(&k->blobs);
+	strv_sort(&k->layers);
 }
 
 static DIR *list_dir(int dir)
@@ -471,7 +459,7 @@ static struct err *sweep_blobs(struct store *st, const struct keep *k, uint64_t 
 		/* ".<hex>.<pid>.<n>" is what a killed writer left */
 		bool aside = de->d_name[0] == '.' && is_digest_name(de->d_name + 1);
 
-		if (!aside && (!is_digest_name(de->d_name) || is_kept(&k->blobs, de->d_name)))
+		if (!aside && (!is_digest_name(de->d_name) || strv_has_sorted(&k->blobs, de->d_name)))
 			continue;
 		if (fstatat(st->blobs, de->d_name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
 			*freed += (uint64_t)sb.st_size;
@@ -495,7 +483,7 @@ static struct err *sweep_layers(struct store *st, const struct keep *k, uint64_t
 		if (!is_digest_name(de->d_name))
 			continue;
 		hex = xstrndup(de->d_name, DIGEST_HEX_LEN);
-		if (is_kept(&k->layers, hex))
+		if (strv_has_sorted(&k->layers, hex))
 			continue;
 		digest = xasprintf(DIGEST_PREFIX "%s", de->d_name);
 		if (str_ends(digest, MARK_SUFFIX))

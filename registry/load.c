@@ -344,32 +344,6 @@ static struct err *take_layer(struct load *l, const char *path, struct descripto
 	return NULL;
 }
 
-static void put_descriptor(struct json_out *o, const char *key, const struct descriptor *d)
-{
-	json_open(o, key, '{');
-	json_put_str(o, "mediaType", d->media_type);
-	json_put_str(o, "digest", d->digest);
-	json_put_int(o, "size", d->size);
-	json_close(o, '}');
-}
-
-static char *manifest_text(const struct manifest *m, size_t *ret_len)
-{
-	struct json_out o;
-
-	json_out_init(&o, false);
-	json_open(&o, NULL, '{');
-	json_put_int(&o, "schemaVersion", 2);
-	json_put_str(&o, "mediaType", m->media_type);
-	put_descriptor(&o, "config", &m->config);
-	json_open(&o, "layers", '[');
-	for (size_t i = 0; i < m->n_layers; i++)
-		put_descriptor(&o, NULL, &m->layers[i]);
-	json_close(&o, ']');
-	json_close(&o, '}');
-	return json_out_take(&o, ret_len);
-}
-
 static struct err *docker_image(struct load *l, const struct archive_image *img, struct loaded **ret)
 {
 	const struct spool_file *f = spool_find(&l->spool, img->config);

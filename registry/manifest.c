@@ -278,9 +278,7 @@ static struct err *kind_of(json *j, const char *content_type, enum manifest_kind
 	if (!json_is_object(j))
 		return err_new(0, "malformed manifest: not an object");
 	if (json_int(j, "schemaVersion", 0) == 1)
-		return err_hint(
-			err_new(0, "this image has an old manifest (schema 1) that no longer can be verified"),
-			"push it again with a current tool");
+		return err_new(0, "a manifest of schema 1 in the place of a later one");
 	if (json_int(j, "schemaVersion", 0) != 2)
 		return err_new(0, "malformed manifest: no schemaVersion 2");
 	if (!json_is_null(json_get(j, "manifests")) && !json_is_null(json_get(j, "layers")))
@@ -341,6 +339,32 @@ void manifest_done(struct manifest *m)
 		descriptor_done(&m->layers[i]);
 	free(m->layers);
 	*m = (struct manifest){ 0 };
+}
+
+static void put_descriptor(struct json_out *o, const char *key, const struct descriptor *d)
+{
+	json_open(o, key, '{');
+	json_put_str(o, "mediaType", d->media_type ?: LAYER_TYPE);
+	json_put_str(o, "digest", d->digest);
+	json_put_int(o, "size", d->size);
+	json_close(o, '}');
+}
+
+char *manifest_text(const struct manifest *m, size_t *ret_len)
+{
+	struct json_out o;
+
+	json_out_init(&o, false);
+	json_open(&o, NULL, '{');
+	json_put_int(&o, "schemaVersion", 2);
+	json_put_str(&o, "mediaType", m->media_type);
+	put_descriptor(&o, "config", &m->config);
+	json_open(&o, "layers", '[');
+	for (size_t i = 0; i < m->n_layers; i++)
+		put_descriptor(&o, NULL, &m->layers[i]);
+	json_close(&o, ']');
+	json_close(&o, '}');
+	return json_out_take(&o, ret_len);
 }
 
 struct err *config_parse(const char *text, size_t len, size_t n_layers, const struct platform *want,

@@ -13,11 +13,17 @@ enum {
 	PLATFORMS_MAX = 1000,
 };
 #define LAYER_MAX_BYTES ((int64_t)1 << 40)
+enum { SIZE_UNKNOWN = -1 }; /* of a descriptor, see schema1.h */
 
 #define MANIFEST_ACCEPT                                                                            \
 	"application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "    \
 	"application/vnd.docker.distribution.manifest.list.v2+json, "                              \
 	"application/vnd.docker.distribution.manifest.v2+json"
+
+/* Those of what is made here. */
+#define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
+#define CONFIG_TYPE "application/vnd.oci.image.config.v1+json"
+#define LAYER_TYPE "application/vnd.oci.image.layer.v1.tar+gzip"
 
 struct descriptor {
 	char *media_type; /* may be NULL */
@@ -47,12 +53,14 @@ struct manifest {
 };
 
 /* Read a manifest document.  CONTENT_TYPE is the server's, NULL if unknown.  Of an index the entry for WANT is written
- * to *ret_entry (kind MANIFEST_INDEX, the rest zero); of an image the layers.  Errors: schema 1, an artifact that is
- * not an image, no entry for the platform (names those there are), anything malformed. */
+ * to *ret_entry (kind MANIFEST_INDEX, the rest zero); of an image the layers.  Errors: schema 1 (see schema1.h), an
+ * artifact that is not an image, no entry for the platform (names those there are), anything malformed. */
 struct err *manifest_parse(const char *text, size_t len, const char *content_type,
 			   const struct platform *want, struct manifest *ret,
 			   struct descriptor *ret_entry) MUST_CHECK;
 void manifest_done(struct manifest *m);
+/* An image's manifest as a document; a layer without a media type is of LAYER_TYPE.  The caller frees it. */
+char *manifest_text(const struct manifest *m, size_t *ret_len);
 
 /* The members of an image's configuration that a pull needs.  N_LAYERS is the number the manifest has.  Appends the
  * diff ids.  Errors: malformed, or a number of layers that does not fit, or another platform than

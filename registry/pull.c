@@ -30,6 +30,7 @@
 #include "registry/manifest.h"
 #include "registry/mark.h"
 #include "registry/put.h"
+#include "registry/schema1.h"
 
 struct pull {
 	/* the parent's, read by all */
@@ -47,6 +48,7 @@ struct pull {
 	char *repo_digest, *manifest_digest;
 	size_t manifest_size;
 	bool up_to_date;
+	bool old; /* the manifest is of schema 1 */
 	uint64_t image_size;
 	struct fetch *fetch;
 };
@@ -133,7 +135,11 @@ static struct err *get_top(struct pull *p, struct http *h, const char *path, str
 	e = client_ask(p->client, h, &req, r);
 	if (e)
 		return e;
-	blob_digest(r->body.s ?: "", r->body.len, digest);
+	p->old = schema1_is(r->body.s ?: "", r->body.len);
+	if (p->old)
+		schema1_digest(r->body.s, r->body.len, digest);
+	else
+		blob_digest(r->body.s ?: "", r->body.len, digest);
 	said = p->ref.digest
 		       ?: digest_is_valid(r->docker_content_digest) ? r->docker_content_digest
 								    : digest;
@@ -145,6 +151,38 @@ static struct err *get_top(struct pull *p, struct http *h, const char *path, str
 	}
 	p->repo_digest = xstrdup(digest);
 	return NULL;
+}
+
+/* The blob that DOC is, into the store. */
+static struct err *put_doc(struct pull *p, const char *doc, size_t len, const char *type,
+			   struct descriptor *ret)
+{
+	char digest[DIGEST_LEN + 1];
+
+	blob_digest(doc, len, digest);
+	*ret = (struct descriptor){ xstrdup(type), xstrdup(digest), (int64_t)len };
+	return blob_write(&p->child_st, digest, doc, len);
+}
+
+/* A manifest of schema 1, TEXT: its layers are fetched, for nothing else tells what is in them; then it is an image of
+ * today's kind, with the same layers. */
+static struct err *resolve_old(struct pull *p, const char *text, size_t len)
+{
+	_cleanup_free_ char *config = NULL, *manifest = NULL;
+	struct descriptor d = { 0 };
+	size_t config_len = 0;
+	struct err *e = schema1_parse(text, len, &p->platform, &p->manifest);
+
+	e = e ?: fetch_learn(p->fetch, &p->cfg, p->client, &p->manifest, &p->diff_ids);
+	e = e ?: schema1_config(text, len, &p->diff_ids, &config, &config_len);
+	e = e ?: put_doc(p, config, config_len, CONFIG_TYPE, &p->manifest.config);
+	if (e)
+		return e;
+	manifest = manifest_text(&p->manifest, &p->manifest_size);
+	e = put_doc(p, manifest, p->manifest_size, MANIFEST_TYPE, &d);
+	p->manifest_digest = xstrdup(d.digest);
+	descriptor_done(&d);
+	return e;
 }
 
 static struct err *resolve(struct pull *p, struct http *h)
@@ -168,6 +206,10 @@ static struct err *resolve(struct pull *p, struct http *h)
 		fetch_tell(p->fetch, PULL_RESOLVING, -1, 0, quota);
 	len = r.body.len;
 	text = str_take(&r.body);
+	if (p->old) {
+		http_resp_done(&r);
+		return resolve_old(p, text, len);
+	}
 	e = manifest_parse(text, len, r.content_type, &p->platform, &p->manifest, &entry);
 	http_resp_done(&r);
 	by_index = !e && p->manifest.kind == MANIFEST_INDEX;

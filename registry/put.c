@@ -12,32 +12,16 @@
 #include "registry/index.h"
 #include "registry/mark.h"
 
-static void put_descriptor(struct json_out *o, const char *key, const char *type,
-			   const char *digest, int64_t size)
+static char *image_manifest(const struct image_put *p, const char *id, size_t *ret_len)
 {
-	json_open(o, key, '{');
-	json_put_str(o, "mediaType", type);
-	json_put_str(o, "digest", digest);
-	json_put_int(o, "size", size);
-	json_close(o, '}');
-}
+	struct manifest m = { .kind = MANIFEST_IMAGE,
+			      .media_type = (char *)(uintptr_t)MANIFEST_TYPE,
+			      .config = { (char *)(uintptr_t)CONFIG_TYPE, (char *)(uintptr_t)id,
+					  (int64_t)p->config_len },
+			      .layers = (struct descriptor *)(uintptr_t)p->layers,
+			      .n_layers = p->n_layers };
 
-static char *manifest_text(const struct image_put *p, const char *id, size_t *ret_len)
-{
-	struct json_out o;
-
-	json_out_init(&o, false);
-	json_open(&o, NULL, '{');
-	json_put_int(&o, "schemaVersion", 2);
-	json_put_str(&o, "mediaType", MANIFEST_TYPE);
-	put_descriptor(&o, "config", CONFIG_TYPE, id, (int64_t)p->config_len);
-	json_open(&o, "layers", '[');
-	for (size_t i = 0; i < p->n_layers; i++)
-		put_descriptor(&o, NULL, p->layers[i].media_type ?: LAYER_TYPE, p->layers[i].digest,
-			       p->layers[i].size);
-	json_close(&o, ']');
-	json_close(&o, '}');
-	return json_out_take(&o, ret_len);
+	return manifest_text(&m, ret_len);
 }
 
 static bool has_entry(const struct index *ix, const struct index_entry *e, const char *ref)
@@ -100,7 +84,7 @@ struct err *image_put(struct store *st, const struct image_put *p, char **ret_id
 	size_t len;
 
 	blob_digest(p->config, p->config_len, id);
-	manifest = manifest_text(p, id, &len);
+	manifest = image_manifest(p, id, &len);
 	blob_digest(manifest, len, digest);
 	entry.size = (int64_t)len;
 	e = store_lock(st, &lock);

@@ -6,10 +6,6 @@
 #include "registry/image.h"
 #include "registry/manifest.h"
 
-#define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
-#define CONFIG_TYPE "application/vnd.oci.image.config.v1+json"
-#define LAYER_TYPE "application/vnd.oci.image.layer.v1.tar+gzip"
-
 struct image_put {
 	const char *config; /* the document */
 	size_t config_len;

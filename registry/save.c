@@ -111,11 +111,6 @@ static struct err *add_name(struct save *s, const char *text)
 	return NULL;
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static struct err *read_manifests(struct save *s)
 {
 	_cleanup_strv_ struct strv all = { 0 };
@@ -139,8 +134,7 @@ static struct err *read_manifests(struct save *s)
 			strv_add(&all, v->manifest.layers[k].digest);
 	}
 	platform_done(&any);
-	if (all.n)
-		qsort(all.v, all.n, sizeof(*all.v), by_text);
+	strv_sort(&all);
 	for (size_t i = 0; i < all.n; i++)
 		if (!i || !str_eq(all.v[i - 1], all.v[i]))
 			strv_add(&s->blobs, all.v[i]);

@@ -19,6 +19,8 @@ struct building {
 	struct build_request rq;
 	bool quiet;
 	unsigned shown; /* the step whose output came last */
+	char cut[4]; /* of that output, the beginning of a character that is not complete */
+	size_t n_cut;
 };
 
 /* --- the request -------------------------------------------------------------------------------------------------- */
@@ -155,8 +157,9 @@ static struct err *read_request(struct building *b)
 	rq->context = text_or_null(c, "remote");
 	if (e || rq->context)
 		return api_fail(e, 400);
-	rq->context_is_fd = true;
-	return api_body_fd(c, &rq->context_fd);
+	e = api_body_fd(c, &rq->context_fd);
+	rq->context_is_fd = !e;
+	return e;
 }
 
 /* --- what is told of it ------------------------------------------------------------------------------------------- */
@@ -191,6 +194,7 @@ static struct err *say_step(struct building *b, const struct build_event *ev)
 	size_t n;
 
 	b->shown = ev->step;
+	b->n_cut = 0;
 	if (!end)
 		return sayf(b, "Step : %s\n", ev->name);
 	for (number = end; number > ev->name + 1 && number[-1] != ' '; number--)
@@ -198,6 +202,32 @@ static struct err *say_step(struct building *b, const struct build_event *ev)
 	n = (size_t)(number - ev->name) - 1;
 	return sayf(b, "Step %.*s%s%.*s : %s\n", (int)(end - number), number, n ? " of " : "",
 		    n ? (int)n - 1 : 0, ev->name + 1, end + 2);
+}
+
+/* Bytes at the end of S that begin a UTF-8 character and do not complete it. */
+static size_t cut_of(const char *s, size_t len)
+{
+	for (size_t n = 1; n <= 3 && n <= len; n++) {
+		unsigned char c = (unsigned char)s[len - n];
+		size_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+
+		if ((c & 0xc0) != 0x80)
+			return whole > n ? n : 0;
+	}
+	return 0;
+}
+
+static struct err *say_output(struct building *b, const char *data, size_t len)
+{
+	_cleanup_str_ struct str text = { 0 };
+
+	if (!len)
+		return NULL;
+	str_addn(&text, b->cut, b->n_cut);
+	str_addn(&text, data, len);
+	b->n_cut = cut_of(text.s, text.len);
+	memcpy(b->cut, text.s + text.len - b->n_cut, b->n_cut);
+	return text.len > b->n_cut ? say(b, text.s, text.len - b->n_cut) : NULL;
 }
 
 static struct err *tell(struct building *b, const struct build_event *ev)
@@ -213,7 +243,7 @@ static struct err *tell(struct building *b, const struct build_event *ev)
 	case BUILD_CACHED:
 		return sayf(b, " ---> Using cache\n");
 	case BUILD_LOG:
-		return say(b, ev->data, ev->len);
+		return say_output(b, ev->data, ev->len);
 	case BUILD_NOTE:
 		return sayf(b, " ---> %.*s\n", (int)ev->len, ev->data);
 	default:
@@ -353,18 +383,8 @@ static struct err *prune(struct api_call *c)
 	return api_json(c, 200, &o);
 }
 
-static struct err *no_buildkit(UNUSED struct api_call *c)
-{
-	return api_fail(
-		err_hint(err_new(0, "BuildKit's protocol is not spoken here"),
-			 "DOCKER_BUILDKIT=0 lets the client send its context to the builder of the API"),
-		501);
-}
-
 const struct api_route api_build_routes[] = {
 	{ "POST", "/build", build },
 	{ "POST", "/build/prune", prune },
-	{ "POST", "/session", no_buildkit },
-	{ "POST", "/grpc", no_buildkit },
 	{ 0 },
 };

@@ -1,5 +1,7 @@
 #include "cmd/api/call.h"
 
+#include <stdlib.h>
+
 #include "core/base/fd.h"
 
 struct err *api_fail(struct err *e, int status)
@@ -112,6 +114,15 @@ void api_map(json *obj, const char *key, struct strv *ret)
 		if (text || json_is_number(value, &text))
 			strv_addf(ret, "%s=%s", name, text);
 	}
+}
+
+void api_mark(struct strv *labels)
+{
+	const char *with = getenv("DEVBOX_WITH");
+	_cleanup_free_ char *label = with && *with ? xasprintf(LABEL_WITH "=%s", with) : NULL;
+
+	if (label)
+		strv_env_set(labels, label);
 }
 
 struct err *api_filters(const struct api_call *c, struct strv *ret)
@@ -232,7 +243,9 @@ struct err *api_piece_error(struct api_call *c, struct err *failure)
 
 struct err *api_hijack(struct api_call *c, const char *type, int *ret_fd)
 {
-	static const char as_asked[] = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
+	bool h2c = str_eq(strv_env(&c->rq->headers, "upgrade"), "h2c");
+	const char *as_asked = h2c ? "Connection: Upgrade\r\nUpgrade: h2c\r\n"
+				   : "Connection: Upgrade\r\nUpgrade: tcp\r\n";
 
 	c->begun = c->taken = true;
 	*ret_fd = c->body.conn->fd;

@@ -41,7 +41,7 @@ struct api_route {
 extern const struct api_route api_system_routes[], api_container_routes[], api_create_routes[],
 	api_life_routes[], api_stream_routes[], api_usage_routes[], api_network_routes[],
 	api_volume_routes[], api_image_routes[], api_registry_routes[], api_build_routes[],
-	api_exec_routes[], api_archive_routes[];
+	api_buildkit_routes[], api_exec_routes[], api_archive_routes[];
 
 /* E with HTTP's STATUS, 400 to 599.  NULL stays NULL. */
 struct err *api_fail(struct err *e, int status) MUST_CHECK;
@@ -61,6 +61,8 @@ bool api_query_bool(const struct api_call *c, const char *key, bool dflt);
 struct err *api_body_json(struct api_call *c, json **ret) MUST_CHECK;
 /* A copy of the text KEY of OBJ; NULL if it is absent or "". */
 char *api_member(json *obj, const char *key);
+/* What is made in a "devbox with" is labelled as that one's. */
+void api_mark(struct strv *labels);
 /* The members of the object KEY of OBJ that are texts or numbers, as "name=value". */
 void api_map(json *obj, const char *key, struct strv *ret);
 /* ?filters={"label":["a=b"]} or the older {"label":{"a=b":true}} as "label=a=b", the form of cmd/filter.h. */

@@ -73,6 +73,7 @@ static struct err *create(struct api_call *c)
 		return e;
 	name += *name == '/';
 	rq.name = *name ? name : NULL;
+	api_mark(&rq.labels);
 	if (rq.entrypoint_set && !rq.entrypoint && !rq.args.n)
 		strv_copy(&rq.args, &img->cmd);
 	e = box_create(c->st, &rq, img, &b);

@@ -106,6 +106,7 @@ static struct err *create(struct api_call *c)
 		add_text(&rq.ip_ranges, json_at(pools, i), "IPRange");
 	}
 	api_map(j, "Labels", &rq.labels);
+	api_mark(&rq.labels);
 	api_map(j, "Options", &rq.options);
 	e = network_create(c->st, &rq, &n);
 	if (e)

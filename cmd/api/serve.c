@@ -32,8 +32,8 @@ enum { ANSWER_KEEP, ANSWER_CLOSE, BACKLOG_WAIT_MS = 1000 };
 static const struct api_route *const tables[] = {
 	api_system_routes,   api_container_routes, api_create_routes,  api_life_routes,
 	api_stream_routes,   api_usage_routes,	   api_network_routes, api_volume_routes,
-	api_registry_routes, api_image_routes,	   api_build_routes,   api_exec_routes,
-	api_archive_routes,
+	api_registry_routes, api_image_routes,	   api_build_routes,   api_buildkit_routes,
+	api_exec_routes,     api_archive_routes,
 };
 
 /* Does PATH fit the route's?  *RET_ARG then is what the asterisk stands for. */

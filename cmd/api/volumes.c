@@ -71,6 +71,7 @@ static struct err *create(struct api_call *c)
 		return api_fail(err_new(0, "cluster volumes are not supported"), 400);
 	api_map(j, "DriverOpts", &rq.driver_opts);
 	api_map(j, "Labels", &rq.labels);
+	api_mark(&rq.labels);
 	e = volume_make(c->st, &rq, &name);
 	return e ?: answer(c, 201, name);
 }

@@ -91,11 +91,9 @@ static struct err *copy_entry(int src, int dst, const char *name, enum how how, 
 
 static struct err *copy_content(int src, int dst, enum how how, unsigned depth)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(src);
 	struct dirent *de;
-	int dup = openat(src, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	if (!d)
 		return err_new(errno, "reading a directory");
 	while ((de = readdir(d)) != NULL)
@@ -234,8 +232,7 @@ static struct err *again_entry(int src, int dst, const char *name, const struct 
 /* What is in DST and not, or as something else, in SRC. */
 static struct err *remove_extra(int src, int dst)
 {
-	int dup = openat(dst, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	_cleanup_dir_ DIR *d = fd_opendir(dst);
 	struct dirent *de;
 	struct err *e = d ? NULL : err_new(errno, "reading a directory");
 
@@ -255,8 +252,7 @@ static struct err *remove_extra(int src, int dst)
 
 static struct err *again(int src, int dst, unsigned depth)
 {
-	int dup = openat(src, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	_cleanup_dir_ DIR *d = fd_opendir(src);
 	struct err *e = d ? remove_extra(src, dst) : err_new(errno, "reading a directory");
 	struct dirent *de;
 

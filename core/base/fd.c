@@ -247,6 +247,30 @@ static int rm_entry(int dir, const char *name, int flags)
 	return unlinkat(dir, name, flags);
 }
 
+DIR *fd_opendir(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d && fd >= 0)
+		close(fd);
+	return d;
+}
+
+struct err *fd_list(int dir, struct strv *ret)
+{
+	_cleanup_dir_ DIR *d = fd_opendir(dir);
+	struct dirent *de;
+
+	if (!d)
+		return err_new(errno, "reading a directory");
+	while ((de = readdir(d)) != NULL)
+		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
+			strv_add(ret, de->d_name);
+	strv_sort(ret);
+	return NULL;
+}
+
 /* Open NAME in DIR to read it, also if its mode says no (000: overlay's work/work). */
 static int open_to_read(int dir, const char *name)
 {
@@ -262,18 +286,12 @@ static struct err *rm_dir(struct rm *rm, int dir, const char *name, unsigned dep
 
 static struct err *rm_contents(struct rm *rm, int dir, unsigned depth)
 {
-	_cleanup_dir_ DIR *d = NULL;
-	int dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = fd_opendir(dir);
 	struct dirent *de;
 	struct err *e = NULL;
 
-	d = dup < 0 ? NULL : fdopendir(dup);
-	if (!d) {
-		e = err_new(errno, "reading a directory to remove it");
-		if (dup >= 0)
-			close(dup);
-		return e;
-	}
+	if (!d)
+		return err_new(errno, "reading a directory to remove it");
 	while (!e && (de = readdir(d)) != NULL) {
 		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
 			continue;
@@ -474,4 +492,22 @@ void fd_sun(int dir, const char *name, struct sockaddr_un *ret)
 {
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", dir, name);
+}
+
+struct err *fd_listen(int dir, const char *name, int *ret_fd)
+{
+	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sun;
+	mode_t mask;
+	int bad;
+
+	fd_sun(dir, name, &sun);
+	mask = umask(0177);
+	bad = sock < 0 || bind(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	      listen(sock, SOMAXCONN) < 0;
+	umask(mask);
+	if (bad)
+		return err_new(errno, "listening on %s", name);
+	*ret_fd = TAKE_FD(sock);
+	return NULL;
 }

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "core/base/err.h"
+#include "core/base/str.h"
 
 /* openat(2) with O_CLOEXEC; for paths that are ours. */
 struct err *fd_open(int dir, const char *path, int flags, mode_t mode, int *ret_fd) MUST_CHECK;
@@ -33,6 +33,10 @@ struct err *fd_write_atomic(int dir, const char *name, const void *data, size_t 
 /* rm -rf of NAME in DIR, crossing no mount point and following no link; absent is success.  Directories
  * without permissions (mode 000) are opened up first. */
 struct err *fd_rm_tree(int dir, const char *name) MUST_CHECK;
+/* The entries of the directory DIR, which stays open and where it is.  NULL and errno. */
+DIR *fd_opendir(int dir);
+/* Append their names, sorted, but for "." and "..". */
+struct err *fd_list(int dir, struct strv *ret) MUST_CHECK;
 /* Sum of allocated bytes below DIR/NAME, counting a file with several links once per link seen. */
 uint64_t fd_tree_size(int dir, const char *name);
 /* Close all descriptors above 2 but the N in KEEP (-1 is none). */
@@ -46,6 +50,10 @@ enum { FD_PASS_MAX = 16 };
 struct err *fd_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds) MUST_CHECK;
 struct err *fd_recv(int sock, void *buf, size_t size, size_t *ret_len, int *fds, size_t *n_fds)
 	MUST_CHECK;
+
+/* A listening unix socket, close-on-exec, of the type SOCK_STREAM: the file NAME in DIR, which must not be there yet.
+ * Only this user can connect to it. */
+struct err *fd_listen(int dir, const char *name, int *ret_fd) MUST_CHECK;
 
 /* sockaddr_un for NAME inside the directory DIR, whatever the directory's own path length: goes through
  * /proc/self/fd.  Valid while DIR is open. */

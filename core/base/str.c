@@ -157,6 +157,22 @@ bool strv_has(const struct strv *l, const char *s)
 	return false;
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strv_sort(struct strv *l)
+{
+	if (l->n)
+		qsort(l->v, l->n, sizeof(*l->v), by_bytes);
+}
+
+bool strv_has_sorted(const struct strv *l, const char *s)
+{
+	return l->n && bsearch(&s, l->v, l->n, sizeof(*l->v), by_bytes);
+}
+
 const char *strv_env(const struct strv *l, const char *key)
 {
 	size_t len = strlen(key);

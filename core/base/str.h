@@ -46,6 +46,8 @@ void strv_addf(struct strv *l, const char *fmt, ...) PRINTF(2, 3);
 void strv_take(struct strv *l, char *s); /* takes ownership of S */
 void strv_copy(struct strv *to, const struct strv *from); /* appends copies */
 bool strv_has(const struct strv *l, const char *s);
+void strv_sort(struct strv *l); /* by bytes */
+bool strv_has_sorted(const struct strv *l, const char *s); /* the same as strv_has(), after strv_sort() */
 /* For lists of KEY=VALUE: the value of KEY (up to the end of the entry), or NULL. */
 const char *strv_env(const struct strv *l, const char *key);
 /* Replace the entry with the same KEY as KEY_VALUE ("K=V"), or append it. */

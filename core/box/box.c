@@ -134,13 +134,11 @@ static int newest_first(const void *a, const void *b)
 
 struct err *box_list(struct store *st, struct box ***ret, size_t *ret_n)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(st->containers);
 	struct dirent *de;
 	struct box **list = NULL;
 	size_t n = 0, cap = 0;
-	int dup = openat(st->containers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	if (!d)
 		return err_new(errno, "listing containers");
 	while ((de = readdir(d)) != NULL) {
@@ -182,8 +180,7 @@ static bool record_uses_volume(struct store *st, const char *id, const char *nam
 
 bool box_uses_volume(struct store *st, const char *name)
 {
-	int dup = openat(st->containers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	_cleanup_dir_ DIR *d = fd_opendir(st->containers);
 	struct dirent *de;
 	bool used = false;
 

@@ -67,6 +67,10 @@ struct box {
 };
 void box_free(struct box *b);
 
+/* The label of what was made through the socket of a "devbox with", which removes that: its name.  It comes with a
+ * request, never with an image; a container's volumes get it, if they are made with it. */
+#define LABEL_WITH "devbox.with"
+
 /* Make the container (directory, name, volumes).  REQ's name is checked; without one a name is made
  * up.  Errors: name in use as Docker words it. */
 struct err *box_create(struct store *st, const struct run_request *req, const struct image *img,

@@ -84,28 +84,6 @@ static bool is_ours(const char *path, const struct stat *st)
 	return false;
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static struct err *list(int fd, struct strv *ret)
-{
-	_cleanup_dir_ DIR *d = NULL;
-	struct dirent *de;
-	int dup = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	d = dup < 0 ? NULL : fdopendir(dup);
-	if (!d)
-		return err_new(errno, "reading a directory");
-	while ((de = readdir(d)) != NULL)
-		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
-			strv_add(ret, de->d_name);
-	if (ret->n)
-		qsort(ret->v, ret->n, sizeof(char *), by_text);
-	return NULL;
-}
-
 /* The entries of the layers' PATH that an opaque directory with the entries HERE hides. */
 static struct err *hidden(const struct changes *c, const char *path, const struct strv *here,
 			  struct str *out)
@@ -119,10 +97,9 @@ static struct err *hidden(const struct changes *c, const char *path, const struc
 			openat(c->layers[i], path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 		if (fd >= 0)
-			e = list(fd, &below);
+			e = fd_list(fd, &below);
 	}
-	if (below.n)
-		qsort(below.v, below.n, sizeof(char *), by_text);
+	strv_sort(&below);
 	for (size_t i = 0; !e && i < below.n; i++) {
 		_cleanup_free_ char *full = xasprintf("%s/%s", path, below.v[i]);
 
@@ -137,7 +114,7 @@ static struct err *walk(const struct changes *c, int dir, const char *path, unsi
 			struct str *out)
 {
 	_cleanup_strv_ struct strv names = { 0 };
-	struct err *e = depth > DEPTH_MAX ? err_new(ELOOP, "/%s", path) : list(dir, &names);
+	struct err *e = depth > DEPTH_MAX ? err_new(ELOOP, "/%s", path) : fd_list(dir, &names);
 
 	if (!e && *path && is_opaque(dir))
 		e = hidden(c, path, &names, out);

@@ -164,9 +164,13 @@ static struct err *make_mounts(struct box *b, bool init_cache)
 	struct store *st = b->st;
 	struct spec *s = &b->spec;
 	_cleanup_free_ bool *created = xcalloc(s->mounts.n + 1, sizeof(*created));
+	const char *with = strv_env(&s->labels, LABEL_WITH);
+	_cleanup_strv_ struct strv labels = { 0 };
 	bool all_new = true;
 	struct err *e = NULL;
 
+	if (with)
+		strv_addf(&labels, LABEL_WITH "=%s", with);
 	for (size_t i = 0; i < s->mounts.n && !e; i++) {
 		struct mount_spec *m = &s->mounts.v[i];
 
@@ -179,7 +183,7 @@ static struct err *make_mounts(struct box *b, bool init_cache)
 			m->source = volume_make_name();
 			m->anonymous = true;
 		}
-		e = volume_ensure(st, m->source, m->anonymous, &created[i]);
+		e = volume_create(st, m->source, m->anonymous, &labels, &created[i]);
 		all_new &= created[i];
 	}
 	if (init_cache && all_new)

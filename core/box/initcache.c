@@ -70,11 +70,6 @@ static void add_file(struct hasher *h, int fd)
 	add_text(h, "end");
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void add_entry(struct hasher *h, int dir, const char *name, unsigned depth);
 
 static void add_dir(struct hasher *h, int fd, unsigned depth)
@@ -92,8 +87,7 @@ static void add_dir(struct hasher *h, int fd, unsigned depth)
 	while ((de = readdir(d)) != NULL && names.n < TREE_MAX)
 		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
 			strv_add(&names, de->d_name);
-	if (names.n)
-		qsort(names.v, names.n, sizeof(*names.v), by_name);
+	strv_sort(&names);
 	for (size_t i = 0; i < names.n && !h->refused; i++)
 		add_entry(h, dirfd(d), names.v[i], depth + 1);
 	add_text(h, "up");
@@ -506,13 +500,11 @@ struct err *initcache_list(struct store *st, struct initcache_list *ret)
 	_cleanup_dir_ DIR *d = NULL;
 	_cleanup_close_ int cache = -1;
 	struct dirent *de;
-	int dup;
 	struct err *e = open_cache(st, &cache);
 
 	if (e)
 		return e;
-	dup = fcntl(cache, F_DUPFD_CLOEXEC, 3);
-	d = dup < 0 ? NULL : fdopendir(dup);
+	d = fd_opendir(cache);
 	while (d && (de = readdir(d)) != NULL) {
 		struct initcache_entry one = { 0 };
 

@@ -97,11 +97,6 @@ static void add_escaped(struct str *s, const char *text)
 			str_addf(s, "%%%02X", *p);
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* "key=value", escaped, of each of KEYS that LIST has. */
 static void pick(const char *keys, const struct strv *list, struct strv *to)
 {
@@ -128,8 +123,7 @@ char *logconf_details(const struct logconf *c, const struct strv *labels, const 
 
 	pick(c->labels, labels, &all);
 	pick(c->env, env, &all);
-	if (all.n)
-		qsort(all.v, all.n, sizeof(*all.v), by_text);
+	strv_sort(&all);
 	for (size_t i = 0; i < all.n; i++)
 		str_addf(&s, "%s%s", i ? "," : "", all.v[i]);
 	return str_take(&s);

@@ -443,11 +443,9 @@ static void close_files(struct logreader *r)
 /* Which of the files NAME.1, NAME.2, ... there are: one look at the directory instead of a try for each. */
 static void list_files(struct logreader *r, bool there[LOG_FILES_MAX])
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(r->dir);
 	struct dirent *de;
-	int dup = openat(r->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	for (unsigned i = 0; i < LOG_FILES_MAX; i++)
 		there[i] = !d || !i; /* if it cannot be told: try all of them */
 	while (d && (de = readdir(d)) != NULL) {

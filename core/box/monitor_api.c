@@ -7,7 +7,7 @@
  *  1 A run begins, and a mount stands for Docker's socket (apisock.h): the socket is made, once in the life of a
  *    monitor; what an earlier one has left is in nobody's way.  Further runs, by the restart policy, use it again.
  *    Init binds the file onto the mount's target as it binds any other, read-only or not: connecting writes nothing
- *    to a file system, so "ro" keeps nobody from it, as with Docker.
+ *    to a file system, so "ro" keeps nobody from it, as with Docker.  In there it is root's, or whose id the user has.
  *  2 Somebody connects: the monitor accepts, forks, and executes its own program (/proc/self/exe is that, also if there
  *    is another one under its name by now).  The child gets the connection as descriptor 3, /dev/null as 0 to 2, and
  *    the monitor's environment, which is that of the user's shell when the container was started: HOME and XDG_*,
@@ -28,9 +28,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
@@ -125,26 +123,6 @@ static struct err *api_ready(struct source *s, uint32_t events UNUSED)
 	return NULL;
 }
 
-static struct err *listen_at(int dir, int *ret)
-{
-	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un sun;
-	mode_t mask;
-	int bad;
-
-	if (unlinkat(dir, APISOCK_NAME, 0) < 0 && errno != ENOENT)
-		return err_new(errno, "removing an old API socket");
-	fd_sun(dir, APISOCK_NAME, &sun);
-	mask = umask(0177); /* in the container it is root's, and those users' who are root there */
-	bad = sock < 0 || bind(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
-	      listen(sock, SOMAXCONN) < 0;
-	umask(mask);
-	if (bad)
-		return err_new(errno, "opening the API's socket");
-	*ret = TAKE_FD(sock);
-	return NULL;
-}
-
 struct err *monitor_api_open(struct monitor *m)
 {
 	struct monitor_api *api;
@@ -153,7 +131,10 @@ struct err *monitor_api_open(struct monitor *m)
 
 	if (m->api || !apisock_wanted(&m->b->spec.mounts))
 		return NULL;
-	e = listen_at(m->b->dir, &fd);
+	if (unlinkat(m->b->dir, APISOCK_NAME, 0) < 0 && errno != ENOENT)
+		return err_new(errno, "removing an old API socket");
+	e = fd_listen(m->b->dir, APISOCK_NAME, &fd);
+	e = e ?: fd_nonblock(fd, true);
 	if (e)
 		return e;
 	m->api = api = xcalloc(1, sizeof(*api));

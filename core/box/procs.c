@@ -68,12 +68,11 @@ static struct err *look(const struct scan *s, struct str *list, bool *ret_moved)
 	_cleanup_dir_ DIR *d = NULL;
 	char own[64], ns[64];
 	struct dirent *de;
-	int dup = openat(s->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	*ret_moved = false;
 	if (!namespace_of(s->proc, s->init, own))
 		return err_new(errno, "looking at the container's first process");
-	d = dup < 0 ? NULL : fdopendir(dup);
+	d = fd_opendir(s->proc);
 	if (!d)
 		return err_new(errno, "listing processes");
 	while ((de = readdir(d)) != NULL) {

@@ -146,10 +146,12 @@ static void resolve_labels(const struct run_request *req, const struct image *im
 	for (size_t k = 0; k < ARRAY_LEN(from); k++)
 		for (size_t i = 0; i < from[k]->n; i++) {
 			const char *label = from[k]->v[i];
+			const char *with = from[k] == &img->labels ? str_after(label, LABEL_WITH) : NULL;
 			_cleanup_free_ char *empty =
 				strchr(label, '=') ? NULL : xasprintf("%s=", label);
 
-			strv_env_set(&s->labels, empty ? empty : label);
+			if (!with || (*with && *with != '='))
+				strv_env_set(&s->labels, empty ? empty : label);
 		}
 }
 

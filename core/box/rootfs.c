@@ -278,11 +278,9 @@ static struct err *attach_at(int root, const char *target, int tree, bool read_o
 
 static bool dir_is_empty(int fd)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(fd);
 	struct dirent *de;
-	int dup = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	while (d && (de = readdir(d)) != NULL)
 		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
 			return false;

@@ -179,11 +179,9 @@ static void count(int proc, const char *pid, bool exact, struct sum *s)
 
 static void count_all(int proc, bool exact, struct sum *s)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(proc);
 	struct dirent *de;
-	int dup = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	while (d && (de = readdir(d)) != NULL)
 		if (de->d_name[0] >= '1' && de->d_name[0] <= '9')
 			count(proc, de->d_name, exact, s);

@@ -159,11 +159,6 @@ static void clamp_time(const struct tarout *t, int dir, const char *name, struct
 		return; /* best effort: the stream is what counts */
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void read_xattrs(int fd, struct str *out, bool *ret_opaque)
 {
 	char names[XATTR_NAMES_MAX];
@@ -251,24 +246,9 @@ static struct err *entry(struct tarout *t, int dir, const char *name, const char
 
 static struct err *children(struct tarout *t, int fd, const char *as, unsigned depth)
 {
-	_cleanup_dir_ DIR *d = NULL;
 	_cleanup_strv_ struct strv names = { 0 };
-	struct dirent *de;
-	struct err *e = NULL;
-	int dup = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct err *e = err_wrap(fd_list(fd, &names), "%s", as);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
-	if (!d) {
-		e = err_new(errno, "reading directory %s", as);
-		if (dup >= 0)
-			close(dup);
-		return e;
-	}
-	while ((de = readdir(d)) != NULL)
-		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
-			strv_add(&names, de->d_name);
-	if (names.n)
-		qsort(names.v, names.n, sizeof(*names.v), by_name);
 	for (size_t i = 0; !e && i < names.n; i++) {
 		_cleanup_free_ char *child = xasprintf("%s%s%s", as, *as ? "/" : "", names.v[i]);
 

@@ -427,17 +427,11 @@ static void add_loose(int dir, const char *prefix, unsigned depth, struct strv *
 	}
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void sort_unique(struct strv *l)
 {
 	size_t n = 0;
 
-	if (l->n)
-		qsort(l->v, l->n, sizeof(*l->v), by_name);
+	strv_sort(l);
 	for (size_t i = 0; i < l->n; i++) {
 		if (n && !strcmp(l->v[n - 1], l->v[i]))
 			free(l->v[i]);

@@ -72,11 +72,6 @@ static bool is_dump(const char *name)
 	return false;
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static struct err *pour_dir(int fd, const char *path, int out, const struct import_opts *o)
 {
 	_cleanup_strv_ struct strv names = { 0 };
@@ -93,7 +88,7 @@ static struct err *pour_dir(int fd, const char *path, int out, const struct impo
 			strv_add(&names, de->d_name);
 	if (!names.n)
 		return err_new(0, "%s holds no .sql files", path);
-	qsort(names.v, names.n, sizeof(*names.v), by_name);
+	strv_sort(&names);
 	for (size_t i = 0; i < names.n && !e; i++)
 		e = pour_file(dirfd(d), names.v[i], out, o);
 	return e;

@@ -258,11 +258,6 @@ static struct err *put_file(struct maker *m, int fd, const struct stat *st, cons
 	return e;
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static struct err *put_dir(struct maker *m, int fd, const char *path, unsigned depth);
 
 static struct err *put_entry(struct maker *m, int dir, const char *name, const char *path, unsigned depth)
@@ -297,23 +292,15 @@ static struct err *put_entry(struct maker *m, int dir, const char *name, const c
 /* Takes FD over. */
 static struct err *put_dir(struct maker *m, int fd, const char *path, unsigned depth)
 {
-	_cleanup_dir_ DIR *d = fdopendir(fd);
+	_cleanup_close_ int dir = fd;
 	_cleanup_strv_ struct strv names = { 0 };
-	struct dirent *de;
-	struct err *e = NULL;
+	struct err *e = depth > DEPTH_MAX ? err_new(ELOOP, "%s", path) : fd_list(dir, &names);
 
-	if (!d || depth > DEPTH_MAX)
-		return err_new(d ? ELOOP : errno, "%s", path);
-	while ((de = readdir(d)) != NULL)
-		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
-			strv_add(&names, de->d_name);
-	if (names.n)
-		qsort(names.v, names.n, sizeof(*names.v), by_name);
 	for (size_t i = 0; i < names.n && !e; i++) {
 		_cleanup_free_ char *below = strcmp(path, ".") ? xasprintf("%s/%s", path, names.v[i])
 							       : xstrdup(names.v[i]);
 
-		e = put_entry(m, dirfd(d), names.v[i], below, depth);
+		e = put_entry(m, dir, names.v[i], below, depth);
 	}
 	return e;
 }

@@ -84,11 +84,6 @@ void conf_read(struct conf *to, json *doc)
 
 /* -- writing ----------------------------------------------------------------------------------------------------- */
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void put_keys(struct json_out *o, const char *key, const struct strv *l)
 {
 	_cleanup_strv_ struct strv sorted = { 0 };
@@ -96,7 +91,7 @@ static void put_keys(struct json_out *o, const char *key, const struct strv *l)
 	if (!l->n)
 		return;
 	strv_copy(&sorted, l);
-	qsort(sorted.v, sorted.n, sizeof(*sorted.v), by_text);
+	strv_sort(&sorted);
 	json_open(o, key, '{');
 	for (size_t i = 0; i < sorted.n; i++) {
 		if (i && str_eq(sorted.v[i], sorted.v[i - 1]))
@@ -146,7 +141,7 @@ static void put_labels(struct json_out *o, const struct strv *labels)
 	if (!labels->n)
 		return;
 	strv_copy(&sorted, labels);
-	qsort(sorted.v, sorted.n, sizeof(*sorted.v), by_text);
+	strv_sort(&sorted);
 	json_open(o, "Labels", '{');
 	for (size_t i = 0; i < sorted.n; i++) {
 		size_t key = strcspn(sorted.v[i], "=");

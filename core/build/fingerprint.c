@@ -113,15 +113,13 @@ void fingerprints_add(struct fingerprints *fp, const struct tree_file *f)
 /* The oldest go when there are too many. */
 static void bound(int dir)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(dir);
 	_cleanup_free_ char *oldest = NULL;
 	struct timespec when = { 0 };
 	struct dirent *de;
 	struct stat st;
 	size_t n = 0;
-	int dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	while (d && (de = readdir(d)) != NULL) {
 		if (*de->d_name == '.' || fstatat(dir, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;

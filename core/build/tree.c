@@ -32,28 +32,6 @@ struct walk {
 
 static struct err *by_dir(struct walk *w, int fd, const char *path, unsigned depth);
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static struct err *names(int fd, const char *path, struct strv *ret)
-{
-	_cleanup_dir_ DIR *d = NULL;
-	struct dirent *de;
-	int dup = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	d = dup < 0 ? NULL : fdopendir(dup);
-	if (!d)
-		return err_new(errno, "reading directory %s", path);
-	while ((de = readdir(d)) != NULL)
-		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
-			strv_add(ret, de->d_name);
-	if (ret->n)
-		qsort(ret->v, ret->n, sizeof(*ret->v), by_name);
-	return NULL;
-}
-
 static struct err *append(struct walk *w, int dir, const char *name, const char *path, size_t under,
 			  const struct stat *st)
 {
@@ -131,7 +109,7 @@ static struct err *take(struct walk *w, int dir, const char *name, const char *p
 static struct err *by_dir(struct walk *w, int fd, const char *path, unsigned depth)
 {
 	_cleanup_strv_ struct strv list = { 0 };
-	struct err *e = names(fd, path, &list);
+	struct err *e = err_wrap(fd_list(fd, &list), "%s", *path ? path : ".");
 
 	for (size_t i = 0; i < list.n && !e; i++) {
 		_cleanup_free_ char *full = xasprintf("%s%s%s", path, *path ? "/" : "", list.v[i]);
@@ -202,7 +180,8 @@ static struct err *search(struct walk *w, int root, int fd, const char *path, un
 			  struct strv *hits)
 {
 	_cleanup_strv_ struct strv list = { 0 };
-	struct err *e = depth > DEPTH_MAX ? err_new(ELOOP, "%s", path) : names(fd, path, &list);
+	struct err *e = depth > DEPTH_MAX ? err_new(ELOOP, "%s", path)
+					  : err_wrap(fd_list(fd, &list), "%s", *path ? path : ".");
 
 	for (size_t i = 0; i < list.n && !e; i++) {
 		_cleanup_free_ char *full = xasprintf("%s%s%s", path, *path ? "/" : "", list.v[i]);

@@ -372,7 +372,7 @@ static struct err *remove_files(struct compose *en)
 		return NULL;
 	}
 	e = box_list(en->st, &boxes, &n);
-	d = e ? NULL : fdopendir(dup(fd));
+	d = e ? NULL : fd_opendir(fd);
 	for (struct dirent *en_file; d && (en_file = readdir(d)) != NULL;) {
 		bool used = *en_file->d_name == '.';
 

@@ -281,7 +281,6 @@ static struct err *absorb_dir(const struct work *w, int dir, unsigned depth)
 	struct stat st;
 	bool has;
 	struct err *e = NULL;
-	int dup;
 
 	if (depth > PATH_MAX / 2)
 		return err_new(ELOOP, "nested too deeply");
@@ -295,8 +294,7 @@ static struct err *absorb_dir(const struct work *w, int dir, unsigned depth)
 		return e;
 	}
 	link_done(&l);
-	dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = dup < 0 ? NULL : fdopendir(dup);
+	d = fd_opendir(dir);
 	if (!d)
 		return err_new(errno, "reading a directory");
 	while (!e && (de = readdir(d)) != NULL)

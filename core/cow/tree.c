@@ -371,16 +371,6 @@ static struct err *take_over(const struct entry *of)
 
 /* --- a directory ------------------------------------------------------------------------------ */
 
-static DIR *read_dir(int fd)
-{
-	int dup = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = dup < 0 ? NULL : fdopendir(dup);
-
-	if (!d && dup >= 0)
-		close(dup);
-	return d;
-}
-
 static bool is_dot(const char *name)
 {
 	return !strcmp(name, ".") || !strcmp(name, "..");
@@ -388,7 +378,7 @@ static bool is_dot(const char *name)
 
 static struct err *empty_dir(int dir)
 {
-	_cleanup_dir_ DIR *d = read_dir(dir);
+	_cleanup_dir_ DIR *d = fd_opendir(dir);
 	struct err *e = d ? NULL : err_new(errno, "reading a directory of the volume");
 	struct dirent *de;
 
@@ -411,7 +401,7 @@ struct err *cow_expand(const struct cow_chain *c, int dir, struct cow_link *l)
 		e = err_new(errno, "looking at a directory of the volume");
 	e = e ?: empty_dir(dir);
 	en.from = from;
-	d = e ? NULL : read_dir(from);
+	d = e ? NULL : fd_opendir(from);
 	if (!e && !d)
 		e = err_new(errno, "reading a directory of a sealed tree");
 	while (!e && (de = readdir(d)) != NULL) {

@@ -199,11 +199,9 @@ struct err *store_rm_tree(struct store *st, int dir, const char *name)
 
 void store_sweep(struct store *st)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(st->tmp);
 	struct dirent *de;
-	int dup = openat(st->tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	while (d && (de = readdir(d)) != NULL) {
 		_cleanup_close_ int fd = -1;
 

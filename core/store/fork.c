@@ -567,7 +567,7 @@ struct err *fork_restore(struct store *st, const char *text)
 static bool is_unused(int dir)
 {
 	_cleanup_close_ int data = openat(dir, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = data < 0 ? NULL : fdopendir(dup(data));
+	_cleanup_dir_ DIR *d = data < 0 ? NULL : fd_opendir(data);
 	struct dirent *de;
 
 	while (d && (de = readdir(d)) != NULL)

@@ -152,9 +152,9 @@ static struct err *start_first(struct store *st, const char *volume, int parent,
 /* The user namespace of any process that serves a volume, or -1. */
 static int any_userns(struct store *st)
 {
-	int dup = openat(st->cow, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), userns = -1;
-	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	_cleanup_dir_ DIR *d = fd_opendir(st->cow);
 	struct dirent *de;
+	int userns = -1;
 
 	while (d && userns < 0 && (de = readdir(d)) != NULL) {
 		_cleanup_close_ int conn = -1;

@@ -176,11 +176,9 @@ static int by_age(const void *a, const void *b)
 
 struct err *snapshot_list(struct store *st, const char *volume, struct snapshots *ret)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(st->sealed);
 	struct dirent *de;
-	int dup = openat(st->sealed, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	if (!d)
 		return err_new(errno, "listing snapshots");
 	while ((de = readdir(d)) != NULL) {

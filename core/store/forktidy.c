@@ -18,12 +18,10 @@ enum { LONG_CHAIN = 16 };
 static struct err *for_each_dir(int dir, struct err *(*fn)(int dir, const char *name, void *arg),
 				void *arg)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(dir);
 	struct err *all = NULL;
 	struct dirent *de;
-	int dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	if (!d)
 		return err_new(errno, "reading a directory of the storage");
 	while ((de = readdir(d)) != NULL)
@@ -246,8 +244,7 @@ static struct err *shorten_all(struct tidy *t)
 
 static bool any_entry(int dir)
 {
-	int dup = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	_cleanup_dir_ DIR *d = fd_opendir(dir);
 	struct dirent *de;
 
 	while (d && (de = readdir(d)) != NULL)

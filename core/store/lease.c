@@ -110,8 +110,7 @@ static int by_number(const void *a, const void *b)
 /* The IPv4 addresses in use, ascending, in the machine's byte order.  *RET_OWN: one that ID has, or 0. */
 static uint32_t *used_numbers(int leases, const char *id, size_t *ret_n, uint32_t *ret_own)
 {
-	int dup = openat(leases, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	_cleanup_dir_ DIR *d = fd_opendir(leases);
 	char holder[ID_LEN + 1];
 	uint32_t *v = NULL;
 	size_t n = 0, cap = 0;
@@ -245,8 +244,7 @@ struct err *lease_take(struct store *st, const struct network *n, const char *id
 /* Call FN for each lease. */
 static void each(int leases, void (*fn)(int leases, const char *ip, const char *id, void *arg), void *arg)
 {
-	int dup = openat(leases, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	_cleanup_dir_ DIR *d = fd_opendir(leases);
 	char id[ID_LEN + 1];
 	struct dirent *de;
 

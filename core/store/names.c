@@ -100,7 +100,6 @@ struct err *name_find(struct store *st, const char *text, char ret[ID_LEN + 1])
 	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *de;
 	unsigned found = 0;
-	int dup;
 
 	if (*text == '/') /* docker inspect prints names so */
 		text++;
@@ -114,8 +113,7 @@ struct err *name_find(struct store *st, const char *text, char ret[ID_LEN + 1])
 		return NULL;
 	if (!len || len >= ID_LEN || !str_is_hex(text, len))
 		return err_new(0, "No such container: %s", text);
-	dup = openat(st->containers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = dup < 0 ? NULL : fdopendir(dup);
+	d = fd_opendir(st->containers);
 	while (d && (de = readdir(d)) != NULL)
 		if (!strncmp(de->d_name, text, len) && strlen(de->d_name) == ID_LEN && !found++)
 			memcpy(ret, de->d_name, ID_LEN + 1);

@@ -427,11 +427,9 @@ struct err *network_create(struct store *st, const struct network_request *req, 
 
 static struct err *list_names(struct store *st, struct strv *ret)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(st->networks);
 	struct dirent *de;
-	int dup = openat(st->networks, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	if (!d)
 		return err_new(errno, "listing networks");
 	while ((de = readdir(d)) != NULL)

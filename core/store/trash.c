@@ -240,11 +240,9 @@ static int by_age(const void *a, const void *b)
 
 struct err *trash_list(struct store *st, struct trash_list *ret)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(st->trash);
 	struct dirent *de;
-	int dup = openat(st->trash, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	if (!d)
 		return err_new(errno, "reading the trash");
 	while ((de = readdir(d)) != NULL) {

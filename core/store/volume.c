@@ -120,11 +120,9 @@ struct err *volume_remove(struct store *st, const char *name)
 
 struct err *volume_list(struct store *st, struct strv *ret)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = fd_opendir(st->volumes);
 	struct dirent *de;
-	int dup = openat(st->volumes, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = dup < 0 ? NULL : fdopendir(dup);
 	if (!d)
 		return err_new(errno, "listing volumes");
 	while ((de = readdir(d)) != NULL)

@@ -124,7 +124,7 @@ SH
 expect_stdout_has 'status 7'
 expect_stderr_has 'Dockerfile:2: process "/bin/sh -c exit 7" did not complete successfully: exit code: 7'
 expect_stderr_has 'Dockerfile:1: unknown instruction: FRM'
-expect_stderr_has 'received 501'
+expect_stderr_has "BuildKit's protocol is not spoken: set DOCKER_BUILDKIT=0"
 expect_stderr_has 'network mode container:x is not supported: a build can have default, none or host'
 expect_stderr_has 'memory=104857600 is not supported: a RUN has the limits of who builds'
 # a base image from where the client's credentials are needed
@@ -136,7 +136,7 @@ in_cli docker builder prune -f;	expect_status 0;	expect_stdout_has 'Total reclai
 run devbox exec -i cli sh <<'SH'
 cd /work/app; printf '%s\n' 'version: "3.7"' 'services:' '  web:' '    build: {context: ., args: {X: 9}}' '    image: web:c' \
 	'  old:' '    image: busybox:1.35' >docker-compose.yml
-docker-compose build; docker-compose pull old; COMPOSE_DOCKER_CLI_BUILD=1 docker-compose build
+docker-compose build; docker-compose pull old
 SH
 expect_status 0;	expect_stdout_has $'X=9\n*Successfully built *Successfully tagged web:c';	expect_stderr_has 'Pulling old ... done'
 run devbox image inspect web:c busybox:1.35;	expect_status 0
@@ -161,6 +161,8 @@ assert i.attrs['Config']['Cmd'] == ['a', 'b'] and i.labels == {'k': 'v'} and i.t
 assert c.df()['LayersSize'] > 0
 img, log = c.images.build(fileobj=io.BytesIO(b'FROM busybox\nRUN echo hi\n'), tag='pyb:1', rm=True)
 assert img.tags == ['pyb:1'] and {'stream': 'hi\n'} in list(log)
+assert '\N{CHECK MARK}' in ''.join(l.get('stream', '') for l in c.api.build(
+    fileobj=io.BytesIO('FROM busybox\nRUN printf "\\342"; sleep .1; printf "\\234\\223"\n'.encode()), decode=True))
 for text in b'FROM busybox\nRUN exit 3\n', b'FRM busybox\n':
     try:
         c.images.build(fileobj=io.BytesIO(text))
@@ -170,6 +172,25 @@ for text in b'FROM busybox\nRUN exit 3\n', b'FRM busybox\n':
         print(e.status_code, e.explanation)
 PY
 expect_status 0;	expect_stdout $'Dockerfile:2: process *exit code: 3\n400 Dockerfile:1: unknown instruction: FRM*'
+# BuildKit's clients, gRPC over a connection that was upgraded, get a response that is only trailers
+run devbox exec -i cli python3 - <<'PY'
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.connect('/run/docker.sock')
+s.sendall(b'POST /grpc HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
+f = s.makefile('rb')
+print(f.readline().decode().strip())
+while f.readline().strip():
+    pass
+s.sendall(b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + b'\0\0\0\4\0\0\0\0\0' + b'\0\0\6\1\4\0\0\0\1' + b'\x83\x86\x84\x41\1d')
+while True:
+    head = f.read(9)
+    f.read(int.from_bytes(head[:3], 'big'))
+    if head[3] == 1:
+        print('stream', head[8], 'ends' if head[4] & 1 else 'goes on')
+        break
+PY
+expect_stdout $'HTTP/1.1 101 UPGRADED\nstream 1 ends'
 run devbox rm cc;	expect_status 0
 in_cli docker image prune -af;	expect_status 0;	expect_stdout_has 'deleted: sha256:'
 in_cli docker images -q;	expect_stdout '????????????'

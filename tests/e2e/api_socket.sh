@@ -1,4 +1,4 @@
-# tests/e2e/api_socket.sh -- Docker's socket in containers that mount it, served by their monitors
+# tests/e2e/api_socket.sh -- Docker's socket in containers that mount it, served by their monitors; devbox with
 . "$(dirname "$0")/../lib/e2e.sh"
 
 ping() { run devbox exec "$1" curl -s --unix-socket "${2:-/var/run/docker.sock}" http://x/_ping; }
@@ -96,4 +96,46 @@ expect_status 0
 run sh -c 'cd sock && devbox compose exec -T lb docker ps -q --filter label=com.docker.compose.service=web | wc -l';	expect_stdout 1
 run sh -c 'ls ~/.local/share/devbox/containers/*/docker.sock | wc -l';	expect_stdout 1
 run sh -c 'cd sock && devbox compose down -t 0';	expect_status 0
+
+# --- devbox with: a socket for the life of a command of the host, and nothing is left of what was made through it
+run devbox with -- sh -c 'echo "$DOCKER_HOST $TESTCONTAINERS_HOST_OVERRIDE"; curl -s --unix-socket "${DOCKER_HOST#unix://}" http://x/_ping; echo " ${DOCKER_CONTEXT-none}"; exit 7'
+expect_status 7;	expect_stdout "unix://$(store)/tmp/with.*/docker.sock 127.0.0.1"$'\n''OK none'
+run devbox with nope;	expect_status 127;	expect_stderr 'devbox: executing nope: No such file or directory'
+start held devbox with sh -c 'trap "exit 3" TERM; echo there; while :; do sleep 0.05; done'
+eventually 5 grep -q there "$held_out"
+kill "$held_pid"; finish held;	expect_status 3
+run ls "$(store)/tmp";	expect_stdout ''
+
+# `made SCRIPT` in a container that has the docker CLI and the socket of the command's surroundings
+cat >"$(home)/made" <<'SH'
+#!/bin/sh
+exec devbox run --rm --network none -v "${DOCKER_HOST#unix://}:/var/run/docker.sock" dockercli sh -ec "$1"
+SH
+chmod 755 "$(home)/made"
+make='docker network create net; docker volume create vol; docker run -d --name one --network net -v vol:/a -v implied:/b -v /c -v mine:/d busybox sleep 1000
+	docker run --name two -v /var/run/docker.sock:/var/run/docker.sock --network none dockercli docker create --name three busybox true
+	docker commit one image:made'
+run devbox pull -q busybox;	expect_status 0
+run devbox volume create mine;	expect_status 0
+all() { run sh -c 'devbox ps -a --format "{{.Names}}"; devbox network ls --filter type=custom --format "{{.Name}}"; devbox volume ls -q' ; }
+run devbox with ./made "$make; docker ps -a --format '{{.Names}}'";	expect_status 0;	expect_stdout_has $'three\ntwo\none'
+all;	expect_stdout mine
+# the mark is the requests', not that of images made from what had it
+run devbox create --name other image:made;	expect_status 0
+run devbox with true;	expect_status 0
+all;	expect_stdout $'other\nmine'
+run devbox rm other;	expect_status 0
+run devbox with --keep ./made "$make";	expect_status 0
+all;	expect_stdout_has $'three\ntwo\none\nnet\n'
+run devbox with true;	expect_status 0
+all;	expect_stdout_has $'three\ntwo\none\nnet\n'
+run sh -c 'devbox rm -f -v one two three && devbox network rm net && devbox volume rm vol implied';	expect_status 0
+# kill -9: the next one cleans up
+start killed devbox with sh -c './made "$0"; echo made; exec sleep 1000' "$make"
+eventually 30 grep -q '^made' "$killed_out"
+kill -9 "$killed_pid"; finish killed
+run pkill -f '^sleep 1000$';	# the command, nobody's child now, and the containers'
+all;	expect_stdout_has one
+run devbox with true;	expect_status 0
+all;	expect_stdout mine
 expect_no_leftovers

@@ -55,6 +55,12 @@ c exec -T mysql mysql -uhomestead -psecret homestead -Ne 'SELECT COUNT(DISTINCT 
 expect_stdout 3
 run curl -s -m 5 -u stats:stats http://127.0.0.1:1936/;	expect_stdout_has 'laradock-web-3_80'
 
+# what six containers and a network cost beside their own programs
+expect_equal "$(e2e_as devbox ps -q | wc -l)" 6
+mapfile -t ours < <(pgrep -f '^devbox: ' | sed 's,.*,/proc/&/smaps_rollup,')
+cost=$(awk '/^Pss:/ { sum += $2 } END { print sum }' "${ours[@]}")
+[ "$cost" -gt 0 ] && [ "$cost" -lt 10000 ] || fail "it is $cost kB"
+
 # an unchanged project is up at once; the containers stay the same
 ids() { e2e_as sh -c 'cd laradock && devbox compose ps -q lb web mysql redis'; }
 same=$(ids)

@@ -20,7 +20,7 @@ fails() {	# STATUS WORDS IMAGE ARG...: it is there, and cannot be run
 	try "$@";	expect_status "$want";	expect_stderr_lines 1;	expect_stderr "devbox: $words"
 }
 
-runs config-env-odd config-extra config-null duplicate index-odd longnames many names nopath noplatform replace samelayer sparse tarforms uid user-999 user-1000 user-badpasswd user-empty user-gid user-group \
+runs config-env-odd config-extra config-null duplicate index-odd jessie longnames many names nopath noplatform replace samelayer schema1 schema1-plain sparse tarforms uid user-999 user-1000 user-badpasswd user-empty user-gid user-group \
 	user-mysql user-nobody variants volume-link whiteout xattr
 
 refused arm64only 'no matching manifest for linux/amd64: the image exists for linux/arm64 *'
@@ -54,7 +54,7 @@ refused layers-many 'refusing an image of 5000 layers: *'
 refused layers-string 'malformed manifest: no list of layers'
 refused no-layers 'malformed manifest: no list of layers'
 refused schema-version 'malformed manifest: no schemaVersion 2'
-refused schema1 'this image has an old manifest (schema 1) *'
+refused schema1-uneven 'malformed manifest: 3 layers, but the history of 2'
 for i in size-huge size-negative size-text; do
 	refused $i 'malformed manifest: layer 0 has no size'
 done
@@ -78,6 +78,23 @@ fails 126 'starting container *: unable to find user mysql: no matching entries 
 fails 126 'starting container *: unable to find user nosuchuser: no matching entries in passwd file' user-unknown true
 fails 126 'starting container *: unable to find group nosuchgroup: no matching entries in group file' user-unknowngroup true
 fails 125 'starting container *: making the working directory: *symbolic links' workdir-link true
+
+# of 2015: what they run by themselves, who made them and how; known under the digest that the registry gives them
+for i in schema1 schema1-plain jessie; do
+	try "$i";	expect_status 0;	expect_stderr ''
+done
+try schema1 cat /old;	expect_stdout 'of 2015'
+run devbox image inspect -f '{{.Author}} {{.Created}} {{json .Config.Cmd}} {{len .RootFS.Layers}}' odd/schema1
+expect_stdout 'Ann 2015-04-30T03:49:42.1* [[]"true"] 2'
+run devbox history --no-trunc --format '{{.CreatedBy}}' odd/schema1
+expect_stdout '/bin/sh -c #(nop) CMD [[]"true"]
+/bin/sh -c #(nop) ADD file:1 in /old
+/bin/sh -c #(nop) ADD file:2 in /'
+run devbox pull odd/schema1;	expect_status 0;	expect_stdout_has 'Image is up to date'
+digest=$(e2e_as devbox image inspect -f '{{index .RepoDigests 0}}' odd/schema1)
+run devbox rmi -f odd/schema1;	expect_status 0
+run devbox run -q --rm "$digest" cat /old;	expect_status 0;	expect_stdout 'of 2015'
+run devbox rmi -f "$digest";	expect_status 0
 
 run devbox ps -aq;	expect_stdout ''
 run devbox volume ls -q;	expect_stdout ''

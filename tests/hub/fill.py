@@ -3,6 +3,8 @@
 What the server refuses (manifests that are wrong on purpose) goes to a folder beside its storage,
 static/REPO/TAG-OR-DIGEST.json and .type, from where the hub's front answers itself.
 """
+import base64
+import hashlib
 import http.client
 import json
 import os
@@ -110,7 +112,8 @@ class Filler:
                 self.manifest(layout, repo, child['digest'], child)
         blobs = []
         if isinstance(man, dict):
-            blobs = [man.get('config')] + (man['layers'] if isinstance(man.get('layers'), list) else [])
+            blobs = [man.get('config')] + (man['layers'] if isinstance(man.get('layers'), list) else []) + \
+                [{'digest': layer['blobSum']} for layer in man.get('fsLayers', [])]
         for blob in blobs:
             if has(layout, blob):
                 self.blob(repo, blob['digest'], os.path.join(layout, 'blobs', *blob['digest'].split(':')))
@@ -121,7 +124,10 @@ class Filler:
         if status != 201:
             dir = os.path.join(self.static, repo)
             os.makedirs(dir, exist_ok=True)
-            for name in {ref, desc['digest']}:
+            digest = signed_digest(data) if desc['mediaType'].endswith('prettyjws') else desc['digest']
+            with open(os.path.join(dir, ref + '.digest'), 'w') as f:
+                f.write(digest)
+            for name in {ref, digest}:
                 with open(os.path.join(dir, name + '.json'), 'wb') as f:
                     f.write(data)
                 with open(os.path.join(dir, name + '.type'), 'w') as f:
@@ -134,6 +140,17 @@ class Filler:
         for desc in index['manifests']:
             repo, ref = desc['annotations']['org.opencontainers.image.ref.name'].rsplit(':', 1)
             self.manifest(layout, repo, ref, desc)
+
+
+def signed_digest(data):
+    """What a registry knows a signed manifest (schema 1) under: the digest of what was signed."""
+    def decode(text):
+        return base64.urlsafe_b64decode(text + '=' * (-len(text) % 4))
+    signatures = json.loads(data)['signatures']
+    if signatures:
+        head = json.loads(decode(signatures[0]['protected']))
+        data = data[:head['formatLength']] + decode(head['formatTail'])
+    return 'sha256:' + hashlib.sha256(data).hexdigest()
 
 
 def has(layout, desc):

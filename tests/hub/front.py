@@ -444,9 +444,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if os.path.exists(file):
                 with open(file, 'rb') as f, open(file[:-5] + '.type') as t:
                     body, kind = f.read(), t.read()
+                digest = m[3]
+                if os.path.exists(file[:-5] + '.digest'):
+                    with open(file[:-5] + '.digest') as f:
+                        digest = f.read()
                 return self.send(200, dict(extra or {}, **{
                     'Content-Type': kind,
-                    'Docker-Content-Digest': 'sha256:' + hashlib.sha256(body).hexdigest()}), body)
+                    'Docker-Content-Digest': digest}), body)
         conn = fill.UnixConnection(state.upstream)
         length = self.headers.get('Content-Length')
         path = urllib.parse.quote(self.url_path)

@@ -4,6 +4,7 @@ Each function below fills one or more of them; its words say what a careful prog
 otherwise an image starts with the busybox layer, so that its content can be looked at from inside.
 ESCAPED is the name that no hostile layer may manage to write outside the image.
 """
+import base64
 import gzip
 import hashlib
 import os
@@ -403,10 +404,6 @@ def manifests(m):
     bytes_as('json-array', b'[]', t['manifest'])
     bytes_as('json-nul', b'{"schemaVersion": 2\0}', t['manifest'])
     bytes_as('json-empty', b'', t['manifest'])
-    bytes_as('schema1', oci.json.dumps({'schemaVersion': 1, 'name': 'odd/schema1', 'tag': 'latest',
-                                        'architecture': 'amd64', 'fsLayers': [{'blobSum': m.busybox.desc['digest']}],
-                                        'history': [{'v1Compatibility': '{"id":"0"}'}], 'signatures': []}).encode(),
-             oci.DOCKER + 'distribution.manifest.v1+prettyjws')
     bytes_as('artifact', oci.json.dumps({
         'schemaVersion': 2, 'mediaType': t['manifest'], 'artifactType': 'application/vnd.example.sbom',
         'config': put(b'{}', 'application/vnd.oci.empty.v1+json'), 'layers': [
@@ -417,6 +414,43 @@ def manifests(m):
                  'odd/index-nested:latest')
     m.layout.tag(m.layout.index([m.layout.attestation(ok)]), 'odd/index-attestation:latest')
     m.layout.tag(m.layout.index([{'digest': 5}, 'x', None, {'platform': 'linux'}, ok]), 'odd/index-odd:latest')
+
+
+def old(m):
+    """Of 2015: manifests of schema 1, signed and not, whose newest layer is nothing but its history; and an image that
+    was brought over to schema 2: no history, nulls for lists, no PATH.  The uneven one lacks a part of its history."""
+    added = m.layer(lambda t: t.add('old', 'of 2015\n'))
+    nothing = 'sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4'
+    config = {'Hostname': 'b0cf658bb4d3', 'User': '', 'Tty': False, 'Env': None, 'Cmd': ['true'], 'Image': 'b' * 64,
+              'Volumes': None, 'WorkingDir': '', 'Entrypoint': None, 'OnBuild': [], 'Labels': None}
+
+    def past(number, said, **more):
+        return {'v1Compatibility': oci.json.dumps(dict({
+            'id': '%064x' % number, 'created': '2015-04-30T03:49:42.1Z',
+            'container_config': {'Cmd': ['/bin/sh', '-c', '#(nop) ' + said]}}, **more))}
+
+    def manifest(name, sign, drop=0):
+        doc = {'schemaVersion': 1, 'name': 'odd/' + name, 'tag': 'latest', 'architecture': 'amd64',
+               'fsLayers': [{'blobSum': d} for d in (nothing, added.desc['digest'], m.busybox.desc['digest'])],
+               'history': [past(3, 'CMD ["true"]', config=config, author='Ann', os='linux', docker_version='1.6.0',
+                                architecture='amd64', throwaway=True),
+                           past(2, 'ADD file:1 in /old'), past(1, 'ADD file:2 in /')][drop:]}
+        text = oci.json.dumps(doc, indent=3)
+
+        def b64(data):
+            return base64.urlsafe_b64encode(data.encode()).decode().rstrip('=')
+        head = b64(oci.json.dumps({'formatLength': len(text) - 2, 'formatTail': b64(text[-2:])}))
+        if sign:
+            text = text[:-2] + ',\n   "signatures": ' + \
+                oci.json.dumps([{'header': {'alg': 'ES256'}, 'signature': b64('none'), 'protected': head}]) + '\n}'
+        m.layout.tag(m.layout.put(text.encode(), oci.DOCKER + 'distribution.manifest.v1+' +
+                                  ('prettyjws' if sign else 'json')), 'odd/%s:latest' % name)
+    manifest('schema1', True)
+    manifest('schema1-plain', False)
+    manifest('schema1-uneven', False, 1)
+    m.tag('jessie', [m.busybox], config, kind='docker', change_config=lambda c: dict(
+        {k: v for k, v in c.items() if k != 'history'}, docker_version='1.9.1', container='0' * 64,
+        container_config=config))
 
 
 def many_layers(m):
@@ -487,4 +521,4 @@ def one(name, *fills):
 
 ALL = [one('files', whiteouts, hard_links, attributes, names, sparse, devices, escapes, replaced, tar_forms,
            broken_layers),
-       one('meta', platforms, manifests, many_layers, users, configs), one('bomb', bomb)]
+       one('meta', platforms, manifests, old, many_layers, users, configs), one('bomb', bomb)]
