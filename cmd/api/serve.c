@@ -23,7 +23,8 @@
  * opening the store.  The connection's process waits for two things meanwhile: the end of the answer (exit status 0:
  * the connection can carry the next request), and the client's going away, upon which the answering process is
  * killed: nobody waits for a container's end, follows its log or pulls an image for a client that has left.  What must
- * not be cut short is safe against that, as it is against kill -9 of a verb. */
+ * not be cut short is safe against that, as it is against kill -9 of a verb; what a client may ask for that will not see
+ * the end of it, such as the restart of its own container, goes on in a process that is not killed (api_to_end()). */
 
 enum { ANSWER_KEEP, ANSWER_CLOSE, BACKLOG_WAIT_MS = 1000 };
 
