@@ -347,10 +347,8 @@ static char *config_text(const struct make *k, size_t *ret_len)
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
 	json_put_str(&o, "created", now);
-	if (k->m->author)
-		json_put_str(&o, "author", k->m->author);
-	if (k->m->comment)
-		json_put_str(&o, "comment", k->m->comment); /* as Docker writes it; OCI has it in the history */
+	json_put_str_if(&o, "author", k->m->author);
+	json_put_str_if(&o, "comment", k->m->comment); /* as Docker writes it; OCI has it in the history */
 	json_put_str(&o, "architecture", json_str(from, "architecture") ?: own.arch);
 	json_put_str(&o, "os", json_str(from, "os") ?: own.os);
 	put_conf(&o, k->m->conf, json_get(from, "config"));
@@ -367,11 +365,9 @@ static char *config_text(const struct make *k, size_t *ret_len)
 		json_put(&o, NULL, json_at(json_get(from, "history"), i));
 	json_open(&o, NULL, '{');
 	json_put_str(&o, "created", now);
-	if (k->m->author)
-		json_put_str(&o, "author", k->m->author);
+	json_put_str_if(&o, "author", k->m->author);
 	json_put_str(&o, "created_by", k->m->created_by ?: "");
-	if (k->m->comment)
-		json_put_str(&o, "comment", k->m->comment);
+	json_put_str_if(&o, "comment", k->m->comment);
 	json_close(&o, '}');
 	json_close(&o, ']');
 	json_close(&o, '}');

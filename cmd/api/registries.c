@@ -149,17 +149,6 @@ static struct err *auth(struct api_call *c)
 	return e;
 }
 
-static void put_platform(struct json_out *o, json *p)
-{
-	static const char *const keys[] = { "architecture", "os", "variant" };
-
-	json_open(o, NULL, '{');
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (json_str(p, keys[i]))
-			json_put_str(o, keys[i], json_str(p, keys[i]));
-	json_close(o, '}');
-}
-
 /* What a registry has under a name, without pulling it. */
 static struct err *distribution(struct api_call *c)
 {
@@ -184,10 +173,7 @@ static struct err *distribution(struct api_call *c)
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
 	json_put(&o, "Descriptor", json_get(j, "descriptor"));
-	json_open(&o, "Platforms", '[');
-	for (size_t i = 0; i < json_len(json_get(j, "platforms")); i++)
-		put_platform(&o, json_at(json_get(j, "platforms"), i));
-	json_close(&o, ']');
+	json_put(&o, "Platforms", json_get(j, "platforms"));
 	json_close(&o, '}');
 	return api_json(c, 200, &o);
 }

@@ -26,6 +26,7 @@ struct unpack {
 	int dir;
 	struct late *late; /* directories made by us: their mode and time come at the end */
 	size_t n_late, late_cap;
+	bool ended; /* without what has to follow the last file */
 };
 
 /* -- where things go --------------------------------------------------------------------------------------------- */
@@ -166,7 +167,9 @@ static void set_time(int dir, const char *base, struct timespec t)
 		return; /* best effort: a copy without its time is a copy */
 }
 
-static struct err *write_content(struct unpack *u, int fd)
+/* Docker's client, where it puts a Dockerfile into a context, sends neither the zeros that fill up that last file's
+ * block nor an archive's end; Go's reader of archives does not miss them. */
+static struct err *write_content(struct unpack *u, struct archive_entry *ae, int fd)
 {
 	const void *data;
 	int64_t offset, end = 0;
@@ -188,8 +191,10 @@ static struct err *write_content(struct unpack *u, int fd)
 			return e;
 		end = offset + (int64_t)len;
 	}
-	return rc == ARCHIVE_EOF ? NULL
-				 : err_new(0, "%s", archive_error_string(u->a) ?: "damaged tar data");
+	u->ended = rc == ARCHIVE_FATAL && u->t->unpadded && end && end == archive_entry_size(ae);
+	return rc == ARCHIVE_EOF || u->ended
+		       ? NULL
+		       : err_new(0, "%s", archive_error_string(u->a) ?: "damaged tar data");
 }
 
 /* Something that is no directory takes the place of BASE. */
@@ -221,7 +226,7 @@ static struct err *put_file(struct unpack *u, int dir, const char *base, struct 
 		e = e ?: fd_open(dir, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd);
 	}
 	if (!e && archive_entry_size(ae) > 0)
-		e = write_content(u, fd);
+		e = write_content(u, ae, fd);
 	if (e || mounted)
 		return e;
 	if (archive_entry_size(ae) > 0 && ftruncate(fd, archive_entry_size(ae)) < 0)
@@ -340,9 +345,10 @@ static struct err *read_entries(struct unpack *u)
 	struct archive_entry *ae;
 	struct err *e = NULL;
 	size_t n = 0;
-	int rc;
+	int rc = ARCHIVE_EOF;
 
-	while (!e && ((rc = archive_read_next_header(u->a, &ae)) == ARCHIVE_OK || rc == ARCHIVE_WARN)) {
+	while (!e && !u->ended &&
+	       ((rc = archive_read_next_header(u->a, &ae)) == ARCHIVE_OK || rc == ARCHIVE_WARN)) {
 		const char *name = archive_entry_pathname(ae);
 		_cleanup_free_ char *clean = NULL, *path = NULL;
 
@@ -360,7 +366,7 @@ static struct err *read_entries(struct unpack *u)
 		if (path)
 			e = err_wrap(put_entry(u, path, ae), "copying to %s", path);
 	}
-	if (!e && rc != ARCHIVE_EOF)
+	if (!e && !u->ended && rc != ARCHIVE_EOF)
 		e = err_new(0, "damaged tar data: %s", archive_error_string(u->a) ?: "no reason given");
 	return e;
 }

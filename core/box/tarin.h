@@ -26,6 +26,7 @@ struct tarin {
 	bool fixed; /* everything belongs to UID:GID instead (with TARIN_KEEP) */
 	uid_t uid;
 	gid_t gid;
+	bool unpadded; /* the stream may end with the last file's last byte, see write_content() */
 	uint64_t bytes_max; /* of file contents; 0: no bound */
 	uint64_t bytes; /* of file contents so far */
 };

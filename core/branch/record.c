@@ -366,23 +366,17 @@ void address_candidate(const char *key, unsigned n, char ret[ADDRESS_MAX])
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-static void put_opt(struct json_out *o, const char *key, const char *value)
-{
-	if (value)
-		json_put_str(o, key, value);
-}
-
 static void put_fork(struct json_out *o, const struct fork *f)
 {
 	json_open(o, NULL, '{');
 	json_put_str(o, "Branch", f->branch);
-	put_opt(o, "Parent", f->parent);
+	json_put_str_if(o, "Parent", f->parent);
 	json_put_str(o, "Container", f->box);
 	json_put_strv(o, "Volumes", &f->volumes);
 	json_put_strv(o, "Args", &f->args);
-	put_opt(o, "Origin", f->origin);
-	put_opt(o, "ReplicaOf", f->replica_of);
-	put_opt(o, "Error", f->error);
+	json_put_str_if(o, "Origin", f->origin);
+	json_put_str_if(o, "ReplicaOf", f->replica_of);
+	json_put_str_if(o, "Error", f->error);
 	json_put_int(o, "Created", f->created_ns);
 	json_put_int(o, "Used", f->used_ns);
 	json_close(o, '}');
@@ -395,7 +389,7 @@ static void put_service(struct json_out *o, const struct dbservice *s)
 	json_put_str(o, "Image", s->image);
 	json_put_str(o, "ImageId", s->image_id);
 	json_put_str(o, "Engine", s->recipe);
-	put_opt(o, "Shared", s->shared);
+	json_put_str_if(o, "Shared", s->shared);
 	json_put_strv(o, "Env", &s->env);
 	json_put_strv(o, "Args", &s->args);
 	json_put_strv(o, "Binds", &s->binds);
@@ -431,7 +425,7 @@ static void put_stack(struct json_out *o, const struct stack *s)
 
 		json_open(o, NULL, '{');
 		json_put_str(o, "Branch", f->branch);
-		put_opt(o, "Parent", f->parent);
+		json_put_str_if(o, "Parent", f->parent);
 		json_put_strv(o, "Volumes", &f->volumes);
 		json_put_strv(o, "Filling", &f->filling);
 		json_put_bool(o, "Up", f->up);
@@ -450,10 +444,10 @@ char *dbproject_to_json(const struct dbproject *p, size_t *ret_len)
 	json_out_init(&o, true);
 	json_open(&o, NULL, '{');
 	json_put_int(&o, "Version", RECORD_VERSION);
-	put_opt(&o, "GitDir", p->common);
+	json_put_str_if(&o, "GitDir", p->common);
 	json_put_int(&o, "Dev", (int64_t)p->dev);
 	json_put_int(&o, "Ino", (int64_t)p->ino);
-	put_opt(&o, "Error", p->error);
+	json_put_str_if(&o, "Error", p->error);
 	json_open(&o, "Branches", '[');
 	for (size_t i = 0; i < p->n_branches; i++) {
 		const struct branch *b = &p->branches[i];
@@ -482,9 +476,9 @@ char *dbproject_to_json(const struct dbproject *p, size_t *ret_len)
 
 		json_open(&o, NULL, '{');
 		json_put_str(&o, "GitDir", t->dir);
-		put_opt(&o, "Path", t->path);
+		json_put_str_if(&o, "Path", t->path);
 		json_put_str(&o, "Address", t->address);
-		put_opt(&o, "Pinned", t->pinned);
+		json_put_str_if(&o, "Pinned", t->pinned);
 		json_put_bool(&o, "EnvFile", t->env_file);
 		json_close(&o, '}');
 	}

@@ -114,23 +114,17 @@ static void put_text(struct json_out *o, const char *key, const char *text)
 		json_put_str(o, key, text);
 }
 
-static void put_time(struct json_out *o, const char *key, int64_t ns)
-{
-	if (ns)
-		json_put_int(o, key, ns);
-}
-
 static void put_health(struct json_out *o, const struct health_config *h)
 {
 	if (!h->test.n && !h->interval_ns && !h->timeout_ns && !h->start_period_ns && !h->retries)
 		return;
 	json_open(o, "Healthcheck", '{');
 	put_list(o, "Test", &h->test);
-	put_time(o, "Interval", h->interval_ns);
-	put_time(o, "Timeout", h->timeout_ns);
-	put_time(o, "StartPeriod", h->start_period_ns);
-	put_time(o, "StartInterval", h->start_interval_ns);
-	put_time(o, "Retries", h->retries);
+	json_put_int_if(o, "Interval", h->interval_ns);
+	json_put_int_if(o, "Timeout", h->timeout_ns);
+	json_put_int_if(o, "StartPeriod", h->start_period_ns);
+	json_put_int_if(o, "StartInterval", h->start_interval_ns);
+	json_put_int_if(o, "Retries", h->retries);
 	json_close(o, '}');
 }
 

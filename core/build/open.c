@@ -26,7 +26,7 @@ struct context *context_new(struct build_plan *p, const char *name)
 
 struct err *context_unpack(struct build_plan *p, struct context *c, int fd)
 {
-	struct tarin t = { .fd = fd, .dest = ".", .owner = TARIN_OWN, .ids = &p->st->ids };
+	struct tarin t = { .fd = fd, .dest = ".", .owner = TARIN_OWN, .unpadded = true, .ids = &p->st->ids };
 	struct err *e = store_stage(p->st, "context", &c->stage, &c->stage_fd);
 
 	t.root = c->stage_fd;

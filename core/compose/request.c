@@ -141,8 +141,39 @@ static unsigned first_port(void)
 	return (unsigned)strtoul(line, NULL, 10);
 }
 
-struct err *request_port(const char *spec, const char *service, struct run_request *req,
-			 struct strv *notes)
+/* Do the files publish something on PORT? */
+static bool is_published(const struct project *p, unsigned long port)
+{
+	for (size_t i = 0; i < p->n_services; i++) {
+		const struct node *list = node_get(p->services[i].node, "ports");
+
+		for (size_t k = 0; k < node_len(list); k++) {
+			const char *text = node_str(list->m[k].value, "published") ?: "";
+			char *end;
+			unsigned long first = strtoul(text, &end, 10);
+			unsigned long last = *end == '-' ? strtoul(end + 1, NULL, 10) : first;
+
+			if (first && port >= first && port <= last)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Where PORT goes, which is for root: not to a number that the files have for something else, or that another such
+ * port goes to. */
+static uint16_t moved_port(const struct project *p, uint16_t port)
+{
+	unsigned to = port + PORT_SHIFT;
+
+	while (to < UINT16_MAX &&
+	       (is_published(p, to) || (to - PORT_SHIFT != port && is_published(p, to - PORT_SHIFT))))
+		to++;
+	return (uint16_t)to;
+}
+
+struct err *request_port(const char *spec, const struct project *project, const char *service,
+			 struct run_request *req, struct strv *notes)
 {
 	struct ports *to = &req->ports;
 	size_t before = to->n;
@@ -151,13 +182,15 @@ struct err *request_port(const char *spec, const char *service, struct run_reque
 
 	for (size_t i = before; !e && i < to->n; i++) {
 		struct port *p = &to->v[i];
+		uint16_t there;
 
 		if (!p->host || p->host >= low || p->host_last != p->host)
 			continue;
+		there = moved_port(project, p->host);
 		if (notes)
 			strv_addf(notes, "%s: port %u needs root on this host: it is published on %u",
-				  service, p->host, p->host + PORT_SHIFT);
-		p->host = p->host_last = (uint16_t)(p->host + PORT_SHIFT);
+				  service, p->host, there);
+		p->host = p->host_last = there;
 	}
 	return e;
 }
@@ -189,7 +222,7 @@ static struct err *port(const struct maker *m, const struct node *n)
 	else if (s.len)
 		str_add(&s, ":");
 	str_addf(&s, "%s/%s", target, proto ?: "tcp");
-	return pos_wrap(&n->pos, request_port(s.s, m->s->name, m->req, m->o->notes));
+	return pos_wrap(&n->pos, request_port(s.s, m->p, m->s->name, m->req, m->o->notes));
 }
 
 static struct err *ports(const struct maker *m)

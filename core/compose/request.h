@@ -54,8 +54,8 @@ struct err *request_make(struct project *p, const struct service *s, const struc
 /* What request_make() would refuse whatever else is there: before anything is made. */
 struct err *request_check(struct project *p, const struct service *s) MUST_CHECK;
 /* "-p" of `run`: ports below those this user may open move, with a note. */
-struct err *request_port(const char *text, const char *service, struct run_request *req,
-			 struct strv *notes) MUST_CHECK;
+struct err *request_port(const char *text, const struct project *p, const char *service,
+			 struct run_request *req, struct strv *notes) MUST_CHECK;
 void request_done(struct run_request *req);
 
 #endif

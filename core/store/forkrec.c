@@ -61,14 +61,12 @@ struct err *forkrec_write(int dir, const struct forkrec *r)
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
 	json_put_bool(&o, "Thin", r->thin);
-	if (r->stays_thin)
-		json_put_bool(&o, "StaysThin", true);
+	json_put_bool_if(&o, "StaysThin", r->stays_thin);
 	if (*r->parent)
 		json_put_str(&o, "Parent", r->parent);
 	json_put_int(&o, "Depth", r->depth);
 	json_put_str(&o, "Method", fork_method_names[r->method]);
-	if (r->from)
-		json_put_str(&o, "From", r->from);
+	json_put_str_if(&o, "From", r->from);
 	json_put_int(&o, "MadeAtNano", r->made_ns);
 	json_close(&o, '}');
 	text = json_out_take(&o, &len);

@@ -113,6 +113,11 @@ in_cli docker image inspect my/app:1 -f '{{.Id}} {{.Config.Labels}}';	expect_std
 in_cli docker build -q --build-arg X=7 --label a=b /work/app;	expect_stdout "$id"
 in_cli docker build --target one --build-arg X=7 -t one /work/app;	expect_stdout_has $'RUN echo hello >/out; echo said\n ---> Using cache\n'
 script <<'SH'
+printf 'FROM busybox\nCOPY file /f\nRUN cat /f\n' >/tmp/elsewhere; docker build -f /tmp/elsewhere --iidfile /tmp/iid /work/app && cat /tmp/iid
+docker build -q --compress -f - /work/app </tmp/elsewhere
+SH
+expect_status 0;	expect_stderr '';	expect_stdout_has $'RUN cat /f\nhi\n';	expect_stdout_has $'\nsha256:*sha256:'
+script <<'SH'
 printf 'FROM busybox\nRUN exit 7\n' | docker build -
 echo "status $?"
 printf 'FRM busybox\n' | docker build -

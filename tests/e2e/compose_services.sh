@@ -60,7 +60,7 @@ services:
 
     memcached:
         image: memcached
-        ports: ["11211:11211"]
+        ports: ["11211:11211", "127.0.0.1:8080-8081:81-82"]
 
     beanstalkd:
         build: ./beanstalkd
@@ -69,8 +69,12 @@ services:
 
     beanstalkd-console:
         build: ./beanstalkd-console
-        ports: ["2080:2080"]
+        ports: ["80:2080", "2080:2080", "443:443"]
         links: [beanstalkd]
+
+    shell:
+        image: apt
+        tty: true
 
     workspace:
         build: ./workspace
@@ -193,6 +197,8 @@ case $stdout in *TLS_VERIFY*) fail 'what is not set is passed on' ;; esac
 # Debian's lists of packages, read once for all images
 run sh -c "printf 'FROM debian\nRUN apt-get -q update\n' | devbox build -q -t apt -";	expect_status 0
 c --compatibility up -d --wait;	expect_status 0
+expect_stderr_has 'beanstalkd-console: port 80 needs root on this host: it is published on 8082'
+expect_stderr_has 'beanstalkd-console: port 443 needs root on this host: it is published on 8443'
 c ps -a --format '{{.Name}} {{.State}}'
 expect_equal "$(LC_ALL=C sort <<<"$stdout")" 'laradock_application_1 exited
 laradock_beanstalkd-console_1 running
@@ -204,6 +210,7 @@ laradock_mysql_1 running
 laradock_neo4j_1 running
 laradock_php-fpm_1 running
 laradock_postgres_1 running
+laradock_shell_1 running
 laradock_workspace_1 running'
 [ "$(stat -c %U "$dir/logs/php-fpm")" = dbx1 ] || fail "the logs' directory is not the user's"
 
@@ -216,6 +223,9 @@ c exec -T postgres psql -U homestead homestead -Atc 'SELECT 1';	expect_stdout 1
 answers() { [[ $(e2e_as curl -s -m 5 "http://127.0.0.1:$1/") == *$2* ]]; }
 eventually 20 answers 2080 'INSERTED *FOUND * 5*hello'
 c exec -T beanstalkd grep CapEff /proc/self/status;	expect_stdout $'CapEff:\t000001ffffffffff'
+
+c exec -T workspace sh -c 'mkdir -p vendor && touch vendor/autoload.php';	expect_status 0
+expect_equal "$(stat -c %U "$(home)/app/vendor/autoload.php")" dbx1
 
 # links in a pool of php-fpm, memcached, the project above the compose file, which www-data (1000) can read
 e2e_as tee "$(home)/app/cache.php" >/dev/null <<'PHP'
