@@ -99,7 +99,7 @@ same() {
 	printf %s "$stdout" >"$E2E_TMP/both"
 	e2e_as devbox exec -i cli jq -r '[.[] | del(.Id, .Created, .Name, .LogPath, .ResolvConfPath, .HostnamePath, .HostsPath, .Config.Hostname,
 		.NetworkSettings) | .Mounts |= (map(if .Type == "volume" then del(.Source, .Name) else . end) | sort_by(.Destination))
-		| .HostConfig.Binds |= sort] | if .[0] == .[1] then "same" else .[] | tojson end' <"$E2E_TMP/both" >"$E2E_TMP/how"
+		| .HostConfig.Binds |= sort | .HostConfig.Ulimits |= sort | .Config.Env |= sort] | if .[0] == .[1] then "same" else .[] | tojson end' <"$E2E_TMP/both" >"$E2E_TMP/how"
 	expect_equal "$(cat "$E2E_TMP/how")" same
 	run devbox rm -v own api;	expect_status 0
 }

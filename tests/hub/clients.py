@@ -19,6 +19,16 @@ rm -rf /etc/docker /etc/containerd /etc/init.d/docker /usr/lib/systemd /lib/syst
 ''', finish)
 
 
+def dockercli_new(b, source):
+    """The newest docker CLI and docker compose of Debian."""
+    def finish(layout, version_of):
+        files = Files(b, layout)
+        config = {'Env': [PATH, 'DOCKER_CLI_VERSION=' + version_of('docker-cli')], 'Cmd': ['sh'], 'WorkingDir': '/work'}
+        return files.dir('work').layer('work folder'), config, ['new']
+    return server_image(b, lambda *_: source('clients.py'), 'dockercli', 'sid', ['docker-cli', 'docker-compose', 'curl'],
+                        '', '', finish, 'new')
+
+
 def dockercloud_haproxy(b, source):
     """dockercloud/haproxy, a balancer that finds what it balances through Docker's API."""
     install = ['haproxy', 'python3-docker']
@@ -38,4 +48,4 @@ def dockercloud_haproxy(b, source):
     return b.image('dockercloud-haproxy', inputs, make)
 
 
-ALL = [dockercli, dockercloud_haproxy]
+ALL = [dockercli, dockercli_new, dockercloud_haproxy]
