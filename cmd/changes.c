@@ -165,15 +165,16 @@ static void conf_over(struct image_conf *c, const struct image_conf *over)
 	text_over(&c->stop_signal, over->stop_signal);
 }
 
+static struct err *write_layer(struct box *b, void *tar)
+{
+	return box_layer(b, *(int *)tar);
+}
+
 static struct err *save_layer(struct box *b, bool may_pause, int tar)
 {
 	bool pause = may_pause && b->state.status == BOX_RUNNING && !box_is_paused(b);
-	struct err *e = pause ? box_pause(b) : NULL;
 
-	if (e)
-		return e;
-	e = box_layer(b, tar);
-	return pause ? err_also(e, box_unpause(b)) : e;
+	return pause ? box_hold(b, write_layer, &tar) : box_layer(b, tar);
 }
 
 struct err *commit_box(struct box *b, const struct commit_request *rq, char **ret_id)

@@ -197,7 +197,7 @@ static struct err * override(struct session *s, const struct service *of, int ar
 	strv_copy(&req->cap_add, &opt_cap_add);
 	strv_copy(&req->cap_drop, &opt_cap_drop);
 	for (size_t i = 0; i < opt_publish.n && !e; i++)
-		e = request_port(opt_publish.v[i], s->p, of->name, req, notes);
+		e = request_port(opt_publish.v[i], s->p, of->name, NULL, req, notes);
 	for (size_t i = 0; i < opt_volumes.n && !e; i++)
 		e = mount_parse_volume(opt_volumes.v[i], s->p->directory, &req->mounts);
 	req->user = opt_user ?: req->user;

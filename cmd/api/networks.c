@@ -20,14 +20,14 @@ static struct err *list(struct api_call *c)
 	json_out_init(&o, false);
 	json_open(&o, NULL, '[');
 	for (size_t i = 0; i < n; i++) {
-		e = e ?: describe_network(c->st, &some[i], &o);
+		if (!e)
+			err_free(describe_network(c->st, &some[i], &o)); /* removed meanwhile */
 		network_done(&some[i]);
 	}
 	free(some);
-	if (!e) {
-		json_close(&o, ']');
+	json_close(&o, ']');
+	if (!e)
 		return api_json(c, 200, &o);
-	}
 	json_out_done(&o);
 	return e;
 }

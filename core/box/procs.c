@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
@@ -323,5 +325,55 @@ struct err *box_unpause(struct box *b)
 		unlinkat(b->dir, "paused", 0);
 		box_event(b->st, &b->spec, "unpause", NULL);
 	}
+	return e;
+}
+
+/* The child that lets B go on when the other end of *RET_FD is closed without a word. */
+static struct err *watch_holder(struct box *b, pid_t *ret_pid, int *ret_fd)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return err_new(errno, "making a socket");
+	pid = fork();
+	if (pid == 0) {
+		char word;
+		ssize_t n;
+
+		setsid(); /* the terminal's Ctrl-C is for its parent */
+		close(fds[1]);
+		do
+			n = read(fds[0], &word, 1);
+		while (n < 0 && errno == EINTR);
+		if (n == 0)
+			err_free(box_unpause(b)); /* nobody is left to hear of it */
+		_exit(0);
+	}
+	close(fds[0]);
+	if (pid < 0) {
+		close(fds[1]);
+		return err_new(errno, "forking");
+	}
+	*ret_pid = pid;
+	*ret_fd = fds[1];
+	return NULL;
+}
+
+struct err *box_hold(struct box *b, struct err *(*fn)(struct box *b, void *arg), void *arg)
+{
+	pid_t pid = 0;
+	int fd = -1;
+	struct err *e = watch_holder(b, &pid, &fd);
+
+	if (e)
+		return e;
+	e = box_pause(b);
+	if (!e)
+		e = err_also(fn(b, arg), box_unpause(b));
+	send(fd, "", 1, MSG_NOSIGNAL); /* if it is gone it has nothing to do either */
+	close(fd);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 	return e;
 }

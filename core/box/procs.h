@@ -32,5 +32,8 @@ struct err *box_usage(struct box *b, struct usage *ret) MUST_CHECK;
 struct err *box_pause(struct box *b) MUST_CHECK;
 struct err *box_unpause(struct box *b) MUST_CHECK;
 bool box_is_paused(const struct box *b);
+/* Hold it still while FN works.  Whatever becomes of this process (kill -9; a client of the API that leaves), it goes
+ * on: a child sees to that. */
+struct err *box_hold(struct box *b, struct err *(*fn)(struct box *b, void *arg), void *arg) MUST_CHECK;
 
 #endif

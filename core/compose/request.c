@@ -1,5 +1,6 @@
 #include "core/compose/request_priv.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <openssl/sha.h>
 #include <unistd.h>
@@ -160,20 +161,38 @@ static bool is_published(const struct project *p, unsigned long port)
 	return false;
 }
 
-/* Where PORT goes, which is for root: not to a number that the files have for something else, or that another such
- * port goes to. */
-static uint16_t moved_port(const struct project *p, uint16_t port)
+/* Does somebody else than OWN (NULL: no container) listen on PORT of the address IP (""; one of IPv4)? */
+static bool is_held(const char *ip, uint16_t port, const struct box *own)
 {
-	unsigned to = port + PORT_SHIFT;
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int on = 1;
 
-	while (to < UINT16_MAX &&
-	       (is_published(p, to) || (to - PORT_SHIFT != port && is_published(p, to - PORT_SHIFT))))
-		to++;
+	if (inet_pton(AF_INET, *ip ? ip : "127.0.0.1", &addr.sin_addr) != 1)
+		return false; /* who opens it will tell */
+	for (size_t i = 0; own && i < own->state.published.n; i++)
+		if (own->state.published.v[i].host == port)
+			return false;
+	/* or what its last connections left behind would count */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 && errno == EADDRINUSE;
+}
+
+/* Where PORT goes, which is for root: not to a number that the files have for something else, that another such port
+ * goes to, or that somebody holds. */
+static uint16_t moved_port(const struct project *p, const struct port *port, const struct box *own)
+{
+	unsigned to = port->host + PORT_SHIFT;
+
+	for (; to < UINT16_MAX; to++)
+		if (!is_published(p, to) && !is_held(port->ip, (uint16_t)to, own) &&
+		    (to - PORT_SHIFT == port->host || !is_published(p, to - PORT_SHIFT)))
+			break;
 	return (uint16_t)to;
 }
 
 struct err *request_port(const char *spec, const struct project *project, const char *service,
-			 struct run_request *req, struct strv *notes)
+			 const struct box *replaces, struct run_request *req, struct strv *notes)
 {
 	struct ports *to = &req->ports;
 	size_t before = to->n;
@@ -186,7 +205,7 @@ struct err *request_port(const char *spec, const struct project *project, const 
 
 		if (!p->host || p->host >= low || p->host_last != p->host)
 			continue;
-		there = moved_port(project, p->host);
+		there = moved_port(project, p, replaces);
 		if (notes)
 			strv_addf(notes, "%s: port %u needs root on this host: it is published on %u",
 				  service, p->host, there);
@@ -222,7 +241,8 @@ static struct err *port(const struct maker *m, const struct node *n)
 	else if (s.len)
 		str_add(&s, ":");
 	str_addf(&s, "%s/%s", target, proto ?: "tcp");
-	return pos_wrap(&n->pos, request_port(s.s, m->p, m->s->name, m->req, m->o->notes));
+	return pos_wrap(&n->pos,
+			request_port(s.s, m->p, m->s->name, m->o->replaces, m->req, m->o->notes));
 }
 
 static struct err *ports(const struct maker *m)

@@ -53,9 +53,10 @@ struct err *request_make(struct project *p, const struct service *s, const struc
 			 struct store *st, struct run_request *ret) MUST_CHECK;
 /* What request_make() would refuse whatever else is there: before anything is made. */
 struct err *request_check(struct project *p, const struct service *s) MUST_CHECK;
-/* "-p" of `run`: ports below those this user may open move, with a note. */
+/* "-p" of `run`: ports below those this user may open move, with a note.  What REPLACES (may be NULL) has is free. */
 struct err *request_port(const char *text, const struct project *p, const char *service,
-			 struct run_request *req, struct strv *notes) MUST_CHECK;
+			 const struct box *replaces, struct run_request *req, struct strv *notes)
+	MUST_CHECK;
 void request_done(struct run_request *req);
 
 #endif

@@ -89,6 +89,19 @@ expect_equal "$(e2e_as devbox compose -f net.yaml ps -q)" "$before"
 run devbox compose -f net.yaml up -d;	expect_status 0; expect_stderr_lines 3
 run devbox compose -f net.yaml down -t 0;	expect_status 0
 
+# a port that is for root goes to one that nobody has, and stays there
+write low.yaml <<'END'
+name: low
+services: {a: {image: busybox, init: true, command: sleep 1000, ports: ["80:80"]}}
+END
+run devbox run -d --name holder -p 8080:80 busybox sleep 1000;	expect_status 0
+run devbox compose -f low.yaml up -d;	expect_status 0
+expect_stderr_has 'a: port 80 needs root on this host: it is published on 8081'
+run devbox compose -f low.yaml up -d --force-recreate;	expect_status 0
+run devbox compose -f low.yaml port a 80;	expect_stdout '127.0.0.1:8081*'
+run devbox compose -f low.yaml down -t 0;	expect_status 0
+run devbox rm -f holder;	expect_status 0
+
 # a name that moves from a service to another one
 write named.yaml <<'END'
 name: n
