@@ -639,6 +639,23 @@ static struct err *take_security(json *host, struct run_request *rq, struct strv
 	return e ?: get_flag(host, "ReadonlyRootfs", &rq->read_only);
 }
 
+/* [rows, columns] */
+static struct err *take_size(json *host, struct run_request *rq)
+{
+	json *v = json_get(host, "ConsoleSize");
+	struct err *e = check_many("ConsoleSize", v, false, 2);
+	const char *digits[2] = { "0", "0" };
+	uint64_t side[2] = { 0 };
+
+	for (size_t i = 0; !e && json_len(v) == 2 && i < 2; i++) {
+		if (!json_is_number(json_at(v, i), &digits[i]))
+			return bad("ConsoleSize", "a list of two numbers");
+		e = err_wrap(str_to_u64(digits[i], 0, UINT16_MAX, &side[i]), "ConsoleSize");
+	}
+	rq->tty_size = (uint32_t)(side[0] << 16 | side[1]);
+	return e;
+}
+
 static struct err *take_host(json *host, struct run_request *rq, struct strv *warnings)
 {
 	int64_t score = 0;
@@ -654,6 +671,7 @@ static struct err *take_host(json *host, struct run_request *rq, struct strv *wa
 	e = e ?: take_ulimits(host, rq);
 	e = e ?: take_log(host, rq);
 	e = e ?: take_security(host, rq, warnings);
+	e = e ?: take_size(host, rq);
 	e = e ?: get_flag(host, "AutoRemove", &rq->auto_remove);
 	e = e ?: get_flag(host, "Init", &rq->use_init);
 	e = e ?: get_number(host, "ShmSize", 0, INT64_MAX, &rq->shm_bytes);
