@@ -10,8 +10,6 @@
 #include "cmd/verb.h"
 #include "core/base/fd.h"
 
-enum { BACKLOG = 128 };
-
 static unsigned opt_idle_s;
 static int opt_connection = -1;
 
@@ -48,7 +46,8 @@ static struct err *listen_on(const struct sockaddr_un *a, const char *path, int 
 	if (e)
 		return e;
 	mask = umask(0177); /* whoever may connect is this user */
-	bad = fd < 0 || bind(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 || listen(fd, BACKLOG) < 0;
+	bad = fd < 0 || bind(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 ||
+	      listen(fd, SOMAXCONN) < 0;
 	umask(mask);
 	if (bad)
 		return err_new(errno, "listening on %s", path);

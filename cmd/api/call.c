@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/base/fd.h"
+#include "core/base/proc.h"
 
 struct err *api_fail(struct err *e, int status)
 {
@@ -47,6 +48,22 @@ struct err *api_judge(struct err *e)
 	if (e->status == 404 && err_is(e, ENOENT))
 		e->errnum = 0; /* the words say it */
 	return e;
+}
+
+/* A child goes on; who is waited for, and killed, waits for it. */
+struct err *api_to_end(void)
+{
+	pid_t pid = fork();
+	int status = 1;
+
+	if (pid < 0)
+		return err_new(errno, "forking");
+	if (pid > 0) {
+		err_free(proc_wait_pid(pid, &status)); /* then the connection is of no further use */
+		_exit(status);
+	}
+	setsid();
+	return NULL;
 }
 
 /* --- the request ------------------------------------------------------------------------------------------------ */

@@ -49,6 +49,9 @@ struct err *api_fail(struct err *e, int status) MUST_CHECK;
  * Done for every error that has no status of HTTP when it is answered. */
 struct err *api_judge(struct err *e) MUST_CHECK;
 
+/* From here on the handler is not killed when the client hangs up: what it does is done to its end. */
+struct err *api_to_end(void) MUST_CHECK;
+
 /* --- the request */
 
 /* "" if it was not given. */

@@ -34,6 +34,7 @@ static struct err *start(struct api_call *c)
 
 	if (!e && state_is_up(&b->state))
 		return api_empty(c, 304);
+	e = e ?: api_to_end();
 	e = e ?: start_failed(box_start(b, NULL));
 	if (e)
 		return e;
@@ -72,6 +73,7 @@ static struct err *stop(struct api_call *c)
 	e = e ?: stop_params(c, &by, &timeout_s);
 	if (!e && !state_is_up(&b->state))
 		return api_empty(c, 304);
+	e = e ?: api_to_end();
 	e = e ?: life_stop(b, by, timeout_s);
 	return e ?: api_empty(c, 204);
 }
@@ -84,6 +86,7 @@ static struct err *restart(struct api_call *c)
 	struct err *e = api_box(c, &b);
 
 	e = e ?: stop_params(c, &by, &timeout_s);
+	e = e ?: api_to_end(); /* who asks may be in there */
 	e = e ?: start_failed(life_restart(b, by, timeout_s));
 	if (e)
 		return e;

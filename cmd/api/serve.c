@@ -23,9 +23,13 @@
  * opening the store.  The connection's process waits for two things meanwhile: the end of the answer (exit status 0:
  * the connection can carry the next request), and the client's going away, upon which the answering process is
  * killed: nobody waits for a container's end, follows its log or pulls an image for a client that has left.  What must
- * not be cut short is safe against that, as it is against kill -9 of a verb. */
+ * not be cut short is safe against that, as it is against kill -9 of a verb; what a client may ask for that will not
+ * see the end of it, such as the restart of its own container, goes on in a process that is not killed
+ * (api_to_end()).
+ *
+ * Not more than CONNECTIONS_MAX are served at once; the next ones wait in the socket's queue. */
 
-enum { ANSWER_KEEP, ANSWER_CLOSE, BACKLOG_WAIT_MS = 1000 };
+enum { ANSWER_KEEP, ANSWER_CLOSE, BACKLOG_WAIT_MS = 1000, CONNECTIONS_MAX = 256 };
 
 /* --- finding the handler ---------------------------------------------------------------------------------------- */
 
@@ -227,26 +231,26 @@ struct err *api_connection(int fd)
 
 /* --- all of them ------------------------------------------------------------------------------------------------ */
 
-/* Reap the connections that have ended; are there others? */
-static bool connections_left(void)
+/* How many of N connections are left, when those that have ended are reaped.  If as many as can be are served, one of
+ * them is waited for. */
+static unsigned connections_left(unsigned n)
 {
-	pid_t pid;
-
-	do
-		pid = waitpid(-1, NULL, WNOHANG);
-	while (pid > 0);
-	return pid == 0;
+	while (n && waitpid(-1, NULL, n >= CONNECTIONS_MAX ? 0 : WNOHANG) > 0)
+		n--;
+	return n;
 }
 
 struct err *api_serve(int listener, unsigned idle_s)
 {
 	struct pollfd p = { .fd = listener, .events = POLLIN };
+	unsigned served = 0;
 
 	for (;;) {
 		int n = poll(&p, 1, idle_s ? (int)idle_s * 1000 : -1), fd;
-		bool left = connections_left();
+		pid_t pid;
 
-		if (n == 0 && !left)
+		served = connections_left(served);
+		if (n == 0 && !served)
 			return NULL;
 		fd = n > 0 ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
 		if (n > 0 && fd < 0 && errno != EINTR && errno != ECONNABORTED) {
@@ -256,7 +260,8 @@ struct err *api_serve(int listener, unsigned idle_s)
 		}
 		if (fd < 0)
 			continue;
-		if (fork() == 0) {
+		pid = fork();
+		if (pid == 0) {
 			close(listener);
 			signal(SIGINT, SIG_DFL);
 			signal(SIGTERM, SIG_DFL);
@@ -264,6 +269,7 @@ struct err *api_serve(int listener, unsigned idle_s)
 			err_free(api_connection(fd));
 			_exit(0);
 		}
+		served += pid > 0;
 		close(fd);
 	}
 }

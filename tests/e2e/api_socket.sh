@@ -75,7 +75,14 @@ run sh -c 'kill -9 $(devbox inspect -f "{{.State.Pid}}" cli)';	expect_status 0
 again() { [ "$(e2e_as devbox exec cli curl -s --unix-socket /var/run/docker.sock http://x/_ping)" = OK ]; }
 eventually 10 again
 run devbox inspect -f '{{.RestartCount}}' cli;	expect_stdout 1
-run devbox stop -t 0 cli;	expect_status 0
+run devbox update --restart no cli;	expect_status 0
+pid() { e2e_as devbox inspect -f '{{.State.Pid}}' cli; }
+before=$(pid)
+run devbox exec cli docker restart -t 0 cli;	expect_status 137	# it ended with the container; what it asked for goes on
+other() { [ "$(pid)" != "$before" ] && again; }
+eventually 10 other
+run devbox exec cli docker stop -t 0 cli;	expect_status 137
+run devbox wait cli;	expect_stdout 137
 run devbox cp cli:/etc/hostname -;	expect_status 0	# mounts what there is without a monitor
 run devbox start cli;	expect_status 0
 ping cli;	expect_stdout OK
