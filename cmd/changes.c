@@ -165,16 +165,15 @@ static void conf_over(struct image_conf *c, const struct image_conf *over)
 	text_over(&c->stop_signal, over->stop_signal);
 }
 
-static struct err *write_layer(struct box *b, void *tar)
-{
-	return box_layer(b, *(int *)tar);
-}
-
 static struct err *save_layer(struct box *b, bool may_pause, int tar)
 {
-	bool pause = may_pause && b->state.status == BOX_RUNNING && !box_is_paused(b);
+	struct box_held held = { 0 };
+	struct err *e = NULL;
 
-	return pause ? box_hold(b, write_layer, &tar) : box_layer(b, tar);
+	if (may_pause && b->state.status == BOX_RUNNING && !box_is_paused(b))
+		e = box_hold(b, &held);
+	e = e ?: box_layer(b, tar);
+	return err_also(e, box_let_go(&held));
 }
 
 struct err *commit_box(struct box *b, const struct commit_request *rq, char **ret_id)

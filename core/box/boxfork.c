@@ -12,6 +12,7 @@ enum { READY_S = 120 };
 
 struct users {
 	struct box **v; /* running, not paused */
+	struct box_held *held; /* the first N_STILL of them */
 	size_t n, n_still;
 	int64_t since_ms, still_ms;
 };
@@ -74,7 +75,7 @@ static void go(void *arg)
 	struct users *u = arg;
 
 	while (u->n_still > 0)
-		err_free(box_unpause(u->v[--u->n_still])); /* it has ended meanwhile */
+		err_free(box_let_go(&u->held[--u->n_still])); /* it has ended meanwhile */
 	u->still_ms = time_mono_ms() - u->since_ms;
 }
 
@@ -85,7 +86,7 @@ static struct err *stop(void *arg)
 
 	u->since_ms = time_mono_ms();
 	while (u->n_still < u->n && !e) {
-		e = box_pause(u->v[u->n_still]);
+		e = box_hold(u->v[u->n_still], &u->held[u->n_still]);
 		u->n_still += !e;
 	}
 	if (e)
@@ -117,6 +118,7 @@ struct err *box_fork_volumes(struct store *st, struct fork_pair *pairs, size_t n
 		else
 			box_free(b);
 	}
+	u.held = xcalloc(u.n + 1, sizeof(*u.held));
 	for (size_t i = 0; i < u.n && !e; i++)
 		e = wait_set_up(u.v[i]);
 	for (size_t i = 0; i < u.n && !e; i++)
@@ -125,6 +127,7 @@ struct err *box_fork_volumes(struct store *st, struct fork_pair *pairs, size_t n
 	for (size_t i = 0; i < u.n; i++)
 		box_free(u.v[i]);
 	free(u.v);
+	free(u.held);
 	if (ret_still_ms)
 		*ret_still_ms = u.still_ms;
 	return e;

@@ -360,20 +360,34 @@ static struct err *watch_holder(struct box *b, pid_t *ret_pid, int *ret_fd)
 	return NULL;
 }
 
-struct err *box_hold(struct box *b, struct err *(*fn)(struct box *b, void *arg), void *arg)
+static void end_watcher(struct box_held *h)
 {
-	pid_t pid = 0;
-	int fd = -1;
-	struct err *e = watch_holder(b, &pid, &fd);
+	send(h->fd, "", 1, MSG_NOSIGNAL); /* if it is gone it has nothing to do either */
+	close(h->fd);
+	while (waitpid(h->watcher, NULL, 0) < 0 && errno == EINTR)
+		;
+	*h = (struct box_held){ 0 };
+}
+
+struct err *box_hold(struct box *b, struct box_held *ret)
+{
+	struct box_held h = { .b = b };
+	struct err *e = watch_holder(b, &h.watcher, &h.fd);
 
 	if (e)
 		return e;
 	e = box_pause(b);
-	if (!e)
-		e = err_also(fn(b, arg), box_unpause(b));
-	send(fd, "", 1, MSG_NOSIGNAL); /* if it is gone it has nothing to do either */
-	close(fd);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (e)
+		end_watcher(&h);
+	*ret = h;
+	return e;
+}
+
+struct err *box_let_go(struct box_held *h)
+{
+	struct err *e = h->b ? box_unpause(h->b) : NULL;
+
+	if (h->b)
+		end_watcher(h);
 	return e;
 }

@@ -32,8 +32,15 @@ struct err *box_usage(struct box *b, struct usage *ret) MUST_CHECK;
 struct err *box_pause(struct box *b) MUST_CHECK;
 struct err *box_unpause(struct box *b) MUST_CHECK;
 bool box_is_paused(const struct box *b);
-/* Hold it still while FN works.  Whatever becomes of this process (kill -9; a client of the API that leaves), it goes
- * on: a child sees to that. */
-struct err *box_hold(struct box *b, struct err *(*fn)(struct box *b, void *arg), void *arg) MUST_CHECK;
+/* Hold it still for a moment.  Whatever becomes of this process meanwhile (kill -9; a client of the API that leaves),
+ * it goes on: a child sees to that.  *RET is for box_let_go(), which ends it. */
+struct box_held {
+	struct box *b; /* NULL: not held */
+	pid_t watcher;
+	int fd; /* open while it is to be held */
+};
+struct err *box_hold(struct box *b, struct box_held *ret) MUST_CHECK;
+/* Errors: it has ended meanwhile.  Nothing happens to what is not held. */
+struct err *box_let_go(struct box_held *h) MUST_CHECK;
 
 #endif

@@ -105,16 +105,23 @@ struct err *dbservice_define(struct store *st, struct dbproject *p, const struct
 
 /* --- standing still --------------------------------------------------------------------------- */
 
+struct holding {
+	struct box *b;
+	struct box_held held;
+};
+
 static struct err *hold_stop(void *arg)
 {
-	struct box *b = arg;
+	struct holding *h = arg;
 
-	return box_is_paused(b) ? NULL : box_pause(b);
+	return box_is_paused(h->b) ? NULL : box_hold(h->b, &h->held);
 }
 
 static void hold_go(void *arg)
 {
-	err_free(box_unpause(arg)); /* it has ended meanwhile, or stood still before: then that is what it is */
+	struct holding *h = arg;
+
+	err_free(box_let_go(&h->held)); /* it has ended meanwhile */
 }
 
 struct err *branch_find_box(struct store *st, const struct fork *f, struct box **ret)
@@ -152,7 +159,8 @@ struct err *branch_copy(struct store *st, const struct dbservice *s, const struc
 	struct box *b = NULL;
 	struct err *e = branch_find_box(st, f, &b);
 	bool runs = !e && b && b->state.status == BOX_RUNNING;
-	struct fork_hold hold = { hold_stop, hold_go, b };
+	struct holding holding = { .b = b };
+	struct fork_hold hold = { hold_stop, hold_go, &holding };
 
 	(void)s;
 	if (runs)

@@ -40,6 +40,23 @@ expect_stderr_has 'volume live is in use by containers that this one cannot be j
 run devbox rm -f reader idle apart;	expect_status 0
 run devbox exec writer rm -r /d/sub;	expect_status 0
 
+note 'who copies a plain volume is killed while its user stands still: that goes on'
+run devbox run -d --name scribe -v plain:/d busybox sh -c 'while :; do date +%N >/d/n; done';	expect_status 0
+goes_on() { [ "$(e2e_as devbox inspect -f '{{.State.Paused}}' scribe)" = false ]; }
+for i in 1 2 3; do
+	since=$(date +%s.%N)
+	exec 7< <(exec "$lib/world" _as dbx1 devbox events --since "$since" --filter container=scribe --filter event=pause)
+	events_pid=$!
+	start forker devbox volume fork plain "killed$i"
+	read -r -t 60 line <&7;	kill -KILL "$forker_pid" 2>/dev/null || :
+	[[ $line == *'container pause'* ]] || fail "no pause: $line; $(cat "$forker_err")"
+	kill "$events_pid";	exec 7<&-
+	eventually 5 goes_on
+	run devbox exec scribe sh -c 'n=$(cat /d/n); for i in $(seq 100); do [ "$(cat /d/n)" != "$n" ] && exit 0; sleep 0.1; done; exit 1'
+	expect_status 0
+done
+run devbox rm -f scribe;	expect_status 0
+
 note 'the process that serves it is killed: an error, never a hang; what was written is there'
 run devbox exec writer sh -c 'echo kept >/d/kept; sync /d/kept';	expect_status 0
 pid=$(pgrep -u "$AS" -f 'devbox: volume live')

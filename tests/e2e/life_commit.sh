@@ -47,7 +47,8 @@ run devbox diff run;	expect_stdout 'A /r'
 # it also goes on when what holds it still is killed meanwhile
 run devbox exec run dd if=/dev/zero of=/large bs=1M count=200;	expect_status 0
 paused() { [ "$(e2e_as devbox inspect -f '{{.State.Paused}}' run)" = "$1" ]; }
-exec 7< <(exec "$lib/world" _as dbx1 devbox events --since "$(date +%s.%N)" --filter container=run --filter event=pause)
+since=$(date +%s.%N)
+exec 7< <(exec "$lib/world" _as dbx1 devbox events --since "$since" --filter container=run --filter event=pause)
 events_pid=$!
 start holder devbox commit run
 read -r -t 60 line <&7;	kill -KILL "$holder_pid"
