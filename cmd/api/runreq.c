@@ -1,129 +1,10 @@
 #include "cmd/api/runreq.h"
 
-#include <stdlib.h>
-
+#include "cmd/api/member.h"
 #include "cmd/netopt.h"
 #include "core/box/runopt.h"
 #include "core/compose/request.h"
 #include "core/store/network.h"
-
-enum {
-	WORDS_MAX = 65536, /* of a command; ports */
-	LIST_MAX = 4096, /* of anything else: what comes of it is looked through in pairs */
-};
-
-/* --- members and their types ------------------------------------------------------------------------------------ */
-
-static struct err *bad(const char *key, const char *what)
-{
-	return err_new(0, "%s: it must be %s", key, what);
-}
-
-/* *TO stays as it is without the member; an empty text is none. */
-static struct err *get_text(json *o, const char *key, const char **to)
-{
-	json *v = json_get(o, key);
-
-	if (json_is_null(v))
-		return NULL;
-	if (!json_text(v))
-		return bad(key, "a text");
-	*to = *json_text(v) ? json_text(v) : NULL;
-	return NULL;
-}
-
-static struct err *get_flag(json *o, const char *key, bool *to)
-{
-	json *v = json_get(o, key);
-
-	return json_is_null(v) || json_is_bool(v, to) ? NULL : bad(key, "true or false");
-}
-
-static struct err *get_number(json *o, const char *key, int64_t min, int64_t max, int64_t *to)
-{
-	json *v = json_get(o, key);
-	const char *digits;
-	int64_t n;
-
-	if (json_is_null(v))
-		return NULL;
-	if (!json_is_number(v, &digits) || digits[strspn(digits, "-0123456789")])
-		return bad(key, "a whole number");
-	errno = 0;
-	n = strtoll(digits, NULL, 10);
-	if (errno || n < min || n > max)
-		return err_new(0, "%s: %s is out of range", key, digits);
-	*to = n;
-	return NULL;
-}
-
-/* Neither an object nor a list where one is wanted, or one with too much in it. */
-static struct err *check_many(const char *key, json *v, bool object, size_t max)
-{
-	if (json_is_null(v))
-		return NULL;
-	if (!(object ? json_is_object(v) : json_is_array(v)))
-		return bad(key, object ? "an object" : "a list");
-	return json_len(v) > max ? err_new(0, "%s: more than %zu", key, max) : NULL;
-}
-
-static struct err *get_list_of(json *o, const char *key, size_t max, struct strv *to)
-{
-	json *v = json_get(o, key);
-	struct err *e = check_many(key, v, false, max);
-
-	for (size_t i = 0; !e && i < json_len(v); i++) {
-		if (json_text(json_at(v, i)))
-			strv_add(to, json_text(json_at(v, i)));
-		else
-			e = bad(key, "a list of texts");
-	}
-	return e;
-}
-
-static struct err *get_list(json *o, const char *key, struct strv *to)
-{
-	return get_list_of(o, key, LIST_MAX, to);
-}
-
-/* {"a": "b"} as "a=b". */
-static struct err *get_map(json *o, const char *key, struct strv *to)
-{
-	json *v = json_get(o, key), *value = NULL;
-	struct err *e = check_many(key, v, true, LIST_MAX);
-
-	for (size_t i = 0; !e && i < json_len(v); i++) {
-		const char *name = json_key_at(v, i, &value);
-
-		if (!json_text(value) && !json_is_null(value))
-			e = bad(key, "an object of texts");
-		else
-			strv_addf(to, "%s=%s", name, json_text(value) ?: "");
-	}
-	return e;
-}
-
-/* {"a": {}} as "a". */
-static struct err *get_keys(json *o, const char *key, size_t max, struct strv *to)
-{
-	json *v = json_get(o, key), *value = NULL;
-	struct err *e = check_many(key, v, true, max);
-
-	for (size_t i = 0; !e && i < json_len(v); i++)
-		strv_add(to, json_key_at(v, i, &value));
-	return e;
-}
-
-/* A command: a list of words, or one word. */
-static struct err *get_words(json *o, const char *key, struct strv *to)
-{
-	const char *one = json_text(json_get(o, key));
-
-	if (!one)
-		return get_list_of(o, key, WORDS_MAX, to);
-	strv_add(to, one);
-	return NULL;
-}
 
 /* --- Config ----------------------------------------------------------------------------------------------------- */
 
@@ -131,9 +12,9 @@ static struct err *take_command(json *config, struct run_request *rq)
 {
 	_cleanup_strv_ struct strv entry = { 0 };
 	json *v = json_get(config, "Entrypoint");
-	struct err *e = get_words(config, "Entrypoint", &entry);
+	struct err *e = member_words(config, "Entrypoint", &entry);
 
-	e = e ?: get_words(config, "Cmd", &rq->args);
+	e = e ?: member_words(config, "Cmd", &rq->args);
 	if (e || json_is_null(v))
 		return e;
 	rq->entrypoint_set = true;
@@ -148,15 +29,15 @@ static struct err *take_health(json *config, struct run_request *rq)
 {
 	struct health_config *h = &rq->health;
 	json *v = json_get(config, "Healthcheck");
-	struct err *e = check_many("Healthcheck", v, true, LIST_MAX);
+	struct err *e = member_check("Healthcheck", v, true, MEMBER_LIST_MAX);
 	int64_t retries = 0;
 
-	e = e ?: get_list(v, "Test", &h->test);
-	e = e ?: get_number(v, "Interval", 0, INT64_MAX, &h->interval_ns);
-	e = e ?: get_number(v, "Timeout", 0, INT64_MAX, &h->timeout_ns);
-	e = e ?: get_number(v, "StartPeriod", 0, INT64_MAX, &h->start_period_ns);
-	e = e ?: get_number(v, "StartInterval", 0, INT64_MAX, &h->start_interval_ns);
-	e = e ?: get_number(v, "Retries", 0, INT32_MAX, &retries);
+	e = e ?: member_list(v, "Test", &h->test);
+	e = e ?: member_number(v, "Interval", 0, INT64_MAX, &h->interval_ns);
+	e = e ?: member_number(v, "Timeout", 0, INT64_MAX, &h->timeout_ns);
+	e = e ?: member_number(v, "StartPeriod", 0, INT64_MAX, &h->start_period_ns);
+	e = e ?: member_number(v, "StartInterval", 0, INT64_MAX, &h->start_interval_ns);
+	e = e ?: member_number(v, "Retries", 0, INT32_MAX, &retries);
 	h->retries = (unsigned)retries;
 	if (!e && h->test.n && strcmp(h->test.v[0], "CMD") && strcmp(h->test.v[0], "CMD-SHELL") &&
 	    strcmp(h->test.v[0], "NONE"))
@@ -173,7 +54,7 @@ static struct err *take_attach(json *config, struct run_request *rq)
 	for (unsigned i = 0; !e && i < ARRAY_LEN(keys); i++) {
 		bool on = false;
 
-		e = get_flag(config, keys[i], &on);
+		e = member_flag(config, keys[i], &on);
 		rq->attach |= on ? 1u << i : 0;
 	}
 	return e;
@@ -181,7 +62,7 @@ static struct err *take_attach(json *config, struct run_request *rq)
 
 static struct err *take_volumes(json *config, struct run_request *rq)
 {
-	struct err *e = get_keys(config, "Volumes", LIST_MAX, &rq->volumes);
+	struct err *e = member_keys(config, "Volumes", MEMBER_LIST_MAX, &rq->volumes);
 
 	for (size_t i = 0; !e && i < rq->volumes.n; i++) {
 		const char *target = rq->volumes.v[i];
@@ -195,16 +76,16 @@ static struct err *take_volumes(json *config, struct run_request *rq)
 static struct err *take_stop(json *config, struct run_request *rq)
 {
 	int64_t timeout = -2; /* not said */
-	struct err *e = get_number(config, "StopTimeout", -1, INT32_MAX, &timeout);
+	struct err *e = member_number(config, "StopTimeout", -1, INT32_MAX, &timeout);
 
 	rq->stop_timeout_s = timeout == -2 ? -1 : timeout == -1 ? INT32_MAX : (int)timeout;
-	return e ?: get_text(config, "StopSignal", &rq->stop_signal);
+	return e ?: member_text(config, "StopSignal", &rq->stop_signal);
 }
 
 static struct err *take_config(json *config, struct run_request *rq)
 {
 	bool no_network = false;
-	struct err *e = get_text(config, "Image", &rq->image);
+	struct err *e = member_text(config, "Image", &rq->image);
 
 	if (!e && !rq->image)
 		e = err_new(0, "Image: which image the container is made from is not said");
@@ -213,190 +94,20 @@ static struct err *take_config(json *config, struct run_request *rq)
 	e = e ?: take_attach(config, rq);
 	e = e ?: take_volumes(config, rq);
 	e = e ?: take_stop(config, rq);
-	e = e ?: get_list(config, "Env", &rq->env);
-	e = e ?: get_map(config, "Labels", &rq->labels);
-	e = e ?: get_keys(config, "ExposedPorts", WORDS_MAX, &rq->exposed);
-	e = e ?: get_text(config, "Hostname", &rq->hostname);
-	e = e ?: get_text(config, "Domainname", &rq->domainname);
-	e = e ?: get_text(config, "User", &rq->user);
-	e = e ?: get_text(config, "WorkingDir", &rq->workdir);
-	e = e ?: get_text(config, "MacAddress", &rq->mac);
-	e = e ?: get_flag(config, "Tty", &rq->tty);
-	e = e ?: get_flag(config, "OpenStdin", &rq->open_stdin);
-	e = e ?: get_flag(config, "NetworkDisabled", &no_network);
+	e = e ?: member_list(config, "Env", &rq->env);
+	e = e ?: member_map(config, "Labels", &rq->labels);
+	e = e ?: member_keys(config, "ExposedPorts", MEMBER_WORDS_MAX, &rq->exposed);
+	e = e ?: member_text(config, "Hostname", &rq->hostname);
+	e = e ?: member_text(config, "Domainname", &rq->domainname);
+	e = e ?: member_text(config, "User", &rq->user);
+	e = e ?: member_text(config, "WorkingDir", &rq->workdir);
+	e = e ?: member_text(config, "MacAddress", &rq->mac);
+	e = e ?: member_flag(config, "Tty", &rq->tty);
+	e = e ?: member_flag(config, "OpenStdin", &rq->open_stdin);
+	e = e ?: member_flag(config, "NetworkDisabled", &no_network);
 	if (no_network)
 		rq->net = NET_NONE;
 	return e;
-}
-
-/* --- HostConfig: mounts ----------------------------------------------------------------------------------------- */
-
-static struct err *take_binds(json *host, struct run_request *rq)
-{
-	_cleanup_strv_ struct strv binds = { 0 };
-	struct err *e = get_list(host, "Binds", &binds);
-
-	for (size_t i = 0; !e && i < binds.n; i++) {
-		if (*binds.v[i] == '.' || *binds.v[i] == '~')
-			e = err_new(0, "invalid volume specification: '%s': the path must be absolute",
-				    binds.v[i]);
-		e = e ?: mount_parse_volume(binds.v[i], "/", &rq->mounts);
-	}
-	return e;
-}
-
-/* A field of --mount, its value quoted as in CSV. */
-static void add_field(struct str *out, const char *key, const char *value)
-{
-	if (!value)
-		return;
-	str_addf(out, "%s\"%s=", out->len ? "," : "", key);
-	for (; *value; value++) {
-		if (*value == '"')
-			str_addc(out, '"');
-		str_addc(out, *value);
-	}
-	str_addc(out, '"');
-}
-
-static struct err *bind_options(json *o, struct str *out, bool *ret_make)
-{
-	static const char *const flags[][2] = { { "NonRecursive", "bind-nonrecursive" },
-						{ "ReadOnlyNonRecursive", "bind-recursive" },
-						{ "ReadOnlyForceRecursive", "bind-recursive" } };
-	const char *propagation = NULL;
-	struct err *e = check_many("BindOptions", o, true, LIST_MAX);
-
-	e = e ?: get_text(o, "Propagation", &propagation);
-	e = e ?: get_flag(o, "CreateMountpoint", ret_make);
-	for (size_t i = 0; !e && i < ARRAY_LEN(flags); i++) {
-		bool on = false;
-
-		e = get_flag(o, flags[i][0], &on);
-		add_field(out, flags[i][1], on ? "true" : NULL); /* --mount's own words refuse it */
-	}
-	add_field(out, "bind-propagation", propagation);
-	return e;
-}
-
-static struct err *volume_options(json *o, struct str *out)
-{
-	_cleanup_strv_ struct strv labels = { 0 }, opts = { 0 };
-	json *driver = json_get(o, "DriverConfig");
-	const char *subpath = NULL, *name = NULL;
-	bool no_copy = false;
-	struct err *e = check_many("VolumeOptions", o, true, LIST_MAX);
-
-	e = e ?: check_many("DriverConfig", driver, true, LIST_MAX);
-	e = e ?: get_flag(o, "NoCopy", &no_copy);
-	e = e ?: get_text(o, "Subpath", &subpath);
-	e = e ?: get_map(o, "Labels", &labels);
-	e = e ?: get_text(driver, "Name", &name);
-	e = e ?: get_map(driver, "Options", &opts);
-	add_field(out, "volume-nocopy", no_copy ? "true" : NULL);
-	add_field(out, "volume-subpath", subpath);
-	add_field(out, "volume-driver", name);
-	add_field(out, "volume-label", labels.n ? labels.v[0] : NULL);
-	add_field(out, "volume-opt", opts.n ? opts.v[0] : NULL);
-	return e;
-}
-
-static struct err *tmpfs_options(json *o, struct str *out)
-{
-	int64_t size = 0, mode = 0;
-	struct err *e = check_many("TmpfsOptions", o, true, LIST_MAX);
-
-	e = e ?: get_number(o, "SizeBytes", 0, INT64_MAX, &size);
-	e = e ?: get_number(o, "Mode", 0, 07777, &mode);
-	if (size)
-		str_addf(out, ",tmpfs-size=%lld", (long long)size);
-	if (mode)
-		str_addf(out, ",tmpfs-mode=%llo", (unsigned long long)mode);
-	return e;
-}
-
-static struct err *take_mount(json *m, struct run_request *rq)
-{
-	const char *type = NULL, *source = NULL, *target = NULL, *consistency = NULL;
-	_cleanup_str_ struct str text = { 0 };
-	bool read_only = false, make = false;
-	struct err *e = json_is_object(m) ? NULL : bad("Mounts", "a list of objects");
-
-	e = e ?: get_text(m, "Type", &type);
-	e = e ?: get_text(m, "Source", &source);
-	e = e ?: get_text(m, "Target", &target);
-	e = e ?: get_text(m, "Consistency", &consistency);
-	e = e ?: get_flag(m, "ReadOnly", &read_only);
-	if (!e && str_eq(type, "bind") && source && *source != '/')
-		e = err_new(0,
-			    "invalid mount config for type \"bind\": invalid mount path: '%s' "
-			    "mount path must be absolute",
-			    source);
-	if (e)
-		return e;
-	add_field(&text, "type", type ?: "volume");
-	add_field(&text, "source", source);
-	add_field(&text, "target", target);
-	add_field(&text, "readonly", read_only ? "true" : NULL);
-	add_field(&text, "consistency", consistency);
-	e = bind_options(json_get(m, "BindOptions"), &text, &make);
-	e = e ?: volume_options(json_get(m, "VolumeOptions"), &text);
-	e = e ?: tmpfs_options(json_get(m, "TmpfsOptions"), &text);
-	e = e ?: mount_parse_mount(text.s, "/", &rq->mounts);
-	if (!e && make)
-		rq->mounts.v[rq->mounts.n - 1].by_mount = false; /* as -v makes it */
-	return e;
-}
-
-static struct err *take_tmpfs(json *host, struct run_request *rq)
-{
-	json *v = json_get(host, "Tmpfs"), *opts = NULL;
-	struct err *e = check_many("Tmpfs", v, true, LIST_MAX);
-
-	for (size_t i = 0; !e && i < json_len(v); i++) {
-		const char *target = json_key_at(v, i, &opts), *o = json_text(opts) ?: "";
-		_cleanup_free_ char *text = xasprintf("%s%s%s", target, *o ? ":" : "", o);
-
-		e = strchr(target, ':') ? err_new(0, "invalid tmpfs target: %s", target)
-					: mount_parse_tmpfs(text, &rq->mounts);
-	}
-	return e;
-}
-
-static struct err *take_devices(json *host, struct run_request *rq)
-{
-	json *v = json_get(host, "Devices");
-	struct err *e = check_many("Devices", v, false, LIST_MAX);
-
-	for (size_t i = 0; !e && i < json_len(v); i++) {
-		json *d = json_at(v, i);
-		const char *outside = NULL, *inside = NULL, *how = NULL;
-		_cleanup_free_ char *text = NULL;
-
-		e = get_text(d, "PathOnHost", &outside);
-		e = e ?: get_text(d, "PathInContainer", &inside);
-		e = e ?: get_text(d, "CgroupPermissions", &how);
-		if (!e && !outside)
-			e = bad("Devices", "a list of objects with PathOnHost");
-		if (e)
-			return e;
-		text = xasprintf("%s:%s:%s", outside, inside ?: outside, how ?: "rwm");
-		e = device_parse(text, &rq->mounts);
-	}
-	return e;
-}
-
-static struct err *take_mounts(json *host, struct run_request *rq)
-{
-	json *v = json_get(host, "Mounts");
-	struct err *e = take_binds(host, rq);
-
-	e = e ?: check_many("Mounts", v, false, LIST_MAX);
-	for (size_t i = 0; !e && i < json_len(v); i++)
-		e = take_mount(json_at(v, i), rq);
-	e = e ?: take_tmpfs(host, rq);
-	e = e ?: take_devices(host, rq);
-	return e ?: get_list(host, "VolumesFrom", &rq->volumes_from);
 }
 
 /* --- HostConfig: ports, networks -------------------------------------------------------------------------------- */
@@ -405,10 +116,11 @@ static struct err *take_binding(const char *ctr, json *b, struct run_request *rq
 {
 	const char *ip = NULL, *port = NULL;
 	_cleanup_str_ struct str text = { 0 };
-	struct err *e = json_is_object(b) ? NULL : bad("PortBindings", "an object of lists of objects");
+	struct err *e =
+		json_is_object(b) ? NULL : member_bad("PortBindings", "an object of lists of objects");
 
-	e = e ?: get_text(b, "HostIp", &ip);
-	e = e ?: get_text(b, "HostPort", &port);
+	e = e ?: member_text(b, "HostIp", &ip);
+	e = e ?: member_text(b, "HostPort", &port);
 	if (e)
 		return e;
 	if (ip)
@@ -422,22 +134,22 @@ static struct err *take_binding(const char *ctr, json *b, struct run_request *rq
 static struct err *take_ports(json *host, struct run_request *rq)
 {
 	json *v = json_get(host, "PortBindings"), *list = NULL;
-	struct err *e = check_many("PortBindings", v, true, WORDS_MAX);
+	struct err *e = member_check("PortBindings", v, true, MEMBER_WORDS_MAX);
 
 	for (size_t i = 0; !e && i < json_len(v); i++) {
 		const char *ctr = json_key_at(v, i, &list);
 
 		if (strchr(ctr, ':'))
 			e = err_new(0, "PortBindings: invalid port: %s", ctr);
-		e = e ?: check_many("PortBindings", list, false, WORDS_MAX);
+		e = e ?: member_check("PortBindings", list, false, MEMBER_WORDS_MAX);
 		for (size_t k = 0; !e && k < json_len(list); k++)
 			e = take_binding(ctr, json_at(list, k), rq);
 		if (!e && !json_len(list))
 			strv_add(&rq->exposed, ctr); /* published nowhere */
-		if (!e && rq->ports.n > WORDS_MAX)
-			e = err_new(0, "PortBindings: more than %d", WORDS_MAX);
+		if (!e && rq->ports.n > MEMBER_WORDS_MAX)
+			e = err_new(0, "PortBindings: more than %d", MEMBER_WORDS_MAX);
 	}
-	return e ?: get_flag(host, "PublishAllPorts", &rq->publish_all);
+	return e ?: member_flag(host, "PublishAllPorts", &rq->publish_all);
 }
 
 static struct err *take_endpoint(const char *name, json *o, struct run_request *rq, struct strv *warnings)
@@ -446,14 +158,14 @@ static struct err *take_endpoint(const char *name, json *o, struct run_request *
 	const char *ip = NULL, *ip6 = NULL, *mac = NULL;
 	_cleanup_strv_ struct strv aliases = { 0 };
 	struct net_want *w;
-	struct err *e = check_many("EndpointsConfig", o, true, LIST_MAX);
+	struct err *e = member_check("EndpointsConfig", o, true, MEMBER_LIST_MAX);
 
-	e = e ?: check_many("IPAMConfig", ipam, true, LIST_MAX);
-	e = e ?: get_text(ipam, "IPv4Address", &ip);
-	e = e ?: get_text(ipam, "IPv6Address", &ip6);
-	e = e ?: get_text(o, "MacAddress", &mac);
-	e = e ?: get_list(o, "Aliases", &aliases);
-	e = e ?: get_list(o, "Links", &rq->links);
+	e = e ?: member_check("IPAMConfig", ipam, true, MEMBER_LIST_MAX);
+	e = e ?: member_text(ipam, "IPv4Address", &ip);
+	e = e ?: member_text(ipam, "IPv6Address", &ip6);
+	e = e ?: member_text(o, "MacAddress", &mac);
+	e = e ?: member_list(o, "Aliases", &aliases);
+	e = e ?: member_list(o, "Links", &rq->links);
 	if (e)
 		return e;
 	w = net_wants_add(&rq->nets, strcmp(name, "default") ? name : NETWORK_DEFAULT);
@@ -474,9 +186,9 @@ static struct err *take_networks(json *body, json *host, struct run_request *rq,
 {
 	json *nets = json_get(json_get(body, "NetworkingConfig"), "EndpointsConfig"), *o = NULL;
 	const char *mode = NULL;
-	struct err *e = get_text(host, "NetworkMode", &mode);
+	struct err *e = member_text(host, "NetworkMode", &mode);
 
-	e = e ?: check_many("EndpointsConfig", nets, true, LIST_MAX);
+	e = e ?: member_check("EndpointsConfig", nets, true, MEMBER_LIST_MAX);
 	if (!e && mode && strchr(mode, '='))
 		e = err_new(0, "network %s not found", mode);
 	if (e || rq->net == NET_NONE)
@@ -508,19 +220,19 @@ struct err *runreq_limits(json *body, struct limits *ret, struct strv *warnings)
 	bool no_oom_kill = false;
 	struct limits l = { 0 };
 	struct cpus set;
-	struct err *e = get_number(body, "Memory", 0, INT64_MAX, &l.memory);
+	struct err *e = member_number(body, "Memory", 0, INT64_MAX, &l.memory);
 
-	e = e ?: get_number(body, "MemorySwap", -1, INT64_MAX, &l.memory_swap);
-	e = e ?: get_number(body, "MemoryReservation", 0, INT64_MAX, &l.memory_reservation);
-	e = e ?: get_number(body, "NanoCpus", 0, INT64_MAX, &l.nano_cpus);
-	e = e ?: get_number(body, "CpuPeriod", 0, INT32_MAX, &l.cpu_period);
-	e = e ?: get_number(body, "CpuQuota", -1, INT64_MAX, &l.cpu_quota);
-	e = e ?: get_number(body, "CpuShares", 0, INT32_MAX, &l.cpu_shares);
-	e = e ?: get_number(body, "PidsLimit", -1, INT32_MAX, &l.pids);
-	e = e ?: get_number(body, "BlkioWeight", 0, INT32_MAX, &l.blkio_weight);
-	e = e ?: get_text(body, "CpusetCpus", &cpuset);
-	e = e ?: get_text(body, "CpusetMems", &mems);
-	e = e ?: get_flag(body, "OomKillDisable", &no_oom_kill);
+	e = e ?: member_number(body, "MemorySwap", -1, INT64_MAX, &l.memory_swap);
+	e = e ?: member_number(body, "MemoryReservation", 0, INT64_MAX, &l.memory_reservation);
+	e = e ?: member_number(body, "NanoCpus", 0, INT64_MAX, &l.nano_cpus);
+	e = e ?: member_number(body, "CpuPeriod", 0, INT32_MAX, &l.cpu_period);
+	e = e ?: member_number(body, "CpuQuota", -1, INT64_MAX, &l.cpu_quota);
+	e = e ?: member_number(body, "CpuShares", 0, INT32_MAX, &l.cpu_shares);
+	e = e ?: member_number(body, "PidsLimit", -1, INT32_MAX, &l.pids);
+	e = e ?: member_number(body, "BlkioWeight", 0, INT32_MAX, &l.blkio_weight);
+	e = e ?: member_text(body, "CpusetCpus", &cpuset);
+	e = e ?: member_text(body, "CpusetMems", &mems);
+	e = e ?: member_flag(body, "OomKillDisable", &no_oom_kill);
 	if (!e && cpuset)
 		e = err_wrap(cpuset_parse(cpuset, &set), "CpusetCpus");
 	if (e)
@@ -545,10 +257,10 @@ struct err *runreq_restart(json *body, struct restart_policy *ret, bool *ret_giv
 	_cleanup_free_ char *text = NULL;
 	const char *name = NULL;
 	int64_t max = 0;
-	struct err *e = check_many("RestartPolicy", p, true, LIST_MAX);
+	struct err *e = member_check("RestartPolicy", p, true, MEMBER_LIST_MAX);
 
-	e = e ?: get_text(p, "Name", &name);
-	e = e ?: get_number(p, "MaximumRetryCount", 0, INT32_MAX, &max);
+	e = e ?: member_text(p, "Name", &name);
+	e = e ?: member_number(p, "MaximumRetryCount", 0, INT32_MAX, &max);
 	*ret_given = name != NULL;
 	if (e || !name)
 		return e;
@@ -561,18 +273,18 @@ struct err *runreq_restart(json *body, struct restart_policy *ret, bool *ret_giv
 static struct err *take_ulimits(json *host, struct run_request *rq)
 {
 	json *v = json_get(host, "Ulimits");
-	struct err *e = check_many("Ulimits", v, false, LIST_MAX);
+	struct err *e = member_check("Ulimits", v, false, MEMBER_LIST_MAX);
 
 	for (size_t i = 0; !e && i < json_len(v); i++) {
 		json *u = json_at(v, i);
 		const char *name = NULL;
 		int64_t soft = 0, hard = 0;
 
-		e = get_text(u, "Name", &name);
-		e = e ?: get_number(u, "Soft", -1, INT64_MAX, &soft);
-		e = e ?: get_number(u, "Hard", -1, INT64_MAX, &hard);
+		e = member_text(u, "Name", &name);
+		e = e ?: member_number(u, "Soft", -1, INT64_MAX, &soft);
+		e = e ?: member_number(u, "Hard", -1, INT64_MAX, &hard);
 		if (!e && !name)
-			e = bad("Ulimits", "a list of objects with Name, Soft and Hard");
+			e = member_bad("Ulimits", "a list of objects with Name, Soft and Hard");
 		if (!e)
 			strv_addf(&rq->ulimits, "%s=%lld:%lld", name, (long long)soft, (long long)hard);
 	}
@@ -582,10 +294,10 @@ static struct err *take_ulimits(json *host, struct run_request *rq)
 static struct err *take_log(json *host, struct run_request *rq)
 {
 	json *v = json_get(host, "LogConfig");
-	struct err *e = check_many("LogConfig", v, true, LIST_MAX);
+	struct err *e = member_check("LogConfig", v, true, MEMBER_LIST_MAX);
 
-	e = e ?: get_text(v, "Type", &rq->log_driver);
-	return e ?: get_map(v, "Config", &rq->log_opts);
+	e = e ?: member_text(v, "Type", &rq->log_driver);
+	return e ?: member_map(v, "Config", &rq->log_opts);
 }
 
 /* What is the same for all containers here: asked for in another way it is refused. */
@@ -608,7 +320,7 @@ static struct err *check_fixed(json *host)
 		const char *value = NULL;
 		bool known;
 
-		e = get_text(host, fixed[i].key, &value);
+		e = member_text(host, fixed[i].key, &value);
 		known = !value;
 		for (size_t k = 0; !known && k < ARRAY_LEN(fixed[i].values) && fixed[i].values[k]; k++)
 			known = !strcmp(value, fixed[i].values[k]);
@@ -623,20 +335,37 @@ static struct err *check_fixed(json *host)
 static struct err *take_security(json *host, struct run_request *rq, struct strv *warnings)
 {
 	json *masked = json_get(host, "MaskedPaths"), *read_only = json_get(host, "ReadonlyPaths");
-	struct err *e = get_list(host, "SecurityOpt", &rq->security_opt);
+	struct err *e = member_list(host, "SecurityOpt", &rq->security_opt);
 
 	/* how the CLI says --security-opt systempaths=unconfined; other lists of paths are nobody's */
 	if (json_is_array(masked) && json_is_array(read_only) && !json_len(masked) &&
 	    !json_len(read_only))
 		strv_add(&rq->security_opt, "systempaths=unconfined");
-	e = e ?: get_list(host, "CapAdd", &rq->cap_add);
-	e = e ?: get_list(host, "CapDrop", &rq->cap_drop);
-	e = e ?: get_flag(host, "Privileged", &rq->privileged);
-	e = e ?: get_text(host, "UsernsMode", &rq->userns);
+	e = e ?: member_list(host, "CapAdd", &rq->cap_add);
+	e = e ?: member_list(host, "CapDrop", &rq->cap_drop);
+	e = e ?: member_flag(host, "Privileged", &rq->privileged);
+	e = e ?: member_text(host, "UsernsMode", &rq->userns);
 	if (str_eq(rq->userns, "host"))
 		strv_add(warnings,
 			 "the container has a user namespace all the same; its root is you on the host");
-	return e ?: get_flag(host, "ReadonlyRootfs", &rq->read_only);
+	return e ?: member_flag(host, "ReadonlyRootfs", &rq->read_only);
+}
+
+/* [rows, columns] */
+static struct err *take_size(json *host, struct run_request *rq)
+{
+	json *v = json_get(host, "ConsoleSize");
+	struct err *e = member_check("ConsoleSize", v, false, 2);
+	const char *digits[2] = { "0", "0" };
+	uint64_t side[2] = { 0 };
+
+	for (size_t i = 0; !e && json_len(v) == 2 && i < 2; i++) {
+		if (!json_is_number(json_at(v, i), &digits[i]))
+			return member_bad("ConsoleSize", "a list of two numbers");
+		e = err_wrap(str_to_u64(digits[i], 0, UINT16_MAX, &side[i]), "ConsoleSize");
+	}
+	rq->tty_size = (uint32_t)(side[0] << 16 | side[1]);
+	return e;
 }
 
 static struct err *take_host(json *host, struct run_request *rq, struct strv *warnings)
@@ -644,29 +373,30 @@ static struct err *take_host(json *host, struct run_request *rq, struct strv *wa
 	int64_t score = 0;
 	const char *parent = NULL;
 	bool given;
-	struct err *e = check_many("HostConfig", host, true, LIST_MAX);
+	struct err *e = member_check("HostConfig", host, true, MEMBER_LIST_MAX);
 
 	e = e ?: check_fixed(host);
-	e = e ?: take_mounts(host, rq);
+	e = e ?: runmounts_take(host, rq);
 	e = e ?: take_ports(host, rq);
 	e = e ?: runreq_limits(host, &rq->limits, warnings);
 	e = e ?: runreq_restart(host, &rq->restart, &given);
 	e = e ?: take_ulimits(host, rq);
 	e = e ?: take_log(host, rq);
 	e = e ?: take_security(host, rq, warnings);
-	e = e ?: get_flag(host, "AutoRemove", &rq->auto_remove);
-	e = e ?: get_flag(host, "Init", &rq->use_init);
-	e = e ?: get_number(host, "ShmSize", 0, INT64_MAX, &rq->shm_bytes);
-	e = e ?: get_number(host, "OomScoreAdj", -OOM_SCORE_MAX, OOM_SCORE_MAX, &score);
+	e = e ?: take_size(host, rq);
+	e = e ?: member_flag(host, "AutoRemove", &rq->auto_remove);
+	e = e ?: member_flag(host, "Init", &rq->use_init);
+	e = e ?: member_number(host, "ShmSize", 0, INT64_MAX, &rq->shm_bytes);
+	e = e ?: member_number(host, "OomScoreAdj", -OOM_SCORE_MAX, OOM_SCORE_MAX, &score);
 	rq->oom_score_adj = (int)score;
-	e = e ?: get_list(host, "ExtraHosts", &rq->add_hosts);
-	e = e ?: get_list(host, "Links", &rq->links);
-	e = e ?: get_list(host, "GroupAdd", &rq->group_add);
-	e = e ?: get_list(host, "Dns", &rq->dns);
-	e = e ?: get_list(host, "DnsSearch", &rq->dns_search);
-	e = e ?: get_list(host, "DnsOptions", &rq->dns_options);
-	e = e ?: get_map(host, "Sysctls", &rq->sysctls);
-	e = e ?: get_text(host, "CgroupParent", &parent);
+	e = e ?: member_list(host, "ExtraHosts", &rq->add_hosts);
+	e = e ?: member_list(host, "Links", &rq->links);
+	e = e ?: member_list(host, "GroupAdd", &rq->group_add);
+	e = e ?: member_list(host, "Dns", &rq->dns);
+	e = e ?: member_list(host, "DnsSearch", &rq->dns_search);
+	e = e ?: member_list(host, "DnsOptions", &rq->dns_options);
+	e = e ?: member_map(host, "Sysctls", &rq->sysctls);
+	e = e ?: member_text(host, "CgroupParent", &parent);
 	if (!e && (parent || json_len(json_get(host, "StorageOpt"))))
 		strv_addf(warnings, "%s cannot be had without root: discarded",
 			  parent ? "CgroupParent" : "StorageOpt");
@@ -677,7 +407,7 @@ struct err *runreq_parse(json *body, struct run_request *ret, struct strv *warni
 {
 	struct run_request rq = { .stop_timeout_s = -1 };
 	json *host = json_get(body, "HostConfig");
-	struct err *e = json_is_object(body) ? NULL : bad("the request's body", "an object");
+	struct err *e = json_is_object(body) ? NULL : member_bad("the request's body", "an object");
 
 	e = e ?: take_config(body, &rq);
 	e = e ?: take_host(host, &rq, warnings);

@@ -18,4 +18,7 @@ struct err *runreq_limits(json *body, struct limits *ret, struct strv *warnings)
 /* Its RestartPolicy; *RET_GIVEN: there is one. */
 struct err *runreq_restart(json *body, struct restart_policy *ret, bool *ret_given) MUST_CHECK;
 
+/* Its mounts (runmounts.c): a part of runreq_parse(). */
+struct err *runmounts_take(json *host, struct run_request *rq) MUST_CHECK;
+
 #endif

@@ -695,7 +695,7 @@ void monitor_main(struct box *b, int lock, int starter, bool attach)
 	struct client *c = NULL;
 	struct err *e;
 
-	m->tty_size = attach ? term_size(STDIN_FILENO) : 0;
+	m->tty_size = attach ? term_size(STDIN_FILENO) : b->spec.tty_size;
 	detach(b, lock, starter);
 	proc_title_set("devbox: monitor of %s", b->spec.name);
 	m->b = b;

@@ -220,6 +220,7 @@ struct err *runopt_resolve(const struct run_request *req, struct spec *s)
 			       req->oom_score_adj);
 	s->oom_score_adj = req->oom_score_adj;
 	s->shm_bytes = req->shm_bytes;
+	s->tty_size = req->tty_size;
 	if (req->mac && *req->mac) {
 		if (req->net != NET_DEFAULT)
 			return err_new(0, "conflicting options: mac-address and the network mode");

@@ -245,6 +245,7 @@ char *spec_to_json(const struct spec *s, size_t *ret_len)
 	json_put_int_if(&o, "restart_max", s->restart.max);
 	json_put_int_if(&o, "shm_bytes", s->shm_bytes);
 	json_put_int_if(&o, "oom_score_adj", s->oom_score_adj);
+	json_put_int_if(&o, "tty_size", s->tty_size);
 	json_put_int(&o, "caps", (int64_t)s->caps);
 	limits_put(&s->limits, &o);
 	json_put_int(&o, "created_ns", s->created_ns);
@@ -332,6 +333,7 @@ static struct err *get_all(json *j, struct spec *s)
 	s->attach = (unsigned)json_int(j, "attach", 0) & (ATTACH_STDIN | ATTACH_STDOUT | ATTACH_STDERR);
 	s->shm_bytes = json_int(j, "shm_bytes", 0);
 	s->oom_score_adj = (int)json_int(j, "oom_score_adj", 0);
+	s->tty_size = (uint32_t)json_int(j, "tty_size", 0);
 	s->caps = (uint64_t)json_int(j, "caps", (int64_t)caps_default());
 	limits_get(j, &s->limits);
 	s->created_ns = json_int(j, "created_ns", 0);

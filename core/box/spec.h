@@ -118,6 +118,7 @@ struct spec {
 	struct strv dns, dns_search, dns_options; /* in place of what resolv.conf would say */
 	int64_t shm_bytes; /* of /dev/shm; 0: SHM_DEFAULT */
 	int oom_score_adj; /* 0: as it is */
+	uint32_t tty_size; /* its terminal's at first, see term_size(); 0: the one's who starts it */
 	char *domainname, *mac; /* or NULL */
 	char *userns; /* "keep-id[:uid=N,gid=N]", see keepid.h; NULL: the usual mapping */
 	char *kept_name; /* with USERNS: what its maker is called, for the container's passwd file */
@@ -166,6 +167,7 @@ struct run_request {
 	struct strv ulimits, sysctls, group_add, dns, dns_search, dns_options;
 	int64_t shm_bytes; /* 0: the default */
 	int oom_score_adj;
+	uint32_t tty_size;
 	const char *domainname, *mac;
 	const char *userns; /* "keep-id[:...]", "host" or "" */
 	bool privileged;

@@ -5,7 +5,7 @@
  *
  * A new layer lies under a made-up name, layers/<random>, and has no blob, until an image needs it: cache_pack() then
  * writes its tar stream, which gives it its real name, the diff id.  The made-up name stays as a link for whoever has
- * read it from the record.  Records keep layers and blobs from being collected (registry/image.c); builds hold
+ * read it from the record.  Records keep layers and blobs from being collected (registry/image_gc.c); builds hold
  * cache/gc.lock, shared, so that nothing they have looked up goes away. */
 #ifndef CORE_BUILD_CACHE_H
 #define CORE_BUILD_CACHE_H

@@ -15,6 +15,7 @@ in_cli docker run --rm busybox sh -c 'echo out; echo err >&2; exit 7';	expect_st
 in_cli docker run --rm busybox nosuch;	expect_status 127
 in_cli docker run --rm busybox /etc/passwd;	expect_status 126
 in_cli sh -c 'echo in | docker run --rm -i busybox cat';	expect_stdout in
+pty -s 30x70 devbox exec -it cli docker run -it --rm busybox stty size </dev/null;	expect_stdout_has '30 70'	# from the first moment
 pty devbox exec -it cli docker run -it --rm busybox sh <<'END'
 expect / #
 send echo tty$((40+2))\r

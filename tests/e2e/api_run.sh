@@ -119,6 +119,7 @@ run devbox volume rm vol;	expect_status 0
 in_cli docker run --name log busybox sh -c 'for i in 1 2 3; do echo $i; done; echo e >&2';	expect_status 0
 in_sh 'docker logs --tail 2 log 2>/dev/null | tail -1';	expect_stdout 3
 in_cli docker logs -t --since 10m log;	expect_stdout_has 'Z 3';	expect_stderr '*Z e'
+in_sh "curl -s --unix-socket /run/docker.sock -X POST 'http://d/containers/log/attach?logs=1&stdout=1' | od -An -c";	expect_stdout '* 001  ?0  ?0  ?0  ?0  ?0  ?0 006   1  ?n   2  ?n   3  ?n'
 in_cli docker logs --until 2001-01-01 log;	expect_stdout ''
 api 'http://d/containers/log/logs' -w ' %{http_code}';	expect_stdout '*choose at least one stream*400'
 api 'http://d/containers/log/logs?stdout=1&tail=x' -w ' %{http_code}';	expect_stdout '*invalid value for*tail*400'
@@ -144,7 +145,7 @@ api -w ' %{http_code}' 'http://d/containers/cli/stats?one-shot=1';	expect_stdout
 
 # --- the same from Python ------------------------------------------------------------------------------------------------------
 run devbox exec -i cli python3 - <<'PY'
-import docker
+import docker, socket
 c = docker.from_env()
 print(c.containers.run('busybox', 'echo hello', remove=True).decode().strip())
 try:
@@ -157,6 +158,15 @@ b.reload()
 print(b.status, bool(b.ports['80/tcp'][0]['HostPort']), sorted(m['Destination'] for m in b.attrs['Mounts']))
 b.kill('SIGKILL')
 print(b.wait())
+# input that ends with its client
+cat = c.containers.create('busybox', ['sh', '-c', 'cat; echo end'], stdin_open=True)
+s = cat.attach_socket(params={'stdin': 1, 'stdout': 1, 'stream': 1})
+cat.start()
+s._sock.sendall(b'line\n')
+print(s.read(13))
+s._sock.shutdown(socket.SHUT_RDWR)
+print(cat.wait()['StatusCode'], cat.logs())
+cat.remove()
 b.remove(v=True)
 c.volumes.get('pyvol').remove()
 try:
@@ -165,7 +175,7 @@ except docker.errors.NotFound as e:
     print(e.status_code)
 PY
 expect_status 0
-expect_stdout $'hello\n3 b\'bad*\'\nrunning True ?\'/m\', \'/t\'?\n{\'StatusCode\': 137}\n404'
+expect_stdout $'hello\n3 b\'bad*\'\nrunning True ?\'/m\', \'/t\'?\n{\'StatusCode\': 137}\nb*line*\n0 b*line*end*\n404'
 
 run devbox rm -f cli;	expect_status 0
 kill "$service_pid"

@@ -45,11 +45,14 @@ run devbox run --rm "$id" cat /r;	expect_stdout r
 run devbox exec run echo alive;	expect_stdout alive
 run devbox diff run;	expect_stdout 'A /r'
 # it also goes on when what holds it still is killed meanwhile
-run devbox exec run dd if=/dev/zero of=/large bs=1M count=300;	expect_status 0
+run devbox exec run dd if=/dev/zero of=/large bs=1M count=200;	expect_status 0
 paused() { [ "$(e2e_as devbox inspect -f '{{.State.Paused}}' run)" = "$1" ]; }
+exec 7< <(exec "$lib/world" _as dbx1 devbox events --since "$(date +%s.%N)" --filter container=run --filter event=pause)
+events_pid=$!
 start holder devbox commit run
-eventually 5 paused true
-kill -KILL "$holder_pid"
+read -r -t 60 line <&7;	kill -KILL "$holder_pid"
+expect_match "$line" '*container pause*'
+kill "$events_pid";	exec 7<&-
 eventually 5 paused false
 run devbox exec run rm /large;	expect_status 0
 run devbox commit -c 'FROM x' run;	expect_status 1;	expect_stderr 'devbox: FROM: FROM is not a valid change command*'

@@ -72,6 +72,7 @@ static void test_full(void)
 	ok(rq.restart.when == RESTART_ON_FAILURE && rq.restart.max == 3, "restart policy");
 	ok(rq.attach == (ATTACH_STDIN | ATTACH_STDOUT | ATTACH_STDERR), "what it is connected to");
 	is_int(rq.stop_timeout_s, 3, "time to stop");
+	ok(rq.tty_size == (30 << 16 | 70), "its terminal's size");
 	request_done(&rq);
 }
 
@@ -142,6 +143,7 @@ static const struct {
 	  "PidMode: host is not supported: each container has its own processes" },
 	{ "{\"Image\":\"i\",\"HostConfig\":{\"DeviceRequests\":[{}]}}",
 	  "could not select device driver: there are no GPUs to be had here" },
+	{ "{\"Image\":\"i\",\"HostConfig\":{\"ConsoleSize\":[-1,2]}}", "ConsoleSize: *" },
 	{ "{\"Image\":\"i\",\"HostConfig\":{\"NetworkMode\":\"name=x\"}}", "network name=x not found" },
 };
 

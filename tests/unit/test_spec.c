@@ -365,6 +365,7 @@ static void test_record(void)
 	strv_add(&req.ulimits, "nofile=5");
 	strv_add(&req.dns, "192.0.2.1");
 	req.shm_bytes = INT64_C(1) << 40;
+	req.tty_size = 30 << 16 | 70;
 	req.oom_score_adj = -5;
 	req.domainname = "example.org";
 	is_err(spec_resolve(&req, &img, &s), NULL, "a spec of everything");
@@ -388,7 +389,8 @@ static void test_record(void)
 	is_str(back.mounts.v[2].subpath, "x", "a path inside a volume");
 	ok(back.caps == s.caps && back.caps >> 21 & 1, "capabilities");
 	is_str(back.seccomp, "unconfined", "no filter");
-	ok(back.shm_bytes == req.shm_bytes && back.oom_score_adj == -5, "numbers");
+	ok(back.shm_bytes == req.shm_bytes && back.oom_score_adj == -5 && back.tty_size == req.tty_size,
+	   "numbers");
 	ok(back.ulimits.n == 1 && back.dns.n == 1 && str_eq(back.domainname, "example.org"),
 	   "small ones");
 	is_str(back.hostname, NULL, "what was not there is not there");
