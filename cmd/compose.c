@@ -53,8 +53,9 @@ const struct opt compose_opts[] = {
 	{ 0, "ansi", "string", "Control when to print ANSI control characters (never|always|auto)",
 	  OPT_CALL, NULL, set_ansi },
 	BRANCH_OPT,
-	{ 0, "compatibility", NULL, "Name containers as version 1 did, with underscores", OPT_BOOL,
-	  &opt_compatibility, NULL },
+	{ 0, "compatibility", NULL,
+	  "Name containers as version 1 did, with underscores (COMPOSE_COMPATIBILITY=true)",
+	  OPT_BOOL, &opt_compatibility, NULL },
 	{ 0, "env-file", "file", "Specify an alternate environment file", OPT_LIST,
 	  &compose_project_opts.env_files, NULL },
 	{ 'f', "file", "file", "Compose configuration files", OPT_LIST, &compose_project_opts.files,
@@ -151,7 +152,9 @@ struct err *session_open(struct session *s, enum session_need need)
 				 .place = s->place.id ? &s->place : NULL,
 				 .p = s->p,
 				 .a = &s->a,
-				 .underscores = opt_compatibility,
+				 .underscores =
+					 opt_compatibility ||
+					 (s->p && project_env_true(s->p, "COMPOSE_COMPATIBILITY")),
 				 .parallel = opt_parallel > 0 ? (unsigned)opt_parallel : 0,
 				 .dry_run = compose_dry_run,
 				 .build_lines = !s->tasks.tty && !s->tasks.quiet,

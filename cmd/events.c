@@ -221,6 +221,15 @@ static struct err *follow(struct follow *f, int watch)
 	return e;
 }
 
+/* Has the older file anything of that time? */
+static bool older_counts(const struct follow *f)
+{
+	struct stat st;
+
+	return fstatat(f->st->root, "events.1", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_mtim.tv_sec >= f->since_ns / 1000000000 - 1; /* its clock is a coarse one */
+}
+
 static struct err *events(UNUSED struct call *c, UNUSED int argc, UNUSED char **argv)
 {
 	static const char *const known[] = { "container", "event",  "image", "label",
@@ -239,7 +248,7 @@ static struct err *events(UNUSED struct call *c, UNUSED int argc, UNUSED char **
 		   inotify_add_watch(watch, st->path, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0))
 		e = err_new(errno, "watching the storage");
 	f.st = st;
-	if (!e && opt_since) {
+	if (!e && opt_since && older_counts(&f)) {
 		e = open_file(&f, "events.1");
 		e = e ?: read_lines(&f);
 	}

@@ -5,6 +5,7 @@
 #include "cmd/describe.h"
 #include "cmd/df.h"
 #include "cmd/verb.h"
+#include "core/base/proc.h"
 #include "core/build/build.h"
 
 /* "1.44" as the headers of /_ping; Builder-Version 1 is the builder that is sent a tar archive. */
@@ -83,11 +84,15 @@ static struct err *events(struct api_call *c)
 {
 	const char *since = strv_env(&c->rq->query, "since"), *until = strv_env(&c->rq->query, "until");
 	_cleanup_strv_ struct strv filters = { 0 };
+	_cleanup_free_ char *begun = NULL;
+	int64_t now = time_now_ns();
 	struct err *e = api_filters(c, &filters);
 
+	/* who has the head of the answer misses nothing from then on */
+	begun = xasprintf("%lld.%09lld", (long long)(now / 1000000000), (long long)(now % 1000000000));
 	e = e ?: api_stream(c, "application/json");
 	return e
-		       ?: events_show(&filters, since && *since ? since : NULL,
+		       ?: events_show(&filters, since && *since ? since : begun,
 				      until && *until ? until : NULL, send_event, c);
 }
 

@@ -1,7 +1,8 @@
 /* core/box/box.h -- containers as objects: what the verbs call.  Structured results, no output.
  *
  * A container is containers/<id>/ in the store: config.json (struct spec, immutable), state.json (struct state, written
- * by the monitor), log, lock (flock held by the living monitor), ctl (the monitor's socket), upper/ work/. */
+ * by the monitor), log, lock (flock held by the living monitor), ctl (the monitor's socket), upper/ work/;
+ * docker.sock (apisock.h) and execs/ (execrec.h), where there is use for them. */
 #ifndef CORE_BOX_BOX_H
 #define CORE_BOX_BOX_H
 

@@ -107,8 +107,10 @@ static char *absolute(const char *cwd, const char *path)
 	return str_clean_path(joined);
 }
 
-static bool is_true(const char *s)
+bool project_env_true(const struct project *p, const char *name)
 {
+	const char *s = strv_env(&p->env, name);
+
 	return s && (!strcmp(s, "1") || !strcasecmp(s, "true") || !strcasecmp(s, "t"));
 }
 
@@ -124,7 +126,7 @@ static struct err *read_env_files(const struct project_opts *o, struct project *
 		split_list(list, ",", &given);
 	for (size_t i = 0; i < given.n; i++)
 		strv_take(&files, absolute(cwd, given.v[i]));
-	if (!files.n && !is_true(strv_env(&p->env, "COMPOSE_DISABLE_ENV_FILE"))) {
+	if (!files.n && !project_env_true(p, "COMPOSE_DISABLE_ENV_FILE")) {
 		strv_addf(&files, "%s/.env", dir);
 		if (stat(files.v[0], &sb) < 0 || S_ISDIR(sb.st_mode))
 			return NULL;

@@ -86,6 +86,7 @@ struct project {
 struct err *project_load(const struct project_opts *opts, struct project **ret) MUST_CHECK;
 void project_free(struct project *p);
 
+bool project_env_true(const struct project *p, const char *name); /* "1", "true" or "t" in its ENV */
 struct service *project_service(const struct project *p, const char *name); /* or NULL */
 /* Enable NAME and, over depends_on, all it needs; for services given on the command line whose profile is not
  * active.  Errors: "no such service: X". */

@@ -67,6 +67,7 @@ api http://d/distribution/busybox/json;	expect_stdout '{"Descriptor":{"mediaType
 
 # who leaves is not pulled for
 alone() { [ "$(pgrep -c -u "$(id -u dbx1)" -f 'devbox system service')" = 1 ]; }
+hub_clear	# earlier requests would be waited for, too
 hub_fault '*/library/busybox/blobs/*' hold count=-1
 start leaver curl -sN --unix-socket "$sock" -X POST 'http://d/images/create?fromImage=busybox&tag=zstd'
 hub_wait '*/library/busybox/blobs/*'

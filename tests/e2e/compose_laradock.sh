@@ -26,18 +26,18 @@ expect_stderr_has 'bind source /var/lib: Permission denied (hint: it is not your
 c up -d lb web mysql redis;	expect_status 0
 expect_stderr_has 'lb: port 80 needs root on this host: it is published on 8080'
 case $stderr in *workspace*) fail 'workspace was not asked for' ;; esac
-run devbox wait laradock-application-1 laradock-data-1;	expect_stdout $'0\n0'
+run devbox wait laradock_application_1 laradock_data_1;	expect_stdout $'0\n0'
 c ps -a --format '{{.Name}} {{.State}}'
-expect_stdout 'laradock-application-1 exited
-laradock-data-1 exited
-laradock-lb-1 running
-laradock-mysql-1 running
-laradock-redis-1 running
-laradock-web-1 running'
+expect_stdout 'laradock_application_1 exited
+laradock_data_1 exited
+laradock_lb_1 running
+laradock_mysql_1 running
+laradock_redis_1 running
+laradock_web_1 running'
 c ps --format '{{.Ports}}' web;	expect_stdout '80/tcp, 9000/tcp'
 pty sh -c 'cd laradock && exec devbox compose ps lb' </dev/null
-expect_status 0;	expect_stdout_has 'http://laradock.localhost:8080 leads to laradock-lb-1'
-run devbox wait --ready laradock-mysql-1;	expect_status 0
+expect_status 0;	expect_stdout_has 'http://laradock.localhost:8080 leads to laradock_lb_1'
+run devbox wait --ready laradock_mysql_1;	expect_status 0
 c run --rm -T web php artisan migrate;	expect_status 0; expect_stdout 'Migrated: create_visits_table'
 c run --rm -T workspace php artisan put foo bar;	expect_status 0
 first() { [[ $(visit) == *'"all":'*'"cached":"bar"'* ]]; }
@@ -53,7 +53,7 @@ after=$(visit | grep -o '"yours":[0-9]*' | cut -d: -f2)
 expect_equal "$after" $((before + 1))
 c exec -T mysql mysql -uhomestead -psecret homestead -Ne 'SELECT COUNT(DISTINCT host) FROM visits'
 expect_stdout 3
-run curl -s -m 5 -u stats:stats http://127.0.0.1:1936/;	expect_stdout_has 'laradock-web-3_80'
+run curl -s -m 5 -u stats:stats http://127.0.0.1:1936/;	expect_stdout_has 'laradock_web_3_80'
 
 # what six containers and a network cost beside their own programs
 expect_equal "$(e2e_as devbox ps -q | wc -l)" 6
@@ -75,8 +75,8 @@ c scale web=2;	expect_status 0
 two() { [ "$(hosts | wc -l)" = 2 ]; }
 eventually 20 two
 run curl -s -m 5 -u stats:stats http://127.0.0.1:1936/
-[[ $stdout != *laradock-web-3* ]] || fail 'the balancer still knows the third'
-run devbox logs laradock-lb-1;	expect_stdout_has 'balancing between laradock-web-1:80, laradock-web-2:80'
+[[ $stdout != *laradock_web_3* ]] || fail 'the balancer still knows the third'
+run devbox logs laradock_lb_1;	expect_stdout_has 'balancing between laradock_web_1:80, laradock_web_2:80'
 
 # settings for programs of the host; the address that published ports have
 run env -C "$(home)/laradock" devbox env -f laravel
@@ -109,18 +109,18 @@ case $stdout in *.new.env*) fail 'something stays beside new.env' ;; esac
 run env -C "$(home)/laradock" devbox env -w src/.env
 expect_status 1;	expect_stderr 'devbox: --write needs lines of KEY=value (hint: -f dotenv or -f laravel)'
 run devbox ip;	expect_stdout 127.0.0.1
-run devbox ip laradock-mysql-1 laradock-redis-1;	expect_stdout $'172.18.0.*\n172.18.0.*'
+run devbox ip laradock_mysql_1 laradock_redis_1;	expect_stdout $'172.18.0.*\n172.18.0.*'
 run curl -s -m 5 http://quickstart.localhost:8080/;	expect_stdout_has '"cached":"bar"'
 
 # what was removed is made again, those that are linked to it find it; an unsaved Redis would not have ended by itself
 c stop;		expect_status 0
-run devbox inspect -f '{{.State.ExitCode}}' laradock-redis-1 laradock-mysql-1;	expect_stdout $'0\n0'
-c rm -f redis;	expect_status 0; expect_stderr_has 'Container laradock-redis-1  Removed'
+run devbox inspect -f '{{.State.ExitCode}}' laradock_redis_1 laradock_mysql_1;	expect_stdout $'0\n0'
+c rm -f redis;	expect_status 0; expect_stderr_has 'Container laradock_redis_1  Removed'
 c up -d --wait lb web mysql redis;	expect_status 0
 first() { [[ $(visit) == *'"all":'*'"cached":"bar"'* ]]; }
 eventually 20 first
 c stop;		expect_status 0
-c rm -f redis;	expect_status 0; expect_stderr_has 'Container laradock-redis-1  Removed'
+c rm -f redis;	expect_status 0; expect_stderr_has 'Container laradock_redis_1  Removed'
 c down;		expect_status 0
 run devbox volume ls -q;	expect_stdout_has laradock_mysql
 c down -v;	expect_status 0
