@@ -12,6 +12,8 @@
 #include "core/store/trash.h"
 #include "core/store/volume.h"
 
+#define STATE_FILE "state.json"
+
 const char *const box_status_names[] = {
 	[BOX_CREATED] = "created", [BOX_RUNNING] = "running",	[BOX_RESTARTING] = "restarting",
 	[BOX_EXITED] = "exited",   [BOX_REMOVING] = "removing", [BOX_DEAD] = "dead",
@@ -111,11 +113,31 @@ static void get_net(json *j, struct state *s)
 	s->nets[s->n_nets++] = n;
 }
 
+/* Where the disk is full, into the file that is there: that takes no new block.  One write, which a reader sees as a
+ * whole; what the old text had more becomes blanks.  A crash could leave half of it, but no record would tell less. */
+static struct err *write_over(int box_dir, const char *text, size_t len)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_str_ struct str padded = { 0 };
+	struct stat st;
+	struct err *e = fd_open(box_dir, STATE_FILE, O_WRONLY, 0, &fd);
+
+	if (e)
+		return e;
+	str_addn(&padded, text, len);
+	while (fstat(fd, &st) == 0 && padded.len < (size_t)st.st_size)
+		str_addc(&padded, ' ');
+	if (pwrite(fd, padded.s, padded.len, 0) != (ssize_t)padded.len)
+		return err_new(errno, "writing " STATE_FILE);
+	return NULL;
+}
+
 /* As in a spec, what is false, 0 or NULL is not written. */
 struct err *state_write(int box_dir, const struct state *s, bool sync)
 {
 	_cleanup_free_ char *text = NULL;
 	struct json_out o;
+	struct err *e;
 	size_t len;
 
 	json_out_init(&o, false);
@@ -152,13 +174,17 @@ struct err *state_write(int box_dir, const struct state *s, bool sync)
 	json_close(&o, ']');
 	json_close(&o, '}');
 	text = json_out_take(&o, &len);
-	return err_wrap(fd_write_atomic(box_dir, "state.json", text, len, 0600, sync),
-			"recording the state");
+	e = fd_write_atomic(box_dir, STATE_FILE, text, len, 0600, sync);
+	if ((err_is(e, ENOSPC) || err_is(e, EDQUOT)) && s->status != BOX_RUNNING) {
+		err_free(e);
+		e = write_over(box_dir, text, len); /* that it has ended must be told */
+	}
+	return err_wrap(e, "recording the state");
 }
 
 struct err *state_sync(int box_dir)
 {
-	static const char *const files[] = { "config.json", "state.json" };
+	static const char *const files[] = { "config.json", STATE_FILE };
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		_cleanup_close_ int fd = -1;
@@ -181,8 +207,8 @@ struct err *state_read(int box_dir, struct state *ret)
 	size_t len;
 	struct err *e;
 
-	e = fd_read_file(box_dir, "state.json", RECORD_MAX, &text, &len);
-	e = e ?: json_parse(text, len, "state.json", &j);
+	e = fd_read_file(box_dir, STATE_FILE, RECORD_MAX, &text, &len);
+	e = e ?: json_parse(text, len, STATE_FILE, &j);
 	if (e)
 		return e;
 	status = json_str(j, "status");
@@ -190,7 +216,7 @@ struct err *state_read(int box_dir, struct state *ret)
 		if (str_eq(status, box_status_names[s.status]))
 			break;
 	if (s.status == BOX_STATUS_MAX)
-		return err_new(0, "state.json: no valid status");
+		return err_new(0, STATE_FILE ": no valid status");
 	s.pid = (pid_t)json_int(j, "pid", 0);
 	s.pid_start = (uint64_t)json_int(j, "pid_start", 0);
 	s.monitor_pid = (pid_t)json_int(j, "monitor_pid", 0);
@@ -215,7 +241,7 @@ struct err *state_read(int box_dir, struct state *ret)
 		e = port_parse(json_text(json_at(json_get(j, "published"), i)) ?: "", &s.published);
 	if (e) {
 		state_done(&s);
-		return err_wrap(e, "state.json");
+		return err_wrap(e, STATE_FILE);
 	}
 	*ret = s;
 	return NULL;

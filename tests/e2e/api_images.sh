@@ -46,23 +46,23 @@ expect_stderr $'Error response from daemon: No such image: nope\nError response 
 in_cli docker image inspect busybox -f '{{.Id}}';	expect_stdout "$id"
 
 # --- registries: credentials come with each request and stay with the client --------------------------------------------------
-in_cli docker tag busybox dbxuser/app:api;	expect_status 0
-in_cli docker push dbxuser/app:api;	expect_status 1;	expect_stderr '*push access denied for dbxuser/app:api*'
+in_cli docker tag busybox dbxuser/fromapi:api;	expect_status 0
+in_cli docker push dbxuser/fromapi:api;	expect_status 1;	expect_stderr '*push access denied for dbxuser/fromapi:api*'
 in_cli docker login -u dbxuser -p nope;	expect_status 1;	expect_stderr_has 'unauthorized: incorrect username or password'
 in_cli docker login -u dbxuser -p dbxpass;	expect_status 0;	expect_stdout 'Login Succeeded'
-in_cli docker push dbxuser/app:api;	expect_status 0
-expect_stdout $'The push refers to repository [[]docker.io/dbxuser/app]\n*: Pushed\napi: digest: sha256:* size: *'
+in_cli docker push dbxuser/fromapi:api;	expect_status 0
+expect_stdout $'The push refers to repository [[]docker.io/dbxuser/fromapi]\n*: Pushed\napi: digest: sha256:* size: *'
 expect_no_file .docker/config.json
-run devbox push dbxuser/app:api;	expect_status 1;	expect_stderr_has 'no credentials for docker.io in'
+run devbox push dbxuser/fromapi:api;	expect_status 1;	expect_stderr_has 'no credentials for docker.io in'
 in_cli docker tag busybox foreign/app;	in_cli docker push foreign/app;	expect_status 1
 expect_stderr '*push access denied for foreign/app:latest*the credentials for docker.io that came with the request do not allow it)'
 in_cli docker push dbxuser/none;	expect_status 1;	expect_stderr_has 'An image does not exist locally with the tag: dbxuser/none'
-run devbox rmi dbxuser/app:api;	expect_status 0
-in_cli docker pull -q dbxuser/app:api;	expect_stdout docker.io/dbxuser/app:api
+run devbox rmi dbxuser/fromapi:api;	expect_status 0
+in_cli docker pull -q dbxuser/fromapi:api;	expect_stdout docker.io/dbxuser/fromapi:api
 # those for another registry are not sent to this one
 other=$(printf '{"username":"dbxuser","password":"dbxpass","serveraddress":"registry.test:8443"}' | base64 -w0)
-api -H "X-Registry-Auth: $other" -X POST 'http://d/images/dbxuser/app/push?tag=api';	expect_stdout_has '"error":"pushing dbxuser/app:api: push access denied'
-api -H 'X-Registry-Auth: !' -X POST 'http://d/images/dbxuser/app/push?tag=api' -w ' %{http_code}';	expect_stdout '*not base64*400'
+api -H "X-Registry-Auth: $other" -X POST 'http://d/images/dbxuser/fromapi/push?tag=api';	expect_stdout_has '"error":"pushing dbxuser/fromapi:api: push access denied'
+api -H 'X-Registry-Auth: !' -X POST 'http://d/images/dbxuser/fromapi/push?tag=api' -w ' %{http_code}';	expect_stdout '*not base64*400'
 api http://d/distribution/busybox/json;	expect_stdout '{"Descriptor":{"mediaType":"*","digest":"sha256:*","size":*},"Platforms":\[*"architecture":"arm64"*'
 
 # who leaves is not pulled for
@@ -80,7 +80,7 @@ run devbox exec -i cli python3 - <<'PY'
 import docker
 c = docker.from_env()
 img = c.images.pull('busybox', tag='latest')
-assert img.tags == ['busybox:latest', 'dbxuser/app:api'] or 'busybox:latest' in img.tags, img.tags
+assert img.tags == ['busybox:latest', 'dbxuser/fromapi:api'] or 'busybox:latest' in img.tags, img.tags
 assert c.images.list(name='busybox')[0].id == img.id
 assert img.history()[0]['Id'] == img.id
 for line in c.api.pull('busybox', 'latest', stream=True, decode=True):
@@ -135,9 +135,9 @@ expect_stderr_has 'network mode container:x is not supported: a build can have d
 expect_stderr_has 'memory=104857600 is not supported: a RUN has the limits of who builds'
 # a base image from where the client's credentials are needed
 script <<'SH'
-docker rmi dbxuser/app:api >/dev/null; printf 'FROM dbxuser/app:api\n' | docker build -
+docker rmi dbxuser/fromapi:api >/dev/null; printf 'FROM dbxuser/fromapi:api\n' | docker build -
 SH
-expect_status 0;	expect_stdout_has $'api: Pulling from dbxuser/app\n'
+expect_status 0;	expect_stdout_has $'api: Pulling from dbxuser/fromapi\n'
 in_cli docker builder prune -f;	expect_status 0;	expect_stdout_has 'Total reclaimed space'
 run devbox exec -i cli sh <<'SH'
 cd /work/app; printf '%s\n' 'version: "3.7"' 'services:' '  web:' '    build: {context: ., args: {X: 9}}' '    image: web:c' \
