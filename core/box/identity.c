@@ -17,12 +17,11 @@
  *    call setgroups.
  *
  * The keeper serves hostile programs.  It does nothing for them that they could not do themselves but for the filter:
- * unshare is let through for the one call that it makes itself, on a thread that it holds.  Every wait has a deadline;
- * a thread that does not do what it is made to do is killed.  It is not the monitor: if somebody finds a way to make it
- * wait, he waits for himself. */
+ * unshare is let through for the one call that it makes itself, on a thread that it holds, for a user namespace alone.
+ *  Every wait has a deadline; a thread that does not do what it is made to do is killed.  It is not the monitor: if
+ * somebody finds a way to make it wait, he waits for himself. */
 #include "core/box/identity.h"
 
-#include <elf.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
@@ -36,16 +35,17 @@
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/user.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "core/box/seccomp.h"
+#include "core/box/tracee.h"
 
-enum { WANTS_MAX = 256, LATER_MAX = 64, STEP_S = 5, STATUS_MAX = 8192, MAP_MAX = 256 };
+enum { WANTS_MAX = 256, STEP_S = 5, STATUS_MAX = 8192, MAP_MAX = 256 };
 
 #define KEEP_ID ((unsigned)-1) /* as the set*id calls have it */
 
@@ -55,114 +55,20 @@ struct want {
 	uint64_t start; /* of this process, and not of a later one with its number */
 	gid_t gid; /* 0: not yet */
 	uid_t uid; /* 0: not yet */
+	pid_t seized; /* this thread of it is traced until it executes a program; 0: none */
 	bool keeps_caps; /* PR_SET_KEEPCAPS: it will change its user first, and then its group, as setpriv(1) does */
 };
 
 struct keeper {
 	int listener;
 	bool may_unshare; /* they may by themselves */
-	struct want wants[WANTS_MAX]; /* a ring: what is never done is forgotten */
+	bool breaks_off; /* the kernel does not let a thread wait for its answer alone */
+	ino_t userns; /* the container's */
+	struct want wants[WANTS_MAX];
 	size_t next;
-	struct seccomp_notif later[LATER_MAX]; /* came while something else was waited for */
-	size_t n_later;
+	struct seccomp_notif *later; /* came while something else was waited for: one a thread at most */
+	size_t n_later, later_cap;
 };
-
-/* --- processors: how a thread is made to call -------------------------------------------------------------------- */
-
-#if defined(__x86_64__)
-typedef struct user_regs_struct regs;
-enum { INSN_BYTES = 2, CAN_CHANGE = 1 };
-static const uint8_t call_insn[] = { 0x0f, 0x05 }; /* syscall */
-
-static uint64_t regs_pc(const regs *r)
-{
-	return r->rip;
-}
-
-static void regs_call(regs *r, uint64_t pc, long nr, uint64_t arg)
-{
-	r->rip = pc;
-	r->rax = (uint64_t)nr;
-	r->orig_rax = (uint64_t)-1; /* nothing to be started again */
-	r->rdi = arg;
-}
-
-static long regs_result(const regs *r)
-{
-	return (long)r->rax;
-}
-
-static void regs_set_result(regs *r, long value)
-{
-	r->rax = (uint64_t)value;
-}
-#elif defined(__aarch64__)
-typedef struct user_regs_struct regs;
-enum { INSN_BYTES = 4, CAN_CHANGE = 1 };
-static const uint8_t call_insn[] = { 0x01, 0x00, 0x00, 0xd4 }; /* svc #0 */
-
-static uint64_t regs_pc(const regs *r)
-{
-	return r->pc;
-}
-
-static void regs_call(regs *r, uint64_t pc, long nr, uint64_t arg)
-{
-	r->pc = pc;
-	r->regs[8] = (uint64_t)nr;
-	r->regs[0] = arg;
-}
-
-static long regs_result(const regs *r)
-{
-	return (long)r->regs[0];
-}
-
-static void regs_set_result(regs *r, long value)
-{
-	r->regs[0] = (uint64_t)value;
-}
-#else
-/* How this one makes a system call nobody has tried: setuid fails. */
-typedef struct {
-	uint64_t none;
-} regs;
-enum { INSN_BYTES = 4, CAN_CHANGE = 0 };
-static const uint8_t call_insn[INSN_BYTES];
-
-static uint64_t regs_pc(const regs *r)
-{
-	return r->none;
-}
-
-static void regs_call(regs *r, uint64_t pc, long nr UNUSED, uint64_t arg UNUSED)
-{
-	r->none = pc;
-}
-
-static long regs_result(const regs *r UNUSED)
-{
-	return -ENOSYS;
-}
-
-static void regs_set_result(regs *r UNUSED, long value UNUSED)
-{
-}
-#endif
-
-static bool get_regs(pid_t t, regs *r)
-{
-	struct iovec v = { r, sizeof(*r) };
-
-	return ptrace(PTRACE_GETREGSET, t, (void *)NT_PRSTATUS, &v) == 0;
-}
-
-static bool set_regs(pid_t t, const regs *r)
-{
-	struct iovec v = { (void *)r, sizeof(*r) };
-
-	return ptrace(PTRACE_SETREGSET, t, (void *)NT_PRSTATUS, &v) == 0;
-}
 
 /* --- what /proc says --------------------------------------------------------------------------------------------- */
 
@@ -222,12 +128,12 @@ static bool maps_are_ours(pid_t t)
 
 /* --- answers ----------------------------------------------------------------------------------------------------- */
 
-static void answer(struct keeper *k, uint64_t id, int64_t value, int errnum, uint32_t flags)
+/* False: who asked has been killed, or interrupted. */
+static bool answer(struct keeper *k, uint64_t id, int64_t value, int errnum, uint32_t flags)
 {
 	struct seccomp_notif_resp r = { .id = id, .val = value, .error = -errnum, .flags = flags };
 
-	if (ioctl(k->listener, SECCOMP_IOCTL_NOTIF_SEND, &r) < 0)
-		return; /* who asked has been killed */
+	return ioctl(k->listener, SECCOMP_IOCTL_NOTIF_SEND, &r) == 0;
 }
 
 static void succeed(struct keeper *k, const struct seccomp_notif *n)
@@ -238,6 +144,12 @@ static void succeed(struct keeper *k, const struct seccomp_notif *n)
 static void let_through(struct keeper *k, const struct seccomp_notif *n)
 {
 	answer(k, n->id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+}
+
+/* Is what was read of the process that asks N its own? */
+static bool still_asks(struct keeper *k, const struct seccomp_notif *n)
+{
+	return ioctl(k->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &n->id) == 0;
 }
 
 /* The next question.  False: there is none, or the deadline interrupts. */
@@ -254,178 +166,170 @@ static bool receive(struct keeper *k, struct seccomp_notif *ret)
 
 /* --- the change -------------------------------------------------------------------------------------------------- */
 
-/* What one step holds. */
-struct step {
-	pid_t t; /* the thread, traced */
-	uint64_t signals; /* that were on their way to it: sent again when it is let go */
+/* A step is short, or it has gone wrong.  It rings again, for the first time may fall between two calls that wait. */
+static void set_deadline(bool on)
+{
+	struct itimerval in = { 0 };
+
+	if (on) {
+		in.it_value.tv_sec = STEP_S;
+		in.it_interval.tv_sec = 1;
+	}
+	setitimer(ITIMER_REAL, &in, NULL);
+}
+
+struct unsharing {
+	struct keeper *k;
+	pid_t t;
 };
 
-/* The next stop at a system call or event of ptrace(2).  False: T has ended, or time is up. */
-static bool next_stop(struct step *s, int *ret_status)
+/* The question whether T may unshare, which is ours; others wait.  Its arguments are ours as well: it could have been
+ * made to call something else. */
+static bool allow_unshare(void *arg)
 {
+	const struct unsharing *u = arg;
+	struct keeper *k = u->k;
+
 	for (;;) {
-		int sig;
+		struct seccomp_notif *n;
 
-		if (waitpid(s->t, ret_status, __WALL) != s->t || !WIFSTOPPED(*ret_status))
-			return false;
-		sig = WSTOPSIG(*ret_status);
-		if (*ret_status >> 16 || sig == (SIGTRAP | 0x80))
-			return true;
-		if (sig < 64)
-			s->signals |= UINT64_C(1) << sig;
-		if (ptrace(PTRACE_SYSCALL, s->t, NULL, NULL) < 0)
-			return false;
-	}
-}
-
-/* Go on to the next entry into the kernel, or to the return from it. */
-static bool to_kernel_edge(struct step *s)
-{
-	int status;
-
-	do
-		if (ptrace(PTRACE_SYSCALL, s->t, NULL, NULL) < 0 || !next_stop(s, &status))
-			return false;
-	while (WSTOPSIG(status) != (SIGTRAP | 0x80));
-	return true;
-}
-
-/* The question whether T may unshare, which is ours; others wait. */
-static bool allow_unshare(struct keeper *k, pid_t t)
-{
-	while (k->n_later < LATER_MAX) {
-		struct seccomp_notif *n = &k->later[k->n_later];
-
-		if (receive(k, n)) {
-			if ((pid_t)n->pid == t && n->data.nr == SYS_unshare) {
-				let_through(k, n);
-				return true;
-			}
+		k->later = xgrow(k->later, k->n_later, &k->later_cap, sizeof(*k->later));
+		n = &k->later[k->n_later];
+		if (!receive(k, n)) {
+			if (errno != ENOENT) /* else a signal came before the question was read: it will be asked again */
+				return false;
+		} else if ((pid_t)n->pid != u->t) {
 			k->n_later++;
-		} else if (errno != ENOENT) { /* a signal came before the question was read: it will be asked again */
+		} else if (n->data.nr == SYS_unshare && n->data.args[0] == CLONE_NEWUSER) {
+			let_through(k, n);
+			return true;
+		} else {
+			answer(k, n->id, 0, EPERM, 0);
 			return false;
 		}
 	}
-	return false;
 }
 
-/* T, stopped where it goes back to user mode, makes a user namespace and finds its registers as they were.  Behind a
- * call stands the instruction that made it; a FRESH program has called nothing yet and lends us its first bytes. */
-enum outcome { LOST, REFUSED, DONE };
-
-static enum outcome call_unshare(struct keeper *k, struct step *s, bool fresh)
+/* In a namespace of its own it has all capabilities, which root gives up when it becomes another. */
+static bool drop_caps(struct tracee *x)
 {
-	regs before, r;
-	uint64_t pc;
-	long word, with_call;
-	int status;
-	bool came;
+	struct {
+		struct __user_cap_header_struct head;
+		struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	} none = { .head.version = _LINUX_CAPABILITY_VERSION_3 };
+	uint64_t at = tracee_lend(x, &none, sizeof(none));
+	long result;
 
-	if (!get_regs(s->t, &before))
-		return LOST;
-	pc = regs_pc(&before) - (fresh ? 0 : INSN_BYTES);
-	errno = 0;
-	word = with_call = ptrace(PTRACE_PEEKTEXT, s->t, (void *)pc, NULL);
-	memcpy(&with_call, call_insn, INSN_BYTES);
-	if (errno || (!fresh && with_call != word) ||
-	    (fresh && ptrace(PTRACE_POKETEXT, s->t, (void *)pc, (void *)with_call) < 0))
-		return LOST;
-	r = before;
-	regs_call(&r, pc, SYS_unshare, CLONE_NEWUSER);
-	came = set_regs(s->t, &r) && to_kernel_edge(s) &&
-	       ptrace(PTRACE_SYSCALL, s->t, NULL, NULL) == 0 && allow_unshare(k, s->t) &&
-	       next_stop(s, &status) && WSTOPSIG(status) == (SIGTRAP | 0x80) && get_regs(s->t, &r);
-	if (came && !fresh &&
-	    regs_result(&r) < 0) { /* too many namespaces: as setuid(2) says of too many processes */
-		regs_set_result(&before, -EAGAIN);
-		return set_regs(s->t, &before) ? REFUSED : LOST;
-	}
-	if (fresh && ptrace(PTRACE_POKETEXT, s->t, (void *)pc, (void *)word) < 0)
-		return LOST;
-	return came && regs_result(&r) == 0 && set_regs(s->t, &before) ? DONE : LOST;
+	return at &&
+	       tracee_call(x, SYS_capset, at, at + offsetof(__typeof__(none), data), NULL, NULL,
+			   &result) &&
+	       result == 0;
 }
 
-static void let_go(const struct step *s)
+/* Make X, stopped at the edge to user mode, what W says.  It comes out changed, or it is told that it was not, or it is
+ * killed: what believes to have given up its rights must not go on with them. */
+static void change(struct keeper *k, struct tracee *x, const struct want *w)
 {
-	ptrace(PTRACE_DETACH, s->t, NULL, NULL);
-	for (int sig = 1; sig < 64; sig++)
-		if (s->signals >> sig & 1)
-			kill(s->t, sig);
-}
+	struct unsharing u = { k, x->t };
+	const long again = -EAGAIN; /* as setuid(2) says of too many processes, here of namespaces */
+	long result = 0;
+	bool done = tracee_begin(x) &&
+		    tracee_call(x, SYS_unshare, CLONE_NEWUSER, 0, allow_unshare, &u, &result);
 
-/* Make T what W says.  It is stopped at the edge to user mode; it comes out changed, or it is killed: what believes to
- * have given up its rights must not go on with them. */
-static void change(struct keeper *k, struct step *s, const struct want *w, bool fresh)
-{
-	enum outcome o = call_unshare(k, s, fresh);
-
-	if (o == REFUSED ||
-	    (o == DONE && write_map(s->t, "uid_map", w->uid) && write_map(s->t, "gid_map", w->gid))) {
-		let_go(s);
+	if (done && result < 0 && !x->fresh && tracee_restore(x, &again)) {
+		tracee_let_go(x);
 		return;
 	}
-	kill(s->t, SIGKILL);
-	waitpid(s->t, NULL, __WALL);
+	done = done && result == 0 && write_map(x->t, "uid_map", w->uid) &&
+	       write_map(x->t, "gid_map", w->gid);
+	done = done && (w->keeps_caps || drop_caps(x)) && tracee_restore(x, NULL);
+	if (done)
+		tracee_let_go(x);
+	else
+		tracee_kill(x);
 }
 
-/* Seize the thread that asks N; OPTIONS beside what every step needs. */
-static bool seize(struct keeper *k, const struct seccomp_notif *n, long options)
+/* Trace the thread that asks N.  A keeper that dies takes it along. */
+static bool seize(struct keeper *k, const struct seccomp_notif *n)
 {
-	pid_t t = (pid_t)n->pid;
+	struct tracee x = { .t = (pid_t)n->pid, .pidfd = -1 };
+	int status;
 
-	if (ptrace(PTRACE_SEIZE, t, NULL, (void *)(PTRACE_O_TRACESYSGOOD | options)) < 0)
+	if (ptrace(PTRACE_SEIZE, x.t, NULL,
+		   (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)) < 0)
 		return false; /* somebody in the container traces it */
-	if (ioctl(k->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &n->id) == 0)
+	if (still_asks(k, n))
 		return true;
-	ptrace(PTRACE_INTERRUPT, t, NULL, NULL); /* killed, and its number somebody else's */
-	waitpid(t, NULL, __WALL);
-	ptrace(PTRACE_DETACH, t, NULL, NULL);
+	/* killed, and its number somebody else's */
+	set_deadline(true);
+	ptrace(PTRACE_INTERRUPT, x.t, NULL, NULL);
+	if (tracee_next(&x, &status))
+		tracee_let_go(&x);
+	set_deadline(false);
 	return false;
 }
 
-/* The thread that asks N is alone in its process. */
-static void change_now(struct keeper *k, const struct seccomp_notif *n, const struct want *w)
+/* The thread that asks N is alone in its process and becomes W.  False: not now, it will ask again. */
+static bool change_now(struct keeper *k, const struct seccomp_notif *n, const struct want *w)
 {
-	struct step s = { .t = (pid_t)n->pid };
+	struct tracee x = { .t = (pid_t)n->pid, .pidfd = pidfd_open((pid_t)n->pid, 0) };
 	int status;
+	bool answered;
 
-	if (!CAN_CHANGE || !maps_are_ours(s.t) || !seize(k, n, 0)) {
+	if (!tracee_known() || x.pidfd < 0 || !maps_are_ours(x.t) ||
+	    (w->seized != x.t && !seize(k, n))) {
 		answer(k, n->id, 0, EPERM, 0);
-		return;
+		if (x.pidfd >= 0)
+			close(x.pidfd);
+		return true;
 	}
-	alarm(STEP_S);
-	ptrace(PTRACE_INTERRUPT, s.t, NULL,
-	       NULL); /* it waits for us, and for nothing else (WAIT_KILLABLE_RECV) */
-	succeed(k, n);
-	if (next_stop(&s, &status))
-		change(k, &s, w, false);
-	alarm(0);
+	set_deadline(true);
+	/* It waits for us and for nothing else (WAIT_KILLABLE_RECV).  Older kernels, before 5.19, let it ask again
+	 * when it is interrupted: there it may take a step or two before it is stopped. */
+	if (!k->breaks_off)
+		ptrace(PTRACE_INTERRUPT, x.t, NULL, NULL);
+	answered = answer(k, n->id, 0, 0, 0);
+	if (k->breaks_off)
+		ptrace(PTRACE_INTERRUPT, x.t, NULL, NULL);
+	k->breaks_off |= !answered;
+	if (!tracee_next(&x, &status))
+		tracee_kill(&x);
+	else if (answered)
+		change(k, &x, w);
+	else
+		tracee_let_go(&x);
+	set_deadline(false);
+	return answered;
 }
 
 /* --- questions --------------------------------------------------------------------------------------------------- */
 
+static bool want_lives(const struct want *w)
+{
+	return w->tgid && w->start == proc_start_time(w->tgid);
+}
+
 static struct want *want_find(struct keeper *k, pid_t tgid)
 {
-	for (size_t i = 0; i < WANTS_MAX; i++) {
-		struct want *w = &k->wants[i];
-
-		if (w->tgid == tgid && w->start == proc_start_time(tgid))
-			return w;
-		if (w->tgid == tgid)
-			w->tgid = 0;
-	}
+	for (size_t i = 0; i < WANTS_MAX; i++)
+		if (k->wants[i].tgid == tgid && want_lives(&k->wants[i]))
+			return &k->wants[i];
 	return NULL;
 }
 
+/* A group that was never followed by a user can be forgotten, a user cannot.  NULL: too many. */
 static struct want *want_of(struct keeper *k, pid_t tgid)
 {
 	struct want *w = want_find(k, tgid);
 
-	if (w)
-		return w;
-	k->next = (k->next + 1) % WANTS_MAX;
-	k->wants[k->next] = (struct want){ .tgid = tgid, .start = proc_start_time(tgid) };
-	return &k->wants[k->next];
+	for (size_t i = 0; !w && i < WANTS_MAX; i++) {
+		k->next = (k->next + 1) % WANTS_MAX;
+		if (k->wants[k->next].uid && want_lives(&k->wants[k->next]))
+			continue;
+		w = &k->wants[k->next];
+		*w = (struct want){ .tgid = tgid, .start = proc_start_time(tgid) };
+	}
+	return w;
 }
 
 static bool any_waits(const struct keeper *k)
@@ -454,16 +358,18 @@ static unsigned id_for_good(const struct seccomp_notif *n)
 	}
 }
 
-/* One group, as if the others had been given up: those of the user outside, which cannot be. */
+/* One group, as if the others had been given up: those of the user outside, which cannot be.  The descriptor is of the
+ * process that asks, whatever its number is by now. */
 static void tell_groups(struct keeper *k, const struct seccomp_notif *n)
 {
+	_cleanup_free_ char *path = xasprintf("/proc/%u/mem", n->pid);
+	_cleanup_close_ int mem = open(path, O_WRONLY | O_CLOEXEC);
 	unsigned gid = 0;
-	struct iovec ours = { &gid, sizeof(gid) }, theirs = { (void *)n->data.args[1], sizeof(gid) };
 
-	if ((int)n->data.args[0] < 0 || !own_id((pid_t)n->pid, "gid_map", &gid))
+	if (!own_id((pid_t)n->pid, "gid_map", &gid) || !still_asks(k, n) || (int)n->data.args[0] < 0)
 		answer(k, n->id, 0, EINVAL, 0);
-	else if (n->data.args[0] &&
-		 process_vm_writev((pid_t)n->pid, &ours, 1, &theirs, 1, 0) != sizeof(gid))
+	else if ((int)n->data.args[0] &&
+		 pwrite(mem, &gid, sizeof(gid), (off_t)n->data.args[1]) != sizeof(gid))
 		answer(k, n->id, 0, EFAULT, 0);
 	else
 		answer(k, n->id, 1, 0, 0);
@@ -474,35 +380,31 @@ static void change_or_wait(struct keeper *k, const struct seccomp_notif *n, stru
 {
 	const struct want want = *w;
 
-	if (!alone) {
+	if (!alone)
 		succeed(k, n);
-		return;
-	}
-	w->tgid = 0;
-	change_now(k, n, &want);
+	else if (change_now(k, n, &want))
+		w->tgid = 0;
 }
 
-static void set_user(struct keeper *k, const struct seccomp_notif *n, pid_t tgid, bool alone)
+static void set_user(struct keeper *k, const struct seccomp_notif *n, struct want *w, bool alone)
 {
 	uid_t uid = id_for_good(n);
-	struct want *w = uid ? want_of(k, tgid) : NULL;
 
-	if (w)
+	if (uid)
 		w->uid = uid;
-	if (w && (w->gid || !w->keeps_caps))
+	if (uid && (w->gid || !w->keeps_caps))
 		change_or_wait(k, n, w, alone);
 	else
 		succeed(k, n);
 }
 
-static void set_group(struct keeper *k, const struct seccomp_notif *n, pid_t tgid, bool alone)
+static void set_group(struct keeper *k, const struct seccomp_notif *n, struct want *w, bool alone)
 {
 	gid_t gid = id_for_good(n);
-	struct want *w = gid ? want_of(k, tgid) : NULL;
 
-	if (w)
+	if (gid)
 		w->gid = gid;
-	if (w && w->uid)
+	if (gid && w->uid)
 		change_or_wait(k, n, w, alone);
 	else
 		succeed(k, n);
@@ -511,8 +413,8 @@ static void set_group(struct keeper *k, const struct seccomp_notif *n, pid_t tgi
 /* Who has said who he is to be and could not be changed, he or his parent, will be when he is another program. */
 static void executes(struct keeper *k, const struct seccomp_notif *n)
 {
-	struct process p;
 	struct want *w = NULL;
+	struct process p;
 
 	if (any_waits(k) && process_of((pid_t)n->pid, &p)) {
 		const struct want *from = want_find(k, p.parent);
@@ -522,44 +424,93 @@ static void executes(struct keeper *k, const struct seccomp_notif *n)
 			const struct want same = *from;
 
 			w = want_of(k, p.tgid);
-			w->uid = same.uid;
-			w->gid = same.gid;
+			if (w) {
+				w->uid = same.uid;
+				w->gid = same.gid;
+			}
+		}
+		if (!w && from && from->uid) {
+			answer(k, n->id, 0, EAGAIN, 0);
+			return;
 		}
 	}
-	if (w && w->uid && maps_are_ours((pid_t)n->pid))
-		seize(k, n, PTRACE_O_TRACEEXEC); /* if it is ours already, an execve before has failed */
+	/* one that is ours already has failed to execute something before */
+	if (w && w->uid && w->seized != (pid_t)n->pid) {
+		if (!tracee_known() || !maps_are_ours((pid_t)n->pid) || !seize(k, n)) {
+			answer(k, n->id, 0, EPERM, 0);
+			return;
+		}
+		w->seized = (pid_t)n->pid;
+	}
 	let_through(k, n);
+}
+
+/* Is T root of the container, or has he become another? */
+static bool is_in_our_namespace(const struct keeper *k, pid_t t)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/ns/user", t);
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_ino == k->userns;
+}
+
+static void asks_for_another(struct keeper *k, const struct seccomp_notif *n)
+{
+	struct process p;
+	struct want *w = process_of((pid_t)n->pid, &p) && still_asks(k, n) ? want_of(k, p.tgid) : NULL;
+
+	if (!w) {
+		answer(k, n->id, 0, EAGAIN, 0);
+		return;
+	}
+	switch (n->data.nr) {
+	case SYS_prctl:
+		w->keeps_caps = n->data.args[1];
+		let_through(k, n);
+		break;
+	case SYS_setgid:
+	case SYS_setregid:
+	case SYS_setresgid:
+		set_group(k, n, w, p.threads == 1);
+		break;
+	default:
+		set_user(k, n, w, p.threads == 1);
+	}
 }
 
 static void asked(struct keeper *k, const struct seccomp_notif *n)
 {
-	pid_t t = (pid_t)n->pid;
-	struct process p;
-	unsigned uid;
-
-	if (n->data.nr == SYS_execve || n->data.nr == SYS_execveat) {
+	switch (n->data.nr) {
+	case SYS_execve:
+	case SYS_execveat:
 		executes(k, n);
-	} else if (n->data.nr == SYS_getgroups) {
+		break;
+	case SYS_getgroups:
 		tell_groups(k, n);
-	} else if (n->data.nr == SYS_setgroups) {
-		succeed(k, n); /* see tell_groups(); setpriv(1) does it as a user who has kept his capabilities */
-	} else if (n->data.nr == SYS_unshare) {
+		break;
+	case SYS_setgroups: /* see tell_groups(); setpriv(1) does it as a user who has kept his capabilities */
+		succeed(k, n);
+		break;
+	case SYS_unshare:
 		if (k->may_unshare)
 			let_through(k, n);
 		else /* as the filter of those that have all ids says */
 			answer(k, n->id, 0, EPERM, 0);
-	} else if (!own_id(t, "uid_map", &uid) || !process_of(t, &p)) {
-		answer(k, n->id, 0, EPERM, 0);
-	} else if (uid) {
-		let_through(k, n); /* a user's, no more root's */
-	} else if (n->data.nr == SYS_prctl) {
-		want_of(k, p.tgid)->keeps_caps = n->data.args[1];
+		break;
+	case SYS_prctl:
+	case SYS_setuid:
+	case SYS_setreuid:
+	case SYS_setresuid:
+	case SYS_setgid:
+	case SYS_setregid:
+	case SYS_setresgid:
+		if (is_in_our_namespace(k, (pid_t)n->pid))
+			asks_for_another(k, n);
+		else
+			let_through(k, n); /* a user's, no more root's */
+		break;
+	default: /* a number of x32's that means something else here */
 		let_through(k, n);
-	} else if (n->data.nr == SYS_setgid || n->data.nr == SYS_setregid ||
-		   n->data.nr == SYS_setresgid) {
-		set_group(k, n, p.tgid, p.threads == 1);
-	} else {
-		set_user(k, n, p.tgid, p.threads == 1);
 	}
 }
 
@@ -573,27 +524,30 @@ static bool is_stop_of_group(int status)
 	       (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU);
 }
 
-/* PID, seized by executes(), has stopped with STATUS. */
+/* PID, seized by executes(), has stopped with STATUS.  It is held, so its number is its own. */
 static void stopped(struct keeper *k, pid_t pid, int status)
 {
-	struct step s = { .t = pid };
-	struct want *w = want_find(k, pid), want;
+	struct want *w = want_find(k, pid);
+	struct tracee x = { .t = pid, .pidfd = -1, .fresh = true };
 
 	if (is_stop_of_group(status)) {
 		ptrace(PTRACE_LISTEN, pid, NULL, NULL);
 	} else if (status >> 16 == 0) {
 		ptrace(PTRACE_CONT, pid, NULL, (void *)(long)WSTOPSIG(status)); /* a signal: on with it */
-	} else if (status >> 8 != (SIGTRAP | PTRACE_EVENT_EXEC << 8)) {
+	} else if (status >> 16 != PTRACE_EVENT_EXEC) {
 		ptrace(PTRACE_CONT, pid, NULL, NULL);
-	} else if (!w || !w->uid) {
-		ptrace(PTRACE_DETACH, pid, NULL, NULL); /* forgotten: too many others came */
 	} else {
-		want = *w;
-		w->tgid = 0;
-		alarm(STEP_S);
-		if (to_kernel_edge(&s)) /* the return from execve */
-			change(k, &s, &want, true);
-		alarm(0);
+		const struct want want = w ? *w : (struct want){ 0 };
+
+		if (w)
+			w->tgid = 0;
+		x.pidfd = pidfd_open(pid, 0);
+		set_deadline(true);
+		if (want.uid && tracee_to_edge(&x)) /* the return from execve */
+			change(k, &x, &want);
+		else
+			tracee_kill(&x);
+		set_deadline(false);
 	}
 }
 
@@ -613,6 +567,28 @@ static void on_alarm(int sig UNUSED)
 {
 }
 
+/* Answers what has come.  Reading blocks, and a question can be withdrawn after it was announced: not without a
+ * deadline, for threads that have stopped wait for us as well. */
+static void answer_all(struct keeper *k)
+{
+	struct pollfd p = { .fd = k->listener, .events = POLLIN };
+	struct seccomp_notif n;
+	bool came;
+
+	while (k->n_later) {
+		n = k->later[0];
+		memmove(k->later, k->later + 1, --k->n_later * sizeof(n));
+		asked(k, &n);
+	}
+	if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLIN))
+		return; /* a step has read it */
+	set_deadline(true);
+	came = receive(k, &n);
+	set_deadline(false);
+	if (came)
+		asked(k, &n);
+}
+
 static void serve(struct keeper *k, int children)
 {
 	struct pollfd p[] = { { .fd = k->listener, .events = POLLIN },
@@ -620,19 +596,12 @@ static void serve(struct keeper *k, int children)
 
 	for (;;) {
 		struct signalfd_siginfo info;
-		struct seccomp_notif n;
 
-		if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
+		if (poll(p, ARRAY_LEN(p), k->n_later ? 0 : -1) < 0 && errno != EINTR)
 			return;
 		if (p[1].revents && read(children, &info, sizeof(info)) > 0)
 			reap(k);
-		if (p[0].revents & POLLIN && receive(k, &n))
-			asked(k, &n);
-		while (k->n_later) {
-			n = k->later[0];
-			memmove(k->later, k->later + 1, --k->n_later * sizeof(n));
-			asked(k, &n);
-		}
+		answer_all(k);
 		if (p[0].revents & (POLLHUP | POLLERR))
 			return; /* the last of them has ended */
 	}
@@ -643,6 +612,7 @@ NORETURN static void keeper_main(const char *name, int sock)
 	struct keeper *k = xcalloc(1, sizeof(*k));
 	struct sigaction act = { .sa_handler = on_alarm };
 	int fds[] = { -1, -1 }, null;
+	struct stat st;
 	sigset_t child;
 	size_t len = 0, n = ARRAY_LEN(fds);
 	char free_to = 0;
@@ -665,6 +635,10 @@ NORETURN static void keeper_main(const char *name, int sock)
 	/* only from the namespace above can the maps of one be written; EINVAL: a build is in there already */
 	if (setns(fds[1], CLONE_NEWUSER) < 0 && errno != EINVAL)
 		_exit(1);
+	prctl(PR_SET_DUMPABLE, 0); /* who has all capabilities in there shall not look into us */
+	if (fstat(fds[1], &st) < 0 || chdir("/") < 0)
+		_exit(1);
+	k->userns = st.st_ino;
 	close(fds[1]);
 	close(sock);
 	k->may_unshare = free_to;
@@ -712,6 +686,10 @@ struct err *identity_join(int sock, uint64_t caps, bool unconfined)
 
 	seccomp_one_id(true, caps, &prog, &len);
 	e = e ?: seccomp_listen(prog, len, &listener);
+	if (err_is(e, EBUSY)) { /* devbox in devbox: there is one above us */
+		err_free(e);
+		return NULL;
+	}
 	fds[0] = listener;
 	fds[1] = userns;
 	return e ?: fd_send(sock, &free_to, 1, fds, ARRAY_LEN(fds));

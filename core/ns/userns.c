@@ -532,14 +532,23 @@ struct err *userns_check_shared(const struct userns_ids *ids)
 
 struct own {
 	int userns;
-	uid_t uid; /* what the caller is called in there */
+	struct {
+		uid_t uid; /* what the caller is called in there */
+		gid_t gid;
+	} ids;
 };
+
+static bool is_root(const struct own *own)
+{
+	return !own->ids.uid && !own->ids.gid;
+}
 
 static struct err *open_own(void *arg)
 {
 	struct own *own = arg;
 
-	own->uid = geteuid();
+	own->ids.uid = geteuid();
+	own->ids.gid = getegid();
 	return fd_open(AT_FDCWD, "/proc/self/ns/user", O_RDONLY, 0, &own->userns);
 }
 
@@ -553,8 +562,8 @@ static struct err *find_own(int pidfd, struct own *ret)
 		.what = "entering the container's user namespace",
 		.work = open_own,
 		.arg = ret,
-		.made = &ret->uid,
-		.made_len = sizeof(ret->uid),
+		.made = &ret->ids,
+		.made_len = sizeof(ret->ids),
 		.fds = &ret->userns,
 		.n_fds = 1,
 	});
@@ -565,7 +574,7 @@ struct err *userns_of(int pidfd, bool single, int *ret_userns)
 	struct own own = { .userns = -1 };
 	struct err *e = find_own(pidfd, &own);
 
-	if (!e && single && own.uid != 0) {
+	if (!e && single && !is_root(&own)) {
 		int outer = ioctl(own.userns, NS_GET_PARENT);
 
 		if (outer < 0)
@@ -583,7 +592,7 @@ struct err *userns_nested(int pidfd, int *ret_userns)
 	struct own own = { .userns = -1 };
 	struct err *e = find_own(pidfd, &own);
 
-	if (!e && own.uid == 0)
+	if (!e && is_root(&own))
 		close(TAKE_FD(own.userns));
 	if (!e)
 		*ret_userns = own.userns;

@@ -69,9 +69,9 @@ expect_stdout $'uid=999(mysql) gid=999(mysql) groups=999(mysql)\nmysql'
 run devbox run --rm mysql perl -MPOSIX -e 'POSIX::setgid(33); POSIX::setuid(33); print "$< $> $(\n"; POSIX::setuid(0) and print "root again"; exec "id"'
 expect_stdout $'33 33 33 33\nuid=33(www-data) gid=33(www-data) groups=33(www-data)'
 # many at a time, and one after the other, each with a status of its own
-run devbox run --rm mysql sh -c 'for i in $(seq 20); do gosu mysql sh -c "id -u; exit 3" >/tmp/o.$i || echo $? >/tmp/s.$i & done
+run timeout 60 devbox run --rm mysql sh -c 'for i in $(seq 60); do gosu mysql sh -c "id -u; exit 3" >/tmp/o.$i || echo $? >/tmp/s.$i & done
 	wait; cat /tmp/o.* /tmp/s.* | sort | uniq -c | tr -s " "'
-expect_stdout $' 20 3\n 20 999'
+expect_stdout $' 60 3\n 60 999'
 run devbox run --rm mysql sh -c 'gosu mysql gosu root true || gosu mysql no-such-program || gosu mysql sh -c "kill -TERM \$\$"'
 expect_status 143
 # not more than the filter allows those who have all ids
