@@ -38,7 +38,8 @@ static void test_head(void)
 	is_int((int)rq.query.n, 3, "no more keys than that");
 	is_str(strv_env(&rq.headers, "x-registry-auth"),
 	       "e30=", "headers in lower case, without blanks around");
-	ok(rq.upgrade && !rq.close && rq.expects_continue && rq.chunks, "what the connection is to become");
+	ok(rq.upgrade && !rq.close && rq.expects_continue && rq.chunks,
+	   "what the connection is to become");
 	is_int((int)rq.body_bytes, 12, "length of the body");
 	http_request_done(&rq);
 
