@@ -7,7 +7,7 @@
  *
  * The socket is in a staging directory of the store, tmp/with.<random>, which is locked for as long as we live.  The
  * service's environment has that name as DEVBOX_WITH: what is made through it gets it as the label LABEL_WITH
- * (api_mark()), and so does what is made through a container's own socket, whose monitor inherits the variable.  When
+ * (api_mark()), and so does what is made through such a container's own socket: its monitor goes by the label.  When
  * COMMAND has ended, the service and its requests are ended, and what has the label is removed: containers, networks,
  * volumes; images stay.  What one that was killed has left is removed by the next: nobody holds its lock. */
 #include <fcntl.h>
@@ -114,7 +114,7 @@ static struct err *remove_made(struct store *st, const char *mine)
 
 static struct err *start_service(int dir, const char *mark, pid_t *ret)
 {
-	_cleanup_close_ int listener = -1;
+	_cleanup_close_ int listener = -1, null = -1;
 	pid_t parent = getpid();
 	struct err *e = fd_listen(dir, "docker.sock", &listener);
 
@@ -130,6 +130,9 @@ static struct err *start_service(int dir, const char *mark, pid_t *ret)
 	if (getppid() != parent)
 		_exit(1);
 	close(dir); /* the lock is not ours */
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null >= 0)
+		dup2(null, STDIN_FILENO); /* so is what COMMAND reads */
 	if (mark)
 		setenv("DEVBOX_WITH", mark, 1);
 	else

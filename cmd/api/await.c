@@ -14,14 +14,23 @@
 
 #include "core/base/fd.h"
 
+enum { LOOK_MS = 500 };
+
+static bool is_there(const struct box *b)
+{
+	return faccessat(b->st->containers, b->spec.id, F_OK, 0) == 0;
+}
+
 static struct err *watch_removal(struct box *b, int *ret)
 {
 	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d", b->dir);
 	_cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
-	if (fd < 0 || inotify_add_watch(fd, path, IN_MOVE_SELF | IN_DELETE_SELF) < 0)
+	if (fd < 0 && errno != EMFILE) /* a user has 128 by default, with his desktop */
 		return err_new(errno, "watching container %s", b->spec.name);
-	if (faccessat(b->st->containers, b->spec.id, F_OK, 0) < 0)
+	if (fd >= 0 && inotify_add_watch(fd, path, IN_MOVE_SELF | IN_DELETE_SELF) < 0)
+		return err_new(errno, "watching container %s", b->spec.name);
+	if (!is_there(b))
 		return err_new(0, "No such container: %s", b->spec.name);
 	*ret = TAKE_FD(fd);
 	return NULL;
@@ -70,6 +79,11 @@ void await_done(struct await *a)
 	if (a->removed >= 0)
 		close(a->removed);
 	*a = AWAIT_NONE;
+}
+
+int await_timeout_ms(const struct await *a)
+{
+	return a->removed < 0 ? LOOK_MS : -1;
 }
 
 void await_fds(const struct await *a, struct pollfd p[AWAIT_FDS])
@@ -143,7 +157,7 @@ struct err *await_step(struct await *a, const struct pollfd p[AWAIT_FDS], struct
 		*ret = AWAIT_CALLED;
 		return NULL;
 	}
-	if (p[2].revents && a->conn < 0) /* else the monitor has a last word */
-		*ret = AWAIT_REMOVED;
+	if (a->conn < 0 && (a->removed < 0 ? !is_there(a->b) : p[2].revents))
+		*ret = AWAIT_REMOVED; /* else the monitor has a last word */
 	return NULL;
 }

@@ -14,7 +14,7 @@ struct await {
 	int conn; /* -1: no monitor yet */
 	bool sure; /* CONN is to a run that the caller means, not to one that had ended when we came */
 	int64_t started_ns; /* of the run that had ended then */
-	int removed; /* inotify: the container is no more */
+	int removed; /* inotify: the container is no more; -1: there is none to be had, await_step() looks */
 };
 #define AWAIT_NONE ((struct await){ .waiter = WAITER_NONE, .conn = -1, .removed = -1 })
 
@@ -32,7 +32,8 @@ enum await_what {
 	AWAIT_REMOVED,
 };
 enum { AWAIT_FDS = 3 };
-/* What to poll(2), and what came of it. */
+/* What to poll(2), for how long at most (-1: any time), and what came of it. */
+int await_timeout_ms(const struct await *a);
 void await_fds(const struct await *a, struct pollfd p[AWAIT_FDS]);
 struct err *await_step(struct await *a, const struct pollfd p[AWAIT_FDS], struct ctl_msg *msg,
 		       size_t *ret_len, enum await_what *ret) MUST_CHECK;

@@ -155,6 +155,8 @@ static struct err *read_request(struct building *b)
 	rq->pull = api_query_bool(c, "pull", false);
 	b->quiet = api_query_bool(c, "q", false);
 	rq->context = text_or_null(c, "remote");
+	if (!e && rq->context && !remote_is(rq->context))
+		e = err_new(0, "remote=%s is no URL", rq->context); /* a path would be one of the host's */
 	if (e || rq->context)
 		return api_fail(e, 400);
 	e = api_body_fd(c, &rq->context_fd);

@@ -214,16 +214,25 @@ struct err *api_empty(struct api_call *c, int status)
 
 struct err *api_stream(struct api_call *c, const char *type)
 {
-	_cleanup_free_ char *more =
-		xasprintf("%s%s", c->headers ?: "", c->rq->close ? "Connection: close\r\n" : "");
+	bool head = !strcmp(c->rq->method, "HEAD");
+	_cleanup_free_ char *more = xasprintf("%s%s", c->headers ?: "",
+					      c->rq->close || head ? "Connection: close\r\n" : "");
+	struct err *e;
 
-	c->begun = c->chunked = true;
-	return http_write_head(c->body.conn->fd, 200, type, HTTP_CHUNKED, more);
+	c->begun = true;
+	c->chunked = c->rq->chunks;
+	e = http_write_head(c->body.conn->fd, 200, type, c->chunked ? HTTP_CHUNKED : HTTP_BARE, more);
+	if (!e && head) /* nobody waits for what may follow */
+		e = err_new(0, "the answer to HEAD has no pieces");
+	return e;
 }
 
 struct err *api_piece(struct api_call *c, const void *data, size_t len)
 {
-	return len ? http_write_chunk(c->body.conn->fd, data, len) : NULL;
+	if (!len)
+		return NULL; /* as a chunk it would be the last */
+	return c->chunked ? http_write_chunk(c->body.conn->fd, data, len)
+			  : fd_write_all(c->body.conn->fd, "to a client", data, len);
 }
 
 struct err *api_piece_json(struct api_call *c, struct json_out *o)

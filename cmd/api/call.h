@@ -81,7 +81,7 @@ struct err *api_text(struct api_call *c, int status, const char *text) MUST_CHEC
 struct err *api_text_with(struct api_call *c, int status, const char *text, const char *headers)
 	MUST_CHECK; /* each ended by CRLF */
 struct err *api_empty(struct api_call *c, int status) MUST_CHECK; /* 204, 304 */
-/* 200 and then pieces, each sent at once. */
+/* 200 and then pieces, each sent at once.  The answer to HEAD is over with it: an error. */
 struct err *api_stream(struct api_call *c, const char *type) MUST_CHECK;
 struct err *api_piece(struct api_call *c, const void *data, size_t len) MUST_CHECK;
 struct err *api_piece_json(struct api_call *c, struct json_out *o) MUST_CHECK; /* a line; ends O */

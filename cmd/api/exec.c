@@ -177,9 +177,12 @@ NORETURN static void keeper_main(struct keeper *k)
 							     : EXEC_EARLY_MAX,
 					  .arg = k };
 	int stdio[3] = { k->conn, -1, -1 }, status = 0;
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct err *e;
 
 	setsid();
+	for (int i = 0; i < 3 && null >= 0; i++)
+		dup2(null, i); /* who reads the service's output does not wait for the command */
 	signal(SIGPIPE, SIG_IGN);
 	k->r->req.hooks = &hooks;
 	e = execrec_start(k->b, k->r);

@@ -86,7 +86,8 @@ static struct err *parse_request_line(const char *line, size_t len, struct http_
 	if (!last || (size_t)(end - last) != strlen(" HTTP/1.1") || memcmp(last, " HTTP/1.", 8) ||
 	    (last[8] != '0' && last[8] != '1'))
 		return err_new(0, "malformed request line");
-	rq->close = last[8] == '0';
+	rq->chunks = last[8] == '1';
+	rq->close = !rq->chunks;
 	query = memchr(target, '?', (size_t)(last - target)) ?: last;
 	if (*target != '/')
 		return err_new(0, "malformed request target");

@@ -20,6 +20,7 @@ struct http_request {
 	struct strv headers; /* "name=value", names in lower case */
 	int64_t body_bytes; /* -1: in chunks */
 	bool close; /* the client wants no further request on this connection */
+	bool chunks; /* it knows them: HTTP/1.1 */
 	bool upgrade; /* it asks for the bare connection */
 	bool expects_continue;
 };

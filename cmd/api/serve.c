@@ -10,6 +10,7 @@
 #include "cmd/api/flow.h"
 #include "cmd/verb.h"
 #include "core/base/proc.h"
+#include "core/box/apisock.h"
 
 /* How it works
  *
@@ -243,15 +244,19 @@ static unsigned connections_left(unsigned n)
 struct err *api_serve(int listener, unsigned idle_s)
 {
 	struct pollfd p = { .fd = listener, .events = POLLIN };
+	struct userns_ids ids;
 	unsigned served = 0;
 
+	userns_ids_load(&ids);
 	for (;;) {
 		int n = poll(&p, 1, idle_s ? (int)idle_s * 1000 : -1), fd;
 		pid_t pid;
 
 		served = connections_left(served);
-		if (n == 0 && !served)
+		if (n == 0 && !served) {
+			userns_ids_done(&ids);
 			return NULL;
+		}
 		fd = n > 0 ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
 		if (n > 0 && fd < 0 && errno != EINTR && errno != ECONNABORTED) {
 			if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)
@@ -260,6 +265,10 @@ struct err *api_serve(int listener, unsigned idle_s)
 		}
 		if (fd < 0)
 			continue;
+		if (!apisock_admits(&ids, fd)) { /* a container may have the socket */
+			close(fd);
+			continue;
+		}
 		pid = fork();
 		if (pid == 0) {
 			close(listener);

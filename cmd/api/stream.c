@@ -138,7 +138,7 @@ static struct err *attach_step(struct attached *at, bool *ret_over)
 	await_fds(&at->a, p);
 	p[AWAIT_FDS] = (struct pollfd){ .fd = takes && !at->n_early ? at->to.hijacked : -1,
 					.events = POLLIN };
-	if (poll(p, ARRAY_LEN(p), takes && at->n_early ? 0 : -1) < 0)
+	if (poll(p, ARRAY_LEN(p), takes && at->n_early ? 0 : await_timeout_ms(&at->a)) < 0)
 		return errno == EINTR ? NULL : err_new(errno, "waiting for the container");
 	e = await_step(&at->a, p, &msg, &len, &what);
 	if (!e && what == AWAIT_CALLED)
@@ -262,7 +262,7 @@ static struct err *wait_end(struct await *a, bool removed, int *ret_code)
 
 	while (!e && what != AWAIT_REMOVED && (removed || what != AWAIT_EXITED)) {
 		await_fds(a, p);
-		if (poll(p, AWAIT_FDS, -1) < 0) {
+		if (poll(p, AWAIT_FDS, await_timeout_ms(a)) < 0) {
 			if (errno != EINTR)
 				e = err_new(errno, "waiting for the container");
 			continue;

@@ -57,7 +57,8 @@ void transfer_free(struct transfer *t)
 static struct err *begin(struct transfer *t)
 {
 	if (t->shared->begun) {
-		t->c->begun = t->c->chunked = true; /* by the child */
+		t->c->begun = true; /* by the child */
+		t->c->chunked = t->c->rq->chunks;
 		return NULL;
 	}
 	t->shared->begun = true;

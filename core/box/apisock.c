@@ -1,7 +1,22 @@
 #include "core/box/apisock.h"
 
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "core/base/fd.h"
+#include "core/base/proc.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
+
+/* A container's user namespace is in that of core/ns/parent.h, or at worst beside it; its root is in no deeper one. */
+enum { MAP_MAX = 64 << 10, DEPTH_MAX = 2 };
 
 bool apisock_is_path(const char *path)
 {
@@ -24,4 +39,52 @@ bool apisock_wanted(const struct mounts *l)
 		if (apisock_stands_in(&l->v[i]))
 			return true;
 	return false;
+}
+
+/* Is PID in our user namespace or one not too far below?  Who has dropped his rights and may make namespaces
+ * (--privileged) can be 0 again, but only in a deeper one than root's. */
+static bool is_near(pid_t pid)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/ns/user", (int)pid);
+	_cleanup_close_ int ns = open(path, O_RDONLY | O_CLOEXEC);
+
+	for (int depth = 0; ns >= 0 && depth <= DEPTH_MAX; depth++) {
+		int up = ioctl(ns, NS_GET_PARENT);
+
+		if (up < 0)
+			return errno == EPERM; /* it is ours: we do not see further */
+		close(ns);
+		ns = up;
+	}
+	return false;
+}
+
+/* Is PID's user the number 0 to itself? */
+static bool is_zero(pid_t pid)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/uid_map", (int)pid), *map = NULL;
+	unsigned inside;
+	struct err *e = fd_read_file(AT_FDCWD, path, MAP_MAX, &map, NULL);
+
+	if (e) {
+		err_free(e); /* it has gone */
+		return false;
+	}
+	return sscanf(map, "%u", &inside) == 1 && inside == 0;
+}
+
+bool apisock_admits(const struct userns_ids *ids, int fd)
+{
+	_cleanup_close_ int pidfd = -1;
+	struct ucred peer = { 0 };
+	socklen_t peer_len = sizeof(peer), pidfd_len = sizeof(pidfd);
+
+	if (!ids->single)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) < 0)
+		return false;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &pidfd_len) < 0)
+		pidfd = -1; /* an older kernel */
+	return is_zero(peer.pid) && is_near(peer.pid) &&
+	       (pidfd < 0 || pidfd_signal(pidfd, 0) == 0); /* else somebody else may have its number now */
 }

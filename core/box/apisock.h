@@ -12,4 +12,9 @@ bool apisock_is_path(const char *path); /* of Docker's socket, where Docker has 
 bool apisock_stands_in(const struct mount_spec *m);
 bool apisock_wanted(const struct mounts *l); /* for any of them */
 
+/* Is the peer of the accepted connection FD somebody the socket's mode 0600 lets in?  Where only one id is mapped,
+ * every user of a container is the socket's owner to the kernel; those who are not root inside are told by their user
+ * namespace. */
+bool apisock_admits(const struct userns_ids *ids, int fd);
+
 #endif

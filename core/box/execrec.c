@@ -33,7 +33,8 @@ static struct err *write_record(int dir, const struct execrec *r)
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
 	json_put_strv(&o, "argv", &r->req.argv);
-	json_put_strv(&o, "env", &r->req.env);
+	if (r->status != EXECREC_ENDED)
+		json_put_strv(&o, "env", &r->req.env);
 	json_put_str_if(&o, "user", r->user);
 	json_put_str_if(&o, "workdir", r->workdir);
 	json_put_str_if(&o, "detach_keys", r->detach_keys);
@@ -180,10 +181,28 @@ struct err *execrec_make(struct box *b, struct execrec *r)
 	return e;
 }
 
+/* R's keeper was killed: nobody else writes down that it has ended, without the environment. */
+static struct err *end_for_keeper(int dir, struct execrec *r)
+{
+	_cleanup_close_ int lock = -1;
+	struct execrec now = { 0 };
+	struct err *e = lock_take(dir, "lock", false, &lock);
+
+	e = e ?: read_record(dir, r->id, &now); /* it may have had the last word just before it ended */
+	if (!e && now.req.env.n)
+		e = write_record(dir, &now);
+	if (e)
+		return e;
+	execrec_done(r);
+	*r = now;
+	return NULL;
+}
+
 struct err *execrec_find(struct store *st, const char *id, struct box **ret_box, struct execrec *ret)
 {
 	int dup = openat(st->containers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_dir_ DIR *d = dup < 0 ? NULL : fdopendir(dup);
+	struct execrec r = { 0 };
 	struct box *b = NULL;
 	struct err *e = NULL;
 	struct dirent *de;
@@ -198,13 +217,17 @@ struct err *execrec_find(struct store *st, const char *id, struct box **ret_box,
 		_cleanup_close_ int dir = -1;
 
 		e = open_dir(b, false, &dir);
-		e = e ?: read_record(dir, id, ret);
+		e = e ?: read_record(dir, id, &r);
+		if (!e && r.status == EXECREC_ENDED && r.req.env.n)
+			e = end_for_keeper(dir, &r);
 	}
 	if (!e && b) {
+		*ret = r;
 		*ret_box = b;
 		return NULL;
 	}
 	box_free(b);
+	execrec_done(&r);
 	err_free(e); /* it goes just now */
 	return err_new(0, "No such exec instance: %s", id);
 }

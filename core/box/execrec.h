@@ -3,8 +3,9 @@
  *
  * A record is containers/<id>/execs/<id of the command>, JSON; beside it ".size", what its terminal is to measure.
  * It is written by whoever makes it, and then by its keeper, the process that runs the command: a keeper that is gone
- * without a word about the end was killed.  At most EXECRECS_MAX are kept in a container, the oldest that does not run
- * goes; all go with the container. */
+ * without a word about the end was killed.  The environment may hold secrets: it is on disk until the command has
+ * ended.  At most EXECRECS_MAX are kept in a container, the oldest that does not run goes; all go with the
+ * container. */
 #ifndef CORE_BOX_EXECREC_H
 #define CORE_BOX_EXECREC_H
 

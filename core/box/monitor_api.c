@@ -7,12 +7,14 @@
  *  1 A run begins, and a mount stands for Docker's socket (apisock.h): the socket is made, once in the life of a
  *    monitor; what an earlier one has left is in nobody's way.  Further runs, by the restart policy, use it again.
  *    Init binds the file onto the mount's target as it binds any other, read-only or not: connecting writes nothing
- *    to a file system, so "ro" keeps nobody from it, as with Docker.  In there it is root's, or whose id the user has.
+ *    to a file system, so "ro" keeps nobody from it, as with Docker.  In there it is root's, or whose id the user has;
+ *    where everybody has the user's id, it is root's all the same (apisock_admits()).
  *  2 Somebody connects: the monitor accepts, forks, and executes its own program (/proc/self/exe is that, also if there
  *    is another one under its name by now).  The child gets the connection as descriptor 3, /dev/null as 0 to 2, and
  *    the monitor's environment, which is that of the user's shell when the container was started: HOME and XDG_*,
- *    which say where the storage is, proxies, settings.  Of the monitor's descriptors and blocked signals it gets
- *    nothing.  It is outside of the container's limits and namespaces, as the daemon would be.
+ *    which say where the storage is, proxies, settings; DEVBOX_WITH is the container's own, its label (cmd/with.c).  Of
+ *    the monitor's descriptors and blocked signals it gets nothing.  It is outside of the container's limits and
+ *    namespaces, as the daemon would be.
  *  3 The connection ends, the child ends, its pidfd tells us.  Meanwhile not more than API_CONNECTIONS_MAX are served;
  *    the next ones wait in the socket's queue.  While nobody is connected there is no process.
  *  4 The container ends: so do its processes, and with them the connections.  What a request began is finished or cut
@@ -34,11 +36,12 @@
 #include "core/base/proc.h"
 #include "core/box/apisock.h"
 
-enum { API_CONNECTIONS_MAX = 256, CONNECTION_FD = 3 };
+enum { API_CONNECTIONS_MAX = 256, CONNECTION_FD = 3, SCARCE_WAIT_MS = 1000 };
 
 struct monitor_api {
 	struct source listen;
 	struct monitor *m;
+	struct timer again;
 	unsigned connections;
 };
 
@@ -52,6 +55,12 @@ static void connection_release(struct source *s)
 	free(container_of(s, struct connection, src));
 }
 
+/* There is room for one more: go on accepting. */
+static struct err *listen_again(struct monitor_api *api)
+{
+	return api->listen.fd >= 0 ? loop_mod(&api->m->loop, &api->listen, EPOLLIN) : NULL;
+}
+
 static struct err *connection_ended(struct source *s, uint32_t events UNUSED)
 {
 	struct monitor_api *api = container_of(s, struct connection, src)->api;
@@ -60,11 +69,19 @@ static struct err *connection_ended(struct source *s, uint32_t events UNUSED)
 	err_free(proc_wait(s->fd, &status)); /* how it ended is its client's affair */
 	loop_del_close(&api->m->loop, s);
 	api->connections--;
-	return api->listen.fd >= 0 ? loop_mod(&api->m->loop, &api->listen, EPOLLIN) : NULL;
+	return listen_again(api);
 }
 
-NORETURN static void serve(int fd)
+static struct err *scarce_no_more(struct timer *t)
 {
+	struct monitor_api *api = container_of(t, struct monitor_api, again);
+
+	return api->connections < API_CONNECTIONS_MAX ? listen_again(api) : NULL;
+}
+
+NORETURN static void serve(const struct monitor_api *api, int fd)
+{
+	const char *with = strv_env(&api->m->b->spec.labels, LABEL_WITH);
 	static char *argv[] = { "devbox", "system", "service", "--connection", "3", NULL };
 	sigset_t none;
 
@@ -74,6 +91,10 @@ NORETURN static void serve(int fd)
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (with)
+		setenv("DEVBOX_WITH", with, 1);
+	else
+		unsetenv("DEVBOX_WITH"); /* that of whoever has started the container, whose end is not its own */
 	execv("/proc/self/exe", argv);
 	_exit(1); /* the client sees its connection closed */
 }
@@ -86,7 +107,7 @@ static struct err *connection_add(struct monitor_api *api, int fd)
 	int pidfd;
 
 	if (pid == 0)
-		serve(fd);
+		serve(api, fd);
 	if (pid < 0)
 		return err_new(errno, "forking");
 	pidfd = pidfd_open(pid, 0);
@@ -115,11 +136,14 @@ static struct err *api_ready(struct source *s, uint32_t events UNUSED)
 	bool scarce = fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
 
 	if (fd >= 0) {
-		err_free(connection_add(api, fd)); /* that client sees its connection closed */
+		if (apisock_admits(&api->m->b->st->ids, fd))
+			err_free(connection_add(api, fd)); /* that client sees its connection closed */
 		close(fd);
 	}
-	if (api->connections == API_CONNECTIONS_MAX || (scarce && api->connections))
-		return loop_mod(&api->m->loop, s, 0); /* until one has ended */
+	if (scarce)
+		timer_set(&api->again, SCARCE_WAIT_MS, 0);
+	if (scarce || api->connections == API_CONNECTIONS_MAX)
+		return loop_mod(&api->m->loop, s, 0); /* until one has ended, or after a while */
 	return NULL;
 }
 
@@ -140,13 +164,16 @@ struct err *monitor_api_open(struct monitor *m)
 	m->api = api = xcalloc(1, sizeof(*api));
 	api->m = m;
 	api->listen = (struct source){ .fd = fd, .ready = api_ready };
-	return loop_add(&m->loop, &api->listen, EPOLLIN);
+	e = timer_init(&m->loop, &api->again, scarce_no_more);
+	return e ?: loop_add(&m->loop, &api->listen, EPOLLIN);
 }
 
 void monitor_api_close(struct monitor *m)
 {
-	if (m->api)
-		loop_del_close(&m->loop, &m->api->listen);
+	if (!m->api)
+		return;
+	loop_del_close(&m->loop, &m->api->listen);
+	timer_done(&m->loop, &m->api->again);
 }
 
 int monitor_api_fd(const struct monitor *m)

@@ -68,6 +68,9 @@ struct build_request {
 	void *arg;
 };
 
+/* Is CONTEXT a URL, or git's name for a repository? */
+bool remote_is(const char *context);
+
 /* Build.  *RET_ID is the image's id ("sha256:..."), the caller's; NULL when only OUTPUTS were asked for.
  * Errors: "Dockerfile:7: ...", with the exit status of a failed RUN inside the text; the hint says what to do.
  * Blocks; SIGINT's default action ends everything that was started.  Several builds may run at once. */

@@ -208,15 +208,14 @@ struct err *copy_eval(struct build_plan *p, struct stage *s, const struct instr 
 /* open.c: the contexts, the Dockerfile, secrets and agents, as the caller. */
 struct err *build_plan_open(struct build_plan *p) MUST_CHECK;
 void build_plan_close(struct build_plan *p);
-/* remote.c: is CONTEXT a URL, or git's name for a repository?  Then fill a context from it: a repository (by the
- * program git), a tar, or (*RET_TEXT, the caller's) a Dockerfile alone. */
-bool remote_is(const char *context);
 /* remote.c: https://host/x.git, https://host/x.git#branch:dir, git://..., ssh://..., git@host:x */
 bool remote_is_repo(const char *s);
 /* remote.c: fetch one commit of the repository URL into a stage of C; C's root is there or in the directory the URL
  * names.  *RET_COMMIT: its id, the caller's. */
 struct err *repo_open(struct build_plan *p, const char *url, struct context *c, char **ret_commit)
 	MUST_CHECK;
+/* remote.c: fill a context from what remote_is(): a repository (by the program git), a tar, or (*RET_TEXT, the
+ * caller's) a Dockerfile alone. */
 struct err *remote_open(struct build_plan *p, const char *url, struct context *c, char **ret_text)
 	MUST_CHECK;
 /* open.c: a new context of the plan, still empty. */

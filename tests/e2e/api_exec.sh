@@ -136,5 +136,25 @@ expect_status 0
 expect_stdout 'l 0x80001ff /d/f True
 reading the tar stream: *
 True'
+
+# what a command was given in its environment is forgotten with its end, also if its keeper was killed
+run devbox start bb;	expect_status 0
+x docker exec -e SECRET=one bb true;	expect_status 0
+start keeper devbox exec cli docker exec -e SECRET=two bb sh -c 'echo begun; exec sleep 998'
+eventually 5 grep -q begun "$keeper_out"
+secrets() { e2e_as sh -c 'cat ~/.local/share/devbox/containers/*/execs/* | grep -o "SECRET=[a-z]*" | xargs'; }
+expect_equal "$(secrets)" 'SECRET=two'
+id=$(e2e_as sh -c 'basename $(grep -l SECRET=two ~/.local/share/devbox/containers/*/execs/*)')
+run pkill -9 -f '^devbox: command in bb$';	expect_status 0
+finish keeper
+run devbox exec cli curl -s --unix-socket /var/run/docker.sock "http://x/exec/$id/json";	expect_stdout_has '"Running":false,"ExitCode":137'
+expect_equal "$(secrets)" ''
+# a detached command in a container that is kept does not keep the output of the service open
+run sh -c 'out=$(timeout 30 devbox with --keep sh -ec '\''
+	api() { curl -s --unix-socket "${DOCKER_HOST#unix://}" -H "Content-Type: application/json" -d "$2" "http://x$1"; }
+	id=$(api /containers/bb/exec "{\"Cmd\":[\"sleep\",\"997\"]}" | tr -d \"\{\} | cut -d: -f2)
+	api /exec/$id/start "{\"Detach\":true}"'\''); echo "end $?$out"'
+expect_stdout 'end 0'
+run devbox top bb;	expect_stdout_has 'sleep 997'
 run devbox rm -f bb cli;	expect_status 0
 expect_no_leftovers

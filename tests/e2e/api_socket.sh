@@ -8,7 +8,7 @@ served() { [ "$(e2e_as pgrep -c -f '^devbox system service --connection')" = "$1
 
 run devbox pull -q dockercli;	expect_status 0
 run devbox run -d --name cli --network none -v /var/run/docker.sock:/var/run/docker.sock -v /run/docker.sock:/tmp/other.sock:ro \
-	--mount type=bind,source=/var/run/docker.sock,target=/srv/a/b.sock dockercli sleep 1000
+	--mount type=bind,source=/var/run/docker.sock,target=/srv/a/b.sock dockercli sh -c 'echo said; exec sleep 1000'
 expect_status 0
 eventually 5 served 0
 run devbox exec cli docker ps --format '{{.Names}} {{.Image}}';	expect_stdout 'cli dockercli'
@@ -20,6 +20,12 @@ expect_stdout_has '/var/run/docker.sock:/var/run/docker.sock '
 # it is root's alone in there
 run devbox exec cli stat -c '%U %a' /var/run/docker.sock;	expect_stdout 'root 600'
 run devbox exec -u nobody cli curl -s --unix-socket /var/run/docker.sock http://x/_ping;	expect_status 7
+# an answer of pieces: HEAD has none of them, HTTP/1.0 no chunks; and a path of the host is no build's context
+run devbox exec cli curl -s -I --max-time 20 --unix-socket /var/run/docker.sock http://x/events;	expect_status 0;	expect_stdout_has 'HTTP/1.1 200 OK'
+run devbox exec cli curl -s -0 --raw --unix-socket /var/run/docker.sock 'http://x/containers/cli/logs?stdout=1&timestamps=1'
+expect_status 0;	expect_match "$(tr -d '\0' <<<"$stdout")" $'\001?20??-*Z said'
+run devbox exec cli curl -s -X POST --unix-socket /var/run/docker.sock 'http://x/build?remote=/etc'
+expect_stdout '{"message":"remote=/etc is no URL"}*'
 # a connection's process: the connection, no other descriptor, and the settings of whoever started the container
 start events devbox exec cli docker events
 eventually 5 served 2	# the connection's and the request's
@@ -132,6 +138,13 @@ run devbox create --name other image:made;	expect_status 0
 run devbox with true;	expect_status 0
 all;	expect_stdout $'other\nmine'
 run devbox rm other;	expect_status 0
+# ... nor that of a container that was there before and is only started by one
+run devbox create --name agent --network none -v /var/run/docker.sock:/var/run/docker.sock dockercli sleep 1000;	expect_status 0
+run devbox with ./made 'docker start agent';	expect_status 0
+run devbox exec agent docker create --name late busybox true;	expect_status 0
+run devbox with true;	expect_status 0
+all;	expect_stdout $'late\nagent\nmine'
+run devbox rm -f agent late;	expect_status 0
 run devbox with --keep ./made "$make";	expect_status 0
 all;	expect_stdout_has $'three\ntwo\none\nnet\n'
 run devbox with true;	expect_status 0

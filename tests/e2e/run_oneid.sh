@@ -79,6 +79,17 @@ run devbox run --rm mysql unshare -U true
 expect_status 1;	expect_stderr 'unshare: unshare failed: Operation not permitted'
 run devbox run --rm mysql gosu mysql unshare -U true
 expect_status 1;	expect_stderr 'unshare: unshare failed: Operation not permitted'
+# Docker's socket is root's in the container, though everybody in there has its owner's id: who has dropped his rights,
+# or begins without, does not get an answer; nor from a service whose socket was mounted
+ping='use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new("/run/docker.sock") or die; $SIG{PIPE} = "IGNORE";
+	print $s "GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"; $s->flush; my $l = <$s>; print $l // "none\n"'
+run devbox run --rm --network none -v /var/run/docker.sock:/run/docker.sock mysql sh -c 'perl -e "$0"; gosu mysql perl -e "$0"' "$ping"
+expect_stdout $'HTTP/1.1 200 OK\r\nnone'
+run devbox run --rm --network none -u 999 -v /var/run/docker.sock:/run/docker.sock mysql perl -e "$ping";	expect_stdout none
+run devbox run --rm --network none --privileged -u 999 -v /var/run/docker.sock:/run/docker.sock mysql unshare -Ur perl -e "$ping"
+expect_stdout none
+run devbox with sh -c 'devbox run --rm --network none -v "${DOCKER_HOST#unix://}:/run/docker.sock" mysql sh -c "perl -e \"\$0\"; gosu mysql perl -e \"\$0\"" "$0"' "$ping"
+expect_stdout $'HTTP/1.1 200 OK\r\nnone'
 run devbox run -d --name web -p 8080:80 nginx;	expect_status 0
 web_answers() { run curl -sf http://127.0.0.1:8080/; [ "$status" = 0 ]; }
 eventually 10 web_answers

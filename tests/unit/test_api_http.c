@@ -25,6 +25,7 @@ static void test_head(void)
 		"POST /v1.41/images/a%2Fb/tag?repo=x+y&tag=1%262&=z&flag HTTP/1.1\r\n"
 		"Host: docker\r\nX-Registry-Auth:  e30= \r\nConnection: keep-alive, Upgrade\r\n"
 		"Content-Length: 12\r\nExpect: 100-continue\r\n\r\n";
+	static const char old[] = "GET /_ping HTTP/1.0\r\n\r\n";
 	struct http_request rq;
 	struct err *e = http_head_parse(text, strlen(text), &rq);
 
@@ -37,8 +38,13 @@ static void test_head(void)
 	is_int((int)rq.query.n, 3, "no more keys than that");
 	is_str(strv_env(&rq.headers, "x-registry-auth"),
 	       "e30=", "headers in lower case, without blanks around");
-	ok(rq.upgrade && !rq.close && rq.expects_continue, "what the connection is to become");
+	ok(rq.upgrade && !rq.close && rq.expects_continue && rq.chunks,
+	   "what the connection is to become");
 	is_int((int)rq.body_bytes, 12, "length of the body");
+	http_request_done(&rq);
+
+	e = http_head_parse(old, strlen(old), &rq);
+	ok(!e && rq.close && !rq.chunks, "HTTP/1.0 knows no chunks, and no second request");
 	http_request_done(&rq);
 }
 
