@@ -196,7 +196,7 @@ static bool allow_unshare(void *arg)
 		k->later = xgrow(k->later, k->n_later, &k->later_cap, sizeof(*k->later));
 		n = &k->later[k->n_later];
 		if (!receive(k, n)) {
-			if (errno != ENOENT) /* else a signal came before the question was read: it will be asked again */
+			if (errno != ENOENT) /* else it was interrupted before it was read: it will be asked again */
 				return false;
 		} else if ((pid_t)n->pid != u->t) {
 			k->n_later++;
