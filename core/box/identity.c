@@ -18,7 +18,7 @@
  *
  * The keeper serves hostile programs.  It does nothing for them that they could not do themselves but for the filter:
  * unshare is let through for the one call that it makes itself, on a thread that it holds, for a user namespace alone.
- *  Every wait has a deadline; a thread that does not do what it is made to do is killed.  It is not the monitor: if
+ * Every wait has a deadline; a thread that does not do what it is made to do is killed.  It is not the monitor: if
  * somebody finds a way to make it wait, he waits for himself. */
 #include "core/box/identity.h"
 
