@@ -73,7 +73,6 @@ kill -INT "$up_pid"
 finish up;	expect_status 130; expect_stderr_has 'Attaching to db-1, web-1'
 expect_equal "$(grep -c early <<<"$stdout")" 1
 pty devbox compose -f early.yaml up --force-recreate <<'END'
-expect Waiting
 expect early
 send \x03
 eof
