@@ -270,7 +270,8 @@ static void put_volume(struct store *st, const char *name, json *record, struct 
 	json_put_str(o, "Scope", "local");
 }
 
-struct err *describe_volume(struct store *st, const char *name, struct json_out *o)
+struct err *describe_volume(struct store *st, const char *name, const struct volume_usage *usage,
+			    struct json_out *o)
 {
 	_cleanup_json_ json *j = NULL;
 	struct err *e = read_volume(st, name, &j);
@@ -279,24 +280,12 @@ struct err *describe_volume(struct store *st, const char *name, struct json_out 
 		return e;
 	json_open(o, NULL, '{');
 	put_volume(st, name, j, o);
-	json_close(o, '}');
-	return NULL;
-}
-
-struct err *describe_volume_usage(struct store *st, const char *name, uint64_t bytes, size_t users,
-				  struct json_out *o)
-{
-	_cleanup_json_ json *j = NULL;
-	struct err *e = read_volume(st, name, &j);
-
-	if (e)
-		return e;
-	json_open(o, NULL, '{');
-	put_volume(st, name, j, o);
-	json_open(o, "UsageData", '{');
-	json_put_int(o, "Size", (int64_t)bytes);
-	json_put_int(o, "RefCount", (int64_t)users);
-	json_close(o, '}');
+	if (usage) {
+		json_open(o, "UsageData", '{');
+		json_put_int(o, "Size", (int64_t)usage->bytes);
+		json_put_int(o, "RefCount", (int64_t)usage->users);
+		json_close(o, '}');
+	}
 	json_close(o, '}');
 	return NULL;
 }

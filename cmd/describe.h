@@ -10,8 +10,6 @@
 void describe_box(const struct box *b, bool sizes, struct json_out *o);
 /* The shorter one of GET /containers/json. */
 void describe_box_row(const struct box *b, bool sizes, struct json_out *o);
-/* "bridge", "host", "container:<id>".  The caller frees it. */
-char *describe_network_mode(const struct spec *s);
 /* ALL: every image of the store, for the further names of the same image. */
 void describe_image(const struct image *img, struct image *const *all, size_t n_all, struct json_out *o);
 /* The same as the API has it: with the member "ContainerConfig". */
@@ -22,17 +20,16 @@ void describe_image_old(const struct image *img, struct image *const *all, size_
 void describe_image_row(const struct image *img, struct image *const *all, size_t n_all,
 			int containers, int64_t shared, bool none, struct json_out *o);
 struct err *describe_network(struct store *st, const struct network *n, struct json_out *o) MUST_CHECK;
-/* The volume NAME, which exists. */
-struct err *describe_volume(struct store *st, const char *name, struct json_out *o) MUST_CHECK;
-/* The same with what it takes, and how many containers mount it. */
-struct err *describe_volume_usage(struct store *st, const char *name, uint64_t bytes, size_t users,
-				  struct json_out *o) MUST_CHECK;
+/* The volume NAME, which exists.  USAGE: what it takes, and how many containers mount it; NULL: not asked. */
+struct volume_usage {
+	uint64_t bytes;
+	size_t users;
+};
+struct err *describe_volume(struct store *st, const char *name, const struct volume_usage *usage,
+			    struct json_out *o) MUST_CHECK;
 /* Of this machine and store, an object: `docker info`. */
 struct err *describe_info(struct store *st, struct json_out *o) MUST_CHECK;
 /* Version and machine, members of an open object. */
 void describe_version(struct json_out *o);
-/* "3306/tcp" -> what it is published as: [{"HostIp":..,"HostPort":..}], for each port of EXPOSED and PUBLISHED. */
-void describe_ports(const char *key, const struct strv *exposed, const struct ports *published,
-		    struct json_out *o);
 
 #endif

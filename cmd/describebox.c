@@ -61,8 +61,9 @@ static void put_bindings(struct json_out *o, const char *key, const struct ports
 		json_put_null(o, key);
 }
 
-void describe_ports(const char *key, const struct strv *exposed, const struct ports *published,
-		    struct json_out *o)
+/* "3306/tcp" -> what it is published as: [{"HostIp":..,"HostPort":..}], for each port of EXPOSED and PUBLISHED. */
+static void put_ports(const char *key, const struct strv *exposed, const struct ports *published,
+		      struct json_out *o)
 {
 	_cleanup_strv_ struct strv keys = { 0 };
 
@@ -244,6 +245,14 @@ static void put_links(const struct box *b, struct json_out *o)
 	put_list_or_null(o, "Links", &links);
 }
 
+/* "bridge", "host", "container:<id>".  The caller frees it. */
+static char *network_mode(const struct spec *s)
+{
+	if (s->net == NET_CONTAINER)
+		return xasprintf("container:%s", s->net_container);
+	return xstrdup(s->nets.n ? s->nets.v[0].name : net_mode_names[s->net]);
+}
+
 static void put_host_config(const struct box *b, struct json_out *o)
 {
 	const struct spec *s = &b->spec;
@@ -262,9 +271,9 @@ static void put_host_config(const struct box *b, struct json_out *o)
 	json_close(o, ']');
 	put_asked_mounts(s, o);
 	put_list_or_null(o, "VolumesFrom", &s->volumes_from);
-	put_taken(o, "NetworkMode", describe_network_mode(s));
+	put_taken(o, "NetworkMode", network_mode(s));
 	put_links(b, o);
-	describe_ports("PortBindings", NULL, &s->ports, o);
+	put_ports("PortBindings", NULL, &s->ports, o);
 	json_put_bool(o, "AutoRemove", s->auto_remove);
 	put_list(o, "ExtraHosts", &s->add_hosts, 0);
 	json_put_str(o, "UsernsMode", s->userns ?: "");
@@ -420,7 +429,7 @@ static void put_network(const struct box *b, struct json_out *o)
 	const struct net_want *bridge = net_wants_find(&s->nets, NETWORK_DEFAULT);
 
 	json_open(o, "NetworkSettings", '{');
-	describe_ports("Ports", &s->exposed, &b->state.published, o);
+	put_ports("Ports", &s->exposed, &b->state.published, o);
 	put_addresses(bridge ? state_net(&b->state, NETWORK_DEFAULT) : NULL,
 		      o); /* Docker's old form, for that network only */
 	json_open(o, "Networks", '{');
@@ -433,13 +442,6 @@ static void put_network(const struct box *b, struct json_out *o)
 	}
 	json_close(o, '}');
 	json_close(o, '}');
-}
-
-char *describe_network_mode(const struct spec *s)
-{
-	if (s->net == NET_CONTAINER)
-		return xasprintf("container:%s", s->net_container);
-	return xstrdup(s->nets.n ? s->nets.v[0].name : net_mode_names[s->net]);
 }
 
 /* What the container wrote, and all that it sees. */
@@ -494,15 +496,6 @@ void describe_box(const struct box *b, bool sizes, struct json_out *o)
 	json_close(o, '}');
 }
 
-static bool is_published(const struct ports *published, const struct port *p)
-{
-	for (size_t i = 0; i < published->n; i++)
-		if (published->v[i].proto == p->proto && published->v[i].ctr <= p->ctr &&
-		    (published->v[i].ctr == p->ctr || published->v[i].ctr_last >= p->ctr))
-			return true;
-	return false;
-}
-
 static void put_row_ports(const struct box *b, struct json_out *o)
 {
 	json_open(o, "Ports", '[');
@@ -523,7 +516,7 @@ static void put_row_ports(const struct box *b, struct json_out *o)
 		struct port p;
 		struct err *e = port_parse_exposed(text, &p);
 
-		if (e || is_published(&b->state.published, &p)) {
+		if (e || ports_have(&b->state.published, p.ctr, p.proto)) {
 			err_free(e); /* of another version */
 			continue;
 		}
@@ -562,7 +555,7 @@ void describe_box_row(const struct box *b, bool sizes, struct json_out *o)
 	json_put_str(o, "State", box_is_paused(b) ? "paused" : box_status_names[b->state.status]);
 	json_put_str(o, "Status", status.s);
 	json_open(o, "HostConfig", '{');
-	put_taken(o, "NetworkMode", describe_network_mode(s));
+	put_taken(o, "NetworkMode", network_mode(s));
 	json_close(o, '}');
 	put_network(b, o);
 	put_mounts(b, o);

@@ -53,7 +53,7 @@ static struct err *inspect_volume(struct store *st, const char *name, struct jso
 {
 	if (strchr(name, '/') || faccessat(st->volumes, name, F_OK, 0) < 0)
 		return err_new(0, "get %s: no such volume", name);
-	return describe_volume(st, name, o);
+	return describe_volume(st, name, NULL, o);
 }
 
 static struct err *inspect_network(struct store *st, const char *name, struct json_out *o)

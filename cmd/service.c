@@ -36,25 +36,6 @@ static struct err *make_way(const struct sockaddr_un *a, const char *path)
 	return unlink(a->sun_path) < 0 ? err_new(errno, "removing %s", path) : NULL;
 }
 
-static struct err *listen_on(const struct sockaddr_un *a, const char *path, int *ret_fd)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct err *e = make_way(a, path);
-	mode_t mask;
-	int bad;
-
-	if (e)
-		return e;
-	mask = umask(0177); /* whoever may connect is this user */
-	bad = fd < 0 || bind(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 ||
-	      listen(fd, SOMAXCONN) < 0;
-	umask(mask);
-	if (bad)
-		return err_new(errno, "listening on %s", path);
-	*ret_fd = TAKE_FD(fd);
-	return NULL;
-}
-
 /* *RET_DIR is what A's path goes through, to be kept open. */
 static struct err *address(const char *where, struct sockaddr_un *a, char **ret_path, int *ret_dir)
 {
@@ -104,7 +85,8 @@ static struct err *service(UNUSED struct call *c, int argc, char **argv)
 	if (opt_connection >= 0)
 		return api_connection(opt_connection);
 	e = address(argc ? argv[0] : NULL, &served, &path, &dir);
-	e = e ?: listen_on(&served, path, &listener);
+	e = e ?: make_way(&served, path);
+	e = e ?: fd_listen(dir, strrchr(path, '/') + 1, path, &listener);
 	if (e)
 		return e;
 	signal(SIGINT, on_end);

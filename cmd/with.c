@@ -116,7 +116,7 @@ static struct err *start_service(int dir, const char *mark, pid_t *ret)
 {
 	_cleanup_close_ int listener = -1, null = -1;
 	pid_t parent = getpid();
-	struct err *e = fd_listen(dir, "docker.sock", &listener);
+	struct err *e = fd_listen(dir, "docker.sock", "docker.sock", &listener);
 
 	if (e)
 		return e;

@@ -197,6 +197,19 @@ static struct err *put_all(struct query *q, struct json_out *o, json *index)
 	return e;
 }
 
+/* The manifest that was asked for, as it came and as JSON.  The caller ends both after success. */
+static struct err *get_asked(struct query *q, struct http_resp *ret, json **ret_json)
+{
+	struct err *e = get_manifest(q, q->ref->digest ?: q->ref->tag, ret);
+
+	if (e)
+		return e;
+	e = json_parse(ret->body.s ?: "", ret->body.len, "the manifest", ret_json);
+	if (e)
+		http_resp_done(ret);
+	return e;
+}
+
 static struct err *ask_manifest(struct query *q, struct str *out)
 {
 	_cleanup_json_ json *j = NULL;
@@ -206,16 +219,15 @@ static struct err *ask_manifest(struct query *q, struct str *out)
 	struct err *e;
 	size_t len;
 
-	e = get_manifest(q, q->ref->digest ?: q->ref->tag, &r);
+	e = get_asked(q, &r, &j);
 	if (e)
 		return e;
-	e = json_parse(r.body.s ?: "", r.body.len, "the manifest", &j);
 	json_out_init(&o, true);
-	if (!e && !q->all)
+	if (!q->all)
 		json_put(&o, NULL, j);
-	else if (!e && is_index(j))
+	else if (is_index(j))
 		e = put_all(q, &o, j);
-	else if (!e)
+	else
 		e = put_whole(q, &o, &r, NULL);
 	http_resp_done(&r);
 	text = json_out_take(&o, &len);
@@ -280,10 +292,9 @@ static struct err *ask_descriptor(struct query *q, struct str *out)
 	struct err *e;
 	size_t len;
 
-	e = get_manifest(q, q->ref->digest ?: q->ref->tag, &r);
+	e = get_asked(q, &r, &j);
 	if (e)
 		return e;
-	e = json_parse(r.body.s ?: "", r.body.len, "the manifest", &j);
 	blob_digest(r.body.s ?: "", r.body.len, digest);
 	json_out_init(&o, false);
 	json_open(&o, NULL, '{');
@@ -296,7 +307,7 @@ static struct err *ask_descriptor(struct query *q, struct str *out)
 	for (size_t i = 0;
 	     is_index(j) && i < json_len(json_get(j, "manifests")) && i < PLATFORMS_MAX; i++)
 		put_platform(&o, json_get(json_at(json_get(j, "manifests"), i), "platform"));
-	if (!e && !is_index(j))
+	if (!is_index(j))
 		e = put_own_platform(q, &o, j);
 	json_close(&o, ']');
 	json_close(&o, '}');

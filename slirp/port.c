@@ -144,7 +144,7 @@ struct err *port_parse_exposed(const char *text, struct port *ret)
 	return NULL;
 }
 
-static bool publishes(const struct ports *l, uint16_t ctr, enum port_proto proto)
+bool ports_have(const struct ports *l, uint16_t ctr, enum port_proto proto)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		if (l->v[i].proto == proto && l->v[i].ctr <= ctr && ctr <= l->v[i].ctr_last)
@@ -167,7 +167,7 @@ void ports_add_exposed(struct ports *l, const struct strv *exposed)
 			struct port one = range;
 
 			one.ctr = one.ctr_last = (uint16_t)ctr;
-			if (!publishes(l, one.ctr, one.proto))
+			if (!ports_have(l, one.ctr, one.proto))
 				ports_add(l, &one);
 		}
 	}

@@ -36,6 +36,8 @@ struct ports {
 };
 void ports_add(struct ports *l, const struct port *p);
 void ports_copy(struct ports *to, const struct ports *from); /* appends */
+/* Is the container's port CTR of PROTO among them? */
+bool ports_have(const struct ports *l, uint16_t ctr, enum port_proto proto);
 void ports_done(struct ports *l);
 #define _cleanup_ports_ _cleanup_(ports_done)
 

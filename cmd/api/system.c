@@ -119,9 +119,12 @@ static void put_disk(struct api_call *c, const struct disk *d, struct json_out *
 		describe_box_row(d->boxes[i], true, o);
 	json_close(o, ']');
 	json_open(o, "Volumes", '[');
-	for (size_t i = 0; i < d->volumes.n; i++)
-		err_free(describe_volume_usage(c->st, d->volumes.v[i], d->volume_bytes[i],
-					       disk_volume_users(d, d->volumes.v[i]), o)); /* removed meanwhile */
+	for (size_t i = 0; i < d->volumes.n; i++) {
+		const struct volume_usage usage = { d->volume_bytes[i],
+						    disk_volume_users(d, d->volumes.v[i]) };
+
+		err_free(describe_volume(c->st, d->volumes.v[i], &usage, o)); /* removed meanwhile */
+	}
 	json_close(o, ']');
 }
 

@@ -22,7 +22,7 @@ static struct err *list(struct api_call *c)
 	json_open(&o, NULL, '{');
 	json_open(&o, "Volumes", '[');
 	for (size_t i = 0; i < names.n; i++)
-		err_free(describe_volume(c->st, names.v[i], &o)); /* removed meanwhile */
+		err_free(describe_volume(c->st, names.v[i], NULL, &o)); /* removed meanwhile */
 	json_close(&o, ']');
 	json_put_null(&o, "Warnings");
 	json_close(&o, '}');
@@ -35,7 +35,7 @@ static struct err *answer(struct api_call *c, int status, const char *name)
 	struct err *e;
 
 	json_out_init(&o, false);
-	e = describe_volume(c->st, name, &o);
+	e = describe_volume(c->st, name, NULL, &o);
 	if (!e)
 		return api_json(c, status, &o);
 	json_out_done(&o);

@@ -494,7 +494,7 @@ void fd_sun(int dir, const char *name, struct sockaddr_un *ret)
 	snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", dir, name);
 }
 
-struct err *fd_listen(int dir, const char *name, int *ret_fd)
+struct err *fd_listen(int dir, const char *name, const char *what, int *ret_fd)
 {
 	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un sun;
@@ -507,7 +507,7 @@ struct err *fd_listen(int dir, const char *name, int *ret_fd)
 	      listen(sock, SOMAXCONN) < 0;
 	umask(mask);
 	if (bad)
-		return err_new(errno, "listening on %s", name);
+		return err_new(errno, "listening on %s", what);
 	*ret_fd = TAKE_FD(sock);
 	return NULL;
 }

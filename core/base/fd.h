@@ -52,8 +52,8 @@ struct err *fd_recv(int sock, void *buf, size_t size, size_t *ret_len, int *fds,
 	MUST_CHECK;
 
 /* A listening unix socket, close-on-exec, of the type SOCK_STREAM: the file NAME in DIR, which must not be there yet.
- * Only this user can connect to it. */
-struct err *fd_listen(int dir, const char *name, int *ret_fd) MUST_CHECK;
+ * Only this user can connect to it.  WHAT: how it is called in errors. */
+struct err *fd_listen(int dir, const char *name, const char *what, int *ret_fd) MUST_CHECK;
 
 /* sockaddr_un for NAME inside the directory DIR, whatever the directory's own path length: goes through
  * /proc/self/fd.  Valid while DIR is open. */

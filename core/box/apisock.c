@@ -2,13 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/nsfs.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/fd.h"
 #include "core/base/proc.h"
 
 #ifndef SO_PEERPIDFD
@@ -16,7 +14,7 @@
 #endif
 
 /* A container's user namespace is in that of core/ns/parent.h, or at worst beside it; its root is in no deeper one. */
-enum { MAP_MAX = 64 << 10, DEPTH_MAX = 2 };
+enum { DEPTH_MAX = 2 };
 
 bool apisock_is_path(const char *path)
 {
@@ -59,25 +57,12 @@ static bool is_near(pid_t pid)
 	return false;
 }
 
-/* Is PID's user the number 0 to itself? */
-static bool is_zero(pid_t pid)
-{
-	_cleanup_free_ char *path = xasprintf("/proc/%d/uid_map", (int)pid), *map = NULL;
-	unsigned inside;
-	struct err *e = fd_read_file(AT_FDCWD, path, MAP_MAX, &map, NULL);
-
-	if (e) {
-		err_free(e); /* it has gone */
-		return false;
-	}
-	return sscanf(map, "%u", &inside) == 1 && inside == 0;
-}
-
 bool apisock_admits(const struct userns_ids *ids, int fd)
 {
 	_cleanup_close_ int pidfd = -1;
 	struct ucred peer = { 0 };
 	socklen_t peer_len = sizeof(peer), pidfd_len = sizeof(pidfd);
+	unsigned uid; /* what the peer's user is called by itself */
 
 	if (!ids->single)
 		return true;
@@ -85,6 +70,6 @@ bool apisock_admits(const struct userns_ids *ids, int fd)
 		return false;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &pidfd_len) < 0)
 		pidfd = -1; /* an older kernel */
-	return is_zero(peer.pid) && is_near(peer.pid) &&
+	return userns_first_id(peer.pid, "uid_map", &uid) && uid == 0 && is_near(peer.pid) &&
 	       (pidfd < 0 || pidfd_signal(pidfd, 0) == 0); /* else somebody else may have its number now */
 }

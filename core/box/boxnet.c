@@ -237,7 +237,7 @@ struct inside {
 static struct err *inside_run(void *arg)
 {
 	struct inside *in = arg;
-	struct err *e = userns_enter(in->init_pidfd, CLONE_NEWUSER | CLONE_NEWNET, in->single);
+	struct err *e = userns_enter(in->init_pidfd, CLONE_NEWUSER | CLONE_NEWNET, in->single, NULL);
 
 	prctl(PR_SET_DUMPABLE, 0);
 	if (e)

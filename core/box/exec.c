@@ -118,18 +118,16 @@ NORETURN static void joiner_main(struct exec *x)
 	const char what = EXEC_PID;
 	int pidfd = -1;
 	long pid;
-	struct err *e = NULL;
+	struct err *e;
 
 	prctl(PR_SET_DUMPABLE, 0);
-	if (x->b->st->ids.single)
-		e = userns_nested(x->pidfd, &x->nested);
-	e = e ?: keeper_join(x->b->state.limits_mode, x->b->state.pid);
+	e = keeper_join(x->b->state.limits_mode, x->b->state.pid);
 	if (e)
 		fail(x->sync, e);
 	e = userns_enter(x->pidfd,
 			 CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
 				 CLONE_NEWCGROUP | (x->b->spec.net == NET_HOST ? 0 : CLONE_NEWNET),
-			 x->b->st->ids.single);
+			 x->b->st->ids.single, &x->nested);
 	if (err_is(e, ESRCH)) { /* it ended just now */
 		err_free(e);
 		e = err_new(0, "container %s is not running", x->b->spec.id);

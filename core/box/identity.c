@@ -44,8 +44,9 @@
 #include "core/base/proc.h"
 #include "core/box/seccomp.h"
 #include "core/box/tracee.h"
+#include "core/ns/userns.h"
 
-enum { WANTS_MAX = 256, STEP_S = 5, STATUS_MAX = 8192, MAP_MAX = 256 };
+enum { WANTS_MAX = 256, STEP_S = 5, STATUS_MAX = 8192 };
 
 #define KEEP_ID ((unsigned)-1) /* as the set*id calls have it */
 
@@ -72,23 +73,6 @@ struct keeper {
 
 /* --- what /proc says --------------------------------------------------------------------------------------------- */
 
-static char *read_proc(pid_t t, const char *file, size_t max)
-{
-	_cleanup_free_ char *path = xasprintf("/proc/%d/%s", t, file);
-	char *text = NULL;
-
-	err_free(fd_read_file(AT_FDCWD, path, max, &text, NULL)); /* it has gone */
-	return text;
-}
-
-/* What the one id is called in T's namespace, from MAP, "uid_map" or "gid_map". */
-static bool own_id(pid_t t, const char *map, unsigned *ret)
-{
-	_cleanup_free_ char *text = read_proc(t, map, MAP_MAX);
-
-	return text && sscanf(text, "%u", ret) == 1;
-}
-
 static bool status_number(const char *status, const char *key, int *ret)
 {
 	const char *at = strstr(status, key);
@@ -103,8 +87,9 @@ struct process {
 
 static bool process_of(pid_t t, struct process *ret)
 {
-	_cleanup_free_ char *text = read_proc(t, "status", STATUS_MAX);
+	_cleanup_free_ char *path = xasprintf("/proc/%d/status", t), *text = NULL;
 
+	err_free(fd_read_file(AT_FDCWD, path, STATUS_MAX, &text, NULL)); /* it has gone */
 	return text && status_number(text, "\nTgid:", &ret->tgid) &&
 	       status_number(text, "\nPPid:", &ret->parent) &&
 	       status_number(text, "\nThreads:", &ret->threads);
@@ -366,7 +351,8 @@ static void tell_groups(struct keeper *k, const struct seccomp_notif *n)
 	_cleanup_close_ int mem = open(path, O_WRONLY | O_CLOEXEC);
 	unsigned gid = 0;
 
-	if (!own_id((pid_t)n->pid, "gid_map", &gid) || !still_asks(k, n) || (int)n->data.args[0] < 0)
+	if (!userns_first_id((pid_t)n->pid, "gid_map", &gid) || !still_asks(k, n) ||
+	    (int)n->data.args[0] < 0)
 		answer(k, n->id, 0, EINVAL, 0);
 	else if ((int)n->data.args[0] &&
 		 pwrite(mem, &gid, sizeof(gid), (off_t)n->data.args[1]) != sizeof(gid))

@@ -157,7 +157,7 @@ struct err *monitor_api_open(struct monitor *m)
 		return NULL;
 	if (unlinkat(m->b->dir, APISOCK_NAME, 0) < 0 && errno != ENOENT)
 		return err_new(errno, "removing an old API socket");
-	e = fd_listen(m->b->dir, APISOCK_NAME, &fd);
+	e = fd_listen(m->b->dir, APISOCK_NAME, APISOCK_NAME, &fd);
 	e = e ?: fd_nonblock(fd, true);
 	if (e)
 		return e;

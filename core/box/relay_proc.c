@@ -235,7 +235,7 @@ static struct err *run(struct proc *p)
 	struct err *e = NULL;
 
 	if (cfg->init_pidfd >= 0)
-		e = userns_enter(cfg->init_pidfd, CLONE_NEWUSER | CLONE_NEWNET, cfg->single);
+		e = userns_enter(cfg->init_pidfd, CLONE_NEWUSER | CLONE_NEWNET, cfg->single, NULL);
 	if (e)
 		return err_wrap(e, "reaching the container's network");
 	/* what runs in there must not be able to look into us */

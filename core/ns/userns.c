@@ -487,7 +487,7 @@ static struct err *call_joined(int ns, bool is_pidfd, int kinds, bool single,
 		close(ours);
 		prctl(PR_SET_DUMPABLE, 0);
 		if (is_pidfd)
-			e = userns_enter(ns, kinds, single);
+			e = userns_enter(ns, kinds, single, NULL);
 		else if (setns(ns, kinds) < 0)
 			e = err_new(errno, "entering the container");
 		if (!e && before)
@@ -569,40 +569,41 @@ static struct err *find_own(int pidfd, struct own *ret)
 	});
 }
 
+/* The container's, and the one below it that PIDFD is in, -1 if there is none. */
+static struct err *find_both(int pidfd, bool single, int *ret_userns, int *ret_nested)
+{
+	struct own own = { .userns = -1 };
+	struct err *e = find_own(pidfd, &own);
+	int outer;
+
+	if (e)
+		return e;
+	*ret_nested = -1;
+	*ret_userns = own.userns;
+	if (!single || is_root(&own))
+		return NULL;
+	outer = ioctl(own.userns, NS_GET_PARENT);
+	if (outer < 0) {
+		e = err_new(errno, "finding the container's user namespace");
+		close(own.userns);
+		return e;
+	}
+	*ret_nested = own.userns;
+	*ret_userns = outer;
+	return NULL;
+}
+
 struct err *userns_of(int pidfd, bool single, int *ret_userns)
 {
-	struct own own = { .userns = -1 };
-	struct err *e = find_own(pidfd, &own);
+	_cleanup_close_ int nested = -1;
 
-	if (!e && single && !is_root(&own)) {
-		int outer = ioctl(own.userns, NS_GET_PARENT);
-
-		if (outer < 0)
-			e = err_new(errno, "finding the container's user namespace");
-		close(own.userns);
-		own.userns = outer;
-	}
-	if (!e)
-		*ret_userns = own.userns;
-	return e;
+	return find_both(pidfd, single, ret_userns, &nested);
 }
 
-struct err *userns_nested(int pidfd, int *ret_userns)
+struct err *userns_enter(int pidfd, int kinds, bool single, int *ret_nested)
 {
-	struct own own = { .userns = -1 };
-	struct err *e = find_own(pidfd, &own);
-
-	if (!e && is_root(&own))
-		close(TAKE_FD(own.userns));
-	if (!e)
-		*ret_userns = own.userns;
-	return e;
-}
-
-struct err *userns_enter(int pidfd, int kinds, bool single)
-{
-	_cleanup_close_ int userns = -1;
-	struct err *e = single ? userns_of(pidfd, true, &userns) : NULL;
+	_cleanup_close_ int userns = -1, nested = -1;
+	struct err *e = single ? find_both(pidfd, true, &userns, &nested) : NULL;
 
 	if (e)
 		return e;
@@ -610,7 +611,11 @@ struct err *userns_enter(int pidfd, int kinds, bool single)
 		return err_new(errno, "entering the container's user namespace");
 	if (single)
 		kinds &= ~CLONE_NEWUSER;
-	return kinds && setns(pidfd, kinds) < 0 ? err_new(errno, "entering the container") : NULL;
+	if (kinds && setns(pidfd, kinds) < 0)
+		return err_new(errno, "entering the container");
+	if (ret_nested)
+		*ret_nested = TAKE_FD(nested);
+	return NULL;
 }
 
 /* Our own maps may be written by ourselves only while we are dumpable: else the files belong to nobody here. */
@@ -632,6 +637,16 @@ struct err *userns_nest(uid_t uid, gid_t gid)
 		e = e ?: fd_write_all(fd, maps[i].file, line, strlen(line));
 	}
 	return err_wrap(e, "becoming user %u", uid);
+}
+
+enum { MAP_MAX = 64 << 10 };
+
+bool userns_first_id(pid_t pid, const char *map, unsigned *ret)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/%s", (int)pid, map), *text = NULL;
+
+	err_free(fd_read_file(AT_FDCWD, path, MAP_MAX, &text, NULL)); /* it has gone */
+	return text && sscanf(text, "%u", ret) == 1;
 }
 
 static struct err *nothing(void *arg UNUSED, struct str *result UNUSED)

@@ -88,8 +88,9 @@ struct err *userns_call_at(int userns, bool single, struct err *(*before)(void *
 struct err *userns_check_shared(const struct userns_ids *ids) MUST_CHECK;
 /* The container's user namespace, of which PIDFD is a process, also where /proc would not say. */
 struct err *userns_of(int pidfd, bool single, int *ret_userns) MUST_CHECK;
-/* Enter the container's user namespace and those of PIDFD that KINDS names. */
-struct err *userns_enter(int pidfd, int kinds, bool single) MUST_CHECK;
+/* Enter the container's user namespace and those of PIDFD that KINDS names.  *RET_NESTED (may be NULL) is the one that
+ * userns_nest() made for the process behind PIDFD, -1 if it is root or more than one id is mapped. */
+struct err *userns_enter(int pidfd, int kinds, bool single, int *ret_nested) MUST_CHECK;
 
 /* With one mapped id ("single") there is only root.  Who wants to be another user gets a user namespace of his own
  * below the container's, in which the one id has his number: to him all that root made is his, as much as what he
@@ -98,8 +99,10 @@ struct err *userns_enter(int pidfd, int kinds, bool single) MUST_CHECK;
  * userns_nest(): this process, root of the container's namespace and with a single thread, becomes UID:GID that way,
  * with all capabilities in the new namespace. */
 struct err *userns_nest(uid_t uid, gid_t gid) MUST_CHECK;
-/* The namespace that userns_nest() made for the process behind PIDFD, -1 if it is root. */
-struct err *userns_nested(int pidfd, int *ret_userns) MUST_CHECK;
+
+/* What the first id mapped in the namespace of the process or thread PID is called in there, by MAP, "uid_map" or
+ * "gid_map".  False: it has gone, or has no map yet. */
+bool userns_first_id(pid_t pid, const char *map, unsigned *ret);
 
 /* Are unprivileged user namespaces allowed here?  Errors say what forbids them and the mend. */
 struct err *userns_check(void) MUST_CHECK;
